@@ -1,0 +1,69 @@
+//! Artifacts: names, digests and manifests, and the use cases on them, one file a verb.
+
+pub mod digest;
+pub mod manifest;
+pub mod media_type;
+pub mod name;
+pub mod range;
+
+mod body;
+mod delete;
+pub mod list;
+pub mod publish;
+pub mod read;
+pub mod upload;
+
+use std::sync::Arc;
+
+use crate::artifact::name::RepositoryName;
+use crate::error::Result;
+use crate::identity::{Call, Principal};
+use crate::policy::{Action, Policy, Resource};
+use crate::ports::blobs::Blobs;
+use crate::ports::metadata::{Audit, Metadata, PushRights};
+
+/// The empty JSON object, which every repository holds without a row for it: `{}`.
+pub const EMPTY_JSON: &[u8] = b"{}";
+/// Its digest.
+pub const EMPTY_JSON_DIGEST: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+
+/// The use cases. Cheap to clone; holds no state of its own, so that any replica serves any request.
+#[derive(Clone)]
+pub struct Artifacts {
+    metadata: Arc<dyn Metadata>,
+    blobs: Arc<dyn Blobs>,
+    policy: Policy,
+}
+
+impl Artifacts {
+    /// Use cases over these ports.
+    pub fn new(metadata: Arc<dyn Metadata>, blobs: Arc<dyn Blobs>, policy: Policy) -> Self {
+        Self { metadata, blobs, policy }
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> Policy {
+        self.policy
+    }
+
+    fn require(&self, call: &Call, action: Action, repository: &RepositoryName) -> Result<()> {
+        self.policy.require(&call.principal, action, Resource::Repository(repository))
+    }
+
+    /// What a push may make. Making the namespace is decided on the namespace, and by the principal's own rights:
+    /// a token's scope names the repository alone.
+    fn push_rights(&self, call: &Call, repository: &RepositoryName) -> Result<PushRights> {
+        let namespace: RepositoryName = repository.namespace().parse()?;
+        let unbound = Principal { bound: None, ..call.principal.clone() };
+        let may = |action| self.policy.allows(&call.principal, action, Resource::Repository(repository));
+        Ok(PushRights {
+            create_namespace: self.policy.allows(&unbound, Action::Create, Resource::Repository(&namespace)),
+            create: may(Action::Create),
+            update: may(Action::Update),
+        })
+    }
+}
+
+fn audit(call: &Call, action: &'static str, resource: String) -> Audit {
+    Audit { request_id: call.request_id, actor: call.principal.subject.clone(), action, resource }
+}

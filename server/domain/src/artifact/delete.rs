@@ -1,0 +1,51 @@
+//! Deleting tags, manifests and blobs of a repository. Bytes go later, in garbage collection.
+
+use crate::artifact::digest::Digest;
+use crate::artifact::name::{Reference, RepositoryName};
+use crate::artifact::read::builtin;
+use crate::artifact::{Artifacts, audit};
+use crate::error::{Error, Result};
+use crate::identity::Call;
+use crate::policy::Action;
+use crate::ports::metadata::{Remove, RemoveTarget};
+
+impl Artifacts {
+    /// Deletes a tag alone, or a manifest with all tags upon it.
+    ///
+    /// # Errors
+    /// [`Error::ManifestUnknown`].
+    pub async fn delete_manifest(
+        &self,
+        call: &Call,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<()> {
+        self.require(call, Action::Delete, repository)?;
+        let (action, target) = match reference {
+            Reference::Tag(tag) => ("tag.delete", RemoveTarget::Tag(tag.clone())),
+            Reference::Digest(digest) => ("manifest.delete", RemoveTarget::Manifest(digest.clone())),
+        };
+        let separator = if matches!(reference, Reference::Tag(_)) { ':' } else { '@' };
+        let resource = format!("repository:{repository}{separator}{reference}");
+        let remove = Remove { repository: repository.clone(), target, audit: audit(call, action, resource) };
+        if self.metadata.remove(remove).await? { Ok(()) } else { Err(Error::ManifestUnknown(reference.to_string())) }
+    }
+
+    /// Ends a blob's membership in a repository.
+    ///
+    /// # Errors
+    /// [`Error::BlobUnknown`]; [`Error::Unsupported`] while a manifest of the repository references it, and for the
+    /// built-in empty object.
+    pub async fn delete_blob(&self, call: &Call, repository: &RepositoryName, digest: &Digest) -> Result<()> {
+        self.require(call, Action::Delete, repository)?;
+        if builtin(digest).is_some() {
+            return Err(Error::Unsupported("the empty JSON object belongs to every repository".to_owned()));
+        }
+        let remove = Remove {
+            repository: repository.clone(),
+            target: RemoveTarget::Blob(digest.clone()),
+            audit: audit(call, "blob.delete", format!("repository:{repository}@{digest}")),
+        };
+        if self.metadata.remove(remove).await? { Ok(()) } else { Err(Error::BlobUnknown(digest.clone())) }
+    }
+}

@@ -1,0 +1,61 @@
+//! Listing: tags, repositories and referrers, a page at a time, in an order that never depends on a locale.
+
+use crate::artifact::Artifacts;
+use crate::artifact::name::RepositoryName;
+use crate::error::{Error, Result};
+use crate::identity::Call;
+use crate::policy::{Action, Resource};
+use crate::ports::metadata::{Referrer, ReferrersQuery};
+
+/// Entries of a page that says nothing of its size, and the most of any page.
+pub const PAGE_MAX: u32 = 1000;
+
+/// A page of names, in byte order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The names.
+    pub names: Vec<String>,
+    /// Whether more follow behind the last one.
+    pub more: bool,
+}
+
+impl Page {
+    fn cut(mut names: Vec<String>, size: u32) -> Self {
+        let more = names.len() > size as usize;
+        names.truncate(size as usize);
+        Self { names, more }
+    }
+}
+
+impl Artifacts {
+    /// Up to `size` tags behind `after`.
+    ///
+    /// # Errors
+    /// [`Error::NameUnknown`] for a repository that nothing was pushed to.
+    pub async fn tags(&self, call: &Call, repository: &RepositoryName, after: &str, size: u32) -> Result<Page> {
+        self.require(call, Action::List, repository)?;
+        let size = size.min(PAGE_MAX);
+        let names = self.metadata.tags(repository, after, size + 1).await?;
+        let names = names.ok_or_else(|| Error::NameUnknown(repository.to_string()))?;
+        Ok(Page::cut(names, size))
+    }
+
+    /// Up to `size` repositories behind `after`.
+    ///
+    /// # Errors
+    /// Of policy and of the database.
+    pub async fn repositories(&self, call: &Call, after: &str, size: u32) -> Result<Page> {
+        self.policy.require(&call.principal, Action::List, Resource::Catalog)?;
+        let size = size.min(PAGE_MAX);
+        Ok(Page::cut(self.metadata.repositories(after, size + 1).await?, size))
+    }
+
+    /// Manifests that refer to a subject, oldest first; none for a subject that nobody knows.
+    ///
+    /// # Errors
+    /// Of policy and of the database.
+    pub async fn referrers(&self, call: &Call, query: ReferrersQuery<'_>) -> Result<Vec<Referrer>> {
+        self.require(call, Action::Read, query.repository)?;
+        self.metadata.referrers(query).await
+    }
+}

@@ -1,0 +1,113 @@
+//! Putting manifests: parse, make the bytes durable, then one transaction with references, tags and audit row.
+
+use bytes::Bytes;
+use futures_util::stream;
+
+use crate::artifact::digest::{Algorithm, Digest, Hasher};
+use crate::artifact::manifest::{MANIFEST_MAX, Manifest};
+use crate::artifact::name::{Reference, RepositoryName, Tag};
+use crate::artifact::{Artifacts, EMPTY_JSON_DIGEST, audit, body};
+use crate::error::{Error, Result};
+use crate::identity::Call;
+use crate::policy::Action;
+use crate::ports::blobs::ByteStream;
+use crate::ports::metadata::{Content, INLINE_MAX, NewContent, PublishManifest, Segment};
+
+/// Most tags that one request may set with `?tag=`.
+pub const TAGS_MAX: usize = 100;
+
+/// What came of a manifest put.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// The digest under which it is known.
+    pub digest: Digest,
+    /// What it refers to: the client needs no fallback tag.
+    pub subject: Option<Digest>,
+    /// Tags that now point to it.
+    pub tags: Vec<Tag>,
+}
+
+impl Artifacts {
+    /// Puts a manifest by tag, or by digest with further tags.
+    ///
+    /// # Errors
+    /// [`Error::ManifestInvalid`], [`Error::ManifestBlobUnknown`], [`Error::DigestInvalid`], [`Error::TooLarge`],
+    /// [`Error::Denied`] if a tag may not be moved.
+    pub async fn publish(
+        &self,
+        call: &Call,
+        repository: &RepositoryName,
+        reference: &Reference,
+        tags: Vec<Tag>,
+        content_type: Option<&str>,
+        body: ByteStream,
+    ) -> Result<Published> {
+        let rights = self.push_rights(call, repository)?;
+        if !rights.create && !rights.update {
+            self.require(call, Action::Create, repository)?;
+        }
+        let bytes = body::whole(body, MANIFEST_MAX).await?;
+        let (digest, hasher) = named(reference, &bytes)?;
+        let tags = all_tags(reference, tags)?;
+        let mut manifest = Manifest::parse(&bytes, content_type)?;
+        let subject = manifest.subject.clone();
+        manifest.blobs.retain(|blob| blob.digest.as_str() != EMPTY_JSON_DIGEST);
+        let content = self.store(bytes, hasher).await?;
+        let separator = if matches!(reference, Reference::Tag(_)) { ':' } else { '@' };
+        let publish = PublishManifest {
+            repository: repository.clone(),
+            digest: digest.clone(),
+            manifest,
+            content,
+            tags: tags.clone(),
+            rights,
+            audit: audit(call, "manifest.push", format!("repository:{repository}{separator}{reference}")),
+        };
+        self.metadata.publish_manifest(publish).await?;
+        Ok(Published { digest, subject, tags })
+    }
+
+    /// Makes a manifest's bytes durable where they are too large for a row.
+    async fn store(&self, bytes: Bytes, mut hasher: Hasher) -> Result<NewContent> {
+        let size = bytes.len() as u64;
+        if bytes.len() <= INLINE_MAX {
+            hasher.update(&bytes);
+            return Ok(NewContent { digests: hasher.finish(), size, content: Content::Inline(bytes) });
+        }
+        let written = self.blobs.write(bytes, Box::pin(stream::empty()), hasher).await?;
+        let digests = written.hasher.finish();
+        let sha256 = Some(digests.sha256.clone());
+        let segment = Segment { key: written.key, start: 0, size, sha256 };
+        Ok(NewContent { digests, size, content: Content::Segments(vec![segment]) })
+    }
+}
+
+/// The digest under which the manifest is known: the one it is put by, else its SHA-256.
+fn named(reference: &Reference, bytes: &Bytes) -> Result<(Digest, Hasher)> {
+    match reference {
+        Reference::Tag(_) => Ok((Digest::of(Algorithm::Sha256, bytes), Hasher::new(Algorithm::Sha256))),
+        Reference::Digest(digest) => {
+            let actual = Digest::of(digest.algorithm(), bytes);
+            if actual != *digest {
+                return Err(Error::DigestInvalid(format!("the content has the digest {actual}, not {digest}")));
+            }
+            Ok((actual, Hasher::new(digest.algorithm())))
+        }
+    }
+}
+
+fn all_tags(reference: &Reference, mut tags: Vec<Tag>) -> Result<Vec<Tag>> {
+    if let Reference::Tag(tag) = reference {
+        if !tags.is_empty() {
+            return Err(Error::ParameterInvalid("the parameter tag needs a manifest put by digest".to_owned()));
+        }
+        tags.push(tag.clone());
+    }
+    if tags.len() > TAGS_MAX {
+        return Err(Error::ParameterInvalid(format!("at most {TAGS_MAX} tags can be set at once")));
+    }
+    // one order for all writers, so that two requests never wait for each other in a circle
+    tags.sort();
+    tags.dedup();
+    Ok(tags)
+}

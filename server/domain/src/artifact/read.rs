@@ -1,0 +1,81 @@
+//! Reading blobs and manifests. A digest is readable only through a repository that references it.
+
+use bytes::Bytes;
+use futures_util::stream;
+
+use crate::artifact::digest::Digest;
+use crate::artifact::name::{Reference, RepositoryName};
+use crate::artifact::range::ByteRange;
+use crate::artifact::{Artifacts, EMPTY_JSON, EMPTY_JSON_DIGEST};
+use crate::error::{Error, Result};
+use crate::identity::Call;
+use crate::policy::Action;
+use crate::ports::blobs::{ByteStream, Piece};
+use crate::ports::metadata::{BlobContent, Content, StoredManifest};
+
+impl Artifacts {
+    /// A blob of a repository.
+    ///
+    /// # Errors
+    /// [`Error::BlobUnknown`] if it is no member, whether or not the store has its bytes.
+    pub async fn blob(&self, call: &Call, repository: &RepositoryName, digest: &Digest) -> Result<BlobContent> {
+        self.require(call, Action::Read, repository)?;
+        if let Some(builtin) = builtin(digest) {
+            return Ok(builtin);
+        }
+        let blob = self.metadata.blob(repository, digest).await?;
+        blob.ok_or_else(|| Error::BlobUnknown(digest.clone()))
+    }
+
+    /// A manifest of a repository.
+    ///
+    /// # Errors
+    /// [`Error::ManifestUnknown`].
+    pub async fn manifest(
+        &self,
+        call: &Call,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<StoredManifest> {
+        self.require(call, Action::Read, repository)?;
+        let manifest = self.metadata.manifest(repository, reference).await?;
+        manifest.ok_or_else(|| Error::ManifestUnknown(reference.to_string()))
+    }
+
+    /// The bytes of a part of some content.
+    pub fn open(&self, content: &Content, range: ByteRange) -> ByteStream {
+        match content {
+            Content::Inline(bytes) => {
+                let part = slice(bytes, range);
+                Box::pin(stream::once(async move { part }))
+            }
+            Content::Segments(segments) => {
+                let pieces = segments.iter().filter_map(|segment| {
+                    let start = range.start.max(segment.start);
+                    let end = range.end.min(segment.start + segment.size);
+                    (start < end).then(|| Piece {
+                        key: segment.key.clone(),
+                        range: ByteRange { start: start - segment.start, end: end - segment.start },
+                    })
+                });
+                self.blobs.read(pieces.collect())
+            }
+        }
+    }
+}
+
+fn slice(bytes: &Bytes, range: ByteRange) -> Result<Bytes> {
+    let bound = |at: u64| usize::try_from(at).ok().filter(|at| *at <= bytes.len());
+    match (bound(range.start), bound(range.end)) {
+        (Some(start), Some(end)) if start <= end => Ok(bytes.slice(start..end)),
+        _ => Err(Error::Internal("inline content is shorter than its row says".to_owned())),
+    }
+}
+
+/// Content that every repository holds.
+pub(crate) fn builtin(digest: &Digest) -> Option<BlobContent> {
+    (digest.as_str() == EMPTY_JSON_DIGEST).then(|| BlobContent {
+        size: EMPTY_JSON.len() as u64,
+        content: Content::Inline(Bytes::from_static(EMPTY_JSON)),
+    })
+}

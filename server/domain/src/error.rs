@@ -1,0 +1,101 @@
+//! What can go wrong, in the store's own words. Doors map these to a status and a code in one exhaustive `match`.
+
+use crate::artifact::digest::Digest;
+
+/// The result of a use case or a port.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong. Texts are for clients: they hold no internals, and say what to do where that is known.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A repository name that the distribution spec does not allow.
+    #[error("invalid repository name: {0}")]
+    NameInvalid(String),
+    /// A tag that the distribution spec does not allow.
+    #[error("invalid tag: {0}")]
+    TagInvalid(String),
+    /// A digest that is malformed, of an unknown algorithm, or does not match the content.
+    #[error("{0}")]
+    DigestInvalid(String),
+    /// No such repository.
+    #[error("repository {0} is not known to the registry")]
+    NameUnknown(String),
+    /// No such manifest or tag in this repository.
+    #[error("manifest {0} is not known to the repository")]
+    ManifestUnknown(String),
+    /// The manifest is not valid.
+    #[error("manifest invalid: {0}")]
+    ManifestInvalid(String),
+    /// The manifest names blobs that are not members of this repository.
+    #[error("the manifest references blobs that were not pushed to this repository")]
+    ManifestBlobUnknown(Vec<Digest>),
+    /// No such blob in this repository.
+    #[error("blob {0} is not known to the repository")]
+    BlobUnknown(Digest),
+    /// No such upload session: never begun here, of another repository or user, finished, cancelled or expired.
+    #[error("upload session is not known to the repository; begin a new one")]
+    UploadUnknown,
+    /// The upload cannot go on in this way.
+    #[error("{0}")]
+    UploadInvalid(String),
+    /// A chunk that does not begin where the session ends, or that another request overtook. Carries the true length.
+    #[error("the chunk does not continue the upload, which holds {offset} bytes")]
+    UploadOutOfOrder {
+        /// Bytes that the session holds.
+        offset: u64,
+    },
+    /// The request body is larger than allowed.
+    #[error("the content is larger than the limit of {limit} bytes")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The request body ended early or its length was not as announced.
+    #[error("the request body ended before its announced length")]
+    BodyIncomplete,
+    /// A query parameter or header with a value out of its range.
+    #[error("{0}")]
+    ParameterInvalid(String),
+    /// The principal is anonymous and what it asks needs an identity.
+    #[error("authentication required")]
+    Unauthenticated,
+    /// The credentials are wrong, expired or not for this store.
+    #[error("{0}")]
+    CredentialsInvalid(String),
+    /// The principal may not do this.
+    #[error("{0}")]
+    Denied(String),
+    /// The store does not do this, or not to this artifact.
+    #[error("{0}")]
+    Unsupported(String),
+    /// Too much of something at once; retry later.
+    #[error("{0}")]
+    TooManyRequests(String),
+    /// The database or the blob storage cannot be reached; retry later.
+    #[error("{component} is not available")]
+    Unavailable {
+        /// `metadata_store` or `storage`.
+        component: &'static str,
+        /// For the log only.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A write lost a race in a way that a new attempt resolves.
+    #[error("the write met a concurrent change; retry")]
+    Conflict,
+    /// A fault of the store. The text is for the log, never for clients.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// An [`Error::Unavailable`] of the database.
+    pub fn database(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Unavailable { component: "metadata_store", source: Box::new(source) }
+    }
+
+    /// An [`Error::Unavailable`] of the blob storage.
+    pub fn storage(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Unavailable { component: "storage", source: Box::new(source) }
+    }
+}

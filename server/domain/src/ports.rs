@@ -1,0 +1,4 @@
+//! What the use cases need from outside: a transactional database and a place for bytes.
+
+pub mod blobs;
+pub mod metadata;

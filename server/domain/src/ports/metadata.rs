@@ -1,0 +1,311 @@
+//! The database: all truth about artifacts. Each write is one transaction that ends with its audit row and may be
+//! run again by the adapter after a lost connection; each read is one round trip.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::artifact::digest::{Digest, Digests};
+use crate::artifact::manifest::Manifest;
+use crate::artifact::name::{Reference, RepositoryName, Tag};
+use crate::error::Result;
+use crate::identity::RequestId;
+use crate::ports::blobs::SegmentKey;
+
+/// Content up to this many bytes lives in the database.
+pub const INLINE_MAX: usize = 16 * 1024;
+
+/// Who did what to which resource, for the audit row of a write.
+#[derive(Clone, Debug)]
+pub struct Audit {
+    /// Key of the row.
+    pub request_id: RequestId,
+    /// The principal's subject.
+    pub actor: String,
+    /// Such as `blob.push` or `manifest.delete`.
+    pub action: &'static str,
+    /// Such as `repository:team/app@sha256:…`.
+    pub resource: String,
+}
+
+/// Where the bytes of a blob are.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// In the database.
+    Inline(Bytes),
+    /// In blob storage, ordered by their start and without gaps.
+    Segments(Vec<Segment>),
+}
+
+/// A durable run of a blob's bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Where it is.
+    pub key: SegmentKey,
+    /// Its first byte's place in the blob.
+    pub start: u64,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Its own SHA-256, where it was computed for free.
+    pub sha256: Option<Digest>,
+}
+
+/// A blob that a repository may serve.
+#[derive(Clone, Debug)]
+pub struct BlobContent {
+    /// Length in bytes.
+    pub size: u64,
+    /// Its bytes.
+    pub content: Content,
+}
+
+/// A manifest that a repository holds.
+#[derive(Clone, Debug)]
+pub struct StoredManifest {
+    /// The digest under which it was pushed.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: String,
+    /// Its bytes.
+    pub blob: BlobContent,
+}
+
+/// A manifest that refers to another one.
+#[derive(Clone, Debug)]
+pub struct Referrer {
+    /// Microseconds since 1970 when it was pushed; with the digest its place in the list.
+    pub created: i64,
+    /// Its digest.
+    pub digest: String,
+    /// Its media type.
+    pub media_type: String,
+    /// Length in bytes.
+    pub size: u64,
+    /// Its artifact type, if it has one.
+    pub artifact_type: Option<String>,
+    /// Its annotations, a JSON object.
+    pub annotations: Option<String>,
+}
+
+/// Which referrers are asked for.
+#[derive(Clone, Debug)]
+pub struct ReferrersQuery<'a> {
+    /// In this repository.
+    pub repository: &'a RepositoryName,
+    /// Of this manifest, which need not be there.
+    pub subject: &'a Digest,
+    /// Only of this type.
+    pub artifact_type: Option<&'a str>,
+    /// Only behind this one, by `created` and `digest`.
+    pub after: Option<(i64, String)>,
+    /// At most this many.
+    pub limit: u32,
+}
+
+/// An upload session as it stands.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    /// Its id, which nobody can guess.
+    pub id: String,
+    /// Raised by each append: the fence between replicas.
+    pub epoch: i64,
+    /// Bytes held.
+    pub offset: u64,
+    /// Saved hash state over all of them but the tail.
+    pub hash_state: Vec<u8>,
+    /// The last bytes, too few for a segment of their own.
+    pub tail: Bytes,
+}
+
+/// Opens an upload session.
+#[derive(Clone, Debug)]
+pub struct BeginUpload {
+    /// Its id.
+    pub id: String,
+    /// Where the blob is to go.
+    pub repository: RepositoryName,
+    /// Who may go on with it.
+    pub actor: String,
+    /// Hash state over no bytes.
+    pub hash_state: Vec<u8>,
+    /// Seconds until it is forgotten, counted anew by each append.
+    pub lifetime_secs: i64,
+    /// Most sessions that the actor may have open.
+    pub open_max: i64,
+}
+
+/// Takes a chunk into a session, if nobody else did meanwhile.
+#[derive(Clone, Debug)]
+pub struct AppendUpload {
+    /// The session as it was read.
+    pub from: Upload,
+    /// Bytes held afterwards.
+    pub offset: u64,
+    /// Hash state over all of them but the tail.
+    pub hash_state: Vec<u8>,
+    /// The new tail.
+    pub tail: Bytes,
+    /// The new segment, if one was written.
+    pub segment: Option<Segment>,
+    /// Identifies this attempt after a lost connection.
+    pub request_id: RequestId,
+    /// Seconds until the session is forgotten.
+    pub lifetime_secs: i64,
+}
+
+/// Bytes that are durable (or small), to be named by a transaction.
+#[derive(Clone, Debug)]
+pub struct NewContent {
+    /// Their digests.
+    pub digests: Digests,
+    /// Their length.
+    pub size: u64,
+    /// Where they are. For a session: only what the session does not hold yet.
+    pub content: Content,
+}
+
+/// The right to make what a push needs.
+#[derive(Clone, Copy, Debug)]
+pub struct PushRights {
+    /// May make the namespace, if it is not there.
+    pub create_namespace: bool,
+    /// May add tags.
+    pub create: bool,
+    /// May move tags.
+    pub update: bool,
+}
+
+/// Makes a blob a member of a repository.
+#[derive(Clone, Debug)]
+pub struct CommitBlob {
+    /// The repository.
+    pub repository: RepositoryName,
+    /// The bytes.
+    pub content: NewContent,
+    /// The session that this ends, as it was read.
+    pub upload: Option<Upload>,
+    /// What the pusher may make.
+    pub rights: PushRights,
+    /// The audit row.
+    pub audit: Audit,
+}
+
+/// Makes a member of one repository a member of another one too.
+#[derive(Clone, Debug)]
+pub struct MountBlob {
+    /// The blob.
+    pub digest: Digest,
+    /// Where it is a member; none: in any repository, where policy allows reading all of them.
+    pub from: Option<RepositoryName>,
+    /// Where it is to be one.
+    pub repository: RepositoryName,
+    /// What the pusher may make.
+    pub rights: PushRights,
+    /// The audit row.
+    pub audit: Audit,
+}
+
+/// Puts a manifest, and tags upon it.
+#[derive(Clone, Debug)]
+pub struct PublishManifest {
+    /// The repository.
+    pub repository: RepositoryName,
+    /// The digest under which it is known from now on.
+    pub digest: Digest,
+    /// What was read out of it.
+    pub manifest: Manifest,
+    /// Its bytes.
+    pub content: NewContent,
+    /// Tags to set, none twice.
+    pub tags: Vec<Tag>,
+    /// What the pusher may do.
+    pub rights: PushRights,
+    /// The audit row.
+    pub audit: Audit,
+}
+
+/// Removes something from a repository.
+#[derive(Clone, Debug)]
+pub struct Remove {
+    /// The repository.
+    pub repository: RepositoryName,
+    /// A tag; or a manifest with all tags upon it; or a blob.
+    pub target: RemoveTarget,
+    /// The audit row.
+    pub audit: Audit,
+}
+
+/// What is removed.
+#[derive(Clone, Debug)]
+pub enum RemoveTarget {
+    /// This tag; the manifest stays.
+    Tag(Tag),
+    /// This manifest, the tags upon it, and its edges.
+    Manifest(Digest),
+    /// The membership of this blob.
+    Blob(Digest),
+}
+
+/// How many rows and bytes there are, for `status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Totals {
+    /// Repositories.
+    pub repositories: u64,
+    /// Manifests in all repositories.
+    pub manifests: u64,
+    /// Blobs, each counted once.
+    pub blobs: u64,
+    /// Their bytes, each counted once.
+    pub bytes: u64,
+}
+
+/// The database, as the use cases see it. *None* and *false* mean absent.
+#[async_trait]
+pub trait Metadata: Send + Sync {
+    /// A blob, if it is a member of that repository.
+    async fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<BlobContent>>;
+
+    /// A manifest, by tag or by the digest under which it was pushed.
+    async fn manifest(&self, repository: &RepositoryName, reference: &Reference) -> Result<Option<StoredManifest>>;
+
+    /// Up to `limit` tags behind `after`, in byte order; none if there is no such repository.
+    async fn tags(&self, repository: &RepositoryName, after: &str, limit: u32) -> Result<Option<Vec<String>>>;
+
+    /// Up to `limit` repositories behind `after`, in byte order.
+    async fn repositories(&self, after: &str, limit: u32) -> Result<Vec<String>>;
+
+    /// Referrers, oldest first.
+    async fn referrers(&self, query: ReferrersQuery<'_>) -> Result<Vec<Referrer>>;
+
+    /// A session that is open and belongs to that repository and actor.
+    async fn upload(&self, id: &str, repository: &RepositoryName, actor: &str) -> Result<Option<Upload>>;
+
+    /// The segments of an open session, in order.
+    async fn upload_segments(&self, id: &str) -> Result<Vec<Segment>>;
+
+    /// Opens a session.
+    async fn begin_upload(&self, upload: BeginUpload) -> Result<()>;
+
+    /// Takes in a chunk; false if the session is no longer as it was read. Then the segment is dead.
+    async fn append_upload(&self, append: AppendUpload) -> Result<bool>;
+
+    /// Ends a session without a blob; false if there is none.
+    async fn cancel_upload(&self, id: &str, repository: &RepositoryName, actor: &str) -> Result<bool>;
+
+    /// Makes a blob a member; false if the session is no longer as it was read.
+    async fn commit_blob(&self, commit: CommitBlob) -> Result<bool>;
+
+    /// Mounts a blob; false if it is no member of the source.
+    async fn mount_blob(&self, mount: MountBlob) -> Result<bool>;
+
+    /// Puts a manifest.
+    async fn publish_manifest(&self, publish: PublishManifest) -> Result<()>;
+
+    /// Removes; false if it was not there.
+    async fn remove(&self, remove: Remove) -> Result<bool>;
+
+    /// Row counts.
+    async fn totals(&self) -> Result<Totals>;
+
+    /// Whether the database answers and has a schema that this server can serve.
+    async fn probe(&self) -> Result<()>;
+}

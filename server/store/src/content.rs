@@ -1,0 +1,247 @@
+//! Naming bytes: a blob that the store has already (hit) or not yet (miss), and its membership in a repository.
+//!
+//! Rules A1, A2, B1 and B10 of `docs/STORE.md`: a reference is inserted only after its parent row is left fresh by a
+//! conditional UPDATE in the same transaction; a segment's key is inserted once, by the commit or by the sweep.
+
+use sqlx::Row as _;
+use zot_domain::Error;
+use zot_domain::artifact::name::RepositoryName;
+use zot_domain::ports::metadata::{Content, NewContent, PushRights, Segment};
+
+use crate::error::TxError;
+use crate::sql::statements;
+use crate::tx::Tx;
+
+/// Half of the shortest grace period of garbage collection, in microseconds, halved again: a row touched this recently
+/// stays safe for longer than any transaction lasts.
+pub(crate) const FRESH_US: i64 = 15 * 60 * 1_000_000;
+
+statements! {
+    SELECT_REPOSITORY = "SELECT id, ns FROM repository WHERE name = $1";
+    SELECT_NAMESPACE = "SELECT id FROM namespace WHERE name = $1";
+    INSERT_NAMESPACE = "INSERT INTO namespace (name, owner, created_at) VALUES ($1, $2, now_us())
+        ON CONFLICT (name) DO NOTHING";
+    INSERT_REPOSITORY = "INSERT INTO repository (ns, name, created_at) VALUES ($1, $2, now_us())
+        ON CONFLICT (name) DO NOTHING";
+
+    SELECT_BLOB_BY_NAME = "SELECT COALESCE(b.merged_into, b.id), b.size FROM blob_name n JOIN blob b ON b.id = n.blob
+        WHERE n.digest = $1";
+    TOUCH_BLOB = "UPDATE blob SET touched_at = now_us() WHERE id = $1 AND touched_at < now_us() - $2 RETURNING id";
+    SELECT_BLOB = "SELECT id FROM blob WHERE id = $1";
+    INSERT_BLOB = "INSERT INTO blob (size, state, touched_at) VALUES ($1, 'sealed', now_us()) RETURNING id";
+    DELETE_BLOB = "DELETE FROM blob WHERE id = $1";
+    INSERT_BLOB_NAME = "INSERT INTO blob_name (digest, blob) VALUES ($1, $2) ON CONFLICT (digest) DO NOTHING";
+    INSERT_BLOB_INLINE = "INSERT INTO blob_inline (blob, bytes) VALUES ($1, $2)";
+
+    INSERT_LIVE_SEGMENT = "INSERT INTO segment (key, state, blob, start, size, sha256)
+        VALUES ($1, 'live', $2, $3, $4, $5) ON CONFLICT (key) DO NOTHING";
+    INSERT_STAGED_SEGMENT = "INSERT INTO segment (key, state, owner_upload, start, size, sha256)
+        VALUES ($1, 'staged', $2, $3, $4, $5) ON CONFLICT (key) DO NOTHING";
+    INSERT_DEAD_SEGMENT = "INSERT INTO segment (key, state, start, size, dead_at) VALUES ($1, 'dead', $2, $3, now_us())
+        ON CONFLICT (key) DO NOTHING";
+    CLAIM_STAGED_SEGMENTS = "UPDATE segment SET state = 'live', blob = $1, owner_upload = NULL
+        WHERE owner_upload = $2 AND state = 'staged'";
+    KILL_STAGED_SEGMENTS = "UPDATE segment SET state = 'dead', dead_at = now_us(), owner_upload = NULL
+        WHERE owner_upload = $1 AND state = 'staged'";
+
+    INSERT_REPO_BLOB = "INSERT INTO repo_blob (repo, blob, touched_at) VALUES ($1, $2, now_us())
+        ON CONFLICT (repo, blob) DO NOTHING";
+    TOUCH_REPO_BLOB = "UPDATE repo_blob SET touched_at = now_us()
+        WHERE repo = $1 AND blob = $2 AND touched_at < now_us() - $3 RETURNING blob";
+    SELECT_REPO_BLOB = "SELECT blob FROM repo_blob WHERE repo = $1 AND blob = $2";
+    INSERT_USAGE = "INSERT INTO usage_delta (ns, bytes) VALUES ($1, $2)";
+    ADD_CANDIDATE = "INSERT INTO gc_candidate (kind, id, due_at) VALUES ($1, $2, now_us())
+        ON CONFLICT (kind, id) DO UPDATE SET due_at = excluded.due_at";
+}
+
+/// A repository's ids.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RepositoryIds {
+    pub repo: i64,
+    pub ns: i64,
+}
+
+/// A blob's id and length.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BlobIds {
+    pub blob: i64,
+    pub size: i64,
+}
+
+impl Tx<'_> {
+    /// A repository that is there.
+    pub(crate) async fn repository(&mut self, name: &RepositoryName) -> Result<Option<RepositoryIds>, TxError> {
+        let row = self.optional(self.query(&SELECT_REPOSITORY).bind(name.to_string())).await?;
+        Ok(row.map(|row| Ok::<_, sqlx::Error>(RepositoryIds { repo: row.try_get(0)?, ns: row.try_get(1)? })).transpose()?)
+    }
+
+    /// A repository, made with its namespace where it is not there and the rights suffice.
+    pub(crate) async fn ensure_repository(
+        &mut self,
+        name: &RepositoryName,
+        rights: PushRights,
+        owner: &str,
+    ) -> Result<RepositoryIds, TxError> {
+        if let Some(ids) = self.repository(name).await? {
+            return Ok(ids);
+        }
+        let ns = match self.number(self.query(&SELECT_NAMESPACE).bind(name.namespace().to_owned())).await? {
+            Some(ns) => ns,
+            None if !rights.create_namespace => {
+                let namespace = name.namespace();
+                return Err(Error::Denied(format!("namespace {namespace} is not there and you may not create it")).into());
+            }
+            None => {
+                let insert = self.query(&INSERT_NAMESPACE).bind(name.namespace().to_owned()).bind(owner.to_owned());
+                self.execute(insert).await?;
+                let select = self.query(&SELECT_NAMESPACE).bind(name.namespace().to_owned());
+                self.number(select).await?.ok_or(Error::Conflict)?
+            }
+        };
+        self.execute(self.query(&INSERT_REPOSITORY).bind(ns).bind(name.to_string())).await?;
+        Ok(self.repository(name).await?.ok_or(Error::Conflict)?)
+    }
+
+    /// The blob of these bytes: the one that has their digest, or a new one. `upload` is the session that holds their
+    /// first segments; what the store does not need of them is dead afterwards.
+    pub(crate) async fn ensure_blob(&mut self, new: &NewContent, upload: Option<&str>) -> Result<BlobIds, TxError> {
+        let sha256 = new.digests.sha256.as_str();
+        let blob = loop {
+            if let Some(blob) = self.touched_blob(sha256).await? {
+                self.kill(new, upload).await?;
+                break blob;
+            }
+            if let Some(blob) = self.insert_blob(new, upload).await? {
+                break blob;
+            }
+        };
+        if let Some(sha512) = &new.digests.sha512 {
+            self.execute(self.query(&INSERT_BLOB_NAME).bind(sha512.to_string()).bind(blob.blob)).await?;
+        }
+        Ok(blob)
+    }
+
+    /// A blob with that name, left fresh, so that no collector takes it while this transaction runs.
+    async fn touched_blob(&mut self, digest: &str) -> Result<Option<BlobIds>, TxError> {
+        let Some(row) = self.optional(self.query(&SELECT_BLOB_BY_NAME).bind(digest.to_owned())).await? else {
+            return Ok(None);
+        };
+        let ids = BlobIds { blob: row.try_get(0)?, size: row.try_get(1)? };
+        Ok(self.touch_blob(ids.blob).await?.then_some(ids))
+    }
+
+    /// Leaves a blob fresh; false if it is gone.
+    pub(crate) async fn touch_blob(&mut self, blob: i64) -> Result<bool, TxError> {
+        if self.number(self.query(&TOUCH_BLOB).bind(blob).bind(FRESH_US)).await?.is_some() {
+            return Ok(true);
+        }
+        Ok(self.number(self.query(&SELECT_BLOB).bind(blob)).await?.is_some())
+    }
+
+    /// A new blob; none if another transaction named these bytes first.
+    async fn insert_blob(&mut self, new: &NewContent, upload: Option<&str>) -> Result<Option<BlobIds>, TxError> {
+        let size = to_i64(new.size)?;
+        let blob = self.number(self.query(&INSERT_BLOB).bind(size)).await?.ok_or(Error::Conflict)?;
+        let name = self.query(&INSERT_BLOB_NAME).bind(new.digests.sha256.to_string()).bind(blob);
+        if self.execute(name).await? == 0 {
+            self.execute(self.query(&DELETE_BLOB).bind(blob)).await?;
+            return Ok(None);
+        }
+        match &new.content {
+            Content::Inline(bytes) => {
+                self.execute(self.query(&INSERT_BLOB_INLINE).bind(blob).bind(bytes.to_vec())).await?;
+            }
+            Content::Segments(segments) => {
+                if let Some(upload) = upload {
+                    self.execute(self.query(&CLAIM_STAGED_SEGMENTS).bind(blob).bind(upload.to_owned())).await?;
+                }
+                for segment in segments {
+                    self.insert_live(blob, segment).await?;
+                }
+            }
+        }
+        Ok(Some(BlobIds { blob, size }))
+    }
+
+    async fn insert_live(&mut self, blob: i64, segment: &Segment) -> Result<(), TxError> {
+        let insert = self.query(&INSERT_LIVE_SEGMENT).bind(segment.key.to_string()).bind(blob);
+        let insert = insert.bind(to_i64(segment.start)?).bind(to_i64(segment.size)?);
+        let insert = insert.bind(segment.sha256.as_ref().map(ToString::to_string));
+        swept(self.execute(insert).await?)
+    }
+
+    /// A session's segment, before its blob is known.
+    pub(crate) async fn insert_staged(&mut self, upload: &str, segment: &Segment) -> Result<(), TxError> {
+        let insert = self.query(&INSERT_STAGED_SEGMENT).bind(segment.key.to_string()).bind(upload.to_owned());
+        let insert = insert.bind(to_i64(segment.start)?).bind(to_i64(segment.size)?);
+        let insert = insert.bind(segment.sha256.as_ref().map(ToString::to_string));
+        swept(self.execute(insert).await?)
+    }
+
+    /// Bytes that nobody needs: the byte deleter finds them by their rows.
+    pub(crate) async fn kill(&mut self, new: &NewContent, upload: Option<&str>) -> Result<(), TxError> {
+        if let Some(upload) = upload {
+            self.kill_session(upload).await?;
+        }
+        if let Content::Segments(segments) = &new.content {
+            for segment in segments {
+                self.insert_dead(segment).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A session's segments that nobody needs.
+    pub(crate) async fn kill_session(&mut self, upload: &str) -> Result<(), TxError> {
+        self.execute(self.query(&KILL_STAGED_SEGMENTS).bind(upload.to_owned())).await.map(drop)
+    }
+
+    /// One such segment.
+    pub(crate) async fn insert_dead(&mut self, segment: &Segment) -> Result<(), TxError> {
+        let insert = self.query(&INSERT_DEAD_SEGMENT).bind(segment.key.to_string());
+        let insert = insert.bind(to_i64(segment.start)?).bind(to_i64(segment.size)?);
+        self.execute(insert).await.map(drop)
+    }
+
+    /// Makes a blob a member of a repository, or leaves its membership fresh. The blob must have been touched.
+    pub(crate) async fn ensure_member(&mut self, ids: RepositoryIds, blob: BlobIds) -> Result<(), TxError> {
+        loop {
+            if self.execute(self.query(&INSERT_REPO_BLOB).bind(ids.repo).bind(blob.blob)).await? == 1 {
+                self.execute(self.query(&INSERT_USAGE).bind(ids.ns).bind(blob.size)).await?;
+                return self.add_candidate("repo_blob", &member_id(ids.repo, blob.blob)).await;
+            }
+            if self.touch_member(ids.repo, blob.blob).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Leaves a membership fresh; false if it is gone.
+    pub(crate) async fn touch_member(&mut self, repo: i64, blob: i64) -> Result<bool, TxError> {
+        let touch = self.query(&TOUCH_REPO_BLOB).bind(repo).bind(blob).bind(FRESH_US);
+        if self.number(touch).await?.is_some() {
+            return Ok(true);
+        }
+        Ok(self.number(self.query(&SELECT_REPO_BLOB).bind(repo).bind(blob)).await?.is_some())
+    }
+
+    /// Something whose last reference may be gone: garbage collection looks at it once the grace period is over.
+    pub(crate) async fn add_candidate(&mut self, kind: &'static str, id: &str) -> Result<(), TxError> {
+        self.execute(self.query(&ADD_CANDIDATE).bind(kind).bind(id.to_owned())).await.map(drop)
+    }
+}
+
+/// A membership's id among the candidates.
+pub(crate) fn member_id(repo: i64, blob: i64) -> String {
+    format!("{repo}/{blob}")
+}
+
+/// The sweep took the key first: the upload was so slow that it has to be done again.
+fn swept(inserted: u64) -> Result<(), TxError> {
+    if inserted == 1 { Ok(()) } else { Err(Error::UploadInvalid("the upload took too long; push it again".to_owned()).into()) }
+}
+
+/// A size or offset for a BIGINT.
+pub(crate) fn to_i64(value: u64) -> Result<i64, TxError> {
+    i64::try_from(value).map_err(|_| Error::Internal(format!("{value} does not fit into a BIGINT")).into())
+}

@@ -1,0 +1,93 @@
+//! Failures of the database, sorted by what to do about them.
+
+use zot_domain::Error;
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The URL is neither `sqlite:` nor `postgres:`.
+    #[error("database.url must begin with sqlite:, postgres: or postgresql:")]
+    Scheme,
+    /// Cannot be reached, or refused us.
+    #[error("cannot open the database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// A migration failed.
+    #[error("cannot bring the schema up to date: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The schema is of a later server that no longer serves with this one.
+    #[error("the database schema (version {schema}) needs a server of schema version {min_server} or newer; this one has {ours}: upgrade the server")]
+    TooNew {
+        /// Version of the schema.
+        schema: i64,
+        /// Oldest server that can serve it.
+        min_server: i64,
+        /// Schema version of this server.
+        ours: i64,
+    },
+    /// The schema is older than this server needs.
+    #[error("the database schema (version {schema}) is older than this server's ({ours}): run `zot-artifact-store migrate`")]
+    TooOld {
+        /// Version of the schema.
+        schema: i64,
+        /// Schema version of this server.
+        ours: i64,
+    },
+}
+
+/// What ends a transaction that did not commit.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TxError {
+    /// The use case says no: nothing to retry.
+    #[error(transparent)]
+    Refused(#[from] Error),
+    /// The database says no.
+    #[error(transparent)]
+    Sql(#[from] sqlx::Error),
+}
+
+/// SQLSTATE classes and codes after which the same transaction may succeed: serialization failure, deadlock, lock not
+/// available, and a foreign key that a concurrent delete broke.
+const RETRYABLE: [&str; 4] = ["40001", "40P01", "55P03", "23503"];
+/// SQLSTATEs of a server that is going away, full, or not there yet.
+const UNAVAILABLE: [&str; 6] = ["57P01", "57P02", "57P03", "53300", "53400", "25006"];
+/// SQLite: busy, locked, foreign key violated.
+const SQLITE_RETRYABLE: [&str; 4] = ["5", "6", "787", "517"];
+
+/// Whether the whole transaction may be tried again.
+pub(crate) fn is_retryable(error: &sqlx::Error) -> bool {
+    code(error).is_some_and(|code| RETRYABLE.contains(&&*code) || SQLITE_RETRYABLE.contains(&&*code))
+}
+
+/// Whether the connection was lost, so that a COMMIT may or may not have happened.
+pub(crate) fn is_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(_) => code(error).is_some_and(|code| code.starts_with("08") || UNAVAILABLE.contains(&&*code)),
+        _ => false,
+    }
+}
+
+fn code(error: &sqlx::Error) -> Option<String> {
+    error.as_database_error().and_then(|e| e.code()).map(|c| c.into_owned())
+}
+
+/// The store's word for what the database said.
+pub(crate) fn to_domain(error: sqlx::Error) -> Error {
+    match &error {
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Error::database(error),
+        _ if is_lost(&error) => Error::database(error),
+        _ if is_retryable(&error) => Error::Conflict,
+        // a full disk under SQLite (13) or Postgres (53100) is for the operator to mend: the client may come again
+        _ if code(&error).is_some_and(|c| c == "13" || c == "10" || c == "53100" || c == "57014") => Error::database(error),
+        _ => Error::Internal(format!("database: {error}")),
+    }
+}
+
+impl From<TxError> for Error {
+    fn from(error: TxError) -> Self {
+        match error {
+            TxError::Refused(error) => error,
+            TxError::Sql(error) => to_domain(error),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Putting a manifest: its blobs are members and left fresh, then the manifest, its edges, the audit row, and last
+//! its tags (rules A7, A8, B1).
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use sqlx::Row as _;
+use zot_domain::Error;
+use zot_domain::artifact::digest::Digest;
+use zot_domain::artifact::name::Tag;
+use zot_domain::ports::metadata::PublishManifest;
+
+use crate::content::{FRESH_US, to_i64};
+use crate::error::TxError;
+use crate::sql::{json_list, statements};
+use crate::tx::{Tx, Write};
+
+statements! {
+    SELECT_MEMBERS = "SELECT n.digest, rb.blob, b.size, CASE WHEN rb.touched_at < now_us() - $3 THEN 1 ELSE 0 END
+        FROM json_list($2) AS wanted JOIN blob_name n ON n.digest = wanted.value
+        JOIN repo_blob rb ON rb.repo = $1 AND rb.blob = n.blob JOIN blob b ON b.id = n.blob";
+    INSERT_MANIFEST = "INSERT INTO manifest (repo, digest, blob, media_type, artifact_type, subject_digest, annotations,
+            created_at, touched_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, now_us(), now_us())
+        ON CONFLICT (repo, digest) DO UPDATE SET touched_at = excluded.touched_at";
+    INSERT_MANIFEST_BLOBS = "INSERT INTO manifest_blob (repo, digest, blob)
+        SELECT $1, $2, CAST(edge.value AS BIGINT) FROM json_list($3) AS edge WHERE 1 = 1 ON CONFLICT DO NOTHING";
+    INSERT_MANIFEST_CHILDREN = "INSERT INTO manifest_child (repo, digest, child_digest)
+        SELECT $1, $2, edge.value FROM json_list($3) AS edge WHERE 1 = 1 ON CONFLICT DO NOTHING";
+    PUT_TAG = "INSERT INTO tag (repo, name, digest, seq, updated_at)
+        VALUES ($1, $2, $3, 1 + COALESCE((SELECT MAX(h.seq) FROM tag_history h WHERE h.repo = $1 AND h.name = $2), 0),
+            now_us())
+        ON CONFLICT (repo, name) DO UPDATE SET digest = excluded.digest, seq = tag.seq + 1, updated_at = excluded.updated_at
+        WHERE $4 = 1 OR tag.digest = excluded.digest RETURNING seq";
+    MOVE_TAG = "UPDATE tag SET digest = $3, seq = seq + 1, updated_at = now_us() WHERE repo = $1 AND name = $2
+        RETURNING seq";
+    INSERT_TAG_HISTORY = "INSERT INTO tag_history (repo, name, seq, digest, actor, at) VALUES ($1, $2, $3, $4, $5, now_us())";
+}
+
+#[async_trait]
+impl Write for PublishManifest {
+    type Output = ();
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<(), TxError> {
+        let ids = tx.ensure_repository(&self.repository, self.rights, &self.audit.actor).await?;
+        let members = members(self, tx, ids.repo).await?;
+        let own = tx.ensure_blob(&self.content, None).await?;
+        tx.ensure_member(ids, own).await?;
+        insert(self, tx, ids.repo, own.blob).await?;
+        if !members.is_empty() {
+            let edges = tx.query(&INSERT_MANIFEST_BLOBS).bind(ids.repo).bind(self.digest.to_string());
+            tx.execute(edges.bind(json_list(members))).await?;
+        }
+        if !self.manifest.children.is_empty() {
+            let edges = tx.query(&INSERT_MANIFEST_CHILDREN).bind(ids.repo).bind(self.digest.to_string());
+            tx.execute(edges.bind(json_list(&self.manifest.children))).await?;
+        }
+        tx.record(&self.audit).await?;
+        for tag in &self.tags {
+            put_tag(self, tx, ids.repo, tag).await?;
+        }
+        Ok(())
+    }
+
+    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<()>, TxError> {
+        Ok(tx.recorded(&self.audit).await?.then_some(()))
+    }
+}
+
+/// The blobs that the manifest names, all members of the repository and left fresh.
+async fn members(publish: &PublishManifest, tx: &mut Tx<'_>, repo: i64) -> Result<Vec<i64>, TxError> {
+    let wanted: BTreeMap<&Digest, u64> = publish.manifest.blobs.iter().map(|d| (&d.digest, d.size)).collect();
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let select = tx.query(&SELECT_MEMBERS).bind(repo).bind(json_list(wanted.keys())).bind(FRESH_US);
+    let mut found = BTreeMap::new();
+    for row in tx.all(select).await? {
+        let (digest, blob, size, stale): (String, i64, i64, i64) =
+            (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+        found.insert(digest, (blob, size, stale != 0));
+    }
+    let mut unknown = Vec::new();
+    let mut members = BTreeMap::new();
+    for (digest, said) in wanted {
+        match found.get(digest.as_str()) {
+            None => unknown.push(digest.clone()),
+            Some((_, size, _)) if *size != to_i64(said)? => {
+                let why = format!("{digest} has {size} bytes, but its descriptor says {said}");
+                return Err(Error::ManifestInvalid(why).into());
+            }
+            Some((blob, _, stale)) => {
+                members.insert(*blob, *stale);
+            }
+        }
+    }
+    // sorted by id, as every writer locks them
+    for (blob, stale) in &members {
+        if *stale && !tx.touch_member(repo, *blob).await? {
+            return Err(Error::Conflict.into());
+        }
+    }
+    if unknown.is_empty() { Ok(members.into_keys().collect()) } else { Err(Error::ManifestBlobUnknown(unknown).into()) }
+}
+
+async fn insert(publish: &PublishManifest, tx: &mut Tx<'_>, repo: i64, blob: i64) -> Result<(), TxError> {
+    let manifest = &publish.manifest;
+    let annotations = (!manifest.annotations.is_empty())
+        .then(|| serde_json::to_string(&manifest.annotations))
+        .transpose()
+        .map_err(|error| Error::Internal(format!("annotations: {error}")))?;
+    let insert = tx.query(&INSERT_MANIFEST).bind(repo).bind(publish.digest.to_string()).bind(blob);
+    let insert = insert.bind(manifest.media_type.clone()).bind(manifest.artifact_type.clone());
+    let insert = insert.bind(manifest.subject.as_ref().map(ToString::to_string)).bind(annotations);
+    tx.execute(insert).await.map(drop)
+}
+
+/// Sets a tag, as far as the pusher may: the row itself decides whether this creates or updates.
+async fn put_tag(publish: &PublishManifest, tx: &mut Tx<'_>, repo: i64, tag: &Tag) -> Result<(), TxError> {
+    let digest = publish.digest.to_string();
+    let put = if publish.rights.create {
+        let put = tx.query(&PUT_TAG).bind(repo).bind(tag.to_string()).bind(digest.clone());
+        put.bind(i64::from(publish.rights.update))
+    } else {
+        tx.query(&MOVE_TAG).bind(repo).bind(tag.to_string()).bind(digest.clone())
+    };
+    let Some(seq) = tx.number(put).await? else {
+        let right = if publish.rights.create { "update" } else { "create" };
+        return Err(Error::Denied(format!("tag {tag} needs the right to {right}")).into());
+    };
+    let history = tx.query(&INSERT_TAG_HISTORY).bind(repo).bind(tag.to_string()).bind(seq).bind(digest);
+    tx.execute(history.bind(publish.audit.actor.clone())).await.map(drop)
+}

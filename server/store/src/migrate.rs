@@ -1,0 +1,72 @@
+//! The schema: migrations in two folders, run under the database's own lock, and the check of who may serve it.
+//!
+//! Expand first, contract one release later: a schema names the oldest server that can serve it, so that replicas of
+//! the release before go on while the new one rolls out.
+
+use std::borrow::Cow;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{Row as _, SqlSafeStr as _};
+
+use crate::error::OpenError;
+use crate::pool::Store;
+use crate::sql::{Dialect, statements};
+
+/// Schema version that this server was built for.
+pub const SCHEMA_VERSION: i64 = 1;
+
+statements! {
+    SELECT_SCHEMA = "SELECT version, min_server FROM schema_info WHERE id = 1";
+}
+
+/// One migration, for both databases.
+struct Step {
+    version: i64,
+    name: &'static str,
+    postgres: &'static str,
+    sqlite: &'static str,
+}
+
+const STEPS: [Step; 1] = [Step {
+    version: 1,
+    name: "store",
+    postgres: include_str!("../migrations/postgres/0001_store.sql"),
+    sqlite: include_str!("../migrations/sqlite/0001_store.sql"),
+}];
+
+impl Store {
+    /// Brings the schema up to date. Replicas that start together wait for one of them.
+    ///
+    /// # Errors
+    /// [`OpenError::Migrate`], and as [`Store::check_schema`].
+    pub async fn migrate(&self) -> Result<(), OpenError> {
+        let steps = STEPS.iter().map(|step| {
+            let text = match self.dialect {
+                Dialect::Postgres => step.postgres,
+                Dialect::Sqlite => step.sqlite,
+            };
+            Migration::new(step.version, Cow::Borrowed(step.name), MigrationType::Simple, text.into_sql_str(), false)
+        });
+        let mut migrator = Migrator::with_migrations(steps.collect());
+        // a schema ahead of us is judged by min_server below, not refused outright
+        migrator.set_ignore_missing(true);
+        migrator.run(&self.pool).await?;
+        self.check_schema().await
+    }
+
+    /// Whether this server may serve the schema that is there.
+    ///
+    /// # Errors
+    /// [`OpenError::TooNew`], [`OpenError::TooOld`], [`OpenError::Database`].
+    pub async fn check_schema(&self) -> Result<(), OpenError> {
+        let row = SELECT_SCHEMA.on(self.dialect).fetch_one(&self.pool).await?;
+        let (schema, min_server): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        if min_server > SCHEMA_VERSION {
+            return Err(OpenError::TooNew { schema, min_server, ours: SCHEMA_VERSION });
+        }
+        if schema < SCHEMA_VERSION {
+            return Err(OpenError::TooOld { schema, ours: SCHEMA_VERSION });
+        }
+        Ok(())
+    }
+}

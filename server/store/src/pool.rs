@@ -1,0 +1,131 @@
+//! The open store: connections, and the one way to write through them.
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{AnyPool, Executor as _};
+use zot_domain::Result;
+
+use crate::error::OpenError;
+use crate::sql::Dialect;
+use crate::tx::{Group, Write, run_alone};
+
+/// How to open a store.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `sqlite:PATH` or `postgres://…`.
+    pub url: String,
+    /// Most connections at a time.
+    pub max_connections: u32,
+}
+
+/// How long a request waits for a connection before it is answered 503.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What every connection to Postgres is told: a transaction lasts less than the 60 s that garbage collection's safety
+/// counts with (rule A2), and nobody waits long behind a migration.
+const POSTGRES_SETTINGS: &str = "SET statement_timeout = '50s'; SET lock_timeout = '10s';
+    SET idle_in_transaction_session_timeout = '50s'";
+/// What every connection to SQLite is told.
+const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+    PRAGMA busy_timeout = 10000; PRAGMA journal_size_limit = 67108864";
+
+/// The metadata store. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) pool: AnyPool,
+    pub(crate) dialect: Dialect,
+    writer: Writer,
+}
+
+#[derive(Clone)]
+enum Writer {
+    Alone,
+    Grouped(Group),
+}
+
+/// Figures of the connection pool, for metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// Open connections.
+    pub open: usize,
+    /// Those of them that nobody uses.
+    pub idle: usize,
+    /// Writes that wait for the next commit (SQLite only).
+    pub queued_writes: usize,
+}
+
+impl Store {
+    /// Opens the database; the schema is left as it is.
+    ///
+    /// # Errors
+    /// [`OpenError::Scheme`], [`OpenError::Database`].
+    pub async fn open(options: &Options) -> Result<Self, OpenError> {
+        sqlx::any::install_default_drivers();
+        let dialect = dialect_of(&options.url)?;
+        let (url, settings) = match dialect {
+            Dialect::Postgres => (options.url.clone(), POSTGRES_SETTINGS),
+            Dialect::Sqlite => (creating(&options.url), SQLITE_SETTINGS),
+        };
+        let pool_options = AnyPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).after_connect(move |conn, _| {
+            Box::pin(async move { conn.execute(settings).await.map(drop) })
+        });
+        let connect = AnyConnectOptions::from_str(&url)?;
+        let pool = pool_options.clone().max_connections(options.max_connections).connect_with(connect.clone()).await?;
+        let writer = match dialect {
+            Dialect::Postgres => Writer::Alone,
+            Dialect::Sqlite => Writer::Grouped(Group::start(pool_options.max_connections(1).connect_with(connect).await?)),
+        };
+        Ok(Self { pool, dialect, writer })
+    }
+
+    /// Which database this is.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Figures of the pool.
+    pub fn pool_status(&self) -> PoolStatus {
+        let queued_writes = match &self.writer {
+            Writer::Alone => 0,
+            Writer::Grouped(group) => group.waiting(),
+        };
+        PoolStatus { open: self.pool.size() as usize, idle: self.pool.num_idle(), queued_writes }
+    }
+
+    /// Waits for what is under way and closes all connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// The pool itself, for tests that look at plans and rows.
+    #[doc(hidden)]
+    pub fn raw_pool(&self) -> &AnyPool {
+        &self.pool
+    }
+
+    pub(crate) async fn write<W: Write + 'static>(&self, write: W) -> Result<W::Output> {
+        match &self.writer {
+            Writer::Alone => run_alone(&self.pool, self.dialect, &write).await,
+            Writer::Grouped(group) => group.run(write).await,
+        }
+    }
+}
+
+fn dialect_of(url: &str) -> Result<Dialect, OpenError> {
+    match url.split(':').next() {
+        Some("sqlite") => Ok(Dialect::Sqlite),
+        Some("postgres" | "postgresql") => Ok(Dialect::Postgres),
+        _ => Err(OpenError::Scheme),
+    }
+}
+
+/// SQLite makes the file unless the URL says otherwise.
+fn creating(url: &str) -> String {
+    match url.split_once('?') {
+        Some((_, query)) if query.contains("mode=") => url.to_owned(),
+        Some(_) => format!("{url}&mode=rwc"),
+        None => format!("{url}?mode=rwc"),
+    }
+}

@@ -1,0 +1,105 @@
+//! Removing tags, manifests and memberships. What they referred to is touched and becomes a candidate for garbage
+//! collection (rule B2); bytes go much later.
+
+use async_trait::async_trait;
+use sqlx::Row as _;
+use zot_domain::Error;
+use zot_domain::ports::metadata::{Remove, RemoveTarget};
+
+use crate::content::{INSERT_USAGE, RepositoryIds, member_id};
+use crate::error::TxError;
+use crate::sql::{json_list, statements};
+use crate::tx::{Tx, Write};
+
+statements! {
+    DELETE_TAG = "DELETE FROM tag WHERE repo = $1 AND name = $2 RETURNING seq";
+    CLOSE_TAG_HISTORY = "INSERT INTO tag_history (repo, name, seq, actor, at) VALUES ($1, $2, $3, $4, now_us())";
+    LOCK_MANIFEST = "UPDATE manifest SET touched_at = now_us() WHERE repo = $1 AND digest = $2 RETURNING blob";
+    SELECT_TAGS_OF = "SELECT name FROM tag WHERE repo = $1 AND digest = $2 ORDER BY name";
+    DELETE_EDGES = "DELETE FROM manifest_blob WHERE repo = $1 AND digest = $2 RETURNING blob";
+    DELETE_CHILDREN = "DELETE FROM manifest_child WHERE repo = $1 AND digest = $2";
+    DELETE_MANIFEST = "DELETE FROM manifest WHERE repo = $1 AND digest = $2";
+    FRESHEN_MEMBER = "UPDATE repo_blob SET touched_at = now_us() WHERE repo = $1 AND blob = $2";
+    ADD_CANDIDATES = "INSERT INTO gc_candidate (kind, id, due_at) SELECT 'repo_blob', item.value, now_us()
+        FROM json_list($1) AS item WHERE 1 = 1 ON CONFLICT (kind, id) DO UPDATE SET due_at = excluded.due_at";
+    SELECT_MEMBER_BLOB = "SELECT rb.blob, b.size FROM blob_name n JOIN blob b ON b.id = n.blob
+        JOIN repo_blob rb ON rb.repo = $1 AND rb.blob = n.blob WHERE n.digest = $2";
+    SELECT_USER = "SELECT digest FROM manifest_blob WHERE repo = $1 AND blob = $2
+        UNION ALL SELECT digest FROM manifest WHERE repo = $1 AND blob = $2 LIMIT 1";
+    DELETE_MEMBER = "DELETE FROM repo_blob WHERE repo = $1 AND blob = $2";
+    FRESHEN_BLOB = "UPDATE blob SET touched_at = now_us() WHERE id = $1";
+}
+
+#[async_trait]
+impl Write for Remove {
+    type Output = bool;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError> {
+        let Some(ids) = tx.repository(&self.repository).await? else { return Ok(false) };
+        let removed = match &self.target {
+            RemoveTarget::Tag(tag) => remove_tag(tx, ids.repo, tag.as_str(), &self.audit.actor).await?,
+            RemoveTarget::Manifest(digest) => remove_manifest(tx, ids.repo, digest.as_str(), &self.audit.actor).await?,
+            RemoveTarget::Blob(digest) => remove_member(tx, ids, digest.as_str()).await?,
+        };
+        if removed {
+            tx.record(&self.audit).await?;
+        }
+        Ok(removed)
+    }
+
+    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
+        Ok(tx.recorded(&self.audit).await?.then_some(true))
+    }
+}
+
+async fn remove_tag(tx: &mut Tx<'_>, repo: i64, name: &str, actor: &str) -> Result<bool, TxError> {
+    let Some(seq) = tx.number(tx.query(&DELETE_TAG).bind(repo).bind(name.to_owned())).await? else {
+        return Ok(false);
+    };
+    let close = tx.query(&CLOSE_TAG_HISTORY).bind(repo).bind(name.to_owned()).bind(seq + 1).bind(actor.to_owned());
+    tx.execute(close).await?;
+    Ok(true)
+}
+
+async fn remove_manifest(tx: &mut Tx<'_>, repo: i64, digest: &str, actor: &str) -> Result<bool, TxError> {
+    let Some(own) = tx.number(tx.query(&LOCK_MANIFEST).bind(repo).bind(digest.to_owned())).await? else {
+        return Ok(false);
+    };
+    for row in tx.all(tx.query(&SELECT_TAGS_OF).bind(repo).bind(digest.to_owned())).await? {
+        remove_tag(tx, repo, row.try_get(0)?, actor).await?;
+    }
+    let mut blobs = vec![own];
+    for row in tx.all(tx.query(&DELETE_EDGES).bind(repo).bind(digest.to_owned())).await? {
+        blobs.push(row.try_get(0)?);
+    }
+    tx.execute(tx.query(&DELETE_CHILDREN).bind(repo).bind(digest.to_owned())).await?;
+    tx.execute(tx.query(&DELETE_MANIFEST).bind(repo).bind(digest.to_owned())).await?;
+    // sorted by id, as every writer locks them
+    blobs.sort_unstable();
+    blobs.dedup();
+    for blob in &blobs {
+        tx.execute(tx.query(&FRESHEN_MEMBER).bind(repo).bind(*blob)).await?;
+    }
+    let candidates = json_list(blobs.iter().map(|blob| member_id(repo, *blob)));
+    tx.execute(tx.query(&ADD_CANDIDATES).bind(candidates)).await?;
+    Ok(true)
+}
+
+async fn remove_member(tx: &mut Tx<'_>, ids: RepositoryIds, digest: &str) -> Result<bool, TxError> {
+    let Some(row) = tx.optional(tx.query(&SELECT_MEMBER_BLOB).bind(ids.repo).bind(digest.to_owned())).await? else {
+        return Ok(false);
+    };
+    let (blob, size): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+    if let Some(user) = tx.optional(tx.query(&SELECT_USER).bind(ids.repo).bind(blob)).await? {
+        let user: String = user.try_get(0)?;
+        return Err(Error::Unsupported(format!("manifest {user} references the blob; delete that first")).into());
+    }
+    // a manifest that came meanwhile breaks the foreign key, and the whole is tried again
+    if tx.execute(tx.query(&DELETE_MEMBER).bind(ids.repo).bind(blob)).await? == 0 {
+        return Ok(false);
+    }
+    tx.execute(tx.query(&FRESHEN_BLOB).bind(blob)).await?;
+    tx.add_candidate("blob", &blob.to_string()).await?;
+    tx.execute(tx.query(&INSERT_USAGE).bind(ids.ns).bind(-size)).await?;
+    Ok(true)
+}

@@ -1,0 +1,87 @@
+//! Statements: one text each, for Postgres and SQLite alike.
+//!
+//! Two functions are written as Postgres has them, by the first migration, and put into SQLite's words here:
+//! `now_us()`, microseconds since 1970 by the database's clock, and `json_list(text)`, the elements of a JSON array
+//! as a column `value`.
+
+use std::sync::OnceLock;
+
+use sqlx::Any;
+use sqlx::any::AnyArguments;
+use sqlx::query::Query;
+
+/// Which database is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Postgres 14 or newer.
+    Postgres,
+    /// SQLite, embedded.
+    Sqlite,
+}
+
+/// A statement of the store.
+#[derive(Debug)]
+pub struct Statement {
+    /// The constant's name.
+    pub name: &'static str,
+    text: &'static str,
+    sqlite: OnceLock<String>,
+}
+
+impl Statement {
+    /// A statement of this text. Use [`statements!`](crate::sql::statements).
+    pub const fn new(name: &'static str, text: &'static str) -> Self {
+        Self { name, text, sqlite: OnceLock::new() }
+    }
+
+    /// The text for one database.
+    pub fn text(&'static self, dialect: Dialect) -> &'static str {
+        match dialect {
+            Dialect::Postgres => self.text,
+            Dialect::Sqlite => self.sqlite.get_or_init(|| {
+                self.text
+                    .replace("now_us()", "CAST(unixepoch('subsec') * 1000000 AS INTEGER)")
+                    .replace("json_list(", "json_each(")
+            }),
+        }
+    }
+
+    /// The statement, to bind its values to.
+    pub(crate) fn on(&'static self, dialect: Dialect) -> Query<'static, Any, AnyArguments> {
+        sqlx::query(self.text(dialect))
+    }
+}
+
+/// Declares statements and lists them as `ALL`, so that a test can prepare every one on both databases.
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident = $text:expr;)*) => {
+        $($(#[$doc])* pub(crate) static $name: $crate::sql::Statement =
+            $crate::sql::Statement::new(stringify!($name), $text);)*
+        pub(crate) static ALL: &[&$crate::sql::Statement] = &[$(&$name),*];
+    };
+}
+pub(crate) use statements;
+
+/// Every statement of the store.
+pub fn all() -> impl Iterator<Item = &'static Statement> {
+    [
+        crate::blobs::ALL,
+        crate::content::ALL,
+        crate::manifests::ALL,
+        crate::migrate::ALL,
+        crate::reads::ALL,
+        crate::removal::ALL,
+        crate::store_info::ALL,
+        crate::tx::ALL,
+        crate::uploads::ALL,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+}
+
+/// A JSON array for `json_list`.
+pub(crate) fn json_list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+    let items: Vec<_> = items.into_iter().map(|item| serde_json::Value::String(item.to_string())).collect();
+    serde_json::Value::Array(items).to_string()
+}

@@ -1,0 +1,55 @@
+//! Who this store is: an id that all its keys in blob storage begin with, made at the first start.
+
+use sqlx::Row as _;
+use zot_domain::Result;
+
+use crate::pool::Store;
+use crate::sql::statements;
+use crate::tx::read_error;
+
+statements! {
+    INSERT_INFO = "INSERT INTO store_info (id, store_id, incarnation) VALUES (1, $1, $2) ON CONFLICT (id) DO NOTHING";
+    SELECT_INFO = "SELECT store_id, incarnation, admin_generated FROM store_info WHERE id = 1";
+    SET_ADMIN_GENERATED = "UPDATE store_info SET admin_generated = 1 WHERE id = 1 AND admin_generated = 0";
+}
+
+/// The store's identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreInfo {
+    /// First component of each key in blob storage.
+    pub store_id: String,
+    /// Which life of the database this is; a restore begins another one.
+    pub incarnation: String,
+    /// Whether the admin's access key was generated, and so is in the data directory of one machine.
+    pub admin_generated: bool,
+}
+
+impl Store {
+    /// The store's identity, made by the first replica that asks.
+    ///
+    /// # Errors
+    /// [`zot_domain::Error::Unavailable`].
+    pub async fn info(&self) -> Result<StoreInfo> {
+        let new = |_| uuid::Uuid::new_v4().simple().to_string();
+        let insert = INSERT_INFO.on(self.dialect).bind(new(0)).bind(new(1));
+        insert.execute(&self.pool).await.map_err(read_error)?;
+        let row = SELECT_INFO.on(self.dialect).fetch_one(&self.pool).await.map_err(read_error)?;
+        let read = || -> Result<StoreInfo, sqlx::Error> {
+            Ok(StoreInfo {
+                store_id: row.try_get(0)?,
+                incarnation: row.try_get(1)?,
+                admin_generated: row.try_get::<i64, _>(2)? != 0,
+            })
+        };
+        read().map_err(read_error)
+    }
+
+    /// Notes that an admin key is being generated here; false if another machine did already.
+    ///
+    /// # Errors
+    /// [`zot_domain::Error::Unavailable`].
+    pub async fn claim_admin_generation(&self) -> Result<bool> {
+        let claimed = SET_ADMIN_GENERATED.on(self.dialect).execute(&self.pool).await.map_err(read_error)?;
+        Ok(claimed.rows_affected() == 1)
+    }
+}

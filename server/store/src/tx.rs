@@ -1,0 +1,152 @@
+//! How a write runs: one transaction, re-runnable, ending with its audit row.
+//!
+//! On Postgres each write has a transaction of its own, tried again after a deadlock or a lost connection; whether a
+//! COMMIT whose answer was lost took place is looked up by the request id. On SQLite one task owns the only writing
+//! connection and groups concurrent writes into one commit, each within a savepoint.
+
+mod group;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Row as _};
+use zot_domain::ports::metadata::Audit;
+use zot_domain::{Error, Result};
+
+use crate::error::{TxError, is_lost, is_retryable, to_domain};
+use crate::sql::{Dialect, Statement, statements};
+
+pub(crate) use group::Group;
+
+statements! {
+    INSERT_CHANGE = "INSERT INTO change (request_id, at, actor, action, resource, outcome)
+        VALUES ($1, now_us(), $2, $3, $4, 'success')";
+    SELECT_CHANGE = "SELECT at FROM change WHERE request_id = $1";
+}
+
+/// Attempts of a write before its client is asked to retry.
+const ATTEMPTS: u32 = 5;
+
+/// An open transaction.
+pub(crate) struct Tx<'c> {
+    conn: &'c mut AnyConnection,
+    dialect: Dialect,
+}
+
+impl<'c> Tx<'c> {
+    pub(crate) fn new(conn: &'c mut AnyConnection, dialect: Dialect) -> Self {
+        Self { conn, dialect }
+    }
+
+    /// A statement to bind values to.
+    pub(crate) fn query(&self, statement: &'static Statement) -> Query<'static, Any, AnyArguments> {
+        statement.on(self.dialect)
+    }
+
+    /// The first row, if there is one.
+    pub(crate) async fn optional(&mut self, query: Query<'_, Any, AnyArguments>) -> Result<Option<AnyRow>, TxError> {
+        Ok(query.fetch_optional(&mut *self.conn).await?)
+    }
+
+    /// All rows.
+    pub(crate) async fn all(&mut self, query: Query<'_, Any, AnyArguments>) -> Result<Vec<AnyRow>, TxError> {
+        Ok(query.fetch_all(&mut *self.conn).await?)
+    }
+
+    /// The first row's first column, if there is a row.
+    pub(crate) async fn number(&mut self, query: Query<'_, Any, AnyArguments>) -> Result<Option<i64>, TxError> {
+        Ok(self.optional(query).await?.map(|row| row.try_get(0)).transpose()?)
+    }
+
+    /// Rows affected.
+    pub(crate) async fn execute(&mut self, query: Query<'_, Any, AnyArguments>) -> Result<u64, TxError> {
+        Ok(query.execute(&mut *self.conn).await?.rows_affected())
+    }
+
+    /// The audit row of the write. Its key makes sure that a write is done once.
+    pub(crate) async fn record(&mut self, audit: &Audit) -> Result<(), TxError> {
+        let query = self.query(&INSERT_CHANGE).bind(audit.request_id.to_string()).bind(audit.actor.clone());
+        self.execute(query.bind(audit.action).bind(audit.resource.clone())).await.map(drop)
+    }
+
+    /// Whether the write with this audit row was committed.
+    pub(crate) async fn recorded(&mut self, audit: &Audit) -> Result<bool, TxError> {
+        let query = self.query(&SELECT_CHANGE).bind(audit.request_id.to_string());
+        Ok(self.number(query).await?.is_some())
+    }
+}
+
+/// A write: a value that says what to do, so that it can be done again.
+#[async_trait]
+pub(crate) trait Write: Send + Sync {
+    /// What it comes to.
+    type Output: Send;
+
+    /// Does it. All or nothing is the caller's business.
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Output, TxError>;
+
+    /// What it came to, if it was committed earlier.
+    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<Self::Output>, TxError>;
+}
+
+/// Runs a write in transactions of its own until one commits.
+pub(crate) async fn run_alone<W: Write>(pool: &AnyPool, dialect: Dialect, write: &W) -> Result<W::Output> {
+    let mut maybe_committed = false;
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        match try_alone(pool, dialect, write, &mut maybe_committed).await {
+            Ok(output) => return Ok(output),
+            Err(TxError::Refused(Error::Conflict)) if attempt < ATTEMPTS => {}
+            Err(TxError::Sql(error)) if attempt < ATTEMPTS && (is_retryable(&error) || is_lost(&error)) => {
+                tracing::debug!(%error, attempt, "a write is tried again");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        tokio::time::sleep(backoff(attempt)).await;
+    }
+}
+
+async fn try_alone<W: Write>(
+    pool: &AnyPool,
+    dialect: Dialect,
+    write: &W,
+    maybe_committed: &mut bool,
+) -> Result<W::Output, TxError> {
+    let mut conn = pool.acquire().await?;
+    if *maybe_committed && let Some(output) = write.committed(&mut Tx::new(&mut conn, dialect)).await? {
+        return Ok(output);
+    }
+    *maybe_committed = false;
+    let mut transaction = conn.begin().await?;
+    let output = write.run(&mut Tx::new(&mut transaction, dialect)).await;
+    match output {
+        Ok(output) => {
+            *maybe_committed = true;
+            transaction.commit().await?;
+            Ok(output)
+        }
+        Err(error) => {
+            // a rollback that fails means a dead connection, which rolls back as well
+            let _ = transaction.rollback().await;
+            Err(error)
+        }
+    }
+}
+
+/// 10 ms doubling, with half of it random, so that writers that met once do not meet again.
+fn backoff(attempt: u32) -> Duration {
+    let ceiling = 10_u64 << attempt.min(6);
+    let random = u64::from(uuid::Uuid::new_v4().as_bytes()[0]);
+    Duration::from_millis(ceiling / 2 + ceiling * random / 512)
+}
+
+/// Maps a read's failure.
+pub(crate) fn read_error(error: impl Into<TxError>) -> Error {
+    match error.into() {
+        TxError::Refused(error) => error,
+        TxError::Sql(error) => to_domain(error),
+    }
+}

@@ -1,0 +1,128 @@
+//! SQLite's only writer: groups writes that wait into one commit, so that they share its fsync.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use sqlx::{AnyConnection, AnyPool, Executor as _};
+use tokio::sync::{mpsc, oneshot};
+use zot_domain::{Error, Result};
+
+use super::{Tx, Write};
+use crate::error::{TxError, to_domain};
+use crate::sql::Dialect;
+
+/// Most writes in one commit: bounds how long the first of them waits.
+const GROUP_MAX: usize = 64;
+/// Writes that may wait; beyond it callers wait for a place.
+const QUEUE: usize = 1024;
+
+/// Handle to the writing task. The task ends when the last handle is gone.
+#[derive(Clone)]
+pub(crate) struct Group {
+    queue: mpsc::Sender<Box<dyn Job>>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Group {
+    /// Starts the task over a pool from which nobody else writes.
+    pub(crate) fn start(pool: AnyPool) -> Self {
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        let waiting = Arc::new(AtomicUsize::new(0));
+        tokio::spawn(write_groups(pool, jobs, Arc::clone(&waiting)));
+        Self { queue, waiting }
+    }
+
+    /// Writes that wait for their commit.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Runs a write as part of the next group.
+    pub(crate) async fn run<W: Write + 'static>(&self, write: W) -> Result<W::Output> {
+        let (answer, outcome) = oneshot::channel();
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let sent = self.queue.send(Box::new(Pending { write, output: None, answer: Some(answer) })).await;
+        if sent.is_err() {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(Error::database(sqlx::Error::PoolClosed));
+        }
+        outcome.await.unwrap_or_else(|_| Err(Error::database(sqlx::Error::WorkerCrashed)))
+    }
+}
+
+/// A write of any type, and the one who waits for it.
+#[async_trait]
+trait Job: Send {
+    /// Runs within the group's transaction; false if the savepoint has to be rolled back.
+    async fn run(&mut self, conn: &mut AnyConnection) -> bool;
+    /// Answers after the group's commit, or with what hindered it.
+    fn answer(&mut self, failure: Option<Error>);
+}
+
+struct Pending<W: Write> {
+    write: W,
+    output: Option<Result<W::Output, TxError>>,
+    answer: Option<oneshot::Sender<Result<W::Output>>>,
+}
+
+#[async_trait]
+impl<W: Write> Job for Pending<W> {
+    async fn run(&mut self, conn: &mut AnyConnection) -> bool {
+        let output = self.write.run(&mut Tx::new(conn, Dialect::Sqlite)).await;
+        let keep = output.is_ok();
+        self.output = Some(output);
+        keep
+    }
+
+    fn answer(&mut self, failure: Option<Error>) {
+        let Some(answer) = self.answer.take() else { return };
+        let outcome = match (self.output.take(), failure) {
+            (Some(Err(error)), _) => Err(error.into()),
+            (_, Some(failure)) => Err(failure),
+            (Some(Ok(output)), None) => Ok(output),
+            (None, None) => Err(Error::Internal("a write was never run".to_owned())),
+        };
+        // the one who waited may have gone; the write is done all the same
+        let _ = answer.send(outcome);
+    }
+}
+
+async fn write_groups(pool: AnyPool, mut jobs: mpsc::Receiver<Box<dyn Job>>, waiting: Arc<AtomicUsize>) {
+    let mut group = Vec::with_capacity(GROUP_MAX);
+    while jobs.recv_many(&mut group, GROUP_MAX).await > 0 {
+        let failure = write_group(&pool, &mut group).await.err();
+        if let Some(error) = &failure {
+            tracing::error!(%error, writes = group.len(), "a group of writes failed");
+        }
+        waiting.fetch_sub(group.len(), Ordering::Relaxed);
+        let text = failure.map(|error| error.to_string());
+        for mut job in group.drain(..) {
+            // one failure for many: each gets the text, as sqlx errors cannot be cloned
+            let failure = text.clone().map(|text| to_domain(sqlx::Error::Io(std::io::Error::other(text))));
+            job.answer(failure);
+        }
+    }
+}
+
+async fn write_group(pool: &AnyPool, group: &mut [Box<dyn Job>]) -> Result<(), sqlx::Error> {
+    let mut conn = pool.acquire().await?;
+    conn.execute("BEGIN IMMEDIATE").await?;
+    let outcome = run_and_commit(&mut conn, group).await;
+    if outcome.is_err() && conn.execute("ROLLBACK").await.is_err() {
+        // in an unknown state: it must not go back into the pool
+        let _ = conn.close().await;
+    }
+    outcome
+}
+
+async fn run_and_commit(conn: &mut AnyConnection, group: &mut [Box<dyn Job>]) -> Result<(), sqlx::Error> {
+    for job in group {
+        conn.execute("SAVEPOINT one").await?;
+        if !job.run(conn).await {
+            conn.execute("ROLLBACK TO one").await?;
+        }
+        conn.execute("RELEASE one").await?;
+    }
+    conn.execute("COMMIT").await.map(drop)
+}

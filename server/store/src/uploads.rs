@@ -1,0 +1,122 @@
+//! Upload sessions: a row that any replica may go on with, and that two never go on with at once (rule A5).
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use sqlx::Row as _;
+use zot_domain::artifact::name::RepositoryName;
+use zot_domain::ports::metadata::{AppendUpload, BeginUpload, Segment, Upload};
+use zot_domain::{Error, Result};
+
+use crate::content::to_i64;
+use crate::error::TxError;
+use crate::pool::Store;
+use crate::reads::{segment_of, to_u64};
+use crate::sql::statements;
+use crate::tx::{Tx, Write, read_error};
+
+statements! {
+    INSERT_UPLOAD = "INSERT INTO upload (id, kind, target, actor, state, epoch, length, hash_state, tail, expires_at)
+        SELECT $1, 'oci', $2, $3, 'open', 0, 0, $4, $5, now_us() + $6 * 1000000
+        WHERE (SELECT COUNT(*) FROM (SELECT 1 FROM upload WHERE actor = $3 AND state = 'open' AND expires_at > now_us()
+            LIMIT $7) AS held) < $7";
+    SELECT_UPLOAD = "SELECT epoch, length, hash_state, tail FROM upload
+        WHERE id = $1 AND target = $2 AND actor = $3 AND kind = 'oci' AND state = 'open' AND expires_at > now_us()";
+    SELECT_UPLOAD_SEGMENTS = "SELECT key, start, size, sha256 FROM segment
+        WHERE owner_upload = $1 AND state = 'staged' ORDER BY start";
+    APPEND_UPLOAD = "UPDATE upload SET epoch = epoch + 1, length = $4, hash_state = $5, tail = $6, last_request = $7,
+            expires_at = now_us() + $8 * 1000000
+        WHERE id = $1 AND epoch = $2 AND length = $3 AND state = 'open'";
+    SELECT_LAST_REQUEST = "SELECT epoch FROM upload WHERE id = $1 AND last_request = $2";
+    SELECT_UPLOAD_ID = "SELECT epoch FROM upload WHERE id = $1";
+    DELETE_UPLOAD = "DELETE FROM upload WHERE id = $1 AND target = $2 AND actor = $3 AND state = 'open'";
+}
+
+impl Store {
+    pub(crate) async fn read_upload(&self, id: &str, target: &RepositoryName, actor: &str) -> Result<Option<Upload>> {
+        let query = SELECT_UPLOAD.on(self.dialect).bind(id.to_owned()).bind(target.to_string()).bind(actor.to_owned());
+        let Some(row) = query.fetch_optional(&self.pool).await.map_err(read_error)? else { return Ok(None) };
+        let read = || -> Result<Upload, TxError> {
+            Ok(Upload {
+                id: id.to_owned(),
+                epoch: row.try_get(0)?,
+                offset: to_u64(row.try_get(1)?)?,
+                hash_state: row.try_get(2)?,
+                tail: Bytes::from(row.try_get::<Vec<u8>, _>(3)?),
+            })
+        };
+        Ok(Some(read().map_err(Error::from)?))
+    }
+
+    pub(crate) async fn read_upload_segments(&self, id: &str) -> Result<Vec<Segment>> {
+        let query = SELECT_UPLOAD_SEGMENTS.on(self.dialect).bind(id.to_owned());
+        let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
+        rows.iter().map(|row| segment_of(row, 0).map_err(Error::from)).collect()
+    }
+}
+
+#[async_trait]
+impl Write for BeginUpload {
+    type Output = ();
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<(), TxError> {
+        let insert = tx.query(&INSERT_UPLOAD).bind(self.id.clone()).bind(self.repository.to_string());
+        let insert = insert.bind(self.actor.clone()).bind(self.hash_state.clone()).bind(Vec::<u8>::new());
+        if tx.execute(insert.bind(self.lifetime_secs).bind(self.open_max)).await? == 1 {
+            return Ok(());
+        }
+        Err(Error::TooManyRequests(format!("{} uploads are open; finish or cancel some", self.open_max)).into())
+    }
+
+    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<()>, TxError> {
+        Ok(tx.number(tx.query(&SELECT_UPLOAD_ID).bind(self.id.clone())).await?.map(drop))
+    }
+}
+
+#[async_trait]
+impl Write for AppendUpload {
+    type Output = bool;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError> {
+        let set = tx.query(&APPEND_UPLOAD).bind(self.from.id.clone()).bind(self.from.epoch);
+        let set = set.bind(to_i64(self.from.offset)?).bind(to_i64(self.offset)?).bind(self.hash_state.clone());
+        let set = set.bind(self.tail.to_vec()).bind(self.request_id.to_string()).bind(self.lifetime_secs);
+        let won = tx.execute(set).await? == 1;
+        match &self.segment {
+            Some(segment) if won => tx.insert_staged(&self.from.id, segment).await?,
+            Some(segment) => tx.insert_dead(segment).await?,
+            None => {}
+        }
+        Ok(won)
+    }
+
+    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
+        let last = tx.query(&SELECT_LAST_REQUEST).bind(self.from.id.clone()).bind(self.request_id.to_string());
+        Ok(tx.number(last).await?.map(|_| true))
+    }
+}
+
+/// Ends a session without a blob.
+pub(crate) struct CancelUpload {
+    pub id: String,
+    pub target: String,
+    pub actor: String,
+}
+
+#[async_trait]
+impl Write for CancelUpload {
+    type Output = bool;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError> {
+        let delete = tx.query(&DELETE_UPLOAD).bind(self.id.clone()).bind(self.target.clone()).bind(self.actor.clone());
+        if tx.execute(delete).await? == 0 {
+            return Ok(false);
+        }
+        tx.kill_session(&self.id).await?;
+        Ok(true)
+    }
+
+    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
+        let gone = tx.number(tx.query(&SELECT_UPLOAD_ID).bind(self.id.clone())).await?.is_none();
+        Ok(gone.then_some(true))
+    }
+}
