@@ -1,1 +1,39 @@
-fn main() {}
+//! The server of the Zot Artifact Store: command line, wiring, and the loop that serves. The store itself is in the
+//! crates beside this one.
+
+mod admin;
+mod args;
+mod commands;
+mod error;
+mod listen;
+mod telemetry;
+mod wire;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Arguments, go_style};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse_from(go_style(std::env::args_os()));
+    // one TLS provider in the whole binary
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        eprintln!("Error: another TLS provider was installed first");
+        return ExitCode::FAILURE;
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("Error: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(commands::run(arguments)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("Error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,101 @@
-//! 
+//! Blob storage: the port `Blobs` over `object_store`, one behaviour for local disk and S3.
+//!
+//! A segment is written once, under `<store id>/<two hex digits>/<key>`; it is durable when the write returns: local
+//! files and their directories are fsynced, clouds answer for it. This crate knows no digest-to-key mapping and no
+//! reference: that is the metadata store's.
+
+mod backend;
+mod hashing;
+mod read;
+mod write;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
+use zot_domain::artifact::digest::Hasher;
+use zot_domain::ports::blobs::{Blobs, ByteStream, Piece, SegmentKey, Written};
+use zot_domain::{Error, Result};
+
+pub use backend::{Backend, OpenError, S3};
+
+/// One store's blobs in one backend.
+#[derive(Clone)]
+pub struct BlobStore {
+    objects: Arc<dyn ObjectStore>,
+    store_id: String,
+    tuning: Tuning,
+}
+
+/// What differs between a disk and a cloud, in bytes.
+#[derive(Clone, Copy, Debug)]
+struct Tuning {
+    /// Parts of a large segment; smaller segments are written in one request.
+    part: usize,
+    /// Reads in windows of this size; none: one streaming request for each piece.
+    window: Option<u64>,
+}
+
+impl BlobStore {
+    /// Opens a backend for the store of that id.
+    ///
+    /// # Errors
+    /// [`OpenError`] with what to do.
+    pub fn open(backend: &Backend, store_id: &str) -> Result<Self, OpenError> {
+        let (objects, tuning) = backend.open()?;
+        Ok(Self { objects, store_id: store_id.to_owned(), tuning })
+    }
+
+    fn path(&self, key: &SegmentKey) -> Path {
+        Path::from_iter([self.store_id.as_str(), &key.shard(), &key.to_string()])
+    }
+
+    fn marker(&self) -> Path {
+        Path::from_iter([self.store_id.as_str(), "marker"])
+    }
+
+    /// Writes the store's marker, which says which life of the database these blobs belong to, if there is none yet;
+    /// gives the incarnation that it names.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if the backend cannot be written to or read from.
+    pub async fn ensure_marker(&self, incarnation: &str) -> Result<String> {
+        let create = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        let put = self.objects.put_opts(&self.marker(), incarnation.to_owned().into(), create).await;
+        match put {
+            Ok(_) => return Ok(incarnation.to_owned()),
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {}
+            Err(error) => return Err(Error::storage(error)),
+        }
+        let bytes = self.objects.get(&self.marker()).await.map_err(Error::storage)?;
+        let bytes = bytes.bytes().await.map_err(Error::storage)?;
+        Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+    }
+}
+
+#[async_trait]
+impl Blobs for BlobStore {
+    async fn write(&self, head: Bytes, body: ByteStream, hasher: Hasher) -> Result<Written> {
+        let key = SegmentKey::new();
+        write::segment(&*self.objects, &self.path(&key), self.tuning.part, head, body, hasher)
+            .await
+            .map(|done| Written { key, size: done.size, hasher: done.hasher, broken: done.broken })
+    }
+
+    fn read(&self, pieces: Vec<Piece>) -> ByteStream {
+        let pieces = pieces.into_iter().map(|piece| (self.path(&piece.key), piece.range)).collect();
+        read::pieces(Arc::clone(&self.objects), pieces, self.tuning.window)
+    }
+
+    async fn discard(&self, key: &SegmentKey) {
+        if let Err(error) = self.objects.delete(&self.path(key)).await {
+            tracing::debug!(%key, %error, "a segment that nobody needs was left to the sweep");
+        }
+    }
+
+    async fn probe(&self) -> Result<()> {
+        self.objects.head(&self.marker()).await.map(drop).map_err(Error::storage)
+    }
+}

@@ -46,6 +46,22 @@ impl Artifacts {
         self.policy
     }
 
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    pub async fn probe_metadata(&self) -> Result<()> {
+        self.metadata.probe().await
+    }
+
+    /// Whether the blob storage answers.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    pub async fn probe_storage(&self) -> Result<()> {
+        self.blobs.probe().await
+    }
+
     fn require(&self, call: &Call, action: Action, repository: &RepositoryName) -> Result<()> {
         self.policy.require(&call.principal, action, Resource::Repository(repository))
     }

@@ -65,6 +65,9 @@ pub enum Error {
     /// The principal may not do this.
     #[error("{0}")]
     Denied(String),
+    /// The principal may do this, but its token's scope does not cover it: a token of that scope would.
+    #[error("{0}")]
+    InsufficientScope(String),
     /// The store does not do this, or not to this artifact.
     #[error("{0}")]
     Unsupported(String),

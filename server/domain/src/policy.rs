@@ -31,6 +31,9 @@ impl Action {
         }
     }
 
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Read, Self::List, Self::Create, Self::Update, Self::Delete];
+
     const fn changes(self) -> bool {
         matches!(self, Self::Create | Self::Update | Self::Delete)
     }
@@ -116,13 +119,13 @@ impl Policy {
     /// Decides, and says no in the way that the caller can act on: an anonymous one is asked to authenticate.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`], [`Error::Denied`].
+    /// [`Error::Unauthenticated`], [`Error::InsufficientScope`], [`Error::Denied`].
     pub fn require(self, principal: &Principal, action: Action, resource: Resource<'_>) -> Result<()> {
         match decide(self, principal, action, resource) {
             Decision::Allow => Ok(()),
             Decision::ReadOnly => Err(Error::Denied("the store is read-only".to_owned())),
             _ if principal.is_anonymous() => Err(Error::Unauthenticated),
-            Decision::OutOfScope => Err(Error::Denied(format!(
+            Decision::OutOfScope => Err(Error::InsufficientScope(format!(
                 "the token's scope does not allow {} on {}; ask for a token of that scope",
                 action.as_str(),
                 resource.describe()
@@ -151,8 +154,6 @@ mod tests {
 
     use super::*;
     use crate::identity::Grant;
-
-    const ACTIONS: [Action; 5] = [Action::Read, Action::List, Action::Create, Action::Update, Action::Delete];
 
     fn principal(role: Role, bound: Option<Vec<Grant>>) -> Principal {
         Principal { subject: "x".to_owned(), role, bound }
@@ -208,10 +209,10 @@ mod tests {
         #[test]
         fn a_bound_never_widens(role in roles(), anonymous: bool, read_only: bool, action in 0usize..5, granted in 0usize..5) {
             let name = repository("team/app");
-            let bound = vec![Grant { target: GrantTarget::Repository("team/app".to_owned()), actions: vec![ACTIONS[granted]] }];
+            let bound = vec![Grant { target: GrantTarget::Repository("team/app".to_owned()), actions: vec![Action::ALL[granted]] }];
             let policy = policy(true, anonymous, read_only);
-            let bounded = decide(policy, &principal(role, Some(bound)), ACTIONS[action], Resource::Repository(&name));
-            let free = decide(policy, &principal(role, None), ACTIONS[action], Resource::Repository(&name));
+            let bounded = decide(policy, &principal(role, Some(bound)), Action::ALL[action], Resource::Repository(&name));
+            let free = decide(policy, &principal(role, None), Action::ALL[action], Resource::Repository(&name));
             prop_assert!(bounded != Decision::Allow || free == Decision::Allow);
         }
 
@@ -219,7 +220,7 @@ mod tests {
         fn the_anonymous_never_change_anything_under_access_control(anonymous: bool, read_only: bool, action in 2usize..5) {
             let name = repository("team/app");
             let decision = decide(
-                policy(true, anonymous, read_only), &Principal::anonymous(), ACTIONS[action], Resource::Repository(&name),
+                policy(true, anonymous, read_only), &Principal::anonymous(), Action::ALL[action], Resource::Repository(&name),
             );
             prop_assert_ne!(decision, Decision::Allow);
         }

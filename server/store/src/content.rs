@@ -72,7 +72,9 @@ impl Tx<'_> {
     /// A repository that is there.
     pub(crate) async fn repository(&mut self, name: &RepositoryName) -> Result<Option<RepositoryIds>, TxError> {
         let row = self.optional(self.query(&SELECT_REPOSITORY).bind(name.to_string())).await?;
-        Ok(row.map(|row| Ok::<_, sqlx::Error>(RepositoryIds { repo: row.try_get(0)?, ns: row.try_get(1)? })).transpose()?)
+        Ok(row
+            .map(|row| Ok::<_, sqlx::Error>(RepositoryIds { repo: row.try_get(0)?, ns: row.try_get(1)? }))
+            .transpose()?)
     }
 
     /// A repository, made with its namespace where it is not there and the rights suffice.
@@ -89,7 +91,9 @@ impl Tx<'_> {
             Some(ns) => ns,
             None if !rights.create_namespace => {
                 let namespace = name.namespace();
-                return Err(Error::Denied(format!("namespace {namespace} is not there and you may not create it")).into());
+                return Err(
+                    Error::Denied(format!("namespace {namespace} is not there and you may not create it")).into()
+                );
             }
             None => {
                 let insert = self.query(&INSERT_NAMESPACE).bind(name.namespace().to_owned()).bind(owner.to_owned());
@@ -238,7 +242,11 @@ pub(crate) fn member_id(repo: i64, blob: i64) -> String {
 
 /// The sweep took the key first: the upload was so slow that it has to be done again.
 fn swept(inserted: u64) -> Result<(), TxError> {
-    if inserted == 1 { Ok(()) } else { Err(Error::UploadInvalid("the upload took too long; push it again".to_owned()).into()) }
+    if inserted == 1 {
+        Ok(())
+    } else {
+        Err(Error::UploadInvalid("the upload took too long; push it again".to_owned()).into())
+    }
 }
 
 /// A size or offset for a BIGINT.

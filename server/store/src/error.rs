@@ -15,7 +15,9 @@ pub enum OpenError {
     #[error("cannot bring the schema up to date: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     /// The schema is of a later server that no longer serves with this one.
-    #[error("the database schema (version {schema}) needs a server of schema version {min_server} or newer; this one has {ours}: upgrade the server")]
+    #[error(
+        "the database schema (version {schema}) needs a server of schema version {min_server} or newer; this one has {ours}: upgrade the server"
+    )]
     TooNew {
         /// Version of the schema.
         schema: i64,
@@ -25,7 +27,9 @@ pub enum OpenError {
         ours: i64,
     },
     /// The schema is older than this server needs.
-    #[error("the database schema (version {schema}) is older than this server's ({ours}): run `zot-artifact-store migrate`")]
+    #[error(
+        "the database schema (version {schema}) is older than this server's ({ours}): run `zot-artifact-store migrate`"
+    )]
     TooOld {
         /// Version of the schema.
         schema: i64,
@@ -62,7 +66,9 @@ pub(crate) fn is_retryable(error: &sqlx::Error) -> bool {
 pub(crate) fn is_lost(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => true,
-        sqlx::Error::Database(_) => code(error).is_some_and(|code| code.starts_with("08") || UNAVAILABLE.contains(&&*code)),
+        sqlx::Error::Database(_) => {
+            code(error).is_some_and(|code| code.starts_with("08") || UNAVAILABLE.contains(&&*code))
+        }
         _ => false,
     }
 }
@@ -78,7 +84,9 @@ pub(crate) fn to_domain(error: sqlx::Error) -> Error {
         _ if is_lost(&error) => Error::database(error),
         _ if is_retryable(&error) => Error::Conflict,
         // a full disk under SQLite (13) or Postgres (53100) is for the operator to mend: the client may come again
-        _ if code(&error).is_some_and(|c| c == "13" || c == "10" || c == "53100" || c == "57014") => Error::database(error),
+        _ if code(&error).is_some_and(|c| c == "13" || c == "10" || c == "53100" || c == "57014") => {
+            Error::database(error)
+        }
         _ => Error::Internal(format!("database: {error}")),
     }
 }

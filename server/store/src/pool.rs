@@ -68,14 +68,16 @@ impl Store {
             Dialect::Postgres => (options.url.clone(), POSTGRES_SETTINGS),
             Dialect::Sqlite => (creating(&options.url), SQLITE_SETTINGS),
         };
-        let pool_options = AnyPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).after_connect(move |conn, _| {
-            Box::pin(async move { conn.execute(settings).await.map(drop) })
-        });
+        let pool_options = AnyPoolOptions::new()
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .after_connect(move |conn, _| Box::pin(async move { conn.execute(settings).await.map(drop) }));
         let connect = AnyConnectOptions::from_str(&url)?;
         let pool = pool_options.clone().max_connections(options.max_connections).connect_with(connect.clone()).await?;
         let writer = match dialect {
             Dialect::Postgres => Writer::Alone,
-            Dialect::Sqlite => Writer::Grouped(Group::start(pool_options.max_connections(1).connect_with(connect).await?)),
+            Dialect::Sqlite => {
+                Writer::Grouped(Group::start(pool_options.max_connections(1).connect_with(connect).await?))
+            }
         };
         Ok(Self { pool, dialect, writer })
     }

@@ -74,7 +74,12 @@ impl Store {
         Ok(Some(StoredManifest { digest: text(6)?.parse()?, media_type: text(7)?, blob }))
     }
 
-    pub(crate) async fn read_tags(&self, repository: &RepositoryName, after: &str, limit: u32) -> Result<Option<Vec<String>>> {
+    pub(crate) async fn read_tags(
+        &self,
+        repository: &RepositoryName,
+        after: &str,
+        limit: u32,
+    ) -> Result<Option<Vec<String>>> {
         let query = SELECT_TAGS.on(self.dialect).bind(repository.to_string()).bind(after.to_owned());
         let names = self.names(query.bind(i64::from(limit))).await?;
         if !names.is_empty() {

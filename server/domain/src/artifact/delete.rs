@@ -14,12 +14,7 @@ impl Artifacts {
     ///
     /// # Errors
     /// [`Error::ManifestUnknown`].
-    pub async fn delete_manifest(
-        &self,
-        call: &Call,
-        repository: &RepositoryName,
-        reference: &Reference,
-    ) -> Result<()> {
+    pub async fn delete_manifest(&self, call: &Call, repository: &RepositoryName, reference: &Reference) -> Result<()> {
         self.require(call, Action::Delete, repository)?;
         let (action, target) = match reference {
             Reference::Tag(tag) => ("tag.delete", RemoveTarget::Tag(tag.clone())),

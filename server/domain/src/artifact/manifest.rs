@@ -76,7 +76,9 @@ impl Manifest {
         let document: Document = serde_json::from_slice(bytes).map_err(|e| invalid(e.to_string()))?;
         let media_type = document.media_type(content_type)?;
         let shape = media_type::shape(&media_type).ok_or_else(|| {
-            invalid(format!("unsupported media type {media_type:?}; push an OCI 1.1 or Docker schema 2 manifest or index"))
+            invalid(format!(
+                "unsupported media type {media_type:?}; push an OCI 1.1 or Docker schema 2 manifest or index"
+            ))
         })?;
         document.check_shape(shape)?;
         let mut blobs = Vec::new();
@@ -119,13 +121,19 @@ impl Document {
             return Err(invalid("fsLayers belongs to Docker schema 1, which is not supported".to_owned()));
         }
         match shape {
-            Shape::Image if self.manifests.is_some() => Err(invalid("an image manifest has no field manifests".to_owned())),
+            Shape::Image if self.manifests.is_some() => {
+                Err(invalid("an image manifest has no field manifests".to_owned()))
+            }
             Shape::Image if self.config.is_none() => Err(invalid("an image manifest needs a config".to_owned())),
-            Shape::Image if self.layers.is_none() => Err(invalid("an image manifest needs layers, even if empty".to_owned())),
+            Shape::Image if self.layers.is_none() => {
+                Err(invalid("an image manifest needs layers, even if empty".to_owned()))
+            }
             Shape::Index if self.layers.is_some() || self.config.is_some() => {
                 Err(invalid("an index has neither config nor layers".to_owned()))
             }
-            Shape::Index if self.manifests.is_none() => Err(invalid("an index needs manifests, even if empty".to_owned())),
+            Shape::Index if self.manifests.is_none() => {
+                Err(invalid("an index needs manifests, even if empty".to_owned()))
+            }
             Shape::Image | Shape::Index => Ok(()),
         }
     }

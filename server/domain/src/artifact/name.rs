@@ -158,13 +158,46 @@ mod tests {
 
     #[test]
     fn repository_names_follow_the_grammar() {
-        for good in ["app", "team/app", "a1/b2/c3", "a.b/c_d/e__f/g---h", "library/ubuntu", &"a/".repeat(100).replacen('a', "ab", 1).add_tail()] {
+        for good in [
+            "app",
+            "team/app",
+            "a1/b2/c3",
+            "a.b/c_d/e__f/g---h",
+            "library/ubuntu",
+            &"a/".repeat(100).replacen('a', "ab", 1).add_tail(),
+        ] {
             assert!(good.parse::<RepositoryName>().is_ok(), "{good}");
         }
         for bad in [
-            "", "/", "a", "App", "team/App", "team/", "/team", "team//app", "..", "team/..", "team/.", "./team", "team/a..b",
-            "team/_a", "team/a_", "team/a___b", "team/-a", "team/a-", "_catalog", "te am", "team/ä", "team%2Fapp", "10.0.0.1/app",
-            "api/v1", "s3", &"a".repeat(64), &format!("team/{}", "a".repeat(251)), "team\0", "team/a\n",
+            "",
+            "/",
+            "a",
+            "App",
+            "team/App",
+            "team/",
+            "/team",
+            "team//app",
+            "..",
+            "team/..",
+            "team/.",
+            "./team",
+            "team/a..b",
+            "team/_a",
+            "team/a_",
+            "team/a___b",
+            "team/-a",
+            "team/a-",
+            "_catalog",
+            "te am",
+            "team/ä",
+            "team%2Fapp",
+            "10.0.0.1/app",
+            "api/v1",
+            "s3",
+            &"a".repeat(64),
+            &format!("team/{}", "a".repeat(251)),
+            "team\0",
+            "team/a\n",
         ] {
             assert!(matches!(bad.parse::<RepositoryName>(), Err(Error::NameInvalid(_))), "{bad:?}");
         }

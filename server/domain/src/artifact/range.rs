@@ -125,7 +125,9 @@ mod tests {
     #[test]
     fn other_units_malformed_and_abusive_headers_get_the_whole() {
         let many = format!("bytes={}", "0-0,".repeat(1000));
-        for header in ["items=0-5", "bytes 0-5", "bytes=a-b", "bytes=5", "bytes=--5", "bytes=0-9,0-9", "bytes=+1-2", &many] {
+        for header in
+            ["items=0-5", "bytes 0-5", "bytes=a-b", "bytes=5", "bytes=--5", "bytes=0-9,0-9", "bytes=+1-2", &many]
+        {
             assert_eq!(select(Some(header), 10), Selection::Whole, "{header}");
         }
         assert_eq!(select(None, 10), Selection::Whole);

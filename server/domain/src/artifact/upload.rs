@@ -250,7 +250,11 @@ impl Artifacts {
         while let Some(part) = bytes.next().await {
             hasher.update(&part?);
         }
-        if hasher.length() == length { Ok(hasher) } else { Err(Error::Internal("a session's segments have a gap".to_owned())) }
+        if hasher.length() == length {
+            Ok(hasher)
+        } else {
+            Err(Error::Internal("a session's segments have a gap".to_owned()))
+        }
     }
 }
 

@@ -80,7 +80,9 @@ fn layers_kept_elsewhere_are_not_required() {
 fn content_type_and_field_must_agree() {
     let bytes = image().to_string();
     assert!(Manifest::parse(bytes.as_bytes(), Some(OCI_MANIFEST)).is_ok());
-    assert!(Manifest::parse(bytes.as_bytes(), Some("application/vnd.oci.image.manifest.v1+json; charset=utf-8")).is_ok());
+    assert!(
+        Manifest::parse(bytes.as_bytes(), Some("application/vnd.oci.image.manifest.v1+json; charset=utf-8")).is_ok()
+    );
     for other in [OCI_INDEX, DOCKER_MANIFEST, "application/json", "text/html"] {
         assert!(matches!(Manifest::parse(bytes.as_bytes(), Some(other)), Err(Error::ManifestInvalid(_))), "{other}");
     }

@@ -1,0 +1,49 @@
+//! Hashing beside the I/O: a batch is hashed on a blocking thread while the next one arrives.
+
+use bytes::Bytes;
+use tokio::task::JoinHandle;
+use zot_domain::artifact::digest::Hasher;
+use zot_domain::{Error, Result};
+
+/// Bytes are handed over in batches of about this size; less than that is hashed in place, in some microseconds.
+pub(crate) const BATCH: usize = 1024 * 1024;
+const IN_PLACE: usize = 64 * 1024;
+
+/// A hasher that may be at work.
+pub(crate) enum HashTask {
+    Idle(Hasher),
+    Busy(JoinHandle<Hasher>),
+}
+
+impl HashTask {
+    pub(crate) fn new(hasher: Hasher) -> Self {
+        Self::Idle(hasher)
+    }
+
+    /// Hands over a batch, having waited for the one before: at most two batches are in memory.
+    pub(crate) async fn feed(self, batch: Vec<Bytes>) -> Result<Self> {
+        let mut hasher = self.finish().await?;
+        let hash = move || {
+            batch.iter().for_each(|bytes| hasher.update(bytes));
+            hasher
+        };
+        Ok(Self::Busy(tokio::task::spawn_blocking(hash)))
+    }
+
+    /// Hashes a last, perhaps small batch.
+    pub(crate) async fn last(self, batch: Vec<Bytes>) -> Result<Hasher> {
+        if batch.iter().map(Bytes::len).sum::<usize>() > IN_PLACE {
+            return self.feed(batch).await?.finish().await;
+        }
+        let mut hasher = self.finish().await?;
+        batch.iter().for_each(|bytes| hasher.update(bytes));
+        Ok(hasher)
+    }
+
+    async fn finish(self) -> Result<Hasher> {
+        match self {
+            Self::Idle(hasher) => Ok(hasher),
+            Self::Busy(task) => task.await.map_err(|error| Error::Internal(format!("hashing: {error}"))),
+        }
+    }
+}

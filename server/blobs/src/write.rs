@@ -1,0 +1,147 @@
+//! Writing a segment: one request for a small one, a multipart upload in bounded memory for a large one.
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use object_store::path::Path;
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _, PutPayload, UploadPart};
+use zot_domain::artifact::digest::Hasher;
+use zot_domain::ports::blobs::ByteStream;
+use zot_domain::{Error, Result};
+
+use crate::hashing::{BATCH, HashTask};
+
+/// Parts on their way to the backend at a time.
+const IN_FLIGHT: usize = 2;
+/// From this part on parts are four times as large: clouds take at most 10,000 of them.
+const GROW_AFTER: usize = 1000;
+
+pub(crate) struct Done {
+    pub size: u64,
+    pub hasher: Hasher,
+    pub broken: Option<Error>,
+}
+
+/// Writes `head` and `body`. A body that breaks ends the segment; a backend that fails leaves none.
+pub(crate) async fn segment(
+    objects: &dyn ObjectStore,
+    path: &Path,
+    part_size: usize,
+    head: Bytes,
+    mut body: ByteStream,
+    hasher: Hasher,
+) -> Result<Done> {
+    let mut sink = Sink { objects, path, part_size, part: Vec::new(), held: 0, parts: 0, upload: None };
+    let written = fill(&mut sink, head, &mut body, hasher).await;
+    match written {
+        Ok(done) => match sink.close().await {
+            Ok(()) => Ok(done),
+            Err(error) => Err(sink.abort(error).await),
+        },
+        Err(error) => Err(sink.abort(error).await),
+    }
+}
+
+async fn fill(sink: &mut Sink<'_>, head: Bytes, body: &mut ByteStream, hasher: Hasher) -> Result<Done> {
+    let mut hash = HashTask::new(hasher);
+    let mut size = 0;
+    let mut batch = Vec::new();
+    let mut batched = 0;
+    let mut broken = None;
+    let mut next = Some(head);
+    while let Some(bytes) = next {
+        size += bytes.len() as u64;
+        batched += bytes.len();
+        batch.push(bytes.clone());
+        sink.push(bytes).await?;
+        if batched >= BATCH {
+            hash = hash.feed(std::mem::take(&mut batch)).await?;
+            batched = 0;
+        }
+        next = match body.next().await {
+            Some(Ok(bytes)) => Some(bytes),
+            Some(Err(error)) => {
+                broken = Some(error);
+                None
+            }
+            None => None,
+        };
+    }
+    Ok(Done { size, hasher: hash.last(batch).await?, broken })
+}
+
+/// Gathers bytes into parts.
+struct Sink<'a> {
+    objects: &'a dyn ObjectStore,
+    path: &'a Path,
+    part_size: usize,
+    part: Vec<Bytes>,
+    held: usize,
+    parts: usize,
+    upload: Option<Multipart>,
+}
+
+struct Multipart {
+    upload: Box<dyn MultipartUpload>,
+    in_flight: FuturesUnordered<UploadPart>,
+}
+
+impl Sink<'_> {
+    async fn push(&mut self, bytes: Bytes) -> Result<()> {
+        self.held += bytes.len();
+        self.part.push(bytes);
+        let size = if self.parts < GROW_AFTER { self.part_size } else { 4 * self.part_size };
+        if self.held >= size { self.flush().await } else { Ok(()) }
+    }
+
+    /// Sends the part, having waited until few enough are on their way.
+    async fn flush(&mut self) -> Result<()> {
+        let payload = PutPayload::from_iter(std::mem::take(&mut self.part));
+        self.held = 0;
+        self.parts += 1;
+        let multipart = match &mut self.upload {
+            Some(multipart) => multipart,
+            none => {
+                let upload = self.objects.put_multipart(self.path).await.map_err(Error::storage)?;
+                none.insert(Multipart { upload, in_flight: FuturesUnordered::new() })
+            }
+        };
+        while multipart.in_flight.len() >= IN_FLIGHT {
+            multipart.wait_for_one().await?;
+        }
+        multipart.in_flight.push(multipart.upload.put_part(payload));
+        Ok(())
+    }
+
+    async fn close(&mut self) -> Result<()> {
+        if self.upload.is_none() {
+            let payload = PutPayload::from_iter(std::mem::take(&mut self.part));
+            return self.objects.put(self.path, payload).await.map(drop).map_err(Error::storage);
+        }
+        if self.held > 0 {
+            self.flush().await?;
+        }
+        let Some(multipart) = &mut self.upload else { return Ok(()) };
+        while !multipart.in_flight.is_empty() {
+            multipart.wait_for_one().await?;
+        }
+        multipart.upload.complete().await.map(drop).map_err(Error::storage)
+    }
+
+    /// Gives up, taking away what the backend would keep of it, and hands the reason through.
+    async fn abort(&mut self, reason: Error) -> Error {
+        if let Some(multipart) = &mut self.upload {
+            multipart.in_flight.clear();
+            if let Err(error) = multipart.upload.abort().await {
+                tracing::debug!(%error, "an unfinished segment was left to the sweep");
+            }
+        }
+        reason
+    }
+}
+
+impl Multipart {
+    async fn wait_for_one(&mut self) -> Result<()> {
+        self.in_flight.next().await.unwrap_or(Ok(())).map_err(Error::storage)
+    }
+}

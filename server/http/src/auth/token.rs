@@ -1,0 +1,211 @@
+//! The registry token protocol: a client that was challenged gets a token for a scope.
+//!
+//! Sources: Docker Registry v2 *Token Authentication* (GET) and *OAuth2* (POST). What is asked for beyond the caller's
+//! rights is left out, never refused whole; an anonymous caller gets what everybody may do.
+
+use axum::Form;
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use zot_domain::artifact::name::RepositoryName;
+use zot_domain::identity::{Grant, GrantTarget, RequestId};
+use zot_domain::policy::{Action, Policy, Resource};
+use zot_domain::{Error, Principal, Result};
+
+use super::Caller;
+use crate::App;
+use crate::oci::error::{Context, respond};
+
+/// Lifetime of a token: long enough for one push, short enough to forget about revocation lists.
+const LIFETIME_SECS: i64 = 300;
+/// Most scopes of one request.
+const SCOPES_MAX: usize = 64;
+
+/// What a token says.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Claims {
+    iss: String,
+    sub: String,
+    aud: String,
+    exp: i64,
+    nbf: i64,
+    iat: i64,
+    jti: String,
+    #[serde(default)]
+    access: Vec<Access>,
+}
+
+/// One entry of the claim `access`.
+#[derive(Debug, Deserialize, Serialize)]
+struct Access {
+    r#type: String,
+    name: String,
+    actions: Vec<String>,
+}
+
+/// A token whose signature and times are right.
+#[derive(Debug)]
+pub(crate) struct Verified {
+    pub subject: String,
+    pub grants: Vec<Grant>,
+}
+
+impl Claims {
+    pub(crate) fn into_verified(self) -> Verified {
+        let grants = self.access.into_iter().filter_map(|access| {
+            let target = match access.r#type.as_str() {
+                "repository" => GrantTarget::Repository(access.name),
+                "registry" if access.name == "catalog" => GrantTarget::Catalog,
+                _ => return None,
+            };
+            Some(Grant { target, actions: access.actions.iter().flat_map(|name| actions_of(name)).copied().collect() })
+        });
+        Verified { subject: self.sub, grants: grants.collect() }
+    }
+}
+
+/// The store's actions behind the protocol's.
+fn actions_of(name: &str) -> &'static [Action] {
+    match name {
+        "pull" => &[Action::Read, Action::List],
+        "push" => &[Action::Create, Action::Update],
+        "delete" => &[Action::Delete],
+        "*" => &Action::ALL,
+        _ => &[],
+    }
+}
+
+/// The part of one scope (`repository:team/app:pull,push`) that policy allows; none for what is no scope of ours.
+fn granted(policy: Policy, principal: &Principal, scope: &str) -> Option<Access> {
+    let (kind, rest) = scope.split_once(':')?;
+    let (name, wanted) = rest.rsplit_once(':')?;
+    let repository: Option<RepositoryName> = name.parse().ok();
+    let resource = match kind {
+        "repository" => Resource::Repository(repository.as_ref()?),
+        "registry" if name == "catalog" => Resource::Catalog,
+        _ => return None,
+    };
+    let may = |action: &&Action| policy.allows(principal, **action, resource);
+    let names = wanted.split(',').map(str::trim).flat_map(|name| match name {
+        // spelled out, so that `*` is intersected like everything else
+        "*" => vec!["pull", "push", "delete"],
+        other => vec![other],
+    });
+    let actions: Vec<String> =
+        names.filter(|name| actions_of(name).iter().any(|action| may(&action))).map(ToOwned::to_owned).collect();
+    (!actions.is_empty()).then(|| Access { r#type: kind.to_owned(), name: name.to_owned(), actions })
+}
+
+/// `GET /auth/token?service=…&scope=…&scope=…`
+pub(crate) async fn get(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Extension(request_id): Extension<RequestId>,
+    Query(parameters): Query<Vec<(String, String)>>,
+) -> Response {
+    let scopes = parameters.iter().filter(|(name, _)| name == "scope").map(|(_, value)| value.as_str()).collect();
+    let issued = caller.call(request_id).and_then(|call| issue(&app, &call.principal, scopes));
+    // credentials are asked for by Basic here: a Bearer challenge would send the client round in a circle
+    answer(&app, request_id, issued)
+}
+
+/// A request for a token by OAuth2.
+#[derive(Deserialize)]
+pub(crate) struct TokenRequest {
+    grant_type: Option<String>,
+    username: Option<String>,
+    password: Option<String>,
+    scope: Option<String>,
+}
+
+/// `POST /auth/token` with `grant_type=password`.
+pub(crate) async fn post(
+    State(app): State<App>,
+    Extension(request_id): Extension<RequestId>,
+    Form(request): Form<TokenRequest>,
+) -> Response {
+    let scopes = request.scope.as_deref().unwrap_or_default().split_whitespace().collect();
+    let issued = match (request.grant_type.as_deref(), &request.username, &request.password) {
+        (Some("password"), Some(id), Some(secret)) => {
+            app.auth.check(id, secret).and_then(|principal| issue(&app, &principal, scopes))
+        }
+        _ => Err(Error::Unsupported("grant_type must be password, with username and password".to_owned())),
+    };
+    answer(&app, request_id, issued)
+}
+
+fn issue(app: &App, principal: &Principal, scopes: Vec<&str>) -> Result<(String, i64)> {
+    if scopes.len() > SCOPES_MAX {
+        return Err(Error::ParameterInvalid(format!("at most {SCOPES_MAX} scopes can be asked for at once")));
+    }
+    let scopes = scopes.iter().flat_map(|scope| scope.split_whitespace());
+    let access = scopes.filter_map(|scope| granted(app.artifacts.policy(), principal, scope)).collect();
+    let now = jiff::Timestamp::now().as_second();
+    let service = app.auth.token_key.service().to_owned();
+    let claims = Claims {
+        iss: service.clone(),
+        sub: principal.subject.clone(),
+        aud: service,
+        exp: now + LIFETIME_SECS,
+        nbf: now,
+        iat: now,
+        jti: uuid::Uuid::new_v4().to_string(),
+        access,
+    };
+    Ok((app.auth.token_key.sign(&claims)?, now))
+}
+
+fn answer(app: &App, request_id: RequestId, issued: Result<(String, i64)>) -> Response {
+    match issued {
+        Ok((token, now)) => {
+            let issued_at = jiff::Timestamp::from_second(now).map(|at| at.to_string()).unwrap_or_default();
+            let body = json!({
+                "token": token, "access_token": token, "expires_in": LIFETIME_SECS, "issued_at": issued_at,
+                "token_type": "Bearer",
+            });
+            (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
+        }
+        Err(error) => respond(error, &Context::basic(app, request_id)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zot_domain::identity::Role;
+
+    use super::*;
+
+    fn granted_to(role: Role, scope: &str) -> Option<Vec<String>> {
+        let policy = Policy { access_control: true, anonymous_read: false, read_only: false };
+        let principal = Principal { subject: "x".to_owned(), role, bound: None };
+        granted(policy, &principal, scope).map(|access| access.actions)
+    }
+
+    #[test]
+    fn a_scope_is_cut_to_the_callers_rights() {
+        let scope = "repository:team/app:pull,push,delete";
+        assert_eq!(granted_to(Role::Admin, scope).unwrap(), ["pull", "push", "delete"]);
+        assert_eq!(granted_to(Role::Reader, scope).unwrap(), ["pull"]);
+        assert_eq!(granted_to(Role::Reader, "repository:team/app:*").unwrap(), ["pull"]);
+        assert_eq!(granted_to(Role::Anonymous, scope), None);
+        assert_eq!(granted_to(Role::Reader, "registry:catalog:*").unwrap(), ["pull"]);
+    }
+
+    #[test]
+    fn what_is_no_scope_grants_nothing() {
+        for scope in [
+            "",
+            "repository",
+            "repository:a/b",
+            "repository:../x:pull",
+            "registry:other:*",
+            "image:team/a:pull",
+            "repository:team/app:fly",
+        ] {
+            assert_eq!(granted_to(Role::Admin, scope), None, "{scope}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Health: live (the process), ready (database, schema, storage), and a report for people.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use zot_domain::{Artifacts, Error};
+
+use crate::App;
+
+/// A probe that takes longer counts as failed.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Probes are shared by all who ask within this time, so that asking often costs the backends nothing.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Which build this is.
+#[derive(Clone, Copy, Debug)]
+pub struct Version(pub &'static str);
+
+/// Probes the components, and remembers for a moment.
+pub(crate) struct Health {
+    artifacts: Artifacts,
+    version: Version,
+    warnings: Vec<String>,
+    started: jiff::Timestamp,
+    begun: Instant,
+    last: Mutex<Option<(Instant, Arc<Vec<Check>>)>>,
+}
+
+struct Check {
+    component: &'static str,
+    message: Option<&'static str>,
+    at: jiff::Timestamp,
+}
+
+impl Health {
+    pub(crate) fn new(artifacts: Artifacts, version: Version, warnings: Vec<String>) -> Self {
+        let last = Mutex::new(None);
+        Self { artifacts, version, warnings, started: jiff::Timestamp::now(), begun: Instant::now(), last }
+    }
+
+    async fn checks(&self) -> Arc<Vec<Check>> {
+        let mut last = self.last.lock().await;
+        if let Some((at, checks)) = &*last
+            && at.elapsed() < FRESH
+        {
+            return Arc::clone(checks);
+        }
+        let (metadata, storage) = tokio::join!(
+            check(
+                "metadata_store",
+                "the database does not answer, or its schema is not for this server",
+                self.artifacts.probe_metadata()
+            ),
+            check("storage", "the blob storage does not answer", self.artifacts.probe_storage()),
+        );
+        let checks = Arc::new(vec![metadata, storage]);
+        *last = Some((Instant::now(), Arc::clone(&checks)));
+        checks
+    }
+
+    fn report(&self, checks: &[Check]) -> Value {
+        let healthy = checks.iter().all(|check| check.message.is_none());
+        let status = match (healthy, self.warnings.is_empty()) {
+            (false, _) => "unhealthy",
+            (true, false) => "degraded",
+            (true, true) => "healthy",
+        };
+        let list: Vec<Value> = checks.iter().map(Check::entry).collect();
+        let components: serde_json::Map<String, Value> =
+            checks.iter().map(|check| (check.component.to_owned(), check.summary())).collect();
+        json!({
+            "status": status,
+            "version": self.version.0,
+            "uptime": u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            "start_time": self.started.to_string(),
+            "checked_at": jiff::Timestamp::now().to_string(),
+            "checks": list,
+            "components": components,
+            "warnings": self.warnings,
+        })
+    }
+}
+
+async fn check(component: &'static str, why: &'static str, probe: impl Future<Output = Result<(), Error>>) -> Check {
+    let message = match tokio::time::timeout(PROBE_TIMEOUT, probe).await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => {
+            let source = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::warn!(component, %error, source, "a probe failed");
+            Some(why)
+        }
+        Err(_) => Some("the probe timed out"),
+    };
+    Check { component, message, at: jiff::Timestamp::now() }
+}
+
+impl Check {
+    fn status(&self) -> &'static str {
+        if self.message.is_none() { "healthy" } else { "unhealthy" }
+    }
+
+    fn entry(&self) -> Value {
+        json!({"component": self.component, "status": self.status(), "message": self.message, "timestamp": self.at.to_string()})
+    }
+
+    fn summary(&self) -> Value {
+        json!({"status": self.status(), "message": self.message, "lastCheck": self.at.to_string()})
+    }
+}
+
+/// `GET /health`: 503 if a component fails.
+pub(crate) async fn health(State(app): State<App>) -> Response {
+    let checks = app.health.checks().await;
+    let report = app.health.report(&checks);
+    let status = if report["status"] == "unhealthy" { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    (status, Json(report)).into_response()
+}
+
+/// `GET /health/live`: the process runs. It does not fail with the database, or Kubernetes would restart us in vain.
+pub(crate) async fn live() -> Response {
+    Json(json!({"status": "alive"})).into_response()
+}
+
+/// `GET /health/ready`: requests can be served here.
+pub(crate) async fn ready(State(app): State<App>) -> Response {
+    let well = !app.is_draining() && app.health.checks().await.iter().all(|check| check.message.is_none());
+    let (status, word) = if well { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not_ready") };
+    (status, Json(json!({"status": word}))).into_response()
+}

@@ -1,0 +1,302 @@
+//! Prometheus metrics: the names of `docs/reference/metrics.md`. Labels are bounded: no client's text makes a series.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+use zot_domain::Error;
+
+use crate::App;
+use crate::middleware::Active;
+
+const DURATIONS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// Namespaces with series of their own; the rest share `other`.
+const BUCKETS_MAX: usize = 1000;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Transfer {
+    bucket: String,
+    r#type: &'static str,
+    status: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Deletion {
+    bucket: String,
+    status: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Size {
+    bucket: String,
+    r#type: &'static str,
+    operation: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Operation {
+    operation: &'static str,
+    bucket: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Request {
+    method: String,
+    endpoint: String,
+    status: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Authentication {
+    method: &'static str,
+    status: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Fault {
+    r#type: &'static str,
+    component: &'static str,
+}
+
+/// Figures taken at each scrape, from where they are kept.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sample {
+    /// Open database connections.
+    pub connections_open: usize,
+    /// Those of them that nobody uses.
+    pub connections_idle: usize,
+    /// Writes that wait for a commit (SQLite).
+    pub queued_writes: usize,
+}
+
+/// Takes a [`Sample`].
+pub type Sampler = Box<dyn Fn() -> Sample + Send + Sync>;
+
+/// All metrics of a server.
+pub struct Metrics {
+    registry: Registry,
+    uploads: Family<Transfer, Counter>,
+    downloads: Family<Transfer, Counter>,
+    deletes: Family<Deletion, Counter>,
+    sizes: Family<Size, Histogram>,
+    durations: Family<Operation, Histogram>,
+    requests: Family<Request, Counter>,
+    authentications: Family<Authentication, Counter>,
+    faults: Family<Fault, Counter>,
+    connections: Gauge,
+    gauges: Gauges,
+    active: AtomicI64,
+    buckets: Mutex<HashSet<String>>,
+    sampler: Sampler,
+}
+
+#[derive(Default)]
+struct Gauges {
+    requests: Gauge,
+    resident: Gauge,
+    files: Gauge,
+    open: Gauge,
+    idle: Gauge,
+    queued: Gauge,
+}
+
+impl Metrics {
+    /// Metrics whose resource figures come from `sampler`.
+    pub fn new(sampler: Sampler) -> Self {
+        let mut metrics = Self {
+            registry: Registry::default(),
+            uploads: Family::default(),
+            downloads: Family::default(),
+            deletes: Family::default(),
+            sizes: Family::new_with_constructor(|| Histogram::new(exponential_buckets(1024.0, 10.0, 8))),
+            durations: Family::new_with_constructor(|| Histogram::new(DURATIONS)),
+            requests: Family::default(),
+            authentications: Family::default(),
+            faults: Family::default(),
+            connections: Gauge::default(),
+            gauges: Gauges::default(),
+            active: AtomicI64::new(0),
+            buckets: Mutex::new(HashSet::new()),
+            sampler,
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("artifact_uploads", "Blobs and manifests pushed", self.uploads.clone());
+        registry.register("artifact_downloads", "Blobs and manifests pulled", self.downloads.clone());
+        registry.register("artifact_deletes", "Blobs, manifests and tags deleted", self.deletes.clone());
+        registry.register_with_unit("artifact_size", "Size of what was transferred", Unit::Bytes, self.sizes.clone());
+        registry.register_with_unit(
+            "artifact_operation_duration",
+            "Time until the response began",
+            Unit::Seconds,
+            self.durations.clone(),
+        );
+        registry.register("system_requests", "Requests by route and status", self.requests.clone());
+        registry.register("rbac_authentication_attempts", "Credentials presented", self.authentications.clone());
+        registry.register("system_errors", "Failures of the server or what it depends on", self.faults.clone());
+        registry.register("system_active_connections", "Open client connections", self.connections.clone());
+        registry.register("system_active_requests", "Requests being served", self.gauges.requests.clone());
+        registry.register_with_unit(
+            "process_resident_memory",
+            "Resident memory",
+            Unit::Bytes,
+            self.gauges.resident.clone(),
+        );
+        registry.register("process_open_fds", "Open file handles", self.gauges.files.clone());
+        registry.register("database_connections_open", "Open database connections", self.gauges.open.clone());
+        registry.register("database_connections_idle", "Idle database connections", self.gauges.idle.clone());
+        registry.register("database_queued_writes", "Writes that wait for a commit", self.gauges.queued.clone());
+    }
+
+    /// A client connected.
+    pub fn connection_opened(&self) {
+        self.connections.inc();
+    }
+
+    /// A client's connection ended.
+    pub fn connection_closed(&self) {
+        self.connections.dec();
+    }
+
+    pub(crate) fn active_request(self: &Arc<Self>) -> Active {
+        self.active.fetch_add(1, Ordering::Relaxed);
+        Active::new(Arc::clone(self))
+    }
+
+    pub(crate) fn request_ended(&self) {
+        self.active.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Requests being served, this one included.
+    pub(crate) fn active(&self) -> usize {
+        usize::try_from(self.active.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
+    pub(crate) fn responded(&self, method: &str, endpoint: &str, status: u16) {
+        let method = if KNOWN_METHODS.contains(&method) { method } else { "OTHER" };
+        let labels = Request { method: method.to_owned(), endpoint: endpoint.to_owned(), status: status.to_string() };
+        self.requests.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn authenticated(&self, method: &'static str, success: bool) {
+        self.authentications.get_or_create(&Authentication { method, status: status(success) }).inc();
+    }
+
+    pub(crate) fn failed(&self, error: &Error) {
+        let labels = match error {
+            Error::Unavailable { component, .. } => Fault { r#type: "unavailable", component },
+            Error::Internal(_) => Fault { r#type: "internal", component: "server" },
+            _ => return,
+        };
+        self.faults.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn deleted(&self, bucket: &str) {
+        let labels = Deletion { bucket: self.bucket(bucket), status: "success" };
+        self.deletes.get_or_create(&labels).inc();
+    }
+
+    /// Times a transfer; it counts as failed unless [`Timer::done`].
+    pub(crate) fn transfer(self: &Arc<Self>, operation: &'static str, bucket: &str) -> Timer {
+        Timer { metrics: Arc::clone(self), operation, bucket: bucket.to_owned(), begun: Instant::now(), done: false }
+    }
+
+    /// The label of a namespace, as long as there are not too many of them.
+    fn bucket(&self, name: &str) -> String {
+        let mut known = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.contains(name) || (known.len() < BUCKETS_MAX && known.insert(name.to_owned())) {
+            name.to_owned()
+        } else {
+            "other".to_owned()
+        }
+    }
+
+    fn text(&self) -> String {
+        let sample = (self.sampler)();
+        let set = |gauge: &Gauge, value: usize| {
+            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        };
+        set(&self.gauges.requests, self.active());
+        set(&self.gauges.open, sample.connections_open);
+        set(&self.gauges.idle, sample.connections_idle);
+        set(&self.gauges.queued, sample.queued_writes);
+        set(&self.gauges.resident, resident_bytes().unwrap_or(0));
+        set(&self.gauges.files, std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count));
+        let mut text = String::new();
+        // writing into a String does not fail
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+const KNOWN_METHODS: [&str; 7] = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"];
+
+fn status(success: bool) -> &'static str {
+    if success { "success" } else { "failure" }
+}
+
+/// From Linux's own figures; elsewhere there are none.
+fn resident_bytes() -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_whitespace().next()?.parse::<usize>().ok().map(|kib| kib * 1024)
+}
+
+/// One transfer under way.
+pub(crate) struct Timer {
+    metrics: Arc<Metrics>,
+    operation: &'static str,
+    bucket: String,
+    begun: Instant,
+    done: bool,
+}
+
+impl Timer {
+    /// It succeeded: what it was, and its size in bytes.
+    pub(crate) fn done(mut self, kind: &'static str, size: u64) {
+        self.done = true;
+        let bucket = self.metrics.bucket(&self.bucket);
+        self.count(&bucket, kind, "success");
+        #[expect(clippy::cast_precision_loss, reason = "a histogram needs no exact size")]
+        let size = size as f64;
+        let labels = Size { bucket: bucket.clone(), r#type: kind, operation: self.operation };
+        self.metrics.sizes.get_or_create(&labels).observe(size);
+        let labels = Operation { operation: self.operation, bucket };
+        self.metrics.durations.get_or_create(&labels).observe(self.begun.elapsed().as_secs_f64());
+    }
+
+    fn count(&self, bucket: &str, kind: &'static str, status: &'static str) {
+        let family = if self.operation == "upload" { &self.metrics.uploads } else { &self.metrics.downloads };
+        family.get_or_create(&Transfer { bucket: bucket.to_owned(), r#type: kind, status }).inc();
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        if !self.done {
+            // the namespace of a failed transfer may be anything that a client made up
+            self.count("other", "unknown", "failure");
+        }
+    }
+}
+
+/// `GET /metrics`
+pub(crate) async fn scrape(State(app): State<App>) -> Response {
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, content_type)], app.metrics.text()).into_response()
+}

@@ -1,0 +1,158 @@
+//! What happens to every request: an id, a log line, metrics, limits; and answers where no handler is.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Json;
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use zot_domain::Error;
+use zot_domain::identity::RequestId;
+
+use crate::App;
+use crate::auth::Caller;
+use crate::oci;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Longest part of a client's text in a log line.
+const LOGGED_MAX: usize = 256;
+
+/// Gives the request its id, which the client gets too, and logs and counts the response.
+///
+/// The path is logged, the query never: it may hold a signature.
+pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let request_id = RequestId::new();
+    request.extensions_mut().insert(request_id);
+    let line = Line::of(&request);
+    let active = app.metrics.active_request();
+    let mut response = next.run(request).await;
+    drop(active);
+    if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
+        response.headers_mut().insert(X_REQUEST_ID, value);
+    }
+    let endpoint = response.extensions().get::<Endpoint>().map_or(line.route.as_str(), |endpoint| endpoint.0);
+    app.metrics.responded(&line.method, endpoint, response.status().as_u16());
+    line.log(&response, request_id, begun);
+    response
+}
+
+/// The route template of a response, where the router does not know it.
+#[derive(Clone, Copy)]
+pub(crate) struct Endpoint(pub &'static str);
+
+struct Line {
+    method: String,
+    path: String,
+    route: String,
+    remote: Option<String>,
+    user_agent: String,
+    client_request_id: String,
+}
+
+impl Line {
+    fn of(request: &Request) -> Self {
+        let text = |name: &HeaderName| {
+            let value = request.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
+            value.chars().take(LOGGED_MAX).collect::<String>()
+        };
+        Self {
+            method: request.method().to_string(),
+            path: request.uri().path().chars().take(4 * LOGGED_MAX).collect(),
+            route: request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned(),
+            remote: request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.to_string()),
+            user_agent: text(&header::USER_AGENT),
+            client_request_id: text(&X_REQUEST_ID),
+        }
+    }
+
+    fn log(&self, response: &Response, request_id: RequestId, begun: Instant) {
+        let caller = response.extensions().get::<Caller>();
+        let length = response.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok());
+        tracing::info!(
+            target: "access",
+            %request_id,
+            method = self.method,
+            path = self.path,
+            status = response.status().as_u16(),
+            duration_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+            bytes = length.and_then(|v| v.parse::<u64>().ok()),
+            actor = caller.map_or("-", Caller::subject),
+            remote = self.remote,
+            user_agent = self.user_agent,
+            client_request_id = self.client_request_id,
+            "request"
+        );
+    }
+}
+
+/// Sheds load beyond the configured concurrency, and gives up on requests that take too long to begin an answer.
+/// Health and metrics are exempt, and so are referrers: a client that cannot list them takes that for "unsigned".
+pub(crate) async fn limits(State(app): State<App>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    if !path.starts_with("/v2/") || path.contains("/referrers/") {
+        return next.run(request).await;
+    }
+    let context = oci::error::Context::of(&app, &request);
+    if app.options.max_concurrent_requests.is_some_and(|most| app.metrics.active() > most) {
+        return oci::error::respond(overloaded(), &context);
+    }
+    match app.options.request_timeout {
+        None => next.run(request).await,
+        Some(limit) => match tokio::time::timeout(limit, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => oci::error::respond(timed_out(), &context),
+        },
+    }
+}
+
+fn overloaded() -> Error {
+    Error::TooManyRequests("the server is at its limit of concurrent requests; retry later".to_owned())
+}
+
+fn timed_out() -> Error {
+    Error::Unavailable { component: "server", source: "the request took longer than limits.requestTimeout".into() }
+}
+
+/// A path that no door has.
+pub(crate) async fn not_found(request: Request) -> Response {
+    plain(
+        StatusCode::NOT_FOUND,
+        "not_found",
+        &format!("there is nothing at {}; see /v2/ and /health", request.uri().path()),
+    )
+}
+
+/// A path that is there, but not for this method.
+pub(crate) async fn method_not_allowed() -> Response {
+    plain(StatusCode::METHOD_NOT_ALLOWED, "bad_request", "this method is not served here")
+}
+
+/// A handler that panicked: a fault of ours, logged by the panic hook, and nothing of it for the client.
+#[expect(clippy::needless_pass_by_value, reason = "the signature is tower-http's")]
+pub(crate) fn panicked(_panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    plain(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "internal server error")
+}
+
+fn plain(status: StatusCode, code: &str, message: &str) -> Response {
+    (status, Json(json!({"code": code, "message": message, "error": message}))).into_response()
+}
+
+/// Counts one request as active while it lives.
+pub(crate) struct Active(Arc<crate::metrics::Metrics>);
+
+impl Active {
+    pub(crate) fn new(metrics: Arc<crate::metrics::Metrics>) -> Self {
+        Self(metrics)
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.request_ended();
+    }
+}

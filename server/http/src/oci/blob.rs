@@ -1,0 +1,95 @@
+//! `/v2/{name}/blobs/{digest}`: reading blobs, whole or in ranges, and deleting them.
+
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use zot_domain::artifact::digest::Digest;
+use zot_domain::artifact::name::RepositoryName;
+use zot_domain::artifact::range::{ByteRange, Selection, select};
+use zot_domain::ports::metadata::BlobContent;
+use zot_domain::{Call, Result};
+
+use super::body::outgoing;
+use super::{multipart, not_modified, value};
+use crate::App;
+
+/// The digest of what is served.
+pub(crate) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+pub(crate) const OCTET_STREAM: HeaderValue = HeaderValue::from_static("application/octet-stream");
+
+pub(crate) async fn get(
+    app: &App,
+    call: &Call,
+    repository: &RepositoryName,
+    digest: &Digest,
+    parts: &Parts,
+) -> Result<Response> {
+    let timer = app.metrics.transfer("download", repository.namespace());
+    let blob = app.artifacts.blob(call, repository, digest).await?;
+    let mut headers = content_headers(digest);
+    if not_modified(parts, digest.as_str()) {
+        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+    }
+    headers.insert(header::CONTENT_TYPE, OCTET_STREAM);
+    if parts.method == Method::HEAD {
+        headers.insert(header::CONTENT_LENGTH, blob.size.into());
+        return Ok((StatusCode::OK, headers).into_response());
+    }
+    let response = match select(range(parts, digest), blob.size) {
+        Selection::Whole => whole(app, &blob, headers).await?,
+        Selection::Parts(parts) => match parts.as_slice() {
+            [part] => single(app, &blob, *part, headers).await?,
+            _ => multipart::response(app, &blob, parts, headers),
+        },
+        Selection::Unsatisfiable => unsatisfiable(blob.size, headers),
+    };
+    timer.done("blob", blob.size);
+    Ok(response)
+}
+
+/// The range asked for; none if `If-Range` names another digest, as the client then has bytes of something else.
+fn range<'a>(parts: &'a Parts, digest: &Digest) -> Option<&'a str> {
+    let header = |name| parts.headers.get(name).and_then(|v| v.to_str().ok());
+    match header(header::IF_RANGE) {
+        Some(tag) if tag.trim_matches('"') != digest.as_str() => None,
+        _ => header(header::RANGE),
+    }
+}
+
+fn content_headers(digest: &Digest) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_DIGEST, value(digest.as_str()));
+    headers.insert(header::ETAG, value(&format!("\"{digest}\"")));
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers
+}
+
+async fn whole(app: &App, blob: &BlobContent, mut headers: HeaderMap) -> Result<Response> {
+    headers.insert(header::CONTENT_LENGTH, blob.size.into());
+    let all = ByteRange { start: 0, end: blob.size };
+    let body = if blob.size == 0 { Body::empty() } else { outgoing(app.artifacts.open(&blob.content, all)).await? };
+    Ok((StatusCode::OK, headers, body).into_response())
+}
+
+async fn single(app: &App, blob: &BlobContent, part: ByteRange, mut headers: HeaderMap) -> Result<Response> {
+    headers.insert(header::CONTENT_LENGTH, part.length().into());
+    headers.insert(header::CONTENT_RANGE, value(&multipart::content_range(part, blob.size)));
+    let body = outgoing(app.artifacts.open(&blob.content, part)).await?;
+    Ok((StatusCode::PARTIAL_CONTENT, headers, body).into_response())
+}
+
+fn unsatisfiable(size: u64, mut headers: HeaderMap) -> Response {
+    headers.insert(header::CONTENT_RANGE, value(&format!("bytes */{size}")));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let message = format!("no part of the range lies within the blob's {size} bytes");
+    let body = json!({"errors": [{"code": "SIZE_INVALID", "message": message, "detail": null}]});
+    (StatusCode::RANGE_NOT_SATISFIABLE, headers, body.to_string()).into_response()
+}
+
+pub(crate) async fn delete(app: &App, call: &Call, repository: &RepositoryName, digest: &Digest) -> Result<Response> {
+    app.artifacts.delete_blob(call, repository, digest).await?;
+    app.metrics.deleted(repository.namespace());
+    Ok(StatusCode::ACCEPTED.into_response())
+}

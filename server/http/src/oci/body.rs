@@ -1,0 +1,43 @@
+//! Request bodies as streams with a limit, and response bodies whose first bytes are there before the status is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::body::Body;
+use axum::http::header;
+use axum::http::request::Parts;
+use futures_util::{StreamExt as _, stream};
+use zot_domain::ports::blobs::ByteStream;
+use zot_domain::{Error, Result};
+
+/// The announced length of a request's body.
+pub(crate) fn announced(parts: &Parts) -> Option<u64> {
+    parts.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// A request's body, refused at once if it announces more than `limit` bytes, and cut off where it has more.
+///
+/// # Errors
+/// [`Error::TooLarge`]; [`Error::Unsupported`] for a body in a content encoding: its digest would be ambiguous.
+pub(crate) fn incoming(parts: &Parts, body: Body, limit: Option<u64>) -> Result<ByteStream> {
+    if parts.headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        return Err(Error::UploadInvalid("Content-Encoding is not supported; send the bytes as they are".to_owned()));
+    }
+    let limit = limit.unwrap_or(u64::MAX);
+    if announced(parts).is_some_and(|length| length > limit) {
+        return Err(Error::TooLarge { limit });
+    }
+    let received = Arc::new(AtomicU64::new(0));
+    let chunks = body.into_data_stream().map(move |chunk| {
+        let chunk = chunk.map_err(|_| Error::BodyIncomplete)?;
+        let sum = received.fetch_add(chunk.len() as u64, Ordering::Relaxed) + chunk.len() as u64;
+        if sum > limit { Err(Error::TooLarge { limit }) } else { Ok(chunk) }
+    });
+    Ok(Box::pin(chunks))
+}
+
+/// A response body. The first bytes are waited for, so that a dead backend is a 503 and not a broken 200.
+pub(crate) async fn outgoing(mut bytes: ByteStream) -> Result<Body> {
+    let first = bytes.next().await.transpose()?;
+    Ok(Body::from_stream(stream::iter(first.map(Ok)).chain(bytes)))
+}

@@ -1,0 +1,173 @@
+//! Errors in the words of the distribution spec (*Error Codes*): status, code, and the headers that tell what next.
+
+use axum::Json;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use zot_domain::Error;
+use zot_domain::identity::RequestId;
+
+use super::path::Route;
+use super::value;
+use crate::App;
+
+/// Tells old clients that this is a registry.
+pub(crate) const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
+/// Seconds after which a client may try again.
+const RETRY_AFTER: &str = "5";
+
+/// What an error's answer needs to know of the request.
+pub(crate) struct Context {
+    request_id: String,
+    path: String,
+    challenge: Challenge,
+}
+
+enum Challenge {
+    Basic { realm: String },
+    Bearer { realm: String, service: String, scope: Option<String> },
+}
+
+impl Context {
+    /// For a request of the registry.
+    pub(crate) fn of(app: &App, request: &Request) -> Self {
+        let request_id = request.extensions().get::<RequestId>().map(ToString::to_string).unwrap_or_default();
+        let challenge = Challenge::Bearer {
+            realm: token_realm(app, request.headers(), request.uri().host()),
+            service: app.auth.service().to_owned(),
+            scope: None,
+        };
+        Self { request_id, path: request.uri().path().to_owned(), challenge }
+    }
+
+    /// For a request of a token.
+    pub(crate) fn basic(app: &App, request_id: RequestId) -> Self {
+        let challenge = Challenge::Basic { realm: app.options.realm.clone() };
+        Self { request_id: request_id.to_string(), path: String::new(), challenge }
+    }
+
+    /// Notes the scope that the request needs.
+    pub(crate) fn need(&mut self, route: &Route, method: &Method) {
+        if let Challenge::Bearer { scope, .. } = &mut self.challenge {
+            *scope = route.scope(method);
+        }
+    }
+}
+
+/// Where tokens are to be had: as configured, or at the host by which the client reached us.
+fn token_realm(app: &App, headers: &HeaderMap, uri_host: Option<&str>) -> String {
+    if let Some(realm) = &app.options.token_realm {
+        return realm.clone();
+    }
+    let host = headers.get(header::HOST).and_then(|v| v.to_str().ok()).or(uri_host).unwrap_or("localhost");
+    let host: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || ".-:[]_".contains(*c)).collect();
+    format!("{}://{host}/auth/token", if app.options.tls { "https" } else { "http" })
+}
+
+/// The answer to a failed request.
+pub(crate) fn respond(error: Error, context: &Context) -> Response {
+    let (status, code) = status_and_code(&error);
+    let detail = detail(&error, context);
+    let message = match &error {
+        Error::Internal(_) => "internal server error".to_owned(),
+        shown => shown.to_string(),
+    };
+    log(&error, status, &context.request_id);
+    let body = Json(json!({"errors": [{"code": code, "message": message, "detail": detail}]}));
+    let mut response = (status, [(API_VERSION, HeaderValue::from_static("registry/2.0"))], body).into_response();
+    let headers = response.headers_mut();
+    match &error {
+        Error::Unauthenticated | Error::CredentialsInvalid(_) | Error::InsufficientScope(_) => {
+            headers.insert(header::WWW_AUTHENTICATE, context.challenge.header(&error));
+        }
+        Error::TooManyRequests(_) | Error::Unavailable { .. } | Error::Conflict => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+        }
+        Error::UploadOutOfOrder { offset } => {
+            headers.insert(header::RANGE, value(&super::upload::held(*offset)));
+            headers.insert(header::LOCATION, value(&context.path));
+        }
+        _ => {}
+    }
+    response
+}
+
+/// The one place that maps the store's errors to the spec's. No wildcard: a new error has to be placed.
+fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
+    match error {
+        Error::NameInvalid(_) => (StatusCode::BAD_REQUEST, "NAME_INVALID"),
+        Error::TagInvalid(_) => (StatusCode::BAD_REQUEST, "MANIFEST_INVALID"),
+        Error::DigestInvalid(_) => (StatusCode::BAD_REQUEST, "DIGEST_INVALID"),
+        Error::NameUnknown(_) => (StatusCode::NOT_FOUND, "NAME_UNKNOWN"),
+        Error::ManifestUnknown(_) => (StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN"),
+        Error::ManifestInvalid(_) => (StatusCode::BAD_REQUEST, "MANIFEST_INVALID"),
+        Error::ManifestBlobUnknown(_) => (StatusCode::BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN"),
+        Error::BlobUnknown(_) => (StatusCode::NOT_FOUND, "BLOB_UNKNOWN"),
+        Error::UploadUnknown => (StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN"),
+        Error::UploadInvalid(_) => (StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID"),
+        Error::UploadOutOfOrder { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "BLOB_UPLOAD_INVALID"),
+        Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID"),
+        Error::BodyIncomplete => (StatusCode::BAD_REQUEST, "SIZE_INVALID"),
+        Error::ParameterInvalid(_) => (StatusCode::BAD_REQUEST, "PAGINATION_NUMBER_INVALID"),
+        Error::Unauthenticated | Error::CredentialsInvalid(_) | Error::InsufficientScope(_) => {
+            (StatusCode::UNAUTHORIZED, "UNAUTHORIZED")
+        }
+        Error::Denied(_) => (StatusCode::FORBIDDEN, "DENIED"),
+        Error::Unsupported(_) => (StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
+        Error::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),
+        Error::Unavailable { .. } | Error::Conflict => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
+        Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN"),
+    }
+}
+
+fn detail(error: &Error, context: &Context) -> Value {
+    let mut detail = json!({"requestId": context.request_id});
+    match error {
+        Error::ManifestBlobUnknown(digests) => {
+            detail["digests"] = digests.iter().take(100).map(|digest| digest.as_str()).collect();
+        }
+        Error::BlobUnknown(digest) => detail["digest"] = json!(digest.as_str()),
+        _ => {}
+    }
+    detail
+}
+
+fn log(error: &Error, status: StatusCode, request_id: &str) {
+    match error {
+        Error::Unavailable { component, source } => {
+            tracing::error!(request_id, component, error = %source, "a component is not available");
+        }
+        Error::Internal(_) => tracing::error!(request_id, %error, "internal error"),
+        _ => tracing::debug!(request_id, %error, status = status.as_u16(), "refused"),
+    }
+}
+
+impl Challenge {
+    /// RFC 6750 section 3 and the registry token protocol.
+    fn header(&self, error: &Error) -> HeaderValue {
+        match self {
+            Self::Basic { realm } => value(&format!("Basic realm=\"{realm}\", charset=\"UTF-8\"")),
+            Self::Bearer { realm, service, scope } => {
+                let mut text = format!("Bearer realm=\"{realm}\",service=\"{service}\"");
+                if let Some(scope) = scope {
+                    text += &format!(",scope=\"{scope}\"");
+                }
+                match error {
+                    Error::CredentialsInvalid(_) => text += ",error=\"invalid_token\"",
+                    Error::InsufficientScope(_) => text += ",error=\"insufficient_scope\"",
+                    _ => {}
+                }
+                value(&text)
+            }
+        }
+    }
+}
+
+/// 405 with the methods that are served.
+pub(crate) fn method_not_allowed(methods: &'static str) -> Response {
+    let body =
+        json!({"errors": [{"code": "UNSUPPORTED", "message": format!("served here: {methods}"), "detail": null}]});
+    let allow = [(header::ALLOW, HeaderValue::from_static(methods))];
+    (StatusCode::METHOD_NOT_ALLOWED, allow, Json(body)).into_response()
+}

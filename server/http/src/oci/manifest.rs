@@ -1,0 +1,86 @@
+//! `/v2/{name}/manifests/{reference}`: reading, putting and deleting manifests.
+
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use zot_domain::artifact::manifest::MANIFEST_MAX;
+use zot_domain::artifact::name::{Reference, RepositoryName, Tag};
+use zot_domain::artifact::range::ByteRange;
+use zot_domain::{Call, Error, Result};
+
+use super::blob::CONTENT_DIGEST;
+use super::body::{incoming, outgoing};
+use super::query::Parameters;
+use super::{not_modified, value};
+use crate::App;
+
+const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
+const OCI_TAG: HeaderName = HeaderName::from_static("oci-tag");
+
+pub(crate) async fn get(
+    app: &App,
+    call: &Call,
+    repository: &RepositoryName,
+    reference: &Reference,
+    parts: &Parts,
+) -> Result<Response> {
+    let timer = app.metrics.transfer("download", repository.namespace());
+    let manifest = app.artifacts.manifest(call, repository, reference).await?;
+    let digest = manifest.digest.as_str();
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_DIGEST, value(digest));
+    headers.insert(header::ETAG, value(&format!("\"{digest}\"")));
+    if not_modified(parts, digest) {
+        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+    }
+    headers.insert(header::CONTENT_TYPE, value(&manifest.media_type));
+    headers.insert(header::CONTENT_LENGTH, manifest.blob.size.into());
+    if parts.method == Method::HEAD {
+        return Ok((StatusCode::OK, headers).into_response());
+    }
+    let all = ByteRange { start: 0, end: manifest.blob.size };
+    let body = outgoing(app.artifacts.open(&manifest.blob.content, all)).await?;
+    timer.done("manifest", manifest.blob.size);
+    Ok((StatusCode::OK, headers, body).into_response())
+}
+
+pub(crate) async fn put(
+    app: &App,
+    call: &Call,
+    repository: &RepositoryName,
+    reference: &Reference,
+    parts: &Parts,
+    body: Body,
+) -> Result<Response> {
+    let timer = app.metrics.transfer("upload", repository.namespace());
+    let tags = Parameters::of(parts).all("tag").map(str::parse).collect::<Result<Vec<Tag>>>()?;
+    let content_type = parts.headers.get(header::CONTENT_TYPE).map(|v| v.to_str().map(ToOwned::to_owned));
+    let content_type =
+        content_type.transpose().map_err(|_| Error::ManifestInvalid("malformed Content-Type".to_owned()))?;
+    let size = super::body::announced(parts).unwrap_or_default();
+    let body = incoming(parts, body, Some(MANIFEST_MAX))?;
+    let published = app.artifacts.publish(call, repository, reference, tags, content_type.as_deref(), body).await?;
+    timer.done("manifest", size);
+    let mut headers = HeaderMap::new();
+    headers.insert(header::LOCATION, value(&format!("/v2/{repository}/manifests/{}", published.digest)));
+    headers.insert(CONTENT_DIGEST, value(published.digest.as_str()));
+    if let Some(subject) = &published.subject {
+        headers.insert(OCI_SUBJECT, value(subject.as_str()));
+    }
+    for tag in &published.tags {
+        headers.append(OCI_TAG, value(tag.as_str()));
+    }
+    Ok((StatusCode::CREATED, headers).into_response())
+}
+
+pub(crate) async fn delete(
+    app: &App,
+    call: &Call,
+    repository: &RepositoryName,
+    reference: &Reference,
+) -> Result<Response> {
+    app.artifacts.delete_manifest(call, repository, reference).await?;
+    app.metrics.deleted(repository.namespace());
+    Ok(StatusCode::ACCEPTED.into_response())
+}

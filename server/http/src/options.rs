@@ -1,0 +1,67 @@
+//! What the configuration says about the doors, already checked.
+
+use std::time::Duration;
+
+use axum::http::{HeaderName, HeaderValue, Method};
+use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders};
+
+/// Settings of the main port.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Text of the realm in Basic challenges.
+    pub realm: String,
+    /// URL of the token endpoint in Bearer challenges; none: derived from the request's host.
+    pub token_realm: Option<String>,
+    /// Where health is served; none: not at all.
+    pub health: Option<HealthPaths>,
+    /// Where metrics are served; none: not at all.
+    pub metrics_path: Option<String>,
+    /// Cross-origin access for browsers.
+    pub cors: Option<Cors>,
+    /// Requests served at a time; beyond it 503.
+    pub max_concurrent_requests: Option<usize>,
+    /// Until a response begins.
+    pub request_timeout: Option<Duration>,
+    /// Largest request body, in bytes.
+    pub max_body: Option<u64>,
+    /// Whether clients reach us by TLS.
+    pub tls: bool,
+    /// Shown by `/health`.
+    pub warnings: Vec<String>,
+}
+
+/// Paths of the health endpoints.
+#[derive(Clone, Debug)]
+pub struct HealthPaths {
+    /// Everything, for people.
+    pub health: String,
+    /// Whether the process runs.
+    pub live: String,
+    /// Whether requests can be served.
+    pub ready: String,
+}
+
+/// Cross-origin resource sharing.
+#[derive(Clone, Debug)]
+pub struct Cors {
+    /// Origins; empty or one `*`: any.
+    pub origins: Vec<HeaderValue>,
+    /// Methods.
+    pub methods: Vec<Method>,
+    /// Request headers.
+    pub headers: Vec<HeaderName>,
+    /// Response headers that scripts may read.
+    pub expose: Vec<HeaderName>,
+}
+
+impl Cors {
+    pub(crate) fn layer(&self) -> CorsLayer {
+        let any = self.origins.is_empty() || self.origins.iter().any(|origin| origin == "*");
+        let origins = if any { AllowOrigin::any() } else { AllowOrigin::list(self.origins.clone()) };
+        CorsLayer::new()
+            .allow_origin(origins)
+            .allow_methods(AllowMethods::list(self.methods.clone()))
+            .allow_headers(AllowHeaders::list(self.headers.clone()))
+            .expose_headers(ExposeHeaders::list(self.expose.clone()))
+    }
+}

@@ -1,0 +1,83 @@
+//! `extensions.*`: access control, metrics and health. Extensions that this version lacks are in `keys/refused.rs`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `extensions`: the parts beyond zot's core.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Extensions {
+    /// Access control.
+    pub rbac: Rbac,
+    /// Metrics and health.
+    pub metrics: Metrics,
+}
+
+/// `extensions.rbac`: access control.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Rbac {
+    /// Authenticate callers and decide each request by policy. When false everybody may do everything.
+    pub enabled: bool,
+    /// Let everybody read without credentials.
+    pub allow_anonymous_get: bool,
+}
+
+/// `extensions.metrics`: what monitoring reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Metrics {
+    /// Count and measure.
+    pub enabled: bool,
+    /// The Prometheus endpoint.
+    pub prometheus: Prometheus,
+    /// The health endpoints.
+    pub health: Health,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { enabled: true, prometheus: Prometheus::default(), health: Health::default() }
+    }
+}
+
+/// `extensions.metrics.prometheus`: the Prometheus endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Prometheus {
+    /// Serve the metrics.
+    pub enabled: bool,
+    /// Path of the endpoint, from `/`.
+    pub path: String,
+}
+
+impl Default for Prometheus {
+    fn default() -> Self {
+        Self { enabled: true, path: "/metrics".to_owned() }
+    }
+}
+
+/// `extensions.metrics.health`: the health endpoints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Health {
+    /// Serve the health endpoints.
+    pub enabled: bool,
+    /// Path that answers whether the server can take requests, from `/`.
+    pub readiness_path: String,
+    /// Path that answers whether the process lives, from `/`.
+    pub liveness_path: String,
+    /// Path that answers with the state of each component, from `/`.
+    pub health_path: String,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            readiness_path: "/health/ready".to_owned(),
+            liveness_path: "/health/live".to_owned(),
+            health_path: "/health".to_owned(),
+        }
+    }
+}

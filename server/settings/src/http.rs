@@ -1,0 +1,71 @@
+//! `http.*`: the listener. Authentication lives in `auth.rs` and `extensions.rs`, bounds in `limits.rs`.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+/// `http`: where the server is reached and how it speaks HTTP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Http {
+    /// IP address or host name to bind, without a port. Without access control the default is loopback only, so that
+    /// an open store is never reachable from outside by accident.
+    #[schemars(extend("x-default" = "`127.0.0.1`; `0.0.0.0` when `extensions.rbac.enabled`"))]
+    pub address: Option<String>,
+    /// TCP port, 0 to 65535, as a number or a string; 0 takes any free port.
+    #[schemars(extend("type" = json!(["integer", "string"]), "pattern" = "^[0-9]{1,5}$"))]
+    pub port: u16,
+    /// Serve HTTPS with this certificate; plain HTTP when absent.
+    pub tls: Option<Tls>,
+    /// Which web pages may call the server. No origin is allowed by default.
+    pub cors: Cors,
+    /// Realm named in Basic challenges.
+    pub realm: String,
+    /// Refuse everything that would change the store.
+    pub read_only: bool,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            address: None,
+            port: 8080,
+            tls: None,
+            cors: Cors::default(),
+            realm: "zot-artifact-store".to_owned(),
+            read_only: false,
+        }
+    }
+}
+
+/// `http.tls`: certificate files, PEM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Tls {
+    /// Certificate chain, PEM file, the server's own certificate first.
+    pub cert: PathBuf,
+    /// Private key of the certificate, PEM file.
+    pub key: PathBuf,
+    /// Certificate authorities for client certificates, PEM file; when given, clients must present one.
+    pub cacert: Option<PathBuf>,
+}
+
+/// `http.cors`: cross-origin requests from web pages.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Cors {
+    /// Origins such as `https://ui.example.com`, or `*` for all; a list, or one string with commas.
+    #[schemars(extend("type" = json!(["array", "string"])))]
+    pub allow_origin: Vec<String>,
+    /// Methods that pages may use.
+    #[schemars(extend("type" = json!(["array", "string"])))]
+    pub allow_methods: Vec<String>,
+    /// Request headers that pages may send.
+    #[schemars(extend("type" = json!(["array", "string"])))]
+    pub allow_headers: Vec<String>,
+    /// Response headers that pages may read.
+    #[schemars(extend("type" = json!(["array", "string"])))]
+    pub expose_headers: Vec<String>,
+}

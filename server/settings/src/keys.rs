@@ -1,0 +1,163 @@
+//! The one table of all keys: those that work, generated from the types of the sections, and those that are refused
+//! (`keys/refused.rs`). The reference in docs/ and the JSON Schema come from here, and so does the check of a file.
+
+pub(crate) mod nearest;
+pub(crate) mod refused;
+
+use std::sync::LazyLock;
+
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use crate::Settings;
+use refused::{REFUSALS, When};
+
+/// Schema keyword with a default that is a rule rather than a value.
+const RULE: &str = "x-default";
+
+/// The schema of the keys that work, without references, `null` and rules of combination: a tree of sections.
+pub(crate) static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let mut schema = settings.into_generator().into_root_schema_for::<Settings>().to_value();
+    simplify(&mut schema);
+    schema
+});
+
+/// What the reference says of one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyDoc {
+    /// Dotted path; `*.` at its start stands for any section.
+    pub path: String,
+    /// Whether the key can be used.
+    pub status: Status,
+    /// The default as Markdown; empty if there is none.
+    pub default: String,
+    /// Meaning, units and limits, on one line.
+    pub description: String,
+}
+
+/// Whether a key can be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// It works.
+    Works,
+    /// It is refused, with this message.
+    Refused(&'static str),
+}
+
+/// JSON Schema (draft 2020-12) of the configuration file, for editors and checks before a roll-out.
+///
+/// Refused keys are in it only with the switched-off value that is accepted.
+pub fn json_schema() -> Value {
+    let mut schema = SCHEMA.clone();
+    strip_rules(&mut schema);
+    for refusal in REFUSALS {
+        if let When::Unless(accepted) = refusal.when {
+            insert(&mut schema, refusal.path, json!({ "const": accepted, "description": refusal.message }));
+        }
+    }
+    schema
+}
+
+/// All keys by path, each once, or twice when only some of its values are refused.
+pub fn known_keys() -> Vec<KeyDoc> {
+    let mut keys = Vec::new();
+    collect(&SCHEMA, "", &mut keys);
+    keys.extend(REFUSALS.iter().map(|refusal| KeyDoc {
+        path: refusal.path.to_owned(),
+        status: Status::Refused(refusal.message),
+        default: String::new(),
+        description: match refusal.when {
+            When::Always => "refused".to_owned(),
+            When::Unless(accepted) => format!("only `{accepted}` is accepted"),
+            When::Is(values) => format!("refused as `{}`", values.join("`, `")),
+        },
+    }));
+    keys.sort_by(|a, b| a.path.cmp(&b.path));
+    keys
+}
+
+/// The keys of a section; none for a leaf.
+pub(crate) fn properties(schema: &Value) -> Option<&Map<String, Value>> {
+    schema.get("properties").and_then(Value::as_object)
+}
+
+/// The schema of the key at a dotted path; an index such as `[0]` at its end is left out.
+pub(crate) fn at(path: &str) -> Option<&'static Value> {
+    let path = path.split('[').next().unwrap_or(path);
+    path.split('.').try_fold(&*SCHEMA, |schema, key| properties(schema)?.get(key))
+}
+
+/// The description of a key, on one line.
+pub(crate) fn description(schema: &Value) -> String {
+    schema.get("description").and_then(Value::as_str).unwrap_or_default().replace('\n', " ")
+}
+
+/// `key` within the section `prefix`, which is empty at the top.
+pub(crate) fn join(prefix: &str, key: &str) -> String {
+    if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") }
+}
+
+fn collect(schema: &Value, prefix: &str, keys: &mut Vec<KeyDoc>) {
+    for (key, child) in properties(schema).into_iter().flatten() {
+        let path = join(prefix, key);
+        if properties(child).is_some() {
+            collect(child, &path, keys);
+        } else {
+            let (default, description) = (default_of(child), description(child));
+            keys.push(KeyDoc { path, status: Status::Works, default, description });
+        }
+    }
+}
+
+fn default_of(schema: &Value) -> String {
+    match (schema.get(RULE).and_then(Value::as_str), schema.get("default")) {
+        (Some(rule), _) => rule.to_owned(),
+        (None, Some(Value::Array(list))) if list.is_empty() => String::new(),
+        (None, Some(value)) => format!("`{}`", value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
+        (None, None) => String::new(),
+    }
+}
+
+/// Takes out what `Option` and nested defaults add: a `null` in a file means "not given" everywhere.
+fn simplify(schema: &mut Value) {
+    let Some(map) = schema.as_object_mut() else { return };
+    if let Some(Value::Array(types)) = map.get_mut("type") {
+        types.retain(|kind| kind != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            map.insert("type".to_owned(), only);
+        }
+    }
+    if map.contains_key(RULE) || map.contains_key("properties") || map.get("default") == Some(&Value::Null) {
+        map.remove("default");
+    }
+    each_property(map, simplify);
+}
+
+fn strip_rules(schema: &mut Value) {
+    let Some(map) = schema.as_object_mut() else { return };
+    map.remove(RULE);
+    each_property(map, strip_rules);
+}
+
+fn each_property(map: &mut Map<String, Value>, change: fn(&mut Value)) {
+    if let Some(Value::Object(properties)) = map.get_mut("properties") {
+        properties.values_mut().for_each(change);
+    }
+}
+
+/// Adds a leaf at a dotted path, with the sections on the way.
+fn insert(schema: &mut Value, path: &str, leaf: Value) {
+    let mut node = schema;
+    for key in path.split('.') {
+        if node.get("properties").is_none() {
+            *node = json!({ "type": "object", "properties": {}, "additionalProperties": false });
+        }
+        node = &mut node["properties"][key];
+    }
+    *node = leaf;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! The keys of zot and of the contract that this version refuses, with what to use instead. Keys that work are the
+//! fields of the sections.
+
+use serde_json::Value;
+
+const S3API: &str = "not in this version: the S3 door comes in a later one; remove the key and use the OCI door";
+const SUPPLY_CHAIN: &str = "not in this version: signing, SBOMs and attestations come in a later one; remove the key \
+     (`cosign` and `oras` can push them as OCI referrers today)";
+const TRACING: &str = "not in this version: traces come in a later one; remove the key and use the logs and metrics";
+const GC: &str =
+    "not in this version: garbage collection comes in a later one; remove the key or set `storage.gc: false`";
+const CLOUD: &str = "not in this version: GCS and Azure storage come in a later one; use `s3` or local disk";
+const HTPASSWD: &str = "password files are not supported; remove the key and use access keys";
+const LDAP: &str = "LDAP is not supported; remove the key, and put an OIDC provider in front of the directory";
+
+/// Which values of a key are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    /// All, and everything below the key.
+    Always,
+    /// All but this one, which says what is so anyway.
+    Unless(bool),
+    /// Only these.
+    Is(&'static [&'static str]),
+}
+
+/// One refused key.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    /// Dotted path; `*.` at its start stands for any section.
+    pub(crate) path: &'static str,
+    pub(crate) when: When,
+    /// What to do instead.
+    pub(crate) message: &'static str,
+}
+
+const fn refusal(path: &'static str, when: When, message: &'static str) -> Refusal {
+    Refusal { path, when, message }
+}
+
+/// All refused keys.
+pub(crate) const REFUSALS: &[Refusal] = &[
+    refusal(
+        "*.metadataDBPath",
+        When::Always,
+        "there is one metadata database for all parts; remove the key and use `database.url`",
+    ),
+    refusal("auth.bearer.cert", When::Always, "the server signs its tokens with a key of its own; remove the key"),
+    refusal("auth.htpasswd", When::Always, HTPASSWD),
+    refusal("auth.ldap", When::Always, LDAP),
+    refusal(
+        "cluster",
+        When::Always,
+        "replicas need no list of members; remove the section and give all of them the same Postgres in `database.url`",
+    ),
+    refusal("extensions.metrics.tracing.enabled", When::Unless(false), TRACING),
+    refusal("extensions.metrics.tracing.endpoint", When::Always, TRACING),
+    refusal("extensions.metrics.tracing.serviceName", When::Always, TRACING),
+    refusal(
+        "extensions.rbac.auditLogging",
+        When::Unless(true),
+        "the audit trail cannot be turned off; remove the key or set it to true",
+    ),
+    refusal(
+        "extensions.rbac.keycloak",
+        When::Always,
+        "not in this version: OIDC providers come in a later one; remove the section and use access keys",
+    ),
+    refusal("extensions.s3api.basePath", When::Always, S3API),
+    refusal(
+        "extensions.s3api.dataDir",
+        When::Always,
+        "all doors share one store; remove the key and use `storage.rootDirectory`",
+    ),
+    refusal("extensions.s3api.enableMultipart", When::Always, S3API),
+    refusal("extensions.s3api.enablePresignedURL", When::Always, S3API),
+    refusal("extensions.s3api.enabled", When::Unless(false), S3API),
+    refusal("extensions.s3api.maxUploadSize", When::Always, S3API),
+    refusal("extensions.supplychain.attestation", When::Always, SUPPLY_CHAIN),
+    refusal("extensions.supplychain.enabled", When::Unless(false), SUPPLY_CHAIN),
+    refusal("extensions.supplychain.privateKeyPath", When::Always, SUPPLY_CHAIN),
+    refusal("extensions.supplychain.sbom", When::Always, SUPPLY_CHAIN),
+    refusal("extensions.supplychain.signing", When::Always, SUPPLY_CHAIN),
+    refusal("http.auth.htpasswd", When::Always, HTPASSWD),
+    refusal("http.auth.ldap", When::Always, LDAP),
+    refusal("log.audit", When::Always, "the audit trail is kept in the database, not in a file; remove the key"),
+    refusal(
+        "storage.dedupe",
+        When::Unless(true),
+        "the store keeps each blob once, which cannot be turned off; remove the key or set it to true",
+    ),
+    refusal("storage.gc", When::Unless(false), GC),
+    refusal("storage.gcDelay", When::Always, GC),
+    refusal("storage.gcInterval", When::Always, GC),
+    refusal("storage.storageDriver.accountkey", When::Always, CLOUD),
+    refusal("storage.storageDriver.accountname", When::Always, CLOUD),
+    refusal("storage.storageDriver.container", When::Always, CLOUD),
+    refusal("storage.storageDriver.keyfile", When::Always, CLOUD),
+    refusal("storage.storageDriver.name", When::Is(&["gcs", "azure"]), CLOUD),
+    refusal("storage.subPaths", When::Always, "one store has one storage; remove the section and run a second store"),
+];
+
+/// What the table says of one key with its value.
+pub(crate) enum Verdict {
+    /// Nothing: the key may work, or be unknown.
+    None,
+    /// Switched off, as it is anyway: nothing to do.
+    Accepted,
+    /// Refused, with what to do instead.
+    Refused(&'static str),
+}
+
+/// Looks a key up.
+pub(crate) fn verdict(path: &str, value: &Value) -> Verdict {
+    let Some(refusal) = REFUSALS.iter().find(|refusal| covers(refusal.path, path)) else { return Verdict::None };
+    match refusal.when {
+        // a key without a value is not given
+        _ if value.is_null() => Verdict::Accepted,
+        When::Unless(accepted) if says(value, accepted) => Verdict::Accepted,
+        When::Is(values) if !value.as_str().is_some_and(|value| values.contains(&value)) => Verdict::None,
+        _ => Verdict::Refused(refusal.message),
+    }
+}
+
+/// Whether some refused key lies below this path.
+pub(crate) fn is_section(path: &str) -> bool {
+    REFUSALS.iter().any(|refusal| refusal.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
+}
+
+fn covers(pattern: &str, path: &str) -> bool {
+    match pattern.strip_prefix('*') {
+        Some(suffix) => path.ends_with(suffix),
+        None => pattern == path,
+    }
+}
+
+/// A boolean, or the string that the environment and flags give.
+fn says(value: &Value, wanted: bool) -> bool {
+    value.as_bool() == Some(wanted) || value.as_str() == Some(if wanted { "true" } else { "false" })
+}

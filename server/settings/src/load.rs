@@ -1,0 +1,95 @@
+//! From a file, the environment and flags to checked [`Settings`].
+//!
+//! Each source is a *layer*: a tree of keys and where it came from. A layer is expanded (`${VAR}`), put into the
+//! canonical spelling, checked against the table of keys and converted to the types the keys want. The layers are
+//! then laid over each other (flag over environment over file), decoded, and validated as a whole.
+//! What does not live here: the keys themselves (the sections) and the rules between them (`validate.rs`).
+
+mod alias;
+mod check;
+mod environment;
+mod expand;
+mod file;
+mod layer;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::{ConfigError, Fault, Problem, Settings, keys, validate};
+use layer::Layer;
+
+/// Where a configuration comes from.
+#[derive(Clone, Default)]
+pub struct Sources {
+    /// The YAML file; when absent, the one that `ZOT_CONFIG_FILE` names, if any.
+    pub file: Option<PathBuf>,
+    /// The environment, by variable.
+    pub env: BTreeMap<String, String>,
+    /// Flags, as dotted path of the key and value; a later one wins.
+    pub flags: Vec<(String, String)>,
+}
+
+impl Sources {
+    /// The environment of this process, with the file and flags of its command line. Variables that are not UTF-8
+    /// are left out.
+    pub fn from_process(file: Option<PathBuf>, flags: Vec<(String, String)>) -> Self {
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self { file, env: std::env::vars_os().filter_map(text).collect(), flags }
+    }
+}
+
+/// A checked configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// The configuration.
+    pub settings: Settings,
+    /// What is allowed but likely a mistake, one sentence each, for the log.
+    pub warnings: Vec<String>,
+}
+
+/// Reads, merges and checks a configuration; flags win over the environment, that over the file, that over defaults.
+pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
+    let mut problems = Vec::new();
+    let mut layers = Vec::new();
+    if let Some(mut layer) = file::read(sources)? {
+        expand::layer(&mut layer, &sources.env, &mut problems);
+        layers.push(layer);
+    }
+    layers.extend(environment::layers(&sources.env, &mut problems));
+    layers.extend(sources.flags.iter().map(|(path, value)| Layer::single(format!("the flag {path}"), path, value)));
+    for layer in &mut layers {
+        alias::rewrite(layer, &mut problems);
+        check::layer(layer, &mut problems);
+    }
+    none_of(problems)?;
+
+    environment::add_fallbacks(&sources.env, &mut layers);
+    let tree = layer::overlay(&layers);
+    let located = |(path, fault)| layer::problem(&layers, path, fault);
+    none_of(check::missing(&tree).into_iter().map(located).collect())?;
+    let settings = decode(tree).map_err(|wrong| ConfigError::Invalid(vec![located(wrong)]))?;
+    none_of(validate::faults(&settings).into_iter().map(located).collect())?;
+
+    let mut warnings = environment::warnings(&sources.env);
+    warnings.extend(validate::warnings(&settings));
+    Ok(Loaded { settings, warnings })
+}
+
+fn none_of(problems: Vec<Problem>) -> Result<(), ConfigError> {
+    if problems.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(problems)) }
+}
+
+fn decode(tree: Value) -> Result<Settings, (String, Fault)> {
+    serde_path_to_error::deserialize(tree).map_err(|error| {
+        let path = error.path().to_string();
+        let meaning = keys::at(&path).map(keys::description).unwrap_or_default();
+        (path, Fault::Wrong(format!("{}; correct it. The key is: {meaning}", error.inner())))
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+//! Other spellings of keys, from zot and from older documents, moved to the canonical one. Keys that are refused
+//! under every spelling need no entry.
+
+use serde_json::{Map, Value};
+
+use super::layer::Layer;
+use crate::keys::join;
+use crate::{Fault, Problem};
+
+/// Other spelling, canonical spelling; keys or whole sections.
+const ALIASES: [(&str, &str); 5] = [
+    ("http.allowOrigin", "http.cors.allowOrigin"),
+    ("http.auth.bearer", "auth.bearer"),
+    ("storage.storageDriver.regionendpoint", "storage.storageDriver.endpoint"),
+    ("extensions.s3", "extensions.s3api"),
+    ("extensions.supply-chain", "extensions.supplychain"),
+];
+
+/// Puts a layer into the canonical spelling. A key given under two spellings is a problem, not a guess.
+pub(super) fn rewrite(layer: &mut Layer, problems: &mut Vec<Problem>) {
+    let mut faults = Vec::new();
+    if let Some(Value::Object(extensions)) = layer.tree.get_mut("extensions") {
+        for (name, extension) in extensions {
+            enable(extension, &join("extensions", name), &mut faults);
+        }
+    }
+    for (alias, key) in ALIASES {
+        if let Some(value) = take(&mut layer.tree, alias) {
+            put(&mut layer.tree, key, (alias, key), value, &mut faults);
+        }
+    }
+    problems.extend(faults.into_iter().map(|(path, fault)| layer.problem(path, fault)));
+}
+
+/// `enable` anywhere below an extension means `enabled`.
+fn enable(section: &mut Value, path: &str, faults: &mut Vec<(String, Fault)>) {
+    let Value::Object(map) = section else { return };
+    if let Some(value) = map.remove("enable") {
+        let spellings = (join(path, "enable"), join(path, "enabled"));
+        put(map, "enabled", (&spellings.0, &spellings.1), value, faults);
+    }
+    for (key, child) in map {
+        enable(child, &join(path, key), faults);
+    }
+}
+
+/// Takes a key out, and the section it was in if that is then empty.
+fn take(map: &mut Map<String, Value>, path: &str) -> Option<Value> {
+    let Some((section, rest)) = path.split_once('.') else { return map.remove(path) };
+    let inner = map.get_mut(section)?.as_object_mut()?;
+    let value = take(inner, rest)?;
+    if inner.is_empty() {
+        map.remove(section);
+    }
+    Some(value)
+}
+
+/// Puts a value at `path` below `map`, joining sections; `spellings` are the full paths of alias and key.
+fn put(
+    map: &mut Map<String, Value>,
+    path: &str,
+    spellings: (&str, &str),
+    value: Value,
+    faults: &mut Vec<(String, Fault)>,
+) {
+    let (head, rest) = path.split_once('.').map_or((path, None), |(head, rest)| (head, Some(rest)));
+    match (map.get_mut(head), rest, value) {
+        (Some(Value::Object(inner)), Some(rest), value) => put(inner, rest, spellings, value, faults),
+        (Some(Value::Object(inner)), None, Value::Object(more)) => {
+            for (key, value) in more {
+                let (alias, canonical) = (join(spellings.0, &key), join(spellings.1, &key));
+                put(inner, &key, (&alias, &canonical), value, faults);
+            }
+        }
+        (None | Some(Value::Null), Some(rest), value) => {
+            let mut inner = Map::new();
+            put(&mut inner, rest, spellings, value, faults);
+            map.insert(head.to_owned(), Value::Object(inner));
+        }
+        (None | Some(Value::Null), None, value) => {
+            map.insert(head.to_owned(), value);
+        }
+        (Some(_), ..) => {
+            let (alias, key) = (spellings.0.to_owned(), spellings.1.to_owned());
+            faults.push((key.clone(), Fault::SpelledTwice { alias, key }));
+        }
+    }
+}

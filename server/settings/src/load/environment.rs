@@ -1,0 +1,102 @@
+//! The variables of the environment that stand for keys. `${VAR}` in the file is `expand.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::file;
+use super::layer::{Layer, overlay};
+use crate::{Fault, Problem};
+
+type Env = BTreeMap<String, String>;
+
+/// Variable and key; they win over the file.
+const VARIABLES: [(&str, &str); 6] = [
+    ("ZOT_HTTP_ADDRESS", "http.address"),
+    ("ZOT_HTTP_PORT", "http.port"),
+    ("ZOT_STORAGE_ROOT", ROOT),
+    ("ZOT_DATA_DIR", ROOT),
+    ("ZOT_LOG_LEVEL", "log.level"),
+    ("ZOT_DATABASE_URL", "database.url"),
+];
+
+/// Folder of the log file, which is then `zot.log` in it.
+const LOG_DIR: &str = "ZOT_LOG_DIR";
+
+/// Variable and key for an S3 storage driver; the file wins over them, as they are often set for other programs too.
+const S3_FALLBACKS: [(&str, &str); 4] = [
+    ("AWS_REGION", "storage.storageDriver.region"),
+    ("AWS_ACCESS_KEY_ID", "storage.storageDriver.accesskey"),
+    ("AWS_SECRET_ACCESS_KEY", "storage.storageDriver.secretkey"),
+    ("S3_BUCKET", "storage.storageDriver.bucket"),
+];
+
+/// Variables read by other parts of the project.
+const ELSEWHERE: [&str; 6] = [
+    "ZOT_ADMIN_ACCESS_KEY",
+    "ZOT_ADMIN_SECRET_KEY",
+    "ZOT_READER_ACCESS_KEY",
+    "ZOT_READER_SECRET_KEY",
+    "ZOT_TOOLS",
+    "ZOT_BIN",
+];
+
+const ROOT: &str = "storage.rootDirectory";
+
+/// A variable's value; an empty one counts as not set, as container tools cannot unset.
+fn get<'a>(env: &'a Env, variable: &str) -> Option<&'a str> {
+    env.get(variable).map(String::as_str).filter(|value| !value.is_empty())
+}
+
+/// One layer per variable that is set.
+pub(super) fn layers(env: &Env, problems: &mut Vec<Problem>) -> Vec<Layer> {
+    let layer = |(variable, key): &(&str, &str)| {
+        get(env, variable).map(|value| Layer::single((*variable).to_owned(), key, value))
+    };
+    let mut layers: Vec<_> = VARIABLES.iter().filter_map(layer).collect();
+    if let Some(dir) = get(env, LOG_DIR) {
+        let file = Path::new(dir).join("zot.log");
+        layers.push(Layer::single(LOG_DIR.to_owned(), "log.output", &file.to_string_lossy()));
+    }
+    if let (Some(root), Some(data)) = (get(env, "ZOT_STORAGE_ROOT"), get(env, "ZOT_DATA_DIR"))
+        && root != data
+    {
+        let fault = Fault::Wrong("ZOT_STORAGE_ROOT and ZOT_DATA_DIR differ; set only one of them".to_owned());
+        problems.push(Problem { path: ROOT.to_owned(), origin: None, fault });
+    }
+    layers
+}
+
+/// Adds, below all others, layers for what the environment gives only when nothing else does.
+pub(super) fn add_fallbacks(env: &Env, layers: &mut Vec<Layer>) {
+    let mut below = Vec::new();
+    if let Some(home) = data_home(env) {
+        below.push(Layer::single("the home directory".to_owned(), ROOT, &home.to_string_lossy()));
+    }
+    if overlay(layers).pointer("/storage/storageDriver/name").and_then(Value::as_str) == Some("s3") {
+        for (variable, key) in S3_FALLBACKS {
+            below.extend(get(env, variable).map(|value| Layer::single(variable.to_owned(), key, value)));
+        }
+    }
+    layers.splice(0..0, below);
+}
+
+/// Where a user's programs keep data, by the XDG rules: a relative path there is invalid.
+fn data_home(env: &Env) -> Option<PathBuf> {
+    let absolute = |variable| get(env, variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")))?;
+    Some(base.join("zot-artifact-store"))
+}
+
+/// A sentence for each `ZOT_` variable that nothing reads: most likely a typing error.
+pub(super) fn warnings(env: &Env) -> Vec<String> {
+    let mut read: BTreeSet<&str> = VARIABLES.iter().map(|(variable, _)| *variable).collect();
+    read.extend([LOG_DIR, file::VARIABLE]);
+    let known = |name: &str| read.contains(name) || ELSEWHERE.contains(&name) || name.starts_with("ZOT_TEST_");
+    let names = read.iter().copied().collect::<Vec<_>>().join(", ");
+    env.keys()
+        .filter(|name| name.starts_with("ZOT_") && !known(name))
+        .map(|name| format!("the environment variable {name} is not read by the server; the ones it reads are {names}"))
+        .collect()
+}

@@ -1,0 +1,54 @@
+//! Reading the YAML file. Its keys are judged elsewhere.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+use serde_saphyr::{Error, Options};
+
+use super::Sources;
+use super::layer::Layer;
+use crate::{ConfigError, Fault, Problem};
+
+/// Names the file when no flag does.
+pub(super) const VARIABLE: &str = "ZOT_CONFIG_FILE";
+
+/// The file as a layer; none when there is no file to read.
+pub(super) fn read(sources: &Sources) -> Result<Option<Layer>, ConfigError> {
+    let named = sources.env.get(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let Some(path) = sources.file.clone().or(named) else { return Ok(None) };
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(source) => return Err(ConfigError::Unreadable { path, source }),
+    };
+    parse(&text, &path).map(Some)
+}
+
+fn parse(text: &str, path: &Path) -> Result<Layer, ConfigError> {
+    let origin = path.display().to_string();
+    match serde_saphyr::from_str_with_options(text, options()) {
+        Ok(Value::Object(tree)) => Ok(Layer { origin, tree }),
+        Ok(Value::Null) => Ok(Layer { origin, tree: Map::new() }),
+        Ok(_) => {
+            let fault =
+                Fault::Wrong("expected sections such as `http:` at the top of the file; see config/samples".into());
+            Err(ConfigError::Invalid(vec![Problem { path: ".".into(), origin: Some(origin), fault }]))
+        }
+        Err(error) => Err(syntax(&error, path)),
+    }
+}
+
+/// YAML 1.2: `no` is a string, not false, and `0123` keeps its zero. Error texts must not quote the file, as it may
+/// hold secrets.
+fn options() -> Options {
+    serde_saphyr::options! { strict_booleans: true, leading_zero_numbers_as_strings: true, with_snippet: false }
+}
+
+fn syntax(error: &Error, path: &Path) -> ConfigError {
+    let error = error.without_snippet();
+    let (line, column) = error.location().map_or((1, 1), |location| (location.line(), location.column()));
+    let message = match error {
+        Error::DuplicateMappingKey { key: Some(key), .. } => format!("the key `{key}` is given twice"),
+        other => other.to_string().replace(&format!(" at line {line}, column {column}"), ""),
+    };
+    ConfigError::Syntax { path: path.to_owned(), line, column, message }
+}

@@ -1,0 +1,166 @@
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{ByteSize, Level, Span};
+
+mod sources;
+mod unknown;
+
+/// Sources with this text as the file; the folder lives as long as the test needs it.
+fn sources(yaml: &str, env: &[(&str, &str)], flags: &[(&str, &str)]) -> (tempfile::TempDir, Sources) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("zot.yaml");
+    fs::write(&file, yaml).unwrap();
+    let pairs =
+        |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Vec<_>>();
+    let sources = Sources { file: Some(file), env: pairs(env).into_iter().collect(), flags: pairs(flags) };
+    (dir, sources)
+}
+
+fn loaded(yaml: &str, env: &[(&str, &str)], flags: &[(&str, &str)]) -> Loaded {
+    load(&sources(yaml, env, flags).1).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn settings(yaml: &str) -> Settings {
+    loaded(yaml, &[], &[]).settings
+}
+
+/// The problems of a file, as `path: text`.
+fn problems(yaml: &str) -> Vec<String> {
+    let (_dir, sources) = sources(yaml, &[], &[]);
+    match load(&sources) {
+        Err(ConfigError::Invalid(problems)) => problems.iter().map(|p| format!("{}: {}", p.path, p.fault)).collect(),
+        other => panic!("expected problems, got {other:?}"),
+    }
+}
+
+#[test]
+fn an_empty_file_is_the_default() {
+    for yaml in ["", "# nothing\n", "{}", "http:\nstorage:\n  storageDriver:\n"] {
+        assert_eq!(settings(yaml), Settings::default(), "{yaml}");
+    }
+}
+
+#[test]
+fn values_are_read_in_all_their_forms() {
+    let settings = settings(
+        "http: {port: '9000', cors: {allowOrigin: '*', allowMethods: [GET, PUT]}}\n\
+         log: {level: warning, format: text}\n\
+         limits: {maxConcurrentRequests: 100, requestTimeout: 1h30m, maxRequestBodySize: 10Gi}\n",
+    );
+    assert_eq!(settings.http.port, 9000);
+    assert_eq!(settings.http.cors.allow_origin, ["*"]);
+    assert_eq!(settings.http.cors.allow_methods, ["GET", "PUT"]);
+    assert_eq!(settings.log.level, Level::Warn);
+    assert_eq!(settings.limits.max_concurrent_requests, Some(100));
+    assert_eq!(settings.limits.request_timeout, Some(Span(Duration::from_secs(5400))));
+    assert_eq!(settings.limits.max_request_body_size, Some(ByteSize(10 << 30)));
+}
+
+#[test]
+fn a_wrong_value_is_named_with_its_key_and_meaning() {
+    for (yaml, want) in [
+        ("http: {port: 70000}", "http.port: invalid value: integer `70000`"),
+        ("http: {port: http}", "http.port: invalid type: string \"http\""),
+        ("http: {readOnly: no}", "http.readOnly: invalid type: string \"no\", expected a boolean"),
+        ("http: 8080", "http: expected a section"),
+        ("http: {realm: ''}", "http.realm: is empty"),
+        ("limits: {requestTimeout: 5 minutes}", "limits.requestTimeout: expected a duration such as"),
+        ("limits: {maxRequestBodySize: 1.5Gi}", "limits.maxRequestBodySize: expected a whole number of bytes"),
+        ("log: {level: loud}", "log.level: unknown variant `loud`, expected one of"),
+        ("storage: {storageDriver: {name: ftp, bucket: b}}", "storage.storageDriver.name: unknown variant `ftp`"),
+    ] {
+        let problems = problems(yaml);
+        assert!(problems.len() == 1 && problems[0].starts_with(want), "{yaml}: {problems:?}");
+    }
+    assert!(problems("http: {port: x}")[0].contains("The key is: TCP port"));
+}
+
+#[test]
+fn a_missing_key_is_named_with_its_meaning() {
+    assert_eq!(
+        problems("http: {tls: {cert: /c}}\nstorage: {storageDriver: {name: s3}}"),
+        [
+            "http.tls.key: is missing; set it: Private key of the certificate, PEM file.",
+            "storage.storageDriver.bucket: is missing; set it: Bucket, which must exist. Falls back to `S3_BUCKET`.",
+        ]
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_parsed_is_located_without_quoting_it() {
+    let (_dir, sources) = sources("database:\n  url: postgres://u:hunter2@h/d: x\n", &[], &[]);
+    let error = load(&sources).unwrap_err();
+    assert!(matches!(&error, ConfigError::Syntax { line: 2, .. }), "{error:?}");
+    assert!(error.to_string().contains("zot.yaml:2:") && !error.to_string().contains("hunter2"), "{error}");
+}
+
+#[test]
+fn other_files_are_refused() {
+    let missing = Sources { file: Some("/nowhere/zot.yaml".into()), ..Sources::default() };
+    assert!(load(&missing).unwrap_err().to_string().contains("/nowhere/zot.yaml"));
+    assert_eq!(problems("[http]").len(), 1);
+    let (_dir, twice) = sources("http:\n  port: 1\n  port: 2\n", &[], &[]);
+    assert!(load(&twice).unwrap_err().to_string().contains("the key `port` is given twice"));
+}
+
+proptest! {
+    #[test]
+    fn no_secret_is_printed(secret in "[A-Za-z0-9]{12,24}") {
+        let yaml = format!(
+            "storage: {{storageDriver: {{name: s3, bucket: b, accesskey: a, secretkey: \"{secret}\"}}}}\n\
+             database: {{url: \"postgres://u:{secret}@h/d\"}}\n"
+        );
+        let loaded = loaded(&yaml, &[], &[]);
+        let printed = format!("{loaded:?} {}", serde_json::to_string(&loaded.settings).unwrap());
+        prop_assert!(!printed.contains(&secret));
+        let read = loaded.settings.storage.storage_driver.unwrap().secret_key.unwrap();
+        prop_assert_eq!(read.expose(), secret);
+    }
+
+    #[test]
+    fn no_secret_is_in_an_error(secret in "[0-9]{12,24}") {
+        for yaml in [
+            format!("database: {{url: \"mysql://u:{secret}@h/d\"}}"),
+            format!("database: {{url: {secret}}}"),
+            format!("database: {{url: [\"{secret}\"]}}"),
+            format!("storage: {{storageDriver: {{name: s3, bucket: b, accesskey: a, secretkey: {secret}}}}}"),
+            format!("storage: {{storageDriver: {{name: s3, bucket: b, secretkey: \"{secret}\"}}}}"),
+            format!("storage: {{storageDriver: {{name: s3, bucket: b, endpoint: \"https://u:{secret}@h\"}}}}"),
+        ] {
+            let (_dir, sources) = sources(&yaml, &[], &[]);
+            let error = load(&sources).unwrap_err();
+            prop_assert!(!format!("{error} {error:?}").contains(&secret), "{}", error);
+        }
+    }
+}
+
+fn sample(name: &str, env: &[(&str, &str)]) -> Settings {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/samples").join(name);
+    let loaded = loaded(&fs::read_to_string(path).unwrap(), env, &[]);
+    assert_eq!(loaded.warnings, [""; 0]);
+    loaded.settings
+}
+
+#[test]
+fn the_minimal_sample_is_an_embedded_store() {
+    let settings = sample("minimal.yaml", &[]);
+    assert_eq!(settings.effective_address(), "127.0.0.1");
+    assert!(settings.effective_database_url().expose().starts_with("sqlite:"));
+    assert_eq!(settings.storage.storage_driver, None);
+}
+
+#[test]
+fn the_production_sample_uses_postgres_s3_tls_and_access_control() {
+    let settings = sample(
+        "production.yaml",
+        &[("ZOT_DATABASE_URL", "postgres://zot:pw@db/zot"), ("S3_BUCKET", "artifacts"), ("S3_ENDPOINT", "minio:9000")],
+    );
+    assert_eq!(settings.effective_database_url().expose(), "postgres://zot:pw@db/zot");
+    assert_eq!(settings.storage.storage_driver.unwrap().endpoint_url().as_deref(), Some("https://minio:9000"));
+    assert!(settings.http.tls.is_some() && settings.extensions.rbac.enabled);
+}

@@ -1,0 +1,75 @@
+//! `log.*`: what is logged, and where to. The audit trail is rows of the store, not a log.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+/// `log`: what is logged, and where to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Log {
+    /// Least severe level that is written: trace, debug, info, warn, error; fatal and panic mean error.
+    pub level: Level,
+    /// File to append to.
+    #[schemars(extend("x-default" = "standard output"))]
+    pub output: Option<PathBuf>,
+    /// How a line is written.
+    pub format: LogFormat,
+}
+
+/// Severity of a log line, in zot's names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Everything, for tracing one problem.
+    Trace,
+    /// What a developer of the server wants.
+    Debug,
+    /// What an operator wants.
+    #[default]
+    Info,
+    /// What may need a look.
+    #[serde(alias = "warning")]
+    Warn,
+    /// What failed. Zot's `fatal` and `panic` are read as this.
+    #[serde(alias = "fatal", alias = "panic")]
+    Error,
+}
+
+impl Level {
+    /// The name as `tracing` reads it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+// by hand, as the derived schema leaves the aliases out
+impl JsonSchema for Level {
+    fn schema_name() -> Cow<'static, str> {
+        "Level".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names = ["trace", "debug", "info", "warn", "warning", "error", "fatal", "panic"];
+        json_schema!({ "type": "string", "enum": names })
+    }
+}
+
+/// How a log line is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object a line, for machines.
+    #[default]
+    Json,
+    /// Plain lines, for people.
+    Text,
+}

@@ -1,0 +1,91 @@
+//! `storage.*`: where blobs are kept. Where metadata is kept lives in `database.rs`.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Secret;
+
+/// `storage`: where blobs are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Storage {
+    /// Folder of the embedded database and, without a storage driver, of the blobs.
+    #[schemars(extend(
+        "x-default" = "`$XDG_DATA_HOME/zot-artifact-store`, else `~/.local/share/zot-artifact-store`, else `./data`"
+    ))]
+    pub root_directory: PathBuf,
+    /// Keep blobs in an object store instead of on local disk.
+    pub storage_driver: Option<StorageDriver>,
+}
+
+impl Default for Storage {
+    /// The root is what remains when the environment names no home; [`crate::load`] asks the environment first.
+    fn default() -> Self {
+        Self { root_directory: PathBuf::from("./data"), storage_driver: None }
+    }
+}
+
+/// `storage.storageDriver`: an object store for blobs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StorageDriver {
+    /// Kind of object store.
+    pub name: DriverName,
+    /// Region of the bucket. Falls back to `AWS_REGION`.
+    #[serde(default = "default_region")]
+    pub region: String,
+    /// Bucket, which must exist. Falls back to `S3_BUCKET`.
+    pub bucket: String,
+    /// Server to use instead of AWS, a URL or `host:port`.
+    pub endpoint: Option<String>,
+    /// Access key ID. Falls back to `AWS_ACCESS_KEY_ID`; without keys the credentials of the pod or machine are used.
+    #[serde(rename = "accesskey")]
+    pub access_key: Option<String>,
+    /// Secret access key. Falls back to `AWS_SECRET_ACCESS_KEY`.
+    #[serde(rename = "secretkey")]
+    pub secret_key: Option<Secret>,
+    /// Speak HTTPS to an endpoint given without a scheme; false means plain HTTP.
+    #[schemars(extend("x-default" = "`true`"))]
+    pub secure: Option<bool>,
+    /// Accept any certificate of the endpoint. For tests only: it gives up what TLS protects.
+    #[serde(rename = "skipverify", default)]
+    pub skip_verify: bool,
+    /// Prefix of all keys in the bucket, so that several stores can share one.
+    #[serde(rename = "rootdirectory")]
+    pub root_directory: Option<String>,
+    /// Address the bucket in the path (`host/bucket`) instead of the host name.
+    #[serde(rename = "forcepathstyle")]
+    #[schemars(extend("x-default" = "`true` when `endpoint` is set, else `false`"))]
+    pub force_path_style: Option<bool>,
+}
+
+fn default_region() -> String {
+    "us-east-1".to_owned()
+}
+
+impl StorageDriver {
+    /// The endpoint as a URL, its scheme completed from `secure`; none means AWS itself.
+    pub fn endpoint_url(&self) -> Option<String> {
+        let endpoint = self.endpoint.as_ref()?;
+        if endpoint.contains("://") {
+            return Some(endpoint.clone());
+        }
+        let scheme = if self.secure.unwrap_or(true) { "https" } else { "http" };
+        Some(format!("{scheme}://{endpoint}"))
+    }
+
+    /// Whether the bucket stands in the path: as set, else whenever an endpoint is named.
+    pub fn path_style(&self) -> bool {
+        self.force_path_style.unwrap_or(self.endpoint.is_some())
+    }
+}
+
+/// The kinds of object store this version can use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DriverName {
+    /// Amazon S3 or a server compatible with it.
+    S3,
+}

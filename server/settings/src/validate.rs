@@ -1,0 +1,168 @@
+//! Rules that types cannot hold: ranges, forms, and what must go together. Types and spelling are checked before, in
+//! `load/check.rs`.
+
+use std::net::IpAddr;
+
+use url::Url;
+
+use crate::{Cors, Fault, Settings, StorageDriver};
+
+/// The key at fault, and what to do about it.
+type Found = Vec<(&'static str, String)>;
+
+/// All that is wrong with decoded settings.
+pub(crate) fn faults(settings: &Settings) -> Vec<(String, Fault)> {
+    let mut found = Found::new();
+    if let Some(address) = &settings.http.address {
+        check_address(address, &mut found);
+    }
+    check_cors(&settings.http.cors, &mut found);
+    if let Some(driver) = &settings.storage.storage_driver {
+        check_driver(driver, &mut found);
+    }
+    check_database(settings, &mut found);
+    check_paths(settings, &mut found);
+    if let Some(realm) = &settings.auth.bearer.realm
+        && !is_plain_url(realm)
+    {
+        found.push(("auth.bearer.realm", "expected a URL such as https://store.example.com/v2/token".to_owned()));
+    }
+    check_limits(settings, &mut found);
+    found.into_iter().map(|(path, message)| (path.to_owned(), Fault::Wrong(message))).collect()
+}
+
+/// What is allowed but likely a mistake.
+pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
+    let rbac = &settings.extensions.rbac;
+    let mut warnings = Vec::new();
+    if rbac.allow_anonymous_get && !rbac.enabled {
+        warnings.push(
+            "extensions.rbac.allowAnonymousGet changes nothing while extensions.rbac.enabled is false: everybody may \
+             do everything"
+                .to_owned(),
+        );
+    }
+    warnings
+}
+
+fn check_address(address: &str, found: &mut Found) {
+    let is_host = address.chars().all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-');
+    if address.parse::<IpAddr>().is_err() && !is_host {
+        let message = "expected an IP address or host name, without brackets; a port goes to `http.port`";
+        found.push(("http.address", message.to_owned()));
+    }
+}
+
+fn check_cors(cors: &Cors, found: &mut Found) {
+    let is_origin = |text: &str| {
+        text == "*"
+            || Url::parse(text).is_ok_and(|url| url.origin().is_tuple() && url.origin().ascii_serialization() == text)
+    };
+    if let Some(origin) = cors.allow_origin.iter().find(|origin| !is_origin(origin)) {
+        let message =
+            format!("\"{origin}\" is not an origin; expected `*` or one such as https://ui.example.com, with no path");
+        found.push(("http.cors.allowOrigin", message));
+    }
+    for (key, names) in [
+        ("http.cors.allowMethods", &cors.allow_methods),
+        ("http.cors.allowHeaders", &cors.allow_headers),
+        ("http.cors.exposeHeaders", &cors.expose_headers),
+    ] {
+        if let Some(name) = names.iter().find(|name| !is_token(name)) {
+            found.push((key, format!("\"{name}\" is not a name that HTTP allows here; correct or remove it")));
+        }
+    }
+}
+
+/// A token of RFC 9110, which methods and header names are.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+fn check_driver(driver: &StorageDriver, found: &mut Found) {
+    if driver.bucket.contains('/') {
+        let message = "a bucket name has no slash; a prefix goes to `storage.storageDriver.rootdirectory`";
+        found.push(("storage.storageDriver.bucket", message.to_owned()));
+    }
+    if let Some(endpoint) = driver.endpoint_url() {
+        let has_no_path =
+            Url::parse(&endpoint).is_ok_and(|url| matches!(url.path(), "" | "/") && url.query().is_none());
+        if !is_plain_url(&endpoint) || !has_no_path {
+            let message =
+                "expected `host:port` or a URL such as https://minio.example.com:9000, with no path and no user";
+            found.push(("storage.storageDriver.endpoint", message.to_owned()));
+        } else if driver.secure.is_some_and(|secure| secure != endpoint.starts_with("https:")) {
+            let message = "contradicts the scheme of `storage.storageDriver.endpoint`; remove one of the two";
+            found.push(("storage.storageDriver.secure", message.to_owned()));
+        }
+    }
+    let message = || "the access key and the secret key go together; give the other one too, or neither".to_owned();
+    match (&driver.access_key, &driver.secret_key) {
+        (Some(_), None) => found.push(("storage.storageDriver.accesskey", message())),
+        (None, Some(_)) => found.push(("storage.storageDriver.secretkey", message())),
+        _ => {}
+    }
+}
+
+fn is_plain_url(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none()
+    })
+}
+
+fn check_database(settings: &Settings, found: &mut Found) {
+    if let Some(url) = &settings.database.url {
+        let is_usable = match url.expose().split_once(':') {
+            Some(("sqlite", path)) => !path.trim_start_matches('/').is_empty(),
+            Some(("postgres" | "postgresql", _)) => Url::parse(url.expose()).is_ok(),
+            _ => false,
+        };
+        if !is_usable {
+            let message = "expected postgres://user:password@host/name or sqlite:PATH; MySQL and other databases are not \
+                           supported, use Postgres";
+            found.push(("database.url", message.to_owned()));
+        }
+    }
+    if !(1..=1000).contains(&settings.database.max_connections) {
+        found.push(("database.maxConnections", "expected a number from 1 to 1000".to_owned()));
+    }
+}
+
+fn check_paths(settings: &Settings, found: &mut Found) {
+    let metrics = &settings.extensions.metrics;
+    let mut taken: Vec<&str> = Vec::new();
+    for (key, path) in [
+        ("extensions.metrics.prometheus.path", &metrics.prometheus.path),
+        ("extensions.metrics.health.readinessPath", &metrics.health.readiness_path),
+        ("extensions.metrics.health.livenessPath", &metrics.health.liveness_path),
+        ("extensions.metrics.health.healthPath", &metrics.health.health_path),
+    ] {
+        // braces would be read as a pattern by the router
+        let is_path = path.starts_with('/') && path.len() > 1 && !path.contains(['{', '}', '?', '#', ' ']);
+        if !is_path || path == "/v2" || path.starts_with("/v2/") {
+            found.push((key, "expected a path such as /metrics, and not one below /v2".to_owned()));
+        } else if taken.contains(&path.as_str()) {
+            found.push((
+                key,
+                format!("{path} is taken by another endpoint of `extensions.metrics`; choose another path"),
+            ));
+        }
+        taken.push(path);
+    }
+}
+
+fn check_limits(settings: &Settings, found: &mut Found) {
+    let limits = &settings.limits;
+    for (key, is_zero) in [
+        ("limits.maxConcurrentRequests", limits.max_concurrent_requests == Some(0)),
+        ("limits.requestTimeout", limits.request_timeout.is_some_and(|span| span.0.is_zero())),
+        ("limits.maxRequestBodySize", limits.max_request_body_size.is_some_and(|size| size.0 == 0)),
+    ] {
+        if is_zero {
+            found.push((key, "must be more than 0; remove the key for no limit".to_owned()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! The first admin: an access key from the environment, or one made at the first start and kept in the data directory.
+//! There is no default password.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use zot_domain::identity::Role;
+use zot_http::auth::AccessKey;
+use zot_store::{Dialect, Store};
+
+use crate::error::Error;
+
+/// Shortest secret that is taken from the environment.
+const SECRET_MIN: usize = 8;
+const FILE: &str = "admin-key.json";
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Credentials {
+    access_key: String,
+    secret_key: String,
+}
+
+/// The access keys that this server knows, the admin's first.
+pub(crate) async fn access_keys(data: &Path, store: &Store) -> Result<Vec<AccessKey>, Error> {
+    let admin = match from_environment("ZOT_ADMIN")? {
+        Some(credentials) => credentials,
+        None => kept_or_made(data, store).await?,
+    };
+    let mut keys = vec![AccessKey::new(admin.access_key, admin.secret_key, Role::Admin)];
+    if let Some(reader) = from_environment("ZOT_READER")? {
+        keys.push(AccessKey::new(reader.access_key, reader.secret_key, Role::Reader));
+    }
+    Ok(keys)
+}
+
+fn from_environment(prefix: &str) -> Result<Option<Credentials>, Error> {
+    let variable = |name: &str| std::env::var(format!("{prefix}_{name}")).ok().filter(|value| !value.is_empty());
+    match (variable("ACCESS_KEY"), variable("SECRET_KEY")) {
+        (None, None) => Ok(None),
+        (Some(access_key), Some(secret_key)) if secret_key.len() >= SECRET_MIN && !access_key.contains(':') => {
+            Ok(Some(Credentials { access_key, secret_key }))
+        }
+        (Some(_), Some(_)) => Err(Error::Refused(format!(
+            "{prefix}_ACCESS_KEY must hold no colon, and {prefix}_SECRET_KEY at least {SECRET_MIN} characters"
+        ))),
+        _ => Err(Error::Refused(format!("set both {prefix}_ACCESS_KEY and {prefix}_SECRET_KEY, or neither"))),
+    }
+}
+
+async fn kept_or_made(data: &Path, store: &Store) -> Result<Credentials, Error> {
+    let path = data.join(FILE);
+    match std::fs::read(&path) {
+        Ok(bytes) => read(&path, &bytes),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => make(&path, store).await,
+        Err(error) => Err(Error::file(path)(error)),
+    }
+}
+
+fn read(path: &Path, bytes: &[u8]) -> Result<Credentials, Error> {
+    let mode = std::fs::metadata(path).map_err(Error::file(path))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        let path = path.display();
+        return Err(Error::Refused(format!("{path} can be read by others than its owner: run `chmod 600 {path}`")));
+    }
+    serde_json::from_slice(bytes).map_err(|error| Error::Refused(format!("{}: {error}", path.display())))
+}
+
+async fn make(path: &Path, store: &Store) -> Result<Credentials, Error> {
+    let random = || uuid::Uuid::new_v4().simple().to_string();
+    let credentials = Credentials {
+        access_key: format!("ZAK{}", random()[..17].to_uppercase()),
+        secret_key: format!("{}{}", random(), &random()[..8]),
+    };
+    let mut file = create(path)?;
+    let text = serde_json::to_vec_pretty(&credentials).unwrap_or_default();
+    file.write_all(&text).and_then(|()| file.sync_all()).map_err(Error::file(path))?;
+    // replicas on one database must agree on the admin: only one of them may make the key
+    if store.dialect() == Dialect::Postgres && !store.claim_admin_generation().await? {
+        std::fs::remove_file(path).map_err(Error::file(path))?;
+        return Err(Error::Refused(format!(
+            "this store's admin key was made on another machine, in its file {FILE}: set ZOT_ADMIN_ACCESS_KEY and \
+             ZOT_ADMIN_SECRET_KEY to the same values on every replica"
+        )));
+    }
+    // to people, not to the log: this is the only time that the secret is shown
+    eprintln!(
+        "The admin's access key was made. It is shown once, and kept in {}\n  access key: {}\n  secret key: {}",
+        path.display(),
+        credentials.access_key,
+        credentials.secret_key
+    );
+    Ok(credentials)
+}
+
+fn create(path: &Path) -> Result<File, Error> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(Error::file(path))
+}

@@ -1,0 +1,58 @@
+//! The commands, one file each where they are longer than a few lines.
+
+mod check_config;
+mod health;
+mod serve;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::CommandFactory as _;
+use zot_settings::{Loaded, Sources, load};
+
+use crate::args::{Arguments, Command, SettingsArguments};
+use crate::error::Error;
+use crate::wire;
+
+/// Runs the command of the command line.
+pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Error> {
+    match arguments.command.unwrap_or(Command::Serve { dry_run: false }) {
+        Command::Serve { dry_run: false } => serve::run(settings(&arguments.settings)?).await,
+        Command::Serve { dry_run: true } => check_config::run(settings(&arguments.settings)?, false),
+        Command::CheckConfig { schema: true, .. } => check_config::schema(),
+        Command::CheckConfig { print, schema: false } => check_config::run(settings(&arguments.settings)?, print),
+        Command::Migrate => migrate(settings(&arguments.settings)?).await,
+        Command::Status { json } => status::run(settings(&arguments.settings)?, json).await,
+        Command::Health { url } => health::run(&url).await,
+        Command::Completion { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "zot-artifact-store", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn settings(arguments: &SettingsArguments) -> Result<Loaded, Error> {
+    let mut flags = Vec::new();
+    if let Some(level) = &arguments.log_level {
+        flags.push(("log.level".to_owned(), level.clone()));
+    }
+    for pair in &arguments.set {
+        let (key, value) = pair
+            .split_once('=')
+            .ok_or_else(|| Error::Refused(format!("--set {pair}: it must be KEY=VALUE, such as http.port=9090")))?;
+        flags.push((key.to_owned(), value.to_owned()));
+    }
+    let sources = Sources::from_process(arguments.config.clone(), flags);
+    Ok(load(&sources)?)
+}
+
+async fn migrate(loaded: Loaded) -> Result<ExitCode, Error> {
+    let settings = loaded.settings;
+    let root = &settings.storage.root_directory;
+    std::fs::create_dir_all(root).map_err(Error::file(root))?;
+    let store = wire::open_database(&settings).await?;
+    store.migrate().await?;
+    let url = wire::shown_url(&settings.effective_database_url());
+    println!("The schema of {url} is at version {}.", zot_store::migrate::SCHEMA_VERSION);
+    Ok(ExitCode::SUCCESS)
+}

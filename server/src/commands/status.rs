@@ -1,0 +1,81 @@
+//! `status`: looks at database and storage directly, whether or not a server runs.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+use zot_blobs::BlobStore;
+use zot_domain::ports::blobs::Blobs as _;
+use zot_domain::ports::metadata::{Metadata as _, Totals};
+use zot_settings::{Loaded, Settings};
+
+use crate::error::Error;
+use crate::wire;
+
+struct Report {
+    database: String,
+    storage: Result<(), String>,
+    totals: Totals,
+}
+
+pub(crate) async fn run(loaded: Loaded, as_json: bool) -> Result<ExitCode, Error> {
+    let report = look(&loaded.settings).await?;
+    let storage = report.storage.as_ref().map_or_else(String::clone, |()| "reachable".to_owned());
+    let totals = report.totals;
+    if as_json {
+        let text = json!({
+            "version": env!("CARGO_PKG_VERSION"), "database": report.database, "storage": storage,
+            "repositories": totals.repositories, "manifests": totals.manifests, "blobs": totals.blobs,
+            "bytes": totals.bytes,
+        });
+        println!("{text:#}");
+    } else {
+        println!("version       {}", env!("CARGO_PKG_VERSION"));
+        println!("database      {}, reachable", report.database);
+        println!("storage       {storage}");
+        println!("repositories  {}", totals.repositories);
+        println!("manifests     {}", totals.manifests);
+        println!("blobs         {} ({})", totals.blobs, human(totals.bytes));
+    }
+    Ok(if report.storage.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Reads only: no migration, no lock, so that it can be asked beside a running server.
+async fn look(settings: &Settings) -> Result<Report, Error> {
+    let store = wire::open_database(settings).await?;
+    store.check_schema().await?;
+    let info = store.info().await?;
+    let blobs = BlobStore::open(&wire::backend(settings), &info.store_id)?;
+    Ok(Report {
+        database: wire::shown_url(&settings.effective_database_url()),
+        storage: blobs.probe().await.map_err(|error| Error::from(error).to_string()),
+        totals: store.totals().await?,
+    })
+}
+
+/// Bytes in binary units, one decimal.
+fn human(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut unit = 0;
+    let mut whole = bytes;
+    while whole >= 1024 * 1024 && unit + 1 < UNITS.len() {
+        whole /= 1024;
+        unit += 1;
+    }
+    format!("{}.{} {}", whole / 1024, whole % 1024 * 10 / 1024, UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::human;
+
+    #[test]
+    fn sizes_are_readable() {
+        for (bytes, text) in [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1536, "1.5 KiB"), (5 << 30, "5.0 GiB")]
+        {
+            assert_eq!(human(bytes), text);
+        }
+    }
+}

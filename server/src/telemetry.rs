@@ -1,0 +1,47 @@
+//! Logs: one JSON object a line, or text for people.
+
+use std::fs::OpenOptions;
+use std::path::Path;
+use std::sync::Mutex;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
+
+use crate::error::Error;
+
+/// How and where to log.
+pub(crate) struct Logging<'a> {
+    /// A filter, such as `info`.
+    pub level: &'a str,
+    /// JSON or text.
+    pub json: bool,
+    /// A file; none: standard output.
+    pub output: Option<&'a Path>,
+}
+
+/// Starts logging.
+pub(crate) fn start(logging: &Logging<'_>) -> Result<(), Error> {
+    // what libraries say of themselves is noise below a warning, except when everything is asked for
+    let filter = match logging.level {
+        "trace" | "debug" => {
+            EnvFilter::new(format!("{},hyper=info,hyper_util=info,rustls=info,sqlx=info,h2=info", logging.level))
+        }
+        level => EnvFilter::new(format!("{level},sqlx=warn,object_store=warn")),
+    };
+    let writer = match logging.output {
+        None => BoxMakeWriter::new(std::io::stdout),
+        Some(path) => {
+            let file = OpenOptions::new().create(true).append(true).open(path).map_err(Error::file(path))?;
+            BoxMakeWriter::new(Mutex::new(file))
+        }
+    };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    let started = if logging.json {
+        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+    } else {
+        builder.with_ansi(false).try_init()
+    };
+    started.map_err(|error| Error::Refused(format!("cannot start logging: {error}")))?;
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a task panicked")));
+    Ok(())
+}

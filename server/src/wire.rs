@@ -1,0 +1,173 @@
+//! The only place that knows all parts: from settings to an app over a database, a storage and access keys.
+
+use std::fs::File;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::http::{HeaderName, HeaderValue, Method};
+use zot_blobs::{Backend, BlobStore, S3};
+use zot_domain::Artifacts;
+use zot_domain::policy::Policy;
+use zot_http::auth::Authenticator;
+use zot_http::metrics::{Metrics, Sample};
+use zot_http::{App, Cors, HealthPaths, Options, Version};
+use zot_settings::{Secret, Settings};
+use zot_store::{Dialect, Store};
+
+use crate::admin;
+use crate::error::Error;
+
+/// A store whose database and blobs are open.
+pub(crate) struct Opened {
+    pub store: Store,
+    pub blobs: BlobStore,
+    pub store_id: String,
+    /// Held while the server runs: SQLite allows one server on a directory.
+    _lock: Option<File>,
+}
+
+/// Opens database and storage, having brought the schema up to date.
+pub(crate) async fn open(settings: &Settings) -> Result<Opened, Error> {
+    let root = &settings.storage.root_directory;
+    std::fs::create_dir_all(root).map_err(Error::file(root))?;
+    let store = open_database(settings).await?;
+    let lock = match store.dialect() {
+        Dialect::Sqlite => Some(lock(root)?),
+        Dialect::Postgres => None,
+    };
+    store.migrate().await?;
+    let info = store.info().await?;
+    let blobs = BlobStore::open(&backend(settings), &info.store_id)?;
+    let marked = blobs.ensure_marker(&info.incarnation).await.map_err(|error| {
+        let hint = "check storage.storageDriver: endpoint, bucket and keys, and that the bucket exists";
+        Error::Store(format!("{}; {hint}", Error::from(error)))
+    })?;
+    if marked != info.incarnation {
+        tracing::warn!(found = marked, ours = info.incarnation, "the blobs belong to another life of this database");
+    }
+    Ok(Opened { store, blobs, store_id: info.store_id, _lock: lock })
+}
+
+/// Opens the database alone.
+pub(crate) async fn open_database(settings: &Settings) -> Result<Store, Error> {
+    let url = settings.effective_database_url().expose().to_owned();
+    Ok(Store::open(&zot_store::Options { url, max_connections: settings.database.max_connections }).await?)
+}
+
+/// Two servers on one SQLite database would each believe to be its only writer.
+fn lock(root: &Path) -> Result<File, Error> {
+    let path = root.join("lock");
+    let file = File::create(&path).map_err(Error::file(&path))?;
+    file.try_lock().map_err(|_| {
+        let root = root.display();
+        Error::Refused(format!(
+            "another server runs on {root}: SQLite allows one; for several set database.url to a Postgres database"
+        ))
+    })?;
+    Ok(file)
+}
+
+pub(crate) fn backend(settings: &Settings) -> Backend {
+    match &settings.storage.storage_driver {
+        None => Backend::Local(settings.storage.root_directory.join("blobs")),
+        Some(driver) => Backend::S3(S3 {
+            bucket: driver.bucket.clone(),
+            region: driver.region.clone(),
+            endpoint: driver.endpoint_url(),
+            keys: driver.access_key.clone().zip(driver.secret_key.as_ref().map(|secret| secret.expose().to_owned())),
+            prefix: driver.root_directory.clone(),
+            path_style: driver.path_style(),
+            skip_verify: driver.skip_verify,
+        }),
+    }
+}
+
+/// The app over an opened store, and its metrics.
+pub(crate) async fn app(
+    settings: &Settings,
+    opened: &Opened,
+    version: &'static str,
+) -> Result<(App, Arc<Metrics>), Error> {
+    let keys = admin::access_keys(&settings.storage.root_directory, &opened.store).await?;
+    let authenticator = Authenticator::new(keys, &opened.store_id, &settings.auth.bearer.service)?;
+    let policy = Policy {
+        access_control: settings.extensions.rbac.enabled,
+        anonymous_read: settings.extensions.rbac.allow_anonymous_get,
+        read_only: settings.http.read_only,
+    };
+    let artifacts = Artifacts::new(Arc::new(opened.store.clone()), Arc::new(opened.blobs.clone()), policy);
+    let store = opened.store.clone();
+    let metrics = Arc::new(Metrics::new(Box::new(move || {
+        let pool = store.pool_status();
+        Sample { connections_open: pool.open, connections_idle: pool.idle, queued_writes: pool.queued_writes }
+    })));
+    let app = App::new(artifacts, authenticator, Arc::clone(&metrics), options(settings)?, Version(version));
+    Ok((app, metrics))
+}
+
+fn options(settings: &Settings) -> Result<Options, Error> {
+    let metrics = &settings.extensions.metrics;
+    let health = metrics.health.enabled.then(|| HealthPaths {
+        health: metrics.health.health_path.clone(),
+        live: metrics.health.liveness_path.clone(),
+        ready: metrics.health.readiness_path.clone(),
+    });
+    let limits = &settings.limits;
+    Ok(Options {
+        realm: settings.http.realm.clone(),
+        token_realm: settings.auth.bearer.realm.clone(),
+        health,
+        metrics_path: (metrics.enabled && metrics.prometheus.enabled).then(|| metrics.prometheus.path.clone()),
+        cors: cors(settings)?,
+        max_concurrent_requests: limits.max_concurrent_requests.map(|most| most as usize),
+        request_timeout: limits.request_timeout.map(|span| span.0),
+        max_body: limits.max_request_body_size.map(|size| size.0),
+        tls: settings.http.tls.is_some(),
+        warnings: warnings(settings),
+    })
+}
+
+/// What an operator should know of, at start and in `/health`.
+pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let address = settings.effective_address();
+    if !settings.extensions.rbac.enabled && !is_loopback(address) {
+        warnings.push(format!(
+            "access control is off and http.address is {address}: whoever reaches this address may change everything; \
+             set extensions.rbac.enabled"
+        ));
+    }
+    warnings
+}
+
+fn is_loopback(address: &str) -> bool {
+    address == "localhost" || address.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn cors(settings: &Settings) -> Result<Option<Cors>, Error> {
+    let cors = &settings.http.cors;
+    if cors.allow_origin.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Cors {
+        origins: parsed::<HeaderValue>("http.cors.allowOrigin", &cors.allow_origin)?,
+        methods: parsed::<Method>("http.cors.allowMethods", &cors.allow_methods)?,
+        headers: parsed::<HeaderName>("http.cors.allowHeaders", &cors.allow_headers)?,
+        expose: parsed::<HeaderName>("http.cors.exposeHeaders", &cors.expose_headers)?,
+    }))
+}
+
+fn parsed<T: FromStr>(key: &str, texts: &[String]) -> Result<Vec<T>, Error> {
+    let parse = |text: &String| text.parse().map_err(|_| Error::Refused(format!("{key}: {text:?} is not valid there")));
+    texts.iter().map(parse).collect()
+}
+
+/// The database's URL as it may be shown: without password.
+pub(crate) fn shown_url(url: &Secret) -> String {
+    let url = url.expose();
+    match (url.find("://"), url.rfind('@')) {
+        (Some(scheme), Some(at)) if at > scheme => format!("{}://…{}", &url[..scheme], &url[at..]),
+        _ => url.split('?').next().unwrap_or_default().to_owned(),
+    }
+}

@@ -1,0 +1,57 @@
+//! A fresh database for each test.
+
+use std::ops::Deref;
+
+use sqlx::{AnyConnection, Connection as _, Executor as _, Row as _};
+use tempfile::TempDir;
+use zot_store::{Options, Store};
+
+/// A migrated store in a database of its own.
+pub(crate) struct Fresh {
+    store: Store,
+    pub(crate) url: String,
+    _directory: Option<TempDir>,
+}
+
+impl Deref for Fresh {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+impl Fresh {
+    /// The first column of the first row, a number.
+    pub(crate) async fn count(&self, sql: &'static str) -> i64 {
+        sqlx::query(sql).fetch_one(self.raw_pool()).await.unwrap().get(0)
+    }
+
+    /// Runs statements as they are.
+    pub(crate) async fn execute(&self, sql: String) {
+        self.raw_pool().execute(sqlx::AssertSqlSafe(sql)).await.unwrap();
+    }
+}
+
+pub(crate) async fn sqlite() -> Fresh {
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", directory.path().join("metadata.db").display());
+    open(url, Some(directory)).await
+}
+
+pub(crate) async fn postgres() -> Fresh {
+    sqlx::any::install_default_drivers();
+    let admin =
+        std::env::var("ZOT_TEST_POSTGRES_URL").expect("run tests through hack/with-services, which starts Postgres");
+    let name = format!("store_{}", uuid::Uuid::new_v4().simple());
+    let mut connection = AnyConnection::connect(&admin).await.unwrap();
+    connection.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
+    let (server, _) = admin.rsplit_once('/').unwrap();
+    open(format!("{server}/{name}"), None).await
+}
+
+async fn open(url: String, directory: Option<TempDir>) -> Fresh {
+    let store = Store::open(&Options { url: url.clone(), max_connections: 16 }).await.unwrap();
+    store.migrate().await.unwrap();
+    Fresh { store, url, _directory: directory }
+}

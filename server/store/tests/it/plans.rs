@@ -1,0 +1,119 @@
+//! The plan of each page of a list over 100,000 entries: one range of an index, whose cost does not grow with the
+//! place in the list.
+
+use sqlx::{AssertSqlSafe, Row as _};
+use zot_domain::ports::metadata::Metadata as _;
+use zot_store::{Dialect, sql};
+
+use crate::database::Fresh;
+use crate::make::{publish, repository, sha256};
+use crate::on_both;
+
+on_both! {
+    a_page_of_tags_is_a_range_of_an_index,
+    a_page_of_the_catalog_is_a_range_of_an_index,
+}
+
+const ENTRIES: i64 = 100_000;
+
+/// `n` from 1 to [`ENTRIES`] as a table `numbers`.
+fn numbers(dialect: Dialect) -> String {
+    match dialect {
+        Dialect::Postgres => format!("(SELECT n FROM generate_series(1, {ENTRIES}) AS s(n)) AS numbers"),
+        Dialect::Sqlite => format!(
+            "(WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {ENTRIES}) SELECT n FROM s) AS numbers"
+        ),
+    }
+}
+
+/// A number with leading zeros.
+fn padded(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Postgres => "lpad(CAST(n AS TEXT), 7, '0')",
+        Dialect::Sqlite => "printf('%07d', n)",
+    }
+}
+
+/// The plan of a statement, its `$1`, `$2`, … replaced by literals. It is shown in the test's output.
+async fn plan(store: &Fresh, name: &str, values: &[&str]) -> String {
+    let statement = sql::all().find(|statement| statement.name == name).unwrap();
+    let mut text = statement.text(store.dialect()).to_owned();
+    for (index, value) in values.iter().enumerate() {
+        text = text.replace(&format!("${}", index + 1), value);
+    }
+    let (explain, column) = match store.dialect() {
+        Dialect::Postgres => ("EXPLAIN (ANALYZE, BUFFERS OFF, TIMING OFF, SUMMARY OFF, COSTS OFF)", 0),
+        Dialect::Sqlite => ("EXPLAIN QUERY PLAN", 3),
+    };
+    let rows = sqlx::query(AssertSqlSafe(format!("{explain} {text}"))).fetch_all(store.raw_pool()).await.unwrap();
+    let plan = rows.iter().map(|row| row.get::<String, _>(column)).collect::<Vec<_>>().join("\n");
+    println!("{name} {values:?} on {:?}:\n{plan}\n", store.dialect());
+    plan
+}
+
+/// No sort and no scan of a table; on Postgres also that no more rows were read than the page has.
+fn assert_is_a_range(store: &Fresh, plan: &str, index: &str) {
+    assert!(plan.contains(index), "{plan}");
+    match store.dialect() {
+        Dialect::Postgres => {
+            assert!(plan.contains("Index"), "{plan}");
+            assert!(!plan.contains("Seq Scan") && !plan.contains("Sort"), "{plan}");
+            assert!(!plan.contains("Rows Removed"), "{plan}");
+            let most = plan
+                .split("rows=")
+                .skip(1)
+                .filter_map(|rest| rest.split([' ', '.', ')']).next().and_then(|rows| rows.parse::<u64>().ok()));
+            assert!(most.max().unwrap() <= 1001, "{plan}");
+        }
+        Dialect::Sqlite => {
+            assert!(plan.contains("SEARCH") && !plan.contains("SCAN"), "{plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
+}
+
+async fn analyze(store: &Fresh) {
+    store.execute("ANALYZE".to_owned()).await;
+}
+
+async fn a_page_of_tags_is_a_range_of_an_index(store: &Fresh) {
+    publish(store, "team/a", "manifest", &[], &["first"]).await.unwrap();
+    let (digest, from, name) = (sha256("manifest"), numbers(store.dialect()), padded(store.dialect()));
+    store
+        .execute(format!(
+            "INSERT INTO tag (repo, name, digest, seq, updated_at)
+             SELECT (SELECT id FROM repository WHERE name = 'team/a'), 'v' || {name}, '{digest}', 1, 1 FROM {from}"
+        ))
+        .await;
+    // other repositories, or a planner would rather scan the only row of that table
+    store
+        .execute(format!(
+            "INSERT INTO repository (ns, name, created_at)
+             SELECT (SELECT id FROM namespace), 'team/r' || {name}, 1 FROM {from} WHERE n <= 10000"
+        ))
+        .await;
+    analyze(store).await;
+    let index = if store.dialect() == Dialect::Postgres { "tag_pkey" } else { "PRIMARY KEY" };
+    for after in ["''", "'v0050000'", "'v0099500'"] {
+        assert_is_a_range(store, &plan(store, "SELECT_TAGS", &["'team/a'", after, "1001"]).await, index);
+    }
+    let page = store.tags(&repository("team/a"), "v0099998", 1001).await.unwrap().unwrap();
+    assert_eq!(page, ["v0099999", "v0100000"]);
+}
+
+async fn a_page_of_the_catalog_is_a_range_of_an_index(store: &Fresh) {
+    publish(store, "team/a", "manifest", &[], &[]).await.unwrap();
+    let (from, name) = (numbers(store.dialect()), padded(store.dialect()));
+    store
+        .execute(format!(
+            "INSERT INTO repository (ns, name, created_at) SELECT (SELECT id FROM namespace), 'team/r' || {name}, 1 FROM {from}"
+        ))
+        .await;
+    analyze(store).await;
+    let index =
+        if store.dialect() == Dialect::Postgres { "repository_name_key" } else { "sqlite_autoindex_repository_1" };
+    for after in ["''", "'team/r0050000'", "'team/r0099500'"] {
+        assert_is_a_range(store, &plan(store, "SELECT_REPOSITORIES", &[after, "1001"]).await, index);
+    }
+    assert_eq!(store.repositories("team/r0099998", 1001).await.unwrap(), ["team/r0099999", "team/r0100000"]);
+}
