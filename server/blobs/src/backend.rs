@@ -85,6 +85,15 @@ impl Backend {
     }
 }
 
+/// With these keys; temporary ones from the environment bring their session token along.
+fn keyed(access: &str, secret: &str) -> AmazonS3Builder {
+    let builder = AmazonS3Builder::new().with_access_key_id(access).with_secret_access_key(secret);
+    match (std::env::var("AWS_ACCESS_KEY_ID"), std::env::var("AWS_SESSION_TOKEN")) {
+        (Ok(id), Ok(token)) if id == access && !token.is_empty() => builder.with_token(token),
+        _ => builder,
+    }
+}
+
 impl S3 {
     fn open(&self) -> Result<Arc<dyn ObjectStore>, OpenError> {
         let client = ClientOptions::new()
@@ -95,7 +104,7 @@ impl S3 {
             .with_read_timeout(READ_TIMEOUT);
         let retry = RetryConfig { max_retries: 4, retry_timeout: RETRY_TIMEOUT, ..RetryConfig::default() };
         let mut builder = match &self.keys {
-            Some((access, secret)) => AmazonS3Builder::new().with_access_key_id(access).with_secret_access_key(secret),
+            Some((access, secret)) => keyed(access, secret),
             None => AmazonS3Builder::from_env(),
         };
         builder = builder

@@ -111,7 +111,7 @@ pub(crate) async fn limits(State(app): State<App>, request: Request, next: Next)
 }
 
 fn overloaded() -> Error {
-    Error::TooManyRequests("the server is at its limit of concurrent requests; retry later".to_owned())
+    Error::Unavailable { component: "server", source: "limits.maxConcurrentRequests is reached".into() }
 }
 
 fn timed_out() -> Error {

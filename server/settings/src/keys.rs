@@ -47,10 +47,11 @@ pub enum Status {
 
 /// JSON Schema (draft 2020-12) of the configuration file, for editors and checks before a roll-out.
 ///
-/// Refused keys are in it only with the switched-off value that is accepted.
+/// Refused keys are in it only with the switched-off value that is accepted. No key is required there, as a file may
+/// leave any of them to the environment or a flag.
 pub fn json_schema() -> Value {
     let mut schema = SCHEMA.clone();
-    strip_rules(&mut schema);
+    for_files(&mut schema);
     for refusal in REFUSALS {
         if let When::Unless(accepted) = refusal.when {
             insert(&mut schema, refusal.path, json!({ "const": accepted, "description": refusal.message }));
@@ -135,10 +136,11 @@ fn simplify(schema: &mut Value) {
     each_property(map, simplify);
 }
 
-fn strip_rules(schema: &mut Value) {
+fn for_files(schema: &mut Value) {
     let Some(map) = schema.as_object_mut() else { return };
     map.remove(RULE);
-    each_property(map, strip_rules);
+    map.remove("required");
+    each_property(map, for_files);
 }
 
 fn each_property(map: &mut Map<String, Value>, change: fn(&mut Value)) {

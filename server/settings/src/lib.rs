@@ -44,7 +44,10 @@ pub use storage::{DriverName, Storage, StorageDriver};
 /// and lists that the keys want, and checks what spans keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-#[schemars(title = "Zot Artifact Store configuration")]
+#[schemars(
+    title = "Zot Artifact Store configuration",
+    description = "The YAML file that the server reads. See docs/reference/configuration.md."
+)]
 pub struct Settings {
     /// The listener: where the server is reached and how it speaks HTTP.
     pub http: Http,

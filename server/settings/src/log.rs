@@ -15,7 +15,7 @@ pub struct Log {
     /// File to append to.
     #[schemars(extend("x-default" = "standard output"))]
     pub output: Option<PathBuf>,
-    /// How a line is written.
+    /// How a line is written: `json` for machines, `text` for people.
     pub format: LogFormat,
 }
 

@@ -31,7 +31,7 @@ impl Default for Storage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StorageDriver {
-    /// Kind of object store.
+    /// Kind of object store: `s3`, which is Amazon S3 or a server compatible with it.
     pub name: DriverName,
     /// Region of the bucket. Falls back to `AWS_REGION`.
     #[serde(default = "default_region")]

@@ -11,7 +11,8 @@ const GC: &str =
     "not in this version: garbage collection comes in a later one; remove the key or set `storage.gc: false`";
 const CLOUD: &str = "not in this version: GCS and Azure storage come in a later one; use `s3` or local disk";
 const HTPASSWD: &str = "password files are not supported; remove the key and use access keys";
-const LDAP: &str = "LDAP is not supported; remove the key, and put an OIDC provider in front of the directory";
+const LDAP: &str = "LDAP is not supported; remove the key and use access keys (a later version takes an OIDC provider, \
+     which can stand in front of the directory)";
 
 /// Which values of a key are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -77,7 +77,7 @@ fn sections() -> Vec<String> {
     let works = known_keys().into_iter().filter(|key| key.status == Status::Works);
     let mut sections: Vec<_> =
         works.filter_map(|KeyDoc { path, .. }| Some(path.rsplit_once('.')?.0.to_owned())).collect();
-    sections.extend(["".to_owned(), "extensions.s3api".to_owned(), "extensions.supplychain".to_owned()]);
+    sections.extend([String::new(), "extensions.s3api".to_owned(), "extensions.supplychain".to_owned()]);
     sections.dedup();
     sections
 }
