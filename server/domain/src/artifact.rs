@@ -6,7 +6,7 @@ pub mod media_type;
 pub mod name;
 pub mod range;
 
-mod body;
+pub(crate) mod body;
 mod delete;
 pub mod list;
 pub mod publish;
@@ -80,6 +80,6 @@ impl Artifacts {
     }
 }
 
-fn audit(call: &Call, action: &'static str, resource: String) -> Audit {
+pub(crate) fn audit(call: &Call, action: &'static str, resource: String) -> Audit {
     Audit { request_id: call.request_id, actor: call.principal.subject.clone(), action, resource }
 }

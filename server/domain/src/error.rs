@@ -68,6 +68,65 @@ pub enum Error {
     /// The principal may do this, but its token's scope does not cover it: a token of that scope would.
     #[error("{0}")]
     InsufficientScope(String),
+    /// A name that no bucket can have.
+    #[error("invalid bucket name: {0}")]
+    BucketNameInvalid(String),
+    /// No such bucket.
+    #[error("bucket {0} does not exist")]
+    NoSuchBucket(String),
+    /// A bucket of that name is there.
+    #[error("bucket {0} exists already")]
+    BucketExists(String),
+    /// The bucket holds objects, versions, uploads or repositories.
+    #[error("bucket {0} is not empty")]
+    BucketNotEmpty(String),
+    /// A key that no listing could show.
+    #[error("{0}")]
+    KeyInvalid(String),
+    /// An empty key, or one of more than 1,024 bytes.
+    #[error("a key has 1 to 1,024 bytes")]
+    KeyTooLong,
+    /// No such object.
+    #[error("object {0} does not exist")]
+    NoSuchKey(String),
+    /// No such version of the object.
+    #[error("version {0} does not exist")]
+    NoSuchVersion(String),
+    /// The newest version says that the object is deleted; carries that version's id.
+    #[error("the object is deleted")]
+    DeleteMarker {
+        /// The marker's version.
+        version_id: String,
+        /// The marker itself was asked for.
+        asked: bool,
+    },
+    /// No such multipart upload: never begun, completed, aborted or expired.
+    #[error("the multipart upload does not exist; it may have been completed or aborted")]
+    NoSuchMultipart,
+    /// A part that was not uploaded, or whose entity tag is another one.
+    #[error("part {0} was not uploaded with that entity tag")]
+    PartInvalid(i64),
+    /// Parts out of order, or one twice.
+    #[error("parts must be in ascending order of their numbers")]
+    PartOrderInvalid,
+    /// A part other than the last is below 5 MiB.
+    #[error("part {0} is smaller than 5 MiB, which only the last part may be")]
+    PartTooSmall(i64),
+    /// A condition of the request does not hold.
+    #[error("a condition of the request does not hold")]
+    PreconditionFailed,
+    /// The client has it already.
+    #[error("not modified")]
+    NotModified,
+    /// A checksum that is none.
+    #[error("{0}")]
+    ChecksumInvalid(String),
+    /// The bytes have another checksum than announced.
+    #[error("{0}")]
+    ChecksumMismatch(String),
+    /// Part of a protocol that this store does not have.
+    #[error("{0}")]
+    NotImplemented(String),
     /// The store does not do this, or not to this artifact.
     #[error("{0}")]
     Unsupported(String),

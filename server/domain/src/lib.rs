@@ -18,11 +18,13 @@
 //! Nothing here knows HTTP, SQL or a storage SDK; Cargo holds it to that.
 
 pub mod artifact;
+pub mod bucket;
 pub mod error;
 pub mod identity;
 pub mod policy;
 pub mod ports;
 
 pub use artifact::Artifacts;
+pub use bucket::Buckets;
 pub use error::{Error, Result};
 pub use identity::{Call, Principal};

@@ -44,8 +44,12 @@ impl Action {
 pub enum Resource<'a> {
     /// A repository and all in it.
     Repository(&'a RepositoryName),
-    /// The list of repositories.
+    /// The list of repositories, and of buckets.
     Catalog,
+    /// A bucket and its settings.
+    Bucket(&'a str),
+    /// An object: bucket and key.
+    Object(&'a str, &'a str),
 }
 
 impl Resource<'_> {
@@ -53,6 +57,8 @@ impl Resource<'_> {
         match self {
             Self::Repository(name) => format!("repository {name}"),
             Self::Catalog => "the catalog".to_owned(),
+            Self::Bucket(name) => format!("bucket {name}"),
+            Self::Object(bucket, key) => format!("object {bucket}/{key}"),
         }
     }
 }

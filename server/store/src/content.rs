@@ -44,6 +44,8 @@ statements! {
     KILL_STAGED_SEGMENTS = "UPDATE segment SET state = 'dead', dead_at = now_us(), owner_upload = NULL
         WHERE owner_upload = $1 AND state = 'staged'";
 
+    SELECT_SEGMENT = "SELECT CASE WHEN state = 'dead' THEN 0 ELSE 1 END FROM segment WHERE key = $1";
+
     INSERT_REPO_BLOB = "INSERT INTO repo_blob (repo, blob, touched_at) VALUES ($1, $2, now_us())
         ON CONFLICT (repo, blob) DO NOTHING";
     TOUCH_REPO_BLOB = "UPDATE repo_blob SET touched_at = now_us()

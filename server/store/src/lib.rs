@@ -12,6 +12,8 @@ mod content;
 mod error;
 mod manifests;
 pub mod migrate;
+mod objects;
+mod own_repository;
 mod pool;
 mod port;
 mod reads;

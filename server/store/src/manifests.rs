@@ -12,6 +12,7 @@ use zot_domain::ports::metadata::PublishManifest;
 
 use crate::content::{FRESH_US, to_i64};
 use crate::error::TxError;
+use crate::own_repository::is_own;
 use crate::sql::{json_list, statements};
 use crate::tx::{Tx, Write};
 
@@ -43,6 +44,10 @@ impl Write for PublishManifest {
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<(), TxError> {
         let ids = tx.ensure_repository(&self.repository, self.rights, &self.audit.actor).await?;
+        if is_own(&self.repository) {
+            let wanted: Vec<&Digest> = self.manifest.blobs.iter().map(|blob| &blob.digest).collect();
+            tx.adopt_object_blobs(ids.repo, ids.ns, &wanted).await?;
+        }
         let members = members(self, tx, ids.repo).await?;
         let own = tx.ensure_blob(&self.content, None).await?;
         tx.ensure_member(ids, own).await?;

@@ -13,7 +13,7 @@ use crate::pool::Store;
 use crate::sql::{Dialect, statements};
 
 /// Schema version that this server was built for.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 
 statements! {
     SELECT_SCHEMA = "SELECT version, min_server FROM schema_info WHERE id = 1";
@@ -27,12 +27,20 @@ struct Step {
     sqlite: &'static str,
 }
 
-const STEPS: [Step; 1] = [Step {
-    version: 1,
-    name: "store",
-    postgres: include_str!("../migrations/postgres/0001_store.sql"),
-    sqlite: include_str!("../migrations/sqlite/0001_store.sql"),
-}];
+const STEPS: [Step; 2] = [
+    Step {
+        version: 1,
+        name: "store",
+        postgres: include_str!("../migrations/postgres/0001_store.sql"),
+        sqlite: include_str!("../migrations/sqlite/0001_store.sql"),
+    },
+    Step {
+        version: 2,
+        name: "objects",
+        postgres: include_str!("../migrations/postgres/0002_objects.sql"),
+        sqlite: include_str!("../migrations/sqlite/0002_objects.sql"),
+    },
+];
 
 impl Store {
     /// Brings the schema up to date. Replicas that start together wait for one of them.

@@ -9,6 +9,7 @@ use zot_domain::ports::metadata::{BlobContent, Content, Referrer, ReferrersQuery
 use zot_domain::{Error, Result};
 
 use crate::error::TxError;
+use crate::own_repository::is_own;
 use crate::pool::Store;
 use crate::sql::statements;
 use crate::tx::read_error;
@@ -55,7 +56,10 @@ impl Store {
     pub(crate) async fn read_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<BlobContent>> {
         let query = SELECT_BLOB_CONTENT.on(self.dialect).bind(repository.to_string()).bind(digest.to_string());
         let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
-        content_of(&rows).map_err(Error::from)
+        match content_of(&rows).map_err(Error::from)? {
+            None if is_own(repository) => self.read_object_blob(repository, digest).await,
+            found => Ok(found),
+        }
     }
 
     pub(crate) async fn read_manifest(
@@ -69,7 +73,12 @@ impl Store {
         };
         let query = statement.on(self.dialect).bind(repository.to_string()).bind(reference.to_string());
         let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
-        let Some(blob) = content_of(&rows).map_err(Error::from)? else { return Ok(None) };
+        let Some(blob) = content_of(&rows).map_err(Error::from)? else {
+            return match reference {
+                Reference::Digest(digest) if is_own(repository) => self.read_object_manifest(repository, digest).await,
+                _ => Ok(None),
+            };
+        };
         let text = |index: usize| rows[0].try_get::<String, _>(index).map_err(read_error);
         Ok(Some(StoredManifest { digest: text(6)?.parse()?, media_type: text(7)?, blob }))
     }
@@ -121,7 +130,7 @@ impl Store {
 }
 
 /// A blob out of the rows of its segments: no row, no blob.
-fn content_of(rows: &[AnyRow]) -> Result<Option<BlobContent>, TxError> {
+pub(crate) fn content_of(rows: &[AnyRow]) -> Result<Option<BlobContent>, TxError> {
     let Some(first) = rows.first() else { return Ok(None) };
     let size = to_u64(first.try_get(0)?)?;
     let content = match first.try_get::<Option<Vec<u8>>, _>(1)? {

@@ -35,6 +35,11 @@ impl Write for Remove {
     type Output = bool;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError> {
+        if let RemoveTarget::Manifest(digest) = &self.target
+            && tx.is_object(&self.repository, digest).await?
+        {
+            return Err(Error::Unsupported("an object's manifest goes with the object; delete that".to_owned()).into());
+        }
         let Some(ids) = tx.repository(&self.repository).await? else { return Ok(false) };
         let removed = match &self.target {
             RemoveTarget::Tag(tag) => remove_tag(tx, ids.repo, tag.as_str(), &self.audit.actor).await?,
@@ -61,7 +66,7 @@ async fn remove_tag(tx: &mut Tx<'_>, repo: i64, name: &str, actor: &str) -> Resu
     Ok(true)
 }
 
-async fn remove_manifest(tx: &mut Tx<'_>, repo: i64, digest: &str, actor: &str) -> Result<bool, TxError> {
+pub(crate) async fn remove_manifest(tx: &mut Tx<'_>, repo: i64, digest: &str, actor: &str) -> Result<bool, TxError> {
     let Some(own) = tx.number(tx.query(&LOCK_MANIFEST).bind(repo).bind(digest.to_owned())).await? else {
         return Ok(false);
     };

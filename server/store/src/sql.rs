@@ -69,6 +69,7 @@ pub fn all() -> impl Iterator<Item = &'static Statement> {
         crate::content::ALL,
         crate::manifests::ALL,
         crate::migrate::ALL,
+        crate::own_repository::ALL,
         crate::reads::ALL,
         crate::removal::ALL,
         crate::store_info::ALL,
@@ -78,6 +79,7 @@ pub fn all() -> impl Iterator<Item = &'static Statement> {
     .into_iter()
     .flatten()
     .copied()
+    .chain(crate::objects::statements())
 }
 
 /// A JSON array for `json_list`.

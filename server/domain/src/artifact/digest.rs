@@ -5,9 +5,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use md5::Md5;
 use sha2::digest::common::hazmat::SerializableState;
 use sha2::{Digest as _, Sha256, Sha512};
 
+use crate::bucket::checksum;
 use crate::error::{Error, Result};
 
 /// A digest algorithm that the store computes itself.
@@ -129,6 +131,17 @@ pub struct Digests {
     pub sha256: Digest,
     /// There where the hasher was asked for it.
     pub sha512: Option<Digest>,
+    /// There where the hasher was asked for what S3 wants.
+    pub object: Option<ObjectSums>,
+}
+
+/// What the S3 door knows of bytes beside their digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectSums {
+    /// MD5 in hex: the entity tag.
+    pub md5: String,
+    /// A checksum in base64.
+    pub checksum: (checksum::Algorithm, String),
 }
 
 impl Digests {
@@ -146,13 +159,50 @@ impl Digests {
 pub struct Hasher {
     sha256: Sha256,
     sha512: Option<Sha512>,
+    object: Option<ObjectHasher>,
     length: u64,
+}
+
+/// MD5 and a checksum in progress: apart from the rest, so that another thread can run it beside the digest.
+#[derive(Clone)]
+pub struct ObjectHasher {
+    md5: Md5,
+    checksum: checksum::Running,
+}
+
+impl ObjectHasher {
+    /// Takes in more bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.md5.update(bytes);
+        self.checksum.update(bytes);
+    }
+
+    fn finish(self) -> ObjectSums {
+        ObjectSums { md5: hex::encode(self.md5.finalize()), checksum: self.checksum.finish() }
+    }
 }
 
 impl Hasher {
     /// Begins with no bytes; `sha512` too where `algorithm` asks for it.
     pub fn new(algorithm: Algorithm) -> Self {
-        Self { sha256: Sha256::new(), sha512: (algorithm == Algorithm::Sha512).then(Sha512::new), length: 0 }
+        let sha512 = (algorithm == Algorithm::Sha512).then(Sha512::new);
+        Self { sha256: Sha256::new(), sha512, object: None, length: 0 }
+    }
+
+    /// Begins with no bytes, for the S3 door: also MD5 and that checksum.
+    pub fn for_object(checksum: checksum::Algorithm) -> Self {
+        let object = ObjectHasher { md5: Md5::new(), checksum: checksum.begin() };
+        Self { object: Some(object), ..Self::new(Algorithm::Sha256) }
+    }
+
+    /// Takes the part out that can run on another thread; it must see the same bytes and be given back.
+    pub fn split_object(&mut self) -> Option<ObjectHasher> {
+        self.object.take()
+    }
+
+    /// Gives it back.
+    pub fn join_object(&mut self, object: Option<ObjectHasher>) {
+        self.object = object;
     }
 
     /// Takes in more bytes.
@@ -160,6 +210,9 @@ impl Hasher {
         self.sha256.update(bytes);
         if let Some(sha512) = &mut self.sha512 {
             sha512.update(bytes);
+        }
+        if let Some(object) = &mut self.object {
+            object.update(bytes);
         }
         self.length += bytes.len() as u64;
     }
@@ -179,6 +232,7 @@ impl Hasher {
         Digests {
             sha256: Digest::from_raw(Algorithm::Sha256, &self.sha256.finalize()),
             sha512: self.sha512.map(|h| Digest::from_raw(Algorithm::Sha512, &h.finalize())),
+            object: self.object.map(ObjectHasher::finish),
         }
     }
 
@@ -212,7 +266,7 @@ impl Hasher {
             0 => None,
             _ => Some(Sha512::deserialize(rest.try_into().map_err(|_| broken())?).map_err(|_| broken())?),
         };
-        Ok(Self { sha256, sha512, length })
+        Ok(Self { sha256, sha512, object: None, length })
     }
 }
 

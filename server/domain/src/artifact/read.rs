@@ -10,7 +10,7 @@ use crate::artifact::{Artifacts, EMPTY_JSON, EMPTY_JSON_DIGEST};
 use crate::error::{Error, Result};
 use crate::identity::Call;
 use crate::policy::Action;
-use crate::ports::blobs::{ByteStream, Piece};
+use crate::ports::blobs::{ByteStream, pieces_of};
 use crate::ports::metadata::{BlobContent, Content, StoredManifest};
 
 impl Artifacts {
@@ -49,22 +49,13 @@ impl Artifacts {
                 let part = slice(bytes, range);
                 Box::pin(stream::once(async move { part }))
             }
-            Content::Segments(segments) => {
-                let pieces = segments.iter().filter_map(|segment| {
-                    let start = range.start.max(segment.start);
-                    let end = range.end.min(segment.start + segment.size);
-                    (start < end).then(|| Piece {
-                        key: segment.key.clone(),
-                        range: ByteRange { start: start - segment.start, end: end - segment.start },
-                    })
-                });
-                self.blobs.read(pieces.collect())
-            }
+            Content::Segments(segments) => self.blobs.read(pieces_of(segments, range)),
         }
     }
 }
 
-fn slice(bytes: &Bytes, range: ByteRange) -> Result<Bytes> {
+/// A part of bytes in memory.
+pub(crate) fn slice(bytes: &Bytes, range: ByteRange) -> Result<Bytes> {
     let bound = |at: u64| usize::try_from(at).ok().filter(|at| *at <= bytes.len());
     match (bound(range.start), bound(range.end)) {
         (Some(start), Some(end)) if start <= end => Ok(bytes.slice(start..end)),

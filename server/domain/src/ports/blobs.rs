@@ -11,6 +11,7 @@ use futures_core::Stream;
 use crate::artifact::digest::Hasher;
 use crate::artifact::range::ByteRange;
 use crate::error::{Error, Result};
+use crate::ports::metadata::Segment;
 
 /// Bytes on their way. An error ends the stream.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
@@ -54,6 +55,19 @@ pub struct Piece {
     pub key: SegmentKey,
     /// The bytes wanted of it.
     pub range: ByteRange,
+}
+
+/// The parts of segments that make up a part of their blob.
+pub fn pieces_of(segments: &[Segment], range: ByteRange) -> Vec<Piece> {
+    let piece = |segment: &Segment| {
+        let start = range.start.max(segment.start);
+        let end = range.end.min(segment.start + segment.size);
+        (start < end).then(|| Piece {
+            key: segment.key.clone(),
+            range: ByteRange { start: start - segment.start, end: end - segment.start },
+        })
+    };
+    segments.iter().filter_map(piece).collect()
 }
 
 /// A segment that is durable, but that no row names yet.

@@ -32,7 +32,7 @@ pub(crate) fn segment(start: u64, size: u64) -> Segment {
 }
 
 pub(crate) fn inline(text: &str) -> NewContent {
-    let digests = Digests { sha256: sha256(text), sha512: None };
+    let digests = Digests { sha256: sha256(text), sha512: None, object: None };
     NewContent { digests, size: text.len() as u64, content: Content::Inline(Bytes::from(text.to_owned())) }
 }
 

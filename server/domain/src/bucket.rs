@@ -1,0 +1,78 @@
+//! Buckets and their objects: the S3 door's nouns, and the use cases on them, one file a verb.
+//!
+//! A bucket is a namespace; an object version points at one blob, and so at one OCI manifest ([`render`]), by which
+//! the OCI door serves it from the bucket's own repository.
+
+pub mod checksum;
+pub mod condition;
+pub mod key;
+pub mod render;
+
+pub mod config;
+pub mod copy;
+pub mod delete;
+pub mod get;
+pub mod list;
+pub mod multipart;
+pub mod put;
+pub mod seal;
+
+use std::sync::Arc;
+
+use crate::artifact::name::RepositoryName;
+use crate::error::{Error, Result};
+use crate::identity::{Call, Principal};
+use crate::policy::{Action, Policy, Resource};
+use crate::ports::blobs::Blobs;
+use crate::ports::metadata::PushRights;
+use crate::ports::objects::Objects;
+
+/// The use cases on buckets and objects. Cheap to clone; holds no state of its own.
+#[derive(Clone)]
+pub struct Buckets {
+    objects: Arc<dyn Objects>,
+    blobs: Arc<dyn Blobs>,
+    policy: Policy,
+}
+
+impl Buckets {
+    /// Use cases over these ports.
+    pub fn new(objects: Arc<dyn Objects>, blobs: Arc<dyn Blobs>, policy: Policy) -> Self {
+        Self { objects, blobs, policy }
+    }
+
+    fn require(&self, call: &Call, action: Action, resource: Resource<'_>) -> Result<()> {
+        self.policy.require(&call.principal, action, resource)
+    }
+
+    /// What a put may do: create and update are distinct, and the head row decides which one it is.
+    fn put_rights(&self, call: &Call, bucket: &str, key: &str) -> Result<PushRights> {
+        let may = |action| self.policy.allows(&call.principal, action, Resource::Object(bucket, key));
+        let rights = PushRights { create_namespace: false, create: may(Action::Create), update: may(Action::Update) };
+        if !rights.create && !rights.update {
+            self.require(call, Action::Create, Resource::Object(bucket, key))?;
+        }
+        Ok(rights)
+    }
+}
+
+/// A bucket's name: a namespace, so that every bucket is also a repository.
+///
+/// # Errors
+/// [`Error::BucketNameInvalid`].
+pub fn bucket_name(text: &str) -> Result<String> {
+    let name: RepositoryName = text.parse().map_err(|error: Error| Error::BucketNameInvalid(error.to_string()))?;
+    if name.as_str().contains('/') {
+        return Err(Error::BucketNameInvalid("a bucket's name has no slash".to_owned()));
+    }
+    Ok(text.to_owned())
+}
+
+impl Call {
+    /// A call of the store itself, for a background task.
+    pub fn system(reason: &str) -> Self {
+        let subject = format!("system:{reason}");
+        let principal = Principal { subject, role: crate::identity::Role::Admin, bound: None };
+        Self { principal, request_id: crate::identity::RequestId::new() }
+    }
+}

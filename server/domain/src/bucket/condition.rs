@@ -1,0 +1,129 @@
+//! Conditional requests: `If-Match`, `If-None-Match` and their dates (RFC 9110 section 13), for reads and writes.
+
+use crate::error::{Error, Result};
+
+/// What an entity tag header says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tags {
+    /// `*`
+    Any,
+    /// One of these, unquoted.
+    Of(Vec<String>),
+}
+
+impl Tags {
+    /// Reads a header's value.
+    pub fn parse(text: &str) -> Self {
+        if text.trim() == "*" {
+            return Self::Any;
+        }
+        Self::Of(text.split(',').map(|tag| tag.trim().trim_start_matches("W/").trim_matches('"').to_owned()).collect())
+    }
+
+    fn matches(&self, etag: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Of(tags) => tags.iter().any(|tag| tag == etag),
+        }
+    }
+}
+
+/// Conditions of a read. Times are seconds since 1970.
+#[derive(Clone, Debug, Default)]
+pub struct ReadCondition {
+    /// Only this entity.
+    pub if_match: Option<Tags>,
+    /// Not this one: the client has it.
+    pub if_none_match: Option<Tags>,
+    /// Only if changed since.
+    pub if_modified_since: Option<i64>,
+    /// Only if not changed since.
+    pub if_unmodified_since: Option<i64>,
+}
+
+impl ReadCondition {
+    /// Evaluates in the order of RFC 9110 section 13.2.2: entity tags win over dates.
+    ///
+    /// # Errors
+    /// [`Error::PreconditionFailed`], [`Error::NotModified`].
+    pub fn check(&self, etag: &str, modified: i64) -> Result<()> {
+        let failed = || Err(Error::PreconditionFailed);
+        match (&self.if_match, self.if_unmodified_since) {
+            (Some(tags), _) if !tags.matches(etag) => return failed(),
+            (None, Some(since)) if modified > since => return failed(),
+            _ => {}
+        }
+        match (&self.if_none_match, self.if_modified_since) {
+            (Some(tags), _) if tags.matches(etag) => Err(Error::NotModified),
+            (None, Some(since)) if modified <= since => Err(Error::NotModified),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Condition of a write: evaluated by the statement that writes, on the row that it writes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum WriteCondition {
+    /// None.
+    #[default]
+    Always,
+    /// `If-None-Match: *`: only if there is no object.
+    Absent,
+    /// `If-Match`: only over the object of this entity tag.
+    Match(String),
+}
+
+impl WriteCondition {
+    /// From the two headers.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a combination that S3 does not have.
+    pub fn of(if_match: Option<Tags>, if_none_match: Option<Tags>) -> Result<Self> {
+        match (if_match, if_none_match) {
+            (None, None) => Ok(Self::Always),
+            (None, Some(Tags::Any)) => Ok(Self::Absent),
+            (Some(Tags::Of(tags)), None) => match <[String; 1]>::try_from(tags) {
+                Ok([tag]) => Ok(Self::Match(tag)),
+                Err(_) => Err(Error::NotImplemented("If-Match takes one entity tag in a write".to_owned())),
+            },
+            _ => {
+                Err(Error::NotImplemented("a write takes If-None-Match: * or If-Match with one entity tag".to_owned()))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entity_tags_win_over_dates() {
+        let condition = |m: Option<&str>, n: Option<&str>, since, until| ReadCondition {
+            if_match: m.map(Tags::parse),
+            if_none_match: n.map(Tags::parse),
+            if_modified_since: since,
+            if_unmodified_since: until,
+        };
+        let check = |c: ReadCondition| c.check("abc", 100);
+        assert!(check(condition(Some("\"abc\""), None, None, Some(50))).is_ok());
+        assert!(matches!(check(condition(Some("\"x\", \"y\""), None, None, None)), Err(Error::PreconditionFailed)));
+        assert!(matches!(check(condition(None, Some("W/\"abc\""), None, None)), Err(Error::NotModified)));
+        assert!(check(condition(None, Some("\"x\""), Some(200), None)).is_ok());
+        assert!(matches!(check(condition(None, None, Some(100), None)), Err(Error::NotModified)));
+        assert!(check(condition(None, None, Some(99), None)).is_ok());
+        assert!(matches!(check(condition(None, None, None, Some(99))), Err(Error::PreconditionFailed)));
+        assert!(check(condition(Some("*"), None, None, None)).is_ok());
+    }
+
+    #[test]
+    fn writes_have_two_conditions() {
+        let of = |m: Option<&str>, n: Option<&str>| WriteCondition::of(m.map(Tags::parse), n.map(Tags::parse));
+        assert_eq!(of(None, None).unwrap(), WriteCondition::Always);
+        assert_eq!(of(None, Some("*")).unwrap(), WriteCondition::Absent);
+        assert_eq!(of(Some("\"a\""), None).unwrap(), WriteCondition::Match("a".to_owned()));
+        for (m, n) in [(None, Some("\"a\"")), (Some("*"), None), (Some("a"), Some("*")), (Some("a,b"), None)] {
+            assert!(matches!(of(m, n), Err(Error::NotImplemented(_))), "{m:?} {n:?}");
+        }
+    }
+}

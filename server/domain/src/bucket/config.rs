@@ -1,0 +1,87 @@
+//! Buckets themselves: making, listing, settings, removing.
+
+use std::collections::BTreeMap;
+
+use crate::artifact::audit;
+use crate::bucket::{Buckets, bucket_name};
+use crate::error::{Error, Result};
+use crate::identity::Call;
+use crate::policy::{Action, Resource};
+use crate::ports::objects::{Bucket, ConfigureBucket, CreateBucket, Versioning};
+
+impl Buckets {
+    /// Makes a bucket.
+    ///
+    /// # Errors
+    /// [`Error::BucketNameInvalid`], [`Error::BucketExists`].
+    pub async fn create_bucket(&self, call: &Call, name: &str, region: Option<String>) -> Result<()> {
+        self.require(call, Action::Create, Resource::Bucket(name))?;
+        let create = CreateBucket {
+            name: bucket_name(name)?,
+            region,
+            audit: audit(call, "bucket.create", format!("bucket:{name}")),
+        };
+        if self.objects.create_bucket(create).await? { Ok(()) } else { Err(Error::BucketExists(name.to_owned())) }
+    }
+
+    /// A bucket.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`].
+    pub async fn bucket(&self, call: &Call, name: &str) -> Result<Bucket> {
+        self.require(call, Action::List, Resource::Bucket(name))?;
+        self.existing(name).await
+    }
+
+    pub(super) async fn existing(&self, name: &str) -> Result<Bucket> {
+        self.objects.bucket(name).await?.ok_or_else(|| Error::NoSuchBucket(name.to_owned()))
+    }
+
+    /// Up to `limit` buckets behind `after`.
+    ///
+    /// # Errors
+    /// Of policy and of the database.
+    pub async fn buckets(&self, call: &Call, after: &str, limit: u32) -> Result<Vec<Bucket>> {
+        self.require(call, Action::List, Resource::Catalog)?;
+        self.objects.buckets(after, limit).await
+    }
+
+    /// Removes a bucket that holds nothing.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`], [`Error::BucketNotEmpty`].
+    pub async fn delete_bucket(&self, call: &Call, name: &str) -> Result<()> {
+        self.require(call, Action::Delete, Resource::Bucket(name))?;
+        let audit = audit(call, "bucket.delete", format!("bucket:{name}"));
+        if self.objects.delete_bucket(name, audit).await? { Ok(()) } else { Err(Error::NoSuchBucket(name.to_owned())) }
+    }
+
+    /// Switches versioning.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`].
+    pub async fn set_versioning(&self, call: &Call, name: &str, versioning: Versioning) -> Result<()> {
+        self.configure(call, name, Some(versioning), None).await
+    }
+
+    /// Sets the tags.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`].
+    pub async fn set_bucket_tags(&self, call: &Call, name: &str, tags: BTreeMap<String, String>) -> Result<()> {
+        self.configure(call, name, None, Some(tags)).await
+    }
+
+    async fn configure(
+        &self,
+        call: &Call,
+        name: &str,
+        versioning: Option<Versioning>,
+        tags: Option<BTreeMap<String, String>>,
+    ) -> Result<()> {
+        self.require(call, Action::Update, Resource::Bucket(name))?;
+        let audit = audit(call, "bucket.configure", format!("bucket:{name}"));
+        let configure = ConfigureBucket { name: name.to_owned(), versioning, tags, audit };
+        if self.objects.configure_bucket(configure).await? { Ok(()) } else { Err(Error::NoSuchBucket(name.to_owned())) }
+    }
+}

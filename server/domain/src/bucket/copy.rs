@@ -1,0 +1,95 @@
+//! Copying objects: no byte moves, the copy points at the same blob.
+
+use crate::artifact::audit;
+use crate::bucket::Buckets;
+use crate::bucket::condition::{ReadCondition, WriteCondition};
+use crate::bucket::key::ObjectKey;
+use crate::bucket::render::{RENDER_VERSION, Rendering};
+use crate::error::{Error, Result};
+use crate::identity::Call;
+use crate::ports::objects::{Attributes, ObjectVersion, Put, PutObject, Source};
+
+/// What to copy.
+pub struct CopySource<'a> {
+    /// From this bucket.
+    pub bucket: &'a str,
+    /// This key.
+    pub key: &'a ObjectKey,
+    /// This version; none: the newest.
+    pub version_id: Option<&'a str>,
+    /// Only if.
+    pub condition: ReadCondition,
+}
+
+/// What was copied.
+pub struct Copied {
+    /// The version made.
+    pub put: Put,
+    /// The source.
+    pub source: ObjectVersion,
+    /// The copy's manifest, if its bytes are sealed.
+    pub manifest_digest: Option<crate::artifact::digest::Digest>,
+}
+
+impl Buckets {
+    /// Copies an object. `attributes` replace the source's; tags are replaced apart from them.
+    ///
+    /// # Errors
+    /// As reading the source and putting the target; [`Error::ParameterInvalid`] for a copy onto itself that changes
+    /// nothing.
+    pub async fn copy_object(
+        &self,
+        call: &Call,
+        source: CopySource<'_>,
+        bucket: &str,
+        key: &ObjectKey,
+        attributes: Option<Attributes>,
+        tags: Option<std::collections::BTreeMap<String, String>>,
+        condition: WriteCondition,
+    ) -> Result<Copied> {
+        let rights = self.put_rights(call, bucket, key.as_str())?;
+        let from = self.copyable(call, &source).await?;
+        let itself = source.bucket == bucket && source.key == key && source.version_id.is_none();
+        if itself && attributes.is_none() && tags.is_none() {
+            return Err(Error::ParameterInvalid(
+                "a copy onto itself must change something, such as x-amz-metadata-directive: REPLACE".to_owned(),
+            ));
+        }
+        let mut copied = attributes.unwrap_or_else(|| from.attributes.clone());
+        copied.tags = tags.unwrap_or_else(|| from.attributes.tags.clone());
+        let manifest_digest = from.digest.as_ref().map(|digest| {
+            let (content_type, key) = (copied.content_type.as_str(), key.as_str());
+            Rendering { digest: digest.as_str(), size: from.size, content_type, key, version: RENDER_VERSION }
+                .manifest_digest()
+        });
+        let blob = from.blob.ok_or_else(|| Error::NoSuchKey(source.key.as_str().to_owned()))?;
+        let put = PutObject {
+            bucket: bucket.to_owned(),
+            key: key.as_str().to_owned(),
+            source: Source::Blob { blob, size: from.size },
+            etag: from.etag.clone(),
+            attributes: copied,
+            checksums: from.checksums.clone(),
+            part_sizes: from.part_sizes.clone(),
+            manifest_digest: manifest_digest.clone(),
+            condition,
+            rights,
+            audit: audit(call, "object.copy", format!("object:{bucket}/{}", key.as_str())),
+        };
+        let put = self.objects.put_object(put).await?;
+        Ok(Copied { put, source: from, manifest_digest })
+    }
+
+    /// The source of a copy, which the caller may read, if its conditions hold.
+    ///
+    /// # Errors
+    /// As reading it; [`Error::PreconditionFailed`].
+    pub async fn copyable(&self, call: &Call, source: &CopySource<'_>) -> Result<ObjectVersion> {
+        let from = self.object(call, source.bucket, source.key, source.version_id).await?;
+        match source.condition.check(&from.etag, from.created / 1_000_000) {
+            // a copy has no 304
+            Err(Error::NotModified) => Err(Error::PreconditionFailed),
+            other => other.map(|()| from),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Reading objects.
+
+use futures_util::stream;
+
+use crate::artifact::range::ByteRange;
+use crate::bucket::Buckets;
+use crate::bucket::key::ObjectKey;
+use crate::error::{Error, Result};
+use crate::identity::Call;
+use crate::policy::{Action, Resource};
+use crate::ports::blobs::{ByteStream, pieces_of};
+use crate::ports::metadata::Content;
+use crate::ports::objects::ObjectVersion;
+
+impl Buckets {
+    /// A version of an object, the newest if none is named.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`], [`Error::NoSuchKey`], [`Error::NoSuchVersion`], [`Error::DeleteMarker`].
+    pub async fn object(
+        &self,
+        call: &Call,
+        bucket: &str,
+        key: &ObjectKey,
+        version_id: Option<&str>,
+    ) -> Result<ObjectVersion> {
+        self.require(call, Action::Read, Resource::Object(bucket, key.as_str()))?;
+        self.readable(bucket, key.as_str(), version_id).await
+    }
+
+    pub(super) async fn readable(&self, bucket: &str, key: &str, version_id: Option<&str>) -> Result<ObjectVersion> {
+        match self.objects.object(bucket, key, version_id).await? {
+            Some(object) if object.delete_marker => {
+                Err(Error::DeleteMarker { version_id: object.version_id, asked: version_id.is_some() })
+            }
+            Some(object) => Ok(object),
+            None => {
+                self.existing(bucket).await?;
+                Err(match version_id {
+                    Some(version) => Error::NoSuchVersion(version.to_owned()),
+                    None => Error::NoSuchKey(key.to_owned()),
+                })
+            }
+        }
+    }
+
+    /// The bytes of a part of an object.
+    pub fn open(&self, content: &Content, range: ByteRange) -> ByteStream {
+        match content {
+            Content::Inline(bytes) => {
+                let part = crate::artifact::read::slice(bytes, range);
+                Box::pin(stream::once(async move { part }))
+            }
+            Content::Segments(segments) => self.blobs.read(pieces_of(segments, range)),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Object keys.
+
+use crate::error::{Error, Result};
+
+/// Longest key, in bytes of UTF-8 (S3 user guide, *Object key names*).
+pub const KEY_MAX: usize = 1024;
+
+/// Sorts behind every key: no key holds it, so that `prefix + LAST` bounds all keys with a prefix.
+pub const LAST: char = '\u{10FFFF}';
+
+/// A valid key. Bytes are kept as they are: `a//b`, `../a` and `a/` are keys like any other.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ObjectKey(String);
+
+impl ObjectKey {
+    /// The key's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for ObjectKey {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if text.is_empty() || text.len() > KEY_MAX {
+            return Err(Error::KeyTooLong);
+        }
+        if let Some(bad) = text.chars().find(|c| !is_listable(*c)) {
+            return Err(Error::KeyInvalid(format!(
+                "the key holds {bad:?}, which no listing can show; encode it in your own way"
+            )));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// What XML 1.0 can hold (section 2.2), less the last code point.
+fn is_listable(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..) && c != LAST
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_bytes_that_a_listing_can_show() {
+        for good in ["a", "a/b", "a//b", "../a", "./a", "/", "a/", "ü+&=x~(1).txt", " ", "a\tb", &"k".repeat(1024)] {
+            assert!(good.parse::<ObjectKey>().is_ok(), "{good:?}");
+        }
+        for bad in ["", &"k".repeat(1025), &"ü".repeat(513)] {
+            assert!(matches!(bad.parse::<ObjectKey>(), Err(Error::KeyTooLong)), "{bad:?}");
+        }
+        for bad in ["a\0", "a\u{1}", "a\u{7}b", "\u{FFFE}", "a\u{10FFFF}"] {
+            assert!(matches!(bad.parse::<ObjectKey>(), Err(Error::KeyInvalid(_))), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Listing objects and versions, a page at a time, in byte order of their keys.
+
+use crate::bucket::Buckets;
+use crate::bucket::key::LAST;
+use crate::error::Result;
+use crate::identity::Call;
+use crate::policy::{Action, Resource};
+use crate::ports::objects::{Entry, ListQuery, ObjectVersion, VersionsQuery};
+
+/// Most entries of a page.
+pub const PAGE_MAX: u32 = 1000;
+
+/// A page of a listing.
+#[derive(Debug)]
+pub struct Listing {
+    /// Objects and rolled-up prefixes, in byte order.
+    pub entries: Vec<Entry>,
+    /// Whether more follow.
+    pub more: bool,
+}
+
+impl Listing {
+    /// The key or prefix of the last entry.
+    pub fn last(&self) -> Option<&str> {
+        match self.entries.last()? {
+            Entry::Object(object) => Some(&object.key),
+            Entry::Prefix(prefix) => Some(prefix),
+        }
+    }
+}
+
+/// A page of versions.
+#[derive(Debug)]
+pub struct VersionListing {
+    /// Versions by key, the newest first.
+    pub versions: Vec<ObjectVersion>,
+    /// Rolled-up prefixes.
+    pub prefixes: Vec<String>,
+    /// Where the next page begins: key, and version if the key has more of them.
+    pub next: Option<(String, Option<String>)>,
+}
+
+impl Buckets {
+    /// A page of objects.
+    ///
+    /// # Errors
+    /// [`crate::Error::NoSuchBucket`].
+    pub async fn list(&self, call: &Call, query: ListQuery<'_>) -> Result<Listing> {
+        self.require(call, Action::List, Resource::Bucket(query.bucket))?;
+        self.existing(query.bucket).await?;
+        let limit = query.limit.min(PAGE_MAX);
+        if limit == 0 {
+            return Ok(Listing { entries: Vec::new(), more: false });
+        }
+        let after = behind(query.prefix, query.delimiter, query.after);
+        let mut entries = self.objects.list(ListQuery { after: &after, limit: limit + 1, ..query }).await?;
+        let more = entries.len() > limit as usize;
+        entries.truncate(limit as usize);
+        Ok(Listing { entries, more })
+    }
+
+    /// A page of versions.
+    ///
+    /// # Errors
+    /// [`crate::Error::NoSuchBucket`]; [`crate::Error::NoSuchVersion`] for a marker that is none.
+    pub async fn list_versions(
+        &self,
+        call: &Call,
+        query: ListQuery<'_>,
+        after_version: Option<&str>,
+    ) -> Result<VersionListing> {
+        self.require(call, Action::List, Resource::Bucket(query.bucket))?;
+        self.existing(query.bucket).await?;
+        let mut cursor = Cursor::of(self, &query, after_version).await?;
+        let mut page = VersionListing { versions: Vec::new(), prefixes: Vec::new(), next: None };
+        let limit = query.limit.min(PAGE_MAX) as usize;
+        let mut last = None;
+        while limit > 0 {
+            let batch = self.objects.list_versions(cursor.query(&query)).await?;
+            let Some(found) = batch.into_iter().next_many(&mut cursor, query.prefix, query.delimiter) else { break };
+            for item in found {
+                if page.versions.len() + page.prefixes.len() == limit {
+                    page.next = last;
+                    return Ok(page);
+                }
+                match item {
+                    Item::Version(version) => {
+                        last = Some((version.key.clone(), Some(version.version_id.clone())));
+                        page.versions.push(*version);
+                    }
+                    Item::Prefix(prefix) => {
+                        last = Some((prefix.clone(), None));
+                        page.prefixes.push(prefix);
+                    }
+                }
+            }
+        }
+        Ok(page)
+    }
+}
+
+/// Where a listing stands.
+struct Cursor {
+    key: String,
+    seq: Option<i64>,
+}
+
+enum Item {
+    Version(Box<ObjectVersion>),
+    Prefix(String),
+}
+
+impl Cursor {
+    async fn of(buckets: &Buckets, query: &ListQuery<'_>, version: Option<&str>) -> Result<Self> {
+        let seq = match version {
+            None => None,
+            Some(version) => {
+                let found = buckets.objects.object(query.bucket, query.after, Some(version)).await?;
+                Some(found.ok_or_else(|| crate::Error::NoSuchVersion(version.to_owned()))?.seq)
+            }
+        };
+        // without a version the whole key is passed
+        Ok(Self { key: behind(query.prefix, query.delimiter, query.after), seq })
+    }
+
+    fn query<'a>(&'a self, query: &ListQuery<'a>) -> VersionsQuery<'a> {
+        VersionsQuery {
+            bucket: query.bucket,
+            prefix: query.prefix,
+            after_key: &self.key,
+            after_seq: self.seq,
+            limit: PAGE_MAX + 1,
+        }
+    }
+}
+
+trait NextMany {
+    fn next_many(self, cursor: &mut Cursor, prefix: &str, delimiter: Option<&str>) -> Option<Vec<Item>>;
+}
+
+impl<I: Iterator<Item = ObjectVersion>> NextMany for I {
+    /// The versions up to the first that is rolled up, and that one's prefix; the cursor moves behind them.
+    fn next_many(self, cursor: &mut Cursor, prefix: &str, delimiter: Option<&str>) -> Option<Vec<Item>> {
+        let mut items = Vec::new();
+        for version in self {
+            if let Some(rolled) = rolled_up(prefix, delimiter, &version.key) {
+                *cursor = Cursor { key: format!("{rolled}{LAST}"), seq: None };
+                items.push(Item::Prefix(rolled));
+                return Some(items);
+            }
+            *cursor = Cursor { key: version.key.clone(), seq: Some(version.seq) };
+            items.push(Item::Version(Box::new(version)));
+        }
+        (!items.is_empty()).then_some(items)
+    }
+}
+
+/// The prefix that a key is rolled up into.
+pub fn rolled_up(prefix: &str, delimiter: Option<&str>, key: &str) -> Option<String> {
+    let delimiter = delimiter.filter(|delimiter| !delimiter.is_empty())?;
+    let rest = key.strip_prefix(prefix)?;
+    let at = rest.find(delimiter)?;
+    Some(key[..prefix.len() + at + delimiter.len()].to_owned())
+}
+
+/// The key behind which a page begins: a marker that is a rolled-up prefix is passed with all keys below it.
+fn behind(prefix: &str, delimiter: Option<&str>, marker: &str) -> String {
+    match rolled_up(prefix, delimiter, marker) {
+        Some(rolled) if rolled == marker => format!("{rolled}{LAST}"),
+        _ => marker.to_owned(),
+    }
+}

@@ -1,0 +1,329 @@
+//! Multipart uploads: parts are segments, and completing is metadata only: a blob made of them, readable at once.
+//!
+//! Source: S3 API reference, *CreateMultipartUpload* to *CompleteMultipartUpload*. The SHA-256 of the whole is not
+//! known then; [`super::seal`] finds it.
+
+use std::collections::BTreeMap;
+
+use md5::{Digest as _, Md5};
+
+use crate::artifact::audit;
+use crate::artifact::range::ByteRange;
+use crate::bucket::Buckets;
+use crate::bucket::checksum::{Algorithm, Checksums, Kind};
+use crate::bucket::condition::WriteCondition;
+use crate::bucket::copy::CopySource;
+use crate::bucket::key::ObjectKey;
+use crate::bucket::put::Expected;
+use crate::error::{Error, Result};
+use crate::identity::Call;
+use crate::policy::{Action, Resource};
+use crate::ports::blobs::ByteStream;
+use crate::ports::metadata::{Content, Segment};
+use crate::ports::objects::{
+    BeginMultipart, CompleteMultipart, Multipart, MultipartInput, Part, Put, PutObject, Source,
+};
+
+/// Most parts, and the highest number of one.
+pub const PARTS_MAX: i64 = 10_000;
+/// Smallest part but the last, in bytes.
+pub const PART_MIN: u64 = 5 * 1024 * 1024;
+/// Parts are kept this long.
+const LIFETIME_SECS: i64 = 7 * 24 * 3600;
+
+/// A part as a client names it in completing.
+#[derive(Clone, Debug)]
+pub struct NamedPart {
+    /// Its number.
+    pub number: i64,
+    /// Its entity tag, without quotes.
+    pub etag: String,
+    /// Its checksum, if the client repeats it.
+    pub checksum: Option<(Algorithm, String)>,
+}
+
+/// What came of completing.
+#[derive(Clone, Debug)]
+pub struct Completed {
+    /// The version; none for a repeated request.
+    pub put: Option<Put>,
+    /// Entity tag of the object.
+    pub etag: String,
+    /// Its checksums.
+    pub checksums: Checksums,
+}
+
+impl Buckets {
+    /// Begins an upload and gives its id.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`].
+    pub async fn begin_multipart(
+        &self,
+        call: &Call,
+        bucket: &str,
+        key: &ObjectKey,
+        input: MultipartInput,
+    ) -> Result<String> {
+        self.put_rights(call, bucket, key.as_str())?;
+        if input.kind == Kind::FullObject && matches!(input.algorithm, Some(Algorithm::Sha1 | Algorithm::Sha256)) {
+            return Err(Error::ChecksumInvalid("SHA1 and SHA256 have the checksum type COMPOSITE only".to_owned()));
+        }
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        let begin = BeginMultipart {
+            id: id.clone(),
+            bucket: bucket.to_owned(),
+            key: key.as_str().to_owned(),
+            input,
+            lifetime_secs: LIFETIME_SECS,
+            audit: audit(call, "multipart.begin", format!("object:{bucket}/{}", key.as_str())),
+        };
+        if self.objects.begin_multipart(begin).await? { Ok(id) } else { Err(Error::NoSuchBucket(bucket.to_owned())) }
+    }
+
+    /// Uploads a part; one of the same number before it no longer counts.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchMultipart`], [`Error::ParameterInvalid`] for a number beyond [`PARTS_MAX`], and as
+    /// [`Buckets::put_object`].
+    pub async fn upload_part(
+        &self,
+        call: &Call,
+        bucket: &str,
+        key: &ObjectKey,
+        id: &str,
+        number: i64,
+        mut expected: Expected,
+        body: ByteStream,
+    ) -> Result<Part> {
+        if !(1..=PARTS_MAX).contains(&number) {
+            return Err(Error::ParameterInvalid(format!("a part number lies between 1 and {PARTS_MAX}")));
+        }
+        let upload = self.multipart(call, bucket, key, id).await?;
+        if let (Some(sent), Some(begun)) = (expected.algorithm, upload.input.algorithm)
+            && sent != begun
+        {
+            let (sent, begun) = (sent.as_str(), begun.as_str());
+            return Err(Error::ChecksumInvalid(format!("the upload was begun with {begun}, the part has {sent}")));
+        }
+        expected.algorithm = expected.algorithm.or(upload.input.algorithm);
+        let received = self.receive_segment(body, expected).await?;
+        if self.objects.add_part(id, Part { number, ..received.clone() }).await? {
+            Ok(Part { number, ..received })
+        } else {
+            Err(Error::NoSuchMultipart)
+        }
+    }
+
+    /// A body as a segment, however small: parts are put together by their segments.
+    async fn receive_segment(&self, body: ByteStream, expected: Expected) -> Result<Part> {
+        // nothing is small enough to stay in memory, but an empty body has no byte to begin with
+        let body: ByteStream =
+            Box::pin(futures_util::StreamExt::chain(futures_util::stream::iter([Ok(bytes::Bytes::new())]), body));
+        let received = self.receive(body, expected, 0).await?;
+        let segment = match received.content.content {
+            Content::Segments(segments) => segments.into_iter().next(),
+            Content::Inline(bytes) => {
+                let hasher = crate::artifact::digest::Hasher::new(crate::artifact::digest::Algorithm::Sha256);
+                let written = self.blobs.write(bytes, Box::pin(futures_util::stream::empty()), hasher).await?;
+                let sha256 = Some(received.content.digests.sha256.clone());
+                Some(Segment { key: written.key, start: 0, size: written.size, sha256 })
+            }
+        };
+        let segment = segment.ok_or_else(|| Error::Internal("a part without a segment".to_owned()))?;
+        let checksums = Checksums { values: [received.sums.checksum].into(), ..Checksums::default() };
+        Ok(Part { number: 0, segment, etag: received.sums.md5, checksums, created: 0 })
+    }
+
+    /// Uploads a part out of an object that is there.
+    ///
+    /// # Errors
+    /// As [`Buckets::upload_part`] and [`Buckets::copyable`]; [`Error::ParameterInvalid`] for a range outside it.
+    pub async fn copy_part(
+        &self,
+        call: &Call,
+        source: CopySource<'_>,
+        range: Option<ByteRange>,
+        (bucket, key): (&str, &ObjectKey),
+        id: &str,
+        number: i64,
+    ) -> Result<Part> {
+        let from = self.copyable(call, &source).await?;
+        let range = range.unwrap_or(ByteRange { start: 0, end: from.size });
+        if range.end > from.size || range.start > range.end {
+            return Err(Error::ParameterInvalid(format!("the source has {} bytes, less than the range", from.size)));
+        }
+        let body = self.open(&from.content, range);
+        self.upload_part(call, bucket, key, id, number, Expected::default(), body).await
+    }
+
+    /// An open upload.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchMultipart`].
+    pub async fn multipart(&self, call: &Call, bucket: &str, key: &ObjectKey, id: &str) -> Result<Multipart> {
+        self.put_rights(call, bucket, key.as_str())?;
+        match self.objects.multipart(bucket, key.as_str(), id).await? {
+            Some(upload) => Ok(upload),
+            None => {
+                self.existing(bucket).await?;
+                Err(Error::NoSuchMultipart)
+            }
+        }
+    }
+
+    /// Up to `limit` parts behind `after`.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchMultipart`].
+    pub async fn parts(
+        &self,
+        call: &Call,
+        (bucket, key): (&str, &ObjectKey),
+        id: &str,
+        after: i64,
+        limit: u32,
+    ) -> Result<(Multipart, Vec<Part>)> {
+        let upload = self.multipart(call, bucket, key, id).await?;
+        Ok((upload, self.objects.parts(id, after, limit).await?))
+    }
+
+    /// Up to `limit` open uploads behind `(key, id)`.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`].
+    pub async fn multiparts(
+        &self,
+        call: &Call,
+        bucket: &str,
+        prefix: &str,
+        after: (&str, &str),
+        limit: u32,
+    ) -> Result<Vec<Multipart>> {
+        self.require(call, Action::List, Resource::Bucket(bucket))?;
+        self.existing(bucket).await?;
+        self.objects.multiparts(bucket, prefix, after, limit).await
+    }
+
+    /// Gives an upload up.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchMultipart`].
+    pub async fn abort_multipart(&self, call: &Call, bucket: &str, key: &ObjectKey, id: &str) -> Result<()> {
+        self.multipart(call, bucket, key, id).await?;
+        let audit = audit(call, "multipart.abort", format!("object:{bucket}/{}", key.as_str()));
+        let aborted = self.objects.abort_multipart(bucket, key.as_str(), id, audit).await?;
+        if aborted { Ok(()) } else { Err(Error::NoSuchMultipart) }
+    }
+
+    /// Makes an object of parts. Asked again within 7 days, it answers as before.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchMultipart`], [`Error::PartInvalid`], [`Error::PartOrderInvalid`], [`Error::PartTooSmall`],
+    /// [`Error::PreconditionFailed`]: then the upload stays open.
+    pub async fn complete_multipart(
+        &self,
+        call: &Call,
+        (bucket, key): (&str, &ObjectKey),
+        id: &str,
+        named: &[NamedPart],
+        condition: WriteCondition,
+    ) -> Result<Completed> {
+        let rights = self.put_rights(call, bucket, key.as_str())?;
+        let Some(upload) = self.objects.multipart(bucket, key.as_str(), id).await? else {
+            return self.repeated(bucket, key, id).await;
+        };
+        let parts = self.named_parts(id, named).await?;
+        let checksums = combined(&upload.input, &parts)?;
+        let etag = etag_of(&parts)?;
+        let result = serde_json::to_string(&(&etag, &checksums)).map_err(|e| Error::Internal(e.to_string()))?;
+        let object = PutObject {
+            bucket: bucket.to_owned(),
+            key: key.as_str().to_owned(),
+            source: Source::Blob { blob: 0, size: parts.iter().map(|part| part.segment.size).sum() },
+            etag: etag.clone(),
+            attributes: upload.input.attributes,
+            checksums: checksums.clone(),
+            part_sizes: Some(parts.iter().map(|part| part.segment.size).collect()),
+            manifest_digest: None,
+            condition,
+            rights,
+            audit: audit(call, "multipart.complete", format!("object:{bucket}/{}", key.as_str())),
+        };
+        let complete = CompleteMultipart { id: id.to_owned(), parts, object, result };
+        match self.objects.complete_multipart(complete).await? {
+            Some(put) => Ok(Completed { put: Some(put), etag, checksums }),
+            // another request was faster: it completed or aborted
+            None => self.repeated(bucket, key, id).await,
+        }
+    }
+
+    async fn repeated(&self, bucket: &str, key: &ObjectKey, id: &str) -> Result<Completed> {
+        self.existing(bucket).await?;
+        let result = self.objects.multipart_result(bucket, key.as_str(), id).await?.ok_or(Error::NoSuchMultipart)?;
+        let (etag, checksums) = serde_json::from_str(&result).map_err(|error| Error::Internal(error.to_string()))?;
+        Ok(Completed { put: None, etag, checksums })
+    }
+
+    /// The uploaded parts that a client names, in order.
+    async fn named_parts(&self, id: &str, named: &[NamedPart]) -> Result<Vec<Part>> {
+        if named.is_empty() || named.windows(2).any(|pair| pair[0].number >= pair[1].number) {
+            return Err(Error::PartOrderInvalid);
+        }
+        let uploaded = self.objects.parts(id, 0, u32::try_from(PARTS_MAX).unwrap_or(u32::MAX)).await?;
+        let mut uploaded: BTreeMap<i64, Part> = uploaded.into_iter().map(|part| (part.number, part)).collect();
+        let mut parts = Vec::with_capacity(named.len());
+        for (index, wanted) in named.iter().enumerate() {
+            let part = uploaded.remove(&wanted.number).filter(|part| part.etag == wanted.etag);
+            let part = part.ok_or(Error::PartInvalid(wanted.number))?;
+            if let Some((algorithm, value)) = &wanted.checksum
+                && part.checksums.values.get(algorithm) != Some(value)
+            {
+                return Err(Error::PartInvalid(wanted.number));
+            }
+            if index + 1 < named.len() && part.segment.size < PART_MIN {
+                return Err(Error::PartTooSmall(wanted.number));
+            }
+            parts.push(part);
+        }
+        Ok(parts)
+    }
+}
+
+/// `md5(md5(part 1) … md5(part N))-N`
+fn etag_of(parts: &[Part]) -> Result<String> {
+    let mut md5 = Md5::new();
+    for part in parts {
+        md5.update(hex::decode(&part.etag).map_err(|_| Error::Internal("a part's entity tag is no MD5".to_owned()))?);
+    }
+    Ok(format!("{}-{}", hex::encode(md5.finalize()), parts.len()))
+}
+
+/// The object's checksum, if all parts have one of the same algorithm.
+fn combined(input: &MultipartInput, parts: &[Part]) -> Result<Checksums> {
+    let algorithm = input.algorithm.unwrap_or(Algorithm::Crc64Nvme);
+    let values = parts.iter().map(|part| Some((part.checksums.values.get(&algorithm)?.clone(), part.segment.size)));
+    let Some(values) = values.collect::<Option<Vec<_>>>() else { return Ok(Checksums::default()) };
+    let value = algorithm.combine(input.kind, &values)?;
+    Ok(Checksums { values: [(algorithm, value)].into(), kind: input.kind })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::blobs::SegmentKey;
+
+    #[test]
+    fn the_entity_tag_is_md5_of_md5s() {
+        let part = |number, etag: &str| Part {
+            number,
+            segment: Segment { key: SegmentKey::new(), start: 0, size: 1, sha256: None },
+            etag: etag.to_owned(),
+            checksums: Checksums::default(),
+            created: 0,
+        };
+        // md5("a"), md5("b"); the whole as `printf` and `md5sum` give it
+        let parts = [part(1, "0cc175b9c0f1b6a831c399e269772661"), part(2, "92eb5ffee6ae2fec3ad71c777531578f")];
+        assert_eq!(etag_of(&parts).unwrap(), "96e024ba2074fe77e8e965ba43a704be-2");
+    }
+}

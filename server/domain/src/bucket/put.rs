@@ -1,0 +1,176 @@
+//! Putting objects: bytes first, checked against all that the client says of them, then one transaction.
+
+use crate::artifact::digest::{Digests, Hasher, ObjectSums};
+use crate::artifact::{audit, body};
+use crate::bucket::Buckets;
+use crate::bucket::checksum::{Algorithm, Checksums};
+use crate::bucket::condition::WriteCondition;
+use crate::bucket::key::ObjectKey;
+use crate::bucket::render::{RENDER_VERSION, Rendering};
+use crate::error::{Error, Result};
+use crate::identity::Call;
+use crate::ports::blobs::ByteStream;
+use crate::ports::metadata::{Content, INLINE_MAX, NewContent, Segment};
+use crate::ports::objects::{Attributes, Put, PutObject, Source};
+
+/// What a client says of a body, to be held against what arrived.
+#[derive(Default)]
+pub struct Expected {
+    /// SHA-256 that the signature covers.
+    pub sha256: Option<[u8; 32]>,
+    /// `Content-MD5`
+    pub md5: Option<[u8; 16]>,
+    /// Announced length in bytes.
+    pub length: Option<u64>,
+    /// The checksum's algorithm; none: CRC64NVME is computed.
+    pub algorithm: Option<Algorithm>,
+    /// Its value, once the body has ended: it may come behind the body.
+    pub checksum: Option<Box<dyn FnOnce() -> Result<Option<String>> + Send>>,
+}
+
+/// What was put.
+#[derive(Clone, Debug)]
+pub struct PutOutcome {
+    /// The version.
+    pub put: Put,
+    /// Entity tag, without quotes.
+    pub etag: String,
+    /// Checksums.
+    pub checksums: Checksums,
+    /// The object's manifest, by which OCI clients read it.
+    pub manifest_digest: Option<crate::artifact::digest::Digest>,
+    /// Its length.
+    pub size: u64,
+}
+
+/// A body that is durable, or small, and what it was found to be.
+pub(super) struct Received {
+    pub content: NewContent,
+    pub sums: ObjectSums,
+}
+
+impl Buckets {
+    /// Puts an object.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`], [`Error::ChecksumMismatch`], [`Error::BodyIncomplete`], [`Error::PreconditionFailed`].
+    pub async fn put_object(
+        &self,
+        call: &Call,
+        bucket: &str,
+        key: &ObjectKey,
+        attributes: Attributes,
+        condition: WriteCondition,
+        expected: Expected,
+        body: ByteStream,
+    ) -> Result<PutOutcome> {
+        let rights = self.put_rights(call, bucket, key.as_str())?;
+        // before the bytes: a client that names a wrong bucket should not have to send them
+        self.existing(bucket).await?;
+        let received = self.receive(body, expected, INLINE_MAX).await?;
+        let size = received.content.size;
+        let rendering = Rendering {
+            digest: received.content.digests.sha256.as_str(),
+            size,
+            content_type: &attributes.content_type,
+            key: key.as_str(),
+            version: RENDER_VERSION,
+        };
+        let manifest_digest = Some(rendering.manifest_digest());
+        let checksums = Checksums { values: [received.sums.checksum].into(), ..Checksums::default() };
+        let put = PutObject {
+            bucket: bucket.to_owned(),
+            key: key.as_str().to_owned(),
+            source: Source::New(received.content),
+            etag: received.sums.md5.clone(),
+            attributes,
+            checksums: checksums.clone(),
+            part_sizes: None,
+            manifest_digest: manifest_digest.clone(),
+            condition,
+            rights,
+            audit: audit(call, "object.put", format!("object:{bucket}/{}", key.as_str())),
+        };
+        let put = self.objects.put_object(put).await?;
+        Ok(PutOutcome { put, etag: received.sums.md5, checksums, manifest_digest, size })
+    }
+
+    /// Takes in a body, kept in memory up to `small` bytes, and holds it against what the client says.
+    pub(super) async fn receive(&self, mut body: ByteStream, expected: Expected, small: usize) -> Result<Received> {
+        let mut hasher = Hasher::for_object(expected.algorithm.unwrap_or(Algorithm::Crc64Nvme));
+        let head = body::head(&mut body, bytes::Bytes::new(), small).await;
+        let (hasher, content, broken) = if head.ended && head.bytes.len() <= small {
+            hasher.update(&head.bytes);
+            (hasher, Content::Inline(head.bytes), head.broken)
+        } else {
+            let rest: ByteStream = if head.ended { Box::pin(futures_util::stream::empty()) } else { body };
+            let written = self.blobs.write(head.bytes, rest, hasher).await?;
+            let segment = Segment { key: written.key, start: 0, size: written.size, sha256: None };
+            (written.hasher, Content::Segments(vec![segment]), head.broken.or(written.broken))
+        };
+        let size = hasher.length();
+        let digests = hasher.finish();
+        match broken.map_or_else(|| check(&digests, size, expected), Err) {
+            Ok(sums) => {
+                let content = named(content, &digests);
+                Ok(Received { content: NewContent { digests, size, content }, sums })
+            }
+            Err(error) => {
+                self.discard(&content).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn discard(&self, content: &Content) {
+        if let Content::Segments(segments) = content {
+            for segment in segments {
+                self.blobs.discard(&segment.key).await;
+            }
+        }
+    }
+}
+
+/// The one segment of these bytes has their digest.
+fn named(content: Content, digests: &Digests) -> Content {
+    match content {
+        Content::Segments(mut segments) => {
+            for segment in &mut segments {
+                segment.sha256 = Some(digests.sha256.clone());
+            }
+            Content::Segments(segments)
+        }
+        inline => inline,
+    }
+}
+
+fn check(digests: &Digests, size: u64, expected: Expected) -> Result<ObjectSums> {
+    let sums = digests.object.clone().ok_or_else(|| Error::Internal("no sums of an object".to_owned()))?;
+    if expected.length.is_some_and(|length| length != size) {
+        return Err(Error::BodyIncomplete);
+    }
+    if let Some(sha256) = expected.sha256
+        && digests.sha256.as_str() != format!("sha256:{}", hex::encode(sha256))
+    {
+        return Err(Error::ChecksumMismatch("x-amz-content-sha256 is not the SHA-256 of the body".to_owned()));
+    }
+    if expected.md5.is_some_and(|md5| hex::encode(md5) != sums.md5) {
+        return Err(Error::ChecksumMismatch("Content-MD5 is not the MD5 of the body".to_owned()));
+    }
+    if let Some(announced) = expected.checksum
+        && let Some(value) = announced()?
+    {
+        let (algorithm, actual) = &sums.checksum;
+        let name = algorithm.as_str();
+        if !algorithm.is_valid(&value) {
+            return Err(Error::ChecksumInvalid(format!(
+                "the value of x-amz-checksum-{} is malformed",
+                name.to_lowercase()
+            )));
+        }
+        if value != *actual {
+            return Err(Error::ChecksumMismatch(format!("the {name} you specified did not match the body")));
+        }
+    }
+    Ok(sums)
+}

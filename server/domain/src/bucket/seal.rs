@@ -1,0 +1,79 @@
+//! Sealing: finding the digest of an object that was uploaded in parts, so that it has an OCI manifest.
+//!
+//! The bytes are read once, each segment held against its own SHA-256. It happens in the background, or at once when
+//! somebody asks for the reference. If the store has the digest already, the object moves onto that blob.
+
+use futures_util::StreamExt as _;
+
+use crate::artifact::digest::{Algorithm, Digest, Hasher};
+use crate::artifact::range::ByteRange;
+use crate::bucket::Buckets;
+use crate::bucket::key::ObjectKey;
+use crate::error::{Error, Result};
+use crate::identity::Call;
+use crate::ports::objects::{ObjectVersion, OpenBlob};
+
+/// A replica that has not sealed a blob after this long has lost it to another one.
+const LEASE_SECS: i64 = 3600;
+
+impl Buckets {
+    /// An object whose digest is known, sealed first if need be.
+    ///
+    /// # Errors
+    /// As reading it; [`Error::Internal`] if its bytes are damaged.
+    pub async fn sealed_object(
+        &self,
+        call: &Call,
+        bucket: &str,
+        key: &ObjectKey,
+        version_id: Option<&str>,
+    ) -> Result<ObjectVersion> {
+        let object = self.object(call, bucket, key, version_id).await?;
+        let (None, Some(blob)) = (&object.digest, object.blob) else { return Ok(object) };
+        if let Some(open) = self.objects.open_blob(blob).await? {
+            self.seal(open).await?;
+        }
+        self.object(call, bucket, key, Some(&object.version_id)).await
+    }
+
+    /// Seals the oldest open blob; false if there is none, or another replica is at it.
+    ///
+    /// # Errors
+    /// Of the database and the storage: it will be tried again.
+    pub async fn seal_next(&self, holder: &str) -> Result<bool> {
+        match self.objects.lease_open_blob(holder, LEASE_SECS).await? {
+            Some(open) => self.seal(open).await.map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    async fn seal(&self, open: OpenBlob) -> Result<()> {
+        match self.digest_of(&open).await? {
+            Some(digest) => self.objects.seal(open.blob, &digest).await,
+            None => {
+                self.objects.quarantine(open.blob).await?;
+                Err(Error::Internal(format!("blob {} is damaged and was quarantined", open.blob)))
+            }
+        }
+    }
+
+    /// The digest of a blob's bytes; none if a segment is not what it was.
+    async fn digest_of(&self, open: &OpenBlob) -> Result<Option<Digest>> {
+        let mut whole = Hasher::new(Algorithm::Sha256);
+        for segment in &open.segments {
+            let mut own = Hasher::new(Algorithm::Sha256);
+            let range = ByteRange { start: segment.start, end: segment.start + segment.size };
+            let content = crate::ports::metadata::Content::Segments(vec![segment.clone()]);
+            let mut bytes = self.open(&content, range);
+            while let Some(chunk) = bytes.next().await {
+                let chunk = chunk?;
+                own.update(&chunk);
+                whole.update(&chunk);
+            }
+            if segment.sha256.as_ref().is_some_and(|expected| *expected != own.finish().sha256) {
+                return Ok(None);
+            }
+        }
+        Ok((whole.length() == open.size).then(|| whole.finish().sha256))
+    }
+}

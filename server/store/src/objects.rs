@@ -1,0 +1,149 @@
+//! The port `Objects`, entry by entry: buckets, objects, multipart uploads and sealing, one file each.
+
+mod buckets;
+mod delete;
+mod list;
+mod multipart;
+mod put;
+mod read;
+mod seal;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use zot_domain::artifact::digest::Digest;
+use zot_domain::ports::metadata::Audit;
+use zot_domain::ports::objects::{
+    BeginMultipart, Bucket, CompleteMultipart, ConfigureBucket, CreateBucket, DeleteObject, Deleted, Entry, ListQuery,
+    Multipart, ObjectVersion, Objects, OpenBlob, Part, Put, PutObject, VersionsQuery,
+};
+use zot_domain::{Error, Result};
+
+use crate::pool::Store;
+use crate::sql::Statement;
+
+/// Every statement of these files.
+pub(crate) fn statements() -> impl Iterator<Item = &'static Statement> {
+    [buckets::ALL, delete::ALL, list::ALL, multipart::ALL, put::ALL, read::ALL, seal::ALL]
+        .into_iter()
+        .flatten()
+        .copied()
+}
+
+/// A stored JSON value.
+fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| Error::Internal(format!("a row holds malformed JSON: {error}")))
+}
+
+/// A value as it is stored.
+fn to_json<T: serde::Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::Internal(format!("cannot store a value: {error}")))
+}
+
+#[async_trait]
+impl Objects for Store {
+    async fn bucket(&self, name: &str) -> Result<Option<Bucket>> {
+        self.read_bucket(name).await
+    }
+
+    async fn buckets(&self, after: &str, limit: u32) -> Result<Vec<Bucket>> {
+        self.read_buckets(after, limit).await
+    }
+
+    async fn create_bucket(&self, create: CreateBucket) -> Result<bool> {
+        self.write(create).await
+    }
+
+    async fn configure_bucket(&self, configure: ConfigureBucket) -> Result<bool> {
+        self.write(configure).await
+    }
+
+    async fn delete_bucket(&self, name: &str, audit: Audit) -> Result<bool> {
+        self.write(buckets::DeleteBucket { name: name.to_owned(), audit }).await
+    }
+
+    async fn object(&self, bucket: &str, key: &str, version_id: Option<&str>) -> Result<Option<ObjectVersion>> {
+        self.read_object(bucket, key, version_id).await
+    }
+
+    async fn put_object(&self, put: PutObject) -> Result<Put> {
+        self.write(put).await
+    }
+
+    async fn delete_object(&self, delete: DeleteObject) -> Result<Deleted> {
+        self.write(delete).await
+    }
+
+    async fn tag_object(
+        &self,
+        bucket: &str,
+        key: &str,
+        version_id: Option<&str>,
+        tags: &BTreeMap<String, String>,
+        audit: Audit,
+    ) -> Result<bool> {
+        let version_id = version_id.unwrap_or("null").to_owned();
+        let (bucket, key, tags) = (bucket.to_owned(), key.to_owned(), to_json(tags)?);
+        self.write(put::TagObject { bucket, key, version_id, tags, audit }).await
+    }
+
+    async fn list(&self, query: ListQuery<'_>) -> Result<Vec<Entry>> {
+        self.read_list(query).await
+    }
+
+    async fn list_versions(&self, query: VersionsQuery<'_>) -> Result<Vec<ObjectVersion>> {
+        self.read_versions(query).await
+    }
+
+    async fn begin_multipart(&self, begin: BeginMultipart) -> Result<bool> {
+        self.write(begin).await
+    }
+
+    async fn multipart(&self, bucket: &str, key: &str, id: &str) -> Result<Option<Multipart>> {
+        self.read_multipart(bucket, key, id).await
+    }
+
+    async fn multipart_result(&self, bucket: &str, key: &str, id: &str) -> Result<Option<String>> {
+        self.read_multipart_result(bucket, key, id).await
+    }
+
+    async fn multiparts(&self, bucket: &str, prefix: &str, after: (&str, &str), limit: u32) -> Result<Vec<Multipart>> {
+        self.read_multiparts(bucket, prefix, after, limit).await
+    }
+
+    async fn add_part(&self, upload: &str, part: Part) -> Result<bool> {
+        self.write(multipart::AddPart { upload: upload.to_owned(), part }).await
+    }
+
+    async fn parts(&self, upload: &str, after: i64, limit: u32) -> Result<Vec<Part>> {
+        self.read_parts(upload, after, limit).await
+    }
+
+    async fn complete_multipart(&self, complete: CompleteMultipart) -> Result<Option<Put>> {
+        self.write(complete).await
+    }
+
+    async fn abort_multipart(&self, bucket: &str, key: &str, id: &str, audit: Audit) -> Result<bool> {
+        let (bucket, key, id) = (bucket.to_owned(), key.to_owned(), id.to_owned());
+        self.write(multipart::AbortMultipart { bucket, key, id, audit }).await
+    }
+
+    async fn lease_open_blob(&self, holder: &str, lease_secs: i64) -> Result<Option<OpenBlob>> {
+        if !self.write(seal::TakeLease { holder: holder.to_owned(), lease_secs }).await? {
+            return Ok(None);
+        }
+        self.read_oldest_open_blob().await
+    }
+
+    async fn open_blob(&self, blob: i64) -> Result<Option<OpenBlob>> {
+        self.read_open_blob(blob).await
+    }
+
+    async fn seal(&self, blob: i64, digest: &Digest) -> Result<()> {
+        self.write(seal::Seal { blob, digest: digest.clone() }).await
+    }
+
+    async fn quarantine(&self, blob: i64) -> Result<()> {
+        self.write(seal::Quarantine { blob }).await
+    }
+}

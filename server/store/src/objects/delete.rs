@@ -1,0 +1,183 @@
+//! Deleting objects and versions. The last version with some manifest takes that manifest's tags and referrers along
+//! (rule B12); bytes go later.
+
+use async_trait::async_trait;
+use sqlx::Row as _;
+use zot_domain::Error;
+use zot_domain::bucket::condition::WriteCondition;
+use zot_domain::ports::objects::{Bucket, DeleteObject, Deleted, Versioning};
+
+use super::put::{NULL_VERSION, SELECT_LIVE};
+use crate::content::INSERT_USAGE;
+use crate::error::TxError;
+use crate::removal::{FRESHEN_BLOB, remove_manifest};
+use crate::sql::statements;
+use crate::tx::{Tx, Write};
+
+statements! {
+    DELETE_HEAD = "UPDATE object_head SET live = 0, etag = '', seq = seq + 1
+        WHERE ns = $1 AND key = $2 AND live = 1 AND lock_until <= now_us() AND ($3 = '' OR etag = $3) RETURNING seq";
+    MARK_HEAD = "INSERT INTO object_head (ns, key, seq, version_id, etag, live) VALUES ($1, $2, 1, $3, '', 0)
+        ON CONFLICT (ns, key) DO UPDATE SET seq = object_head.seq + 1, version_id = excluded.version_id, etag = '', live = 0
+        WHERE $4 = '' OR (object_head.live = 1 AND object_head.etag = $4) RETURNING seq";
+    INSERT_MARKER = "INSERT INTO object_version (ns, key, seq, version_id, etag, size, content_type, headers, meta, tags,
+            checksums, render_version, created_at)
+        VALUES ($1, $2, $3, $4, '', 0, '', '{}', '{}', '{}', '{\"values\":{}}', 0, now_us())";
+    LOCK_HEAD = "UPDATE object_head SET seq = seq WHERE ns = $1 AND key = $2 RETURNING seq";
+    TAKE_VERSION = "DELETE FROM object_version WHERE ns = $1 AND key = $2 AND version_id = $3
+        RETURNING seq, blob, size, manifest_digest";
+    SELECT_NEWEST = "SELECT seq, version_id, etag, CASE WHEN blob IS NULL THEN 0 ELSE 1 END FROM object_version
+        WHERE ns = $1 AND key = $2 ORDER BY seq DESC LIMIT 1";
+    SET_HEAD = "UPDATE object_head SET seq = $3, version_id = $4, etag = $5, live = $6 WHERE ns = $1 AND key = $2";
+    SELECT_SAME_MANIFEST = "SELECT seq FROM object_version WHERE ns = $1 AND manifest_digest = $2 LIMIT 1";
+    SELECT_OWN_REPOSITORY = "SELECT id FROM repository WHERE name = $1";
+    SELECT_REFERRING = "SELECT digest FROM manifest WHERE repo = $1 AND subject_digest = $2 ORDER BY digest";
+}
+
+/// A version that was removed.
+struct Taken {
+    seq: i64,
+    marker: bool,
+}
+
+impl Tx<'_> {
+    /// Removes a version: its blob may have lost its last reference, its manifest its last object.
+    pub(super) async fn drop_version(
+        &mut self,
+        bucket: &Bucket,
+        key: &str,
+        version_id: &str,
+        actor: &str,
+    ) -> Result<(), TxError> {
+        self.take_version(bucket, key, version_id, actor).await.map(drop)
+    }
+
+    async fn take_version(
+        &mut self,
+        bucket: &Bucket,
+        key: &str,
+        version_id: &str,
+        actor: &str,
+    ) -> Result<Option<Taken>, TxError> {
+        let take = self.query(&TAKE_VERSION).bind(bucket.id).bind(key.to_owned()).bind(version_id.to_owned());
+        let Some(row) = self.optional(take).await? else { return Ok(None) };
+        let (seq, blob, size, manifest): (i64, Option<i64>, i64, Option<String>) =
+            (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+        if let Some(blob) = blob {
+            self.execute(self.query(&FRESHEN_BLOB).bind(blob)).await?;
+            self.add_candidate("blob", &blob.to_string()).await?;
+            self.execute(self.query(&INSERT_USAGE).bind(bucket.id).bind(-size)).await?;
+        }
+        if let Some(manifest) = manifest {
+            self.drop_manifest_of_object(bucket, &manifest, actor).await?;
+        }
+        Ok(Some(Taken { seq, marker: blob.is_none() }))
+    }
+
+    /// Tags and referrers that hang on a manifest of which no object is left.
+    async fn drop_manifest_of_object(&mut self, bucket: &Bucket, digest: &str, actor: &str) -> Result<(), TxError> {
+        let same = self.query(&SELECT_SAME_MANIFEST).bind(bucket.id).bind(digest.to_owned());
+        if self.number(same).await?.is_some() {
+            return Ok(());
+        }
+        let own = self.query(&SELECT_OWN_REPOSITORY).bind(bucket.name.clone());
+        let Some(repo) = self.number(own).await? else { return Ok(()) };
+        let mut doomed = vec![digest.to_owned()];
+        while let Some(digest) = doomed.pop() {
+            let referring = self.query(&SELECT_REFERRING).bind(repo).bind(digest.clone());
+            for row in self.all(referring).await? {
+                doomed.push(row.try_get(0)?);
+            }
+            remove_manifest(self, repo, &digest, actor).await?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Write for DeleteObject {
+    type Output = Deleted;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Deleted, TxError> {
+        let bucket = tx.bucket(&self.bucket).await?;
+        match (&self.version_id, bucket.versioning) {
+            (Some(version), _) => delete_version(tx, &bucket, self, version).await,
+            (None, Versioning::Off) => delete_unversioned(tx, &bucket, self).await,
+            (None, Versioning::Enabled) => {
+                let version_id = self.audit.request_id.to_string().replace('-', "");
+                mark(tx, &bucket, self, version_id).await
+            }
+            (None, Versioning::Suspended) => mark(tx, &bucket, self, NULL_VERSION.to_owned()).await,
+        }
+    }
+
+    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<Deleted>, TxError> {
+        Ok(tx
+            .recorded(&self.audit)
+            .await?
+            .then(|| Deleted { version_id: self.version_id.clone(), delete_marker: false }))
+    }
+}
+
+fn wanted_etag(delete: &DeleteObject) -> String {
+    match &delete.condition {
+        WriteCondition::Match(etag) => etag.clone(),
+        WriteCondition::Always | WriteCondition::Absent => String::new(),
+    }
+}
+
+/// The object, where no versions are kept. What is not there is deleted as well.
+async fn delete_unversioned(tx: &mut Tx<'_>, bucket: &Bucket, delete: &DeleteObject) -> Result<Deleted, TxError> {
+    let head = tx.query(&DELETE_HEAD).bind(bucket.id).bind(delete.key.clone()).bind(wanted_etag(delete));
+    if tx.number(head).await?.is_none() {
+        let live = tx.number(tx.query(&SELECT_LIVE).bind(bucket.id).bind(delete.key.clone())).await? == Some(1);
+        return match delete.condition {
+            WriteCondition::Match(_) if live => Err(Error::PreconditionFailed.into()),
+            WriteCondition::Match(_) => Err(Error::NoSuchKey(delete.key.clone()).into()),
+            _ if live => Err(Error::Denied(format!("{} is locked", delete.key)).into()),
+            _ => Ok(Deleted::default()),
+        };
+    }
+    tx.drop_version(bucket, &delete.key, NULL_VERSION, &delete.audit.actor).await?;
+    tx.record(&delete.audit).await?;
+    Ok(Deleted::default())
+}
+
+/// A marker that says that the object is deleted; older versions stay.
+async fn mark(tx: &mut Tx<'_>, bucket: &Bucket, delete: &DeleteObject, version_id: String) -> Result<Deleted, TxError> {
+    let head = tx.query(&MARK_HEAD).bind(bucket.id).bind(delete.key.clone()).bind(version_id.clone());
+    let seq = tx.number(head.bind(wanted_etag(delete))).await?.ok_or(Error::PreconditionFailed)?;
+    if version_id == NULL_VERSION {
+        tx.drop_version(bucket, &delete.key, NULL_VERSION, &delete.audit.actor).await?;
+    }
+    let marker = tx.query(&INSERT_MARKER).bind(bucket.id).bind(delete.key.clone()).bind(seq).bind(version_id.clone());
+    tx.execute(marker).await?;
+    tx.record(&delete.audit).await?;
+    Ok(Deleted { version_id: Some(version_id), delete_marker: true })
+}
+
+/// One version, for ever. If it was the newest, the next lower one takes its place.
+async fn delete_version(
+    tx: &mut Tx<'_>,
+    bucket: &Bucket,
+    delete: &DeleteObject,
+    version: &str,
+) -> Result<Deleted, TxError> {
+    let outcome = |marker| Deleted { version_id: Some(version.to_owned()), delete_marker: marker };
+    let lock = tx.query(&LOCK_HEAD).bind(bucket.id).bind(delete.key.clone());
+    let Some(head) = tx.number(lock).await? else { return Ok(outcome(false)) };
+    let Some(taken) = tx.take_version(bucket, &delete.key, version, &delete.audit.actor).await? else {
+        return Ok(outcome(false));
+    };
+    if taken.seq == head {
+        let newest = tx.query(&SELECT_NEWEST).bind(bucket.id).bind(delete.key.clone());
+        let (seq, id, etag, live) = match tx.optional(newest).await? {
+            Some(row) => (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get::<i64, _>(3)?),
+            None => (head, String::new(), String::new(), 0),
+        };
+        let set = tx.query(&SET_HEAD).bind(bucket.id).bind(delete.key.clone()).bind(seq).bind(id).bind(etag);
+        tx.execute(set.bind(live)).await?;
+    }
+    tx.record(&delete.audit).await?;
+    Ok(outcome(taken.marker))
+}

@@ -1,0 +1,91 @@
+//! The bucket's own repository: objects as the OCI door sees them. Its manifests are rendered, not stored; its blobs
+//! are those that an object of the bucket references.
+
+use bytes::Bytes;
+use sqlx::Row as _;
+use zot_domain::Result;
+use zot_domain::artifact::digest::Digest;
+use zot_domain::artifact::media_type::OCI_MANIFEST;
+use zot_domain::artifact::name::RepositoryName;
+use zot_domain::bucket::render::Rendering;
+use zot_domain::ports::metadata::{BlobContent, Content, StoredManifest};
+
+use crate::error::TxError;
+use crate::pool::Store;
+use crate::reads::{content_of, to_u64};
+use crate::sql::{json_list, statements};
+use crate::tx::{Tx, read_error};
+
+statements! {
+    SELECT_OBJECT_MANIFEST = "SELECT v.key, v.content_type, v.size, v.render_version, d.digest
+        FROM namespace n JOIN object_version v ON v.ns = n.id AND v.manifest_digest = $2
+        JOIN blob o ON o.id = v.blob
+        JOIN blob_name d ON d.blob = COALESCE(o.merged_into, o.id) AND SUBSTR(d.digest, 1, 7) = 'sha256:'
+        WHERE n.name = $1 LIMIT 1";
+    SELECT_OBJECT_BLOB = "SELECT b.size, i.bytes, s.key, s.start, s.size, s.sha256
+        FROM blob_name d JOIN blob b ON b.id = d.blob LEFT JOIN blob_inline i ON i.blob = b.id
+        LEFT JOIN segment s ON s.blob = b.id AND s.state = 'live'
+        WHERE d.digest = $2 AND EXISTS (SELECT 1 FROM object_version v JOIN namespace n ON n.id = v.ns
+            WHERE v.blob = b.id AND n.name = $1)
+        ORDER BY s.start";
+    /// Objects' blobs become members, so that a manifest may name them.
+    ADOPT_OBJECT_BLOBS = "INSERT INTO repo_blob (repo, blob, touched_at)
+        SELECT DISTINCT CAST($1 AS BIGINT), d.blob, now_us() FROM json_list($3) AS wanted
+        JOIN blob_name d ON d.digest = wanted.value JOIN object_version v ON v.blob = d.blob AND v.ns = $2
+        WHERE 1 = 1 ON CONFLICT (repo, blob) DO NOTHING";
+    SELECT_IS_OBJECT = "SELECT v.seq FROM object_version v JOIN namespace n ON n.id = v.ns
+        WHERE n.name = $1 AND v.manifest_digest = $2 LIMIT 1";
+}
+
+/// Whether a repository is a bucket's own.
+pub(crate) fn is_own(repository: &RepositoryName) -> bool {
+    repository.as_str() == repository.namespace()
+}
+
+impl Store {
+    /// The manifest of an object of the bucket.
+    pub(crate) async fn read_object_manifest(
+        &self,
+        bucket: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<StoredManifest>> {
+        let query = SELECT_OBJECT_MANIFEST.on(self.dialect).bind(bucket.to_string()).bind(digest.to_string());
+        let Some(row) = query.fetch_optional(&self.pool).await.map_err(read_error)? else { return Ok(None) };
+        let render = || -> Result<StoredManifest, TxError> {
+            let text = |index: usize| row.try_get::<String, _>(index);
+            let (key, content_type, blob) = (text(0)?, text(1)?, text(4)?);
+            let size = to_u64(row.try_get(2)?)?;
+            let version = row.try_get(3)?;
+            let rendering = Rendering { digest: &blob, size, content_type: &content_type, key: &key, version };
+            let bytes = Bytes::from(rendering.bytes());
+            let blob = BlobContent { size: bytes.len() as u64, content: Content::Inline(bytes) };
+            Ok(StoredManifest { digest: digest.clone(), media_type: OCI_MANIFEST.to_owned(), blob })
+        };
+        render().map(Some).map_err(Into::into)
+    }
+
+    /// The bytes of an object of the bucket.
+    pub(crate) async fn read_object_blob(
+        &self,
+        bucket: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<BlobContent>> {
+        let query = SELECT_OBJECT_BLOB.on(self.dialect).bind(bucket.to_string()).bind(digest.to_string());
+        let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
+        content_of(&rows).map_err(Into::into)
+    }
+}
+
+impl Tx<'_> {
+    /// Makes blobs of the bucket's objects members of its own repository, as far as a manifest names them.
+    pub(crate) async fn adopt_object_blobs(&mut self, repo: i64, ns: i64, wanted: &[&Digest]) -> Result<(), TxError> {
+        let adopt = self.query(&ADOPT_OBJECT_BLOBS).bind(repo).bind(ns).bind(json_list(wanted));
+        self.execute(adopt).await.map(drop)
+    }
+
+    /// Whether a digest is the manifest of an object: it goes only with the object.
+    pub(crate) async fn is_object(&mut self, bucket: &RepositoryName, digest: &Digest) -> Result<bool, TxError> {
+        let select = self.query(&SELECT_IS_OBJECT).bind(bucket.to_string()).bind(digest.to_string());
+        Ok(self.number(select).await?.is_some())
+    }
+}
