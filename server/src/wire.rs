@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use axum::http::{HeaderName, HeaderValue, Method};
 use zot_blobs::{Backend, BlobStore, S3};
-use zot_domain::Artifacts;
 use zot_domain::policy::Policy;
+use zot_domain::{Artifacts, Buckets, Principal};
 use zot_http::auth::Authenticator;
 use zot_http::metrics::{Metrics, Sample};
-use zot_http::{App, Cors, HealthPaths, Options, Version};
+use zot_http::{App, Cors, HealthPaths, Mounted, Options, Version};
+use zot_s3::sigv4::{Access, Keys, Secret as SigningSecret};
+use zot_s3::{Door, Identify};
 use zot_settings::{Secret, Settings};
 use zot_store::{Dialect, Store};
 
@@ -83,14 +85,19 @@ pub(crate) fn backend(settings: &Settings) -> Backend {
     }
 }
 
-/// The app over an opened store, and its metrics.
-pub(crate) async fn app(
-    settings: &Settings,
-    opened: &Opened,
-    version: &'static str,
-) -> Result<(App, Arc<Metrics>), Error> {
+/// The doors over an opened store.
+pub(crate) struct Doors {
+    pub app: App,
+    pub metrics: Arc<Metrics>,
+    pub buckets: Buckets,
+    /// The S3 door, for a port of its own.
+    pub s3: Option<Mounted>,
+}
+
+/// Builds the doors.
+pub(crate) async fn doors(settings: &Settings, opened: &Opened, version: &'static str) -> Result<Doors, Error> {
     let keys = admin::access_keys(&settings.storage.root_directory, &opened.store).await?;
-    let authenticator = Authenticator::new(keys, &opened.store_id, &settings.auth.bearer.service)?;
+    let authenticator = Arc::new(Authenticator::new(keys, &opened.store_id, &settings.auth.bearer.service)?);
     let policy = Policy {
         access_control: settings.extensions.rbac.enabled,
         anonymous_read: settings.extensions.rbac.allow_anonymous_get,
@@ -102,8 +109,55 @@ pub(crate) async fn app(
         let pool = store.pool_status();
         Sample { connections_open: pool.open, connections_idle: pool.idle, queued_writes: pool.queued_writes }
     })));
-    let app = App::new(artifacts, authenticator, Arc::clone(&metrics), options(settings)?, Version(version));
-    Ok((app, metrics))
+    let buckets = Buckets::new(Arc::new(opened.store.clone()), Arc::new(opened.blobs.clone()), policy);
+    let s3 = settings.extensions.s3api.enabled.then(|| s3_door(settings, buckets.clone(), Arc::clone(&authenticator)));
+    let mut app = App::new(artifacts, authenticator, Arc::clone(&metrics), options(settings)?, Version(version));
+    if let Some(door) = &s3 {
+        let prefix = &settings.extensions.s3api.base_path;
+        app = app.mount(prefix, mounted(door, prefix));
+    }
+    Ok(Doors { app, metrics, buckets, s3: s3.map(|door| mounted(&door, "")) })
+}
+
+fn mounted(door: &Door, prefix: &str) -> Mounted {
+    let (door, prefix) = (door.clone(), prefix.to_owned());
+    Arc::new(move |request| {
+        let (door, prefix) = (door.clone(), prefix.clone());
+        Box::pin(async move { door.serve(request, &prefix).await })
+    })
+}
+
+/// The access keys, as the S3 door asks for them.
+struct SigningKeys(Arc<Authenticator>);
+
+impl Keys for SigningKeys {
+    fn lookup(&self, access_key: &str, session_token: Option<&str>) -> Option<SigningSecret> {
+        // there are no temporary credentials yet, so a token belongs to none of our keys
+        if session_token.is_some() {
+            return None;
+        }
+        self.0.secret_of(access_key).map(SigningSecret::new)
+    }
+}
+
+fn s3_door(settings: &Settings, buckets: Buckets, authenticator: Arc<Authenticator>) -> Door {
+    let s3api = &settings.extensions.s3api;
+    let options = zot_s3::Options {
+        max_upload: s3api.max_upload_size.0,
+        multipart: s3api.enable_multipart,
+        presigned: s3api.enable_presigned_url,
+        domain: s3api.domain.clone(),
+    };
+    let keys = Arc::new(SigningKeys(Arc::clone(&authenticator)));
+    let identify: Identify = Arc::new(move |access, headers| match access {
+        Access::Anonymous => Ok(Principal::anonymous()),
+        Access::Signed { access_key, .. } => {
+            let gone = || zot_domain::Error::CredentialsInvalid("the access key is gone".to_owned());
+            authenticator.holder_of(access_key).ok_or_else(gone)
+        }
+        Access::Other => authenticator.principal_of(headers),
+    });
+    Door::new(buckets, keys, identify, options)
 }
 
 fn options(settings: &Settings) -> Result<Options, Error> {

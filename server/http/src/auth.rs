@@ -38,6 +38,24 @@ impl Authenticator {
         self.token_key.service()
     }
 
+    /// The secret of an access key, for doors that verify signatures.
+    pub fn secret_of(&self, id: &str) -> Option<&str> {
+        self.keys.iter().find(|key| key.id() == id).map(AccessKey::secret)
+    }
+
+    /// The principal of an access key whose signature was verified.
+    pub fn holder_of(&self, id: &str) -> Option<Principal> {
+        self.keys.iter().find(|key| key.id() == id).map(AccessKey::principal)
+    }
+
+    /// The principal behind a request's `Authorization` header.
+    ///
+    /// # Errors
+    /// [`Error::CredentialsInvalid`].
+    pub fn principal_of(&self, headers: &HeaderMap) -> Result<Principal> {
+        self.principal(headers).1
+    }
+
     /// The principal behind the credentials; without any, the anonymous one.
     fn principal(&self, headers: &HeaderMap) -> (&'static str, Result<Principal>) {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();

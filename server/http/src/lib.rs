@@ -14,7 +14,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
 use axum::routing::{any, get};
+use futures_util::future::BoxFuture;
 use tower_http::catch_panic::CatchPanicLayer;
 use zot_domain::Artifacts;
 
@@ -34,13 +37,17 @@ pub struct App {
     health: Arc<Health>,
     options: Arc<Options>,
     draining: Arc<AtomicBool>,
+    mounted: Vec<(String, Mounted)>,
 }
+
+/// Another door on the main port, below a prefix: it gets requests as they came, and answers for itself.
+pub type Mounted = Arc<dyn Fn(Request) -> BoxFuture<'static, Response> + Send + Sync>;
 
 impl App {
     /// The doors over these use cases.
     pub fn new(
         artifacts: Artifacts,
-        auth: Authenticator,
+        auth: impl Into<Arc<Authenticator>>,
         metrics: Arc<Metrics>,
         options: Options,
         version: Version,
@@ -48,12 +55,20 @@ impl App {
         let health = Arc::new(Health::new(artifacts.clone(), version, options.warnings.clone()));
         Self {
             artifacts,
-            auth: Arc::new(auth),
+            auth: auth.into(),
             metrics,
             health,
             options: Arc::new(options),
             draining: Arc::new(AtomicBool::new(false)),
+            mounted: Vec::new(),
         }
+    }
+
+    /// With another door below `prefix`.
+    #[must_use]
+    pub fn mount(mut self, prefix: &str, door: Mounted) -> Self {
+        self.mounted.push((prefix.to_owned(), door));
+        self
     }
 
     /// From now on readiness is red, so that no new requests are sent here.
@@ -64,6 +79,14 @@ impl App {
     fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
+}
+
+/// A port of its own for another door: with request ids, logs, metrics and limits like the main port.
+pub fn own_port(app: App, door: Mounted) -> Router {
+    Router::new()
+        .fallback(move |request: Request| door(request))
+        .layer(CatchPanicLayer::custom(middleware::panicked))
+        .layer(axum::middleware::from_fn_with_state(app, middleware::observe))
 }
 
 /// All routes of the main port.
@@ -88,8 +111,16 @@ pub fn router(app: App) -> Router {
     let router = router.fallback(middleware::not_found).method_not_allowed_fallback(middleware::method_not_allowed);
     let layered = router
         .layer(axum::middleware::from_fn_with_state(app.clone(), middleware::limits))
-        .layer(axum::middleware::from_fn_with_state(app.clone(), auth::authenticate))
-        .layer(CatchPanicLayer::custom(middleware::panicked));
+        .layer(axum::middleware::from_fn_with_state(app.clone(), auth::authenticate));
+    // other doors know their own signatures and their own dialect of refusal
+    let layered = app.mounted.iter().fold(layered, |router, (prefix, door)| {
+        let serve = |door: Mounted| any(move |request: Request| door(request));
+        router
+            .route(prefix, serve(Arc::clone(door)))
+            .route(&format!("{prefix}/"), serve(Arc::clone(door)))
+            .route(&format!("{prefix}/{{*path}}"), serve(Arc::clone(door)))
+    });
+    let layered = layered.layer(CatchPanicLayer::custom(middleware::panicked));
     let layered = match &app.options.cors {
         Some(cors) => layered.layer(cors.layer()),
         None => layered,

@@ -10,8 +10,8 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
-use zot_domain::Error;
 use zot_domain::identity::RequestId;
+use zot_domain::{Error, Principal};
 
 use crate::App;
 use crate::auth::Caller;
@@ -72,6 +72,7 @@ impl Line {
 
     fn log(&self, response: &Response, request_id: RequestId, begun: Instant) {
         let caller = response.extensions().get::<Caller>();
+        let principal = response.extensions().get::<Principal>().map(|principal| principal.subject.as_str());
         let length = response.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok());
         tracing::info!(
             target: "access",
@@ -81,7 +82,7 @@ impl Line {
             status = response.status().as_u16(),
             duration_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
             bytes = length.and_then(|v| v.parse::<u64>().ok()),
-            actor = caller.map_or("-", Caller::subject),
+            actor = caller.map(Caller::subject).or(principal).unwrap_or("-"),
             remote = self.remote,
             user_agent = self.user_agent,
             client_request_id = self.client_request_id,

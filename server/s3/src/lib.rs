@@ -1,1 +1,12 @@
-//! The S3 door.
+//! The S3 door: our own signature front before the `s3s` codec, and operations over the use cases.
+//!
+//! A request comes in at the root of the door's own port or under a prefix of the main port. [`sigv4`] verifies it
+//! over the whole original path; then the prefix is cut off and the codec reads the operation. The codec's own
+//! authentication is never used: an operation without the front's [`zot_domain::Call`] is refused.
+
+mod door;
+mod error;
+mod ops;
+pub mod sigv4;
+
+pub use door::{Door, Identify, Options};

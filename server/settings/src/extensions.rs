@@ -3,10 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::ByteSize;
+
 /// `extensions`: the parts beyond zot's core.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Extensions {
+    /// The S3 door.
+    pub s3api: S3Api,
     /// Access control.
     pub rbac: Rbac,
     /// Metrics and health.
@@ -78,6 +82,42 @@ impl Default for Health {
             readiness_path: "/health/ready".to_owned(),
             liveness_path: "/health/live".to_owned(),
             health_path: "/health".to_owned(),
+        }
+    }
+}
+
+/// The S3 door.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct S3Api {
+    /// Whether buckets and objects are served.
+    pub enabled: bool,
+    /// Where it is served on the main port; clients use path-style addresses there.
+    pub base_path: String,
+    /// The door's own port, at whose root it is served; 0: none.
+    #[schemars(extend("type" = serde_json::json!(["integer", "string"]), "pattern" = "^[0-9]{1,5}$"))]
+    pub port: u16,
+    /// Largest body of one request, in bytes: an object, or a part of one.
+    pub max_upload_size: ByteSize,
+    /// Whether objects can be uploaded in parts.
+    pub enable_multipart: bool,
+    /// Whether presigned URLs are accepted.
+    #[serde(rename = "enablePresignedURL")]
+    pub enable_presigned_url: bool,
+    /// Domain of virtual-host addresses: `bucket.<domain>`. None: path-style alone.
+    pub domain: Option<String>,
+}
+
+impl Default for S3Api {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            base_path: "/s3".to_owned(),
+            port: 9000,
+            max_upload_size: ByteSize(5 << 30),
+            enable_multipart: true,
+            enable_presigned_url: true,
+            domain: None,
         }
     }
 }

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 pub use auth::{Auth, Bearer};
 pub use database::Database;
 pub use error::{ConfigError, Fault, Problem};
-pub use extensions::{Extensions, Health, Metrics, Prometheus, Rbac};
+pub use extensions::{Extensions, Health, Metrics, Prometheus, Rbac, S3Api};
 pub use http::{Cors, Http, Tls};
 pub use keys::{KeyDoc, Status, json_schema, known_keys};
 pub use limits::Limits;

@@ -2,9 +2,13 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use zot_domain::Buckets;
+use zot_http::App;
 use zot_settings::{Loaded, LogFormat, Settings};
 
 use crate::error::Error;
@@ -13,6 +17,8 @@ use crate::listen::{self, Service};
 use crate::telemetry::{self, Logging};
 use crate::wire;
 
+/// How often to look for something to seal.
+const SEAL_PAUSE: Duration = Duration::from_secs(2);
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub(crate) async fn run(loaded: Loaded) -> Result<ExitCode, Error> {
@@ -27,18 +33,26 @@ pub(crate) async fn run(loaded: Loaded) -> Result<ExitCode, Error> {
     }
     let tls = open_tls(&settings)?;
     let opened = wire::open(&settings).await?;
-    let (app, metrics) = wire::app(&settings, &opened, VERSION).await?;
-    let listener = bind(&settings).await?;
-    announce(&settings, &listener)?;
-    let stop = {
-        let app = app.clone();
-        let signals = Signals::new()?;
-        async move {
-            signals.wait().await;
-            app.drain();
-        }
+    let doors = wire::doors(&settings, &opened, VERSION).await?;
+    let listener = bind(&settings, settings.http.port).await?;
+    let s3_listener = match &doors.s3 {
+        Some(_) if settings.extensions.s3api.port != 0 => Some(bind(&settings, settings.extensions.s3api.port).await?),
+        _ => None,
     };
-    listen::serve(listener, Service { router: zot_http::router(app), tls, metrics }, stop).await;
+    announce(&settings, &listener, s3_listener.as_ref())?;
+    let (stopping, stop) = watch::channel(false);
+    tokio::spawn(wait_for_signal(Signals::new()?, doors.app.clone(), stopping));
+    let sealing = tokio::spawn(seal(doors.buckets));
+    let service = |router| Service { router, tls: tls.clone(), metrics: Arc::clone(&doors.metrics) };
+    let main = listen::serve(listener, service(zot_http::router(doors.app.clone())), stopped(stop.clone()));
+    match s3_listener.zip(doors.s3) {
+        Some((listener, door)) => {
+            let s3 = listen::serve(listener, service(zot_http::own_port(doors.app, door)), stopped(stop));
+            tokio::join!(main, s3);
+        }
+        None => main.await,
+    }
+    sealing.abort();
     opened.store.close().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
@@ -52,16 +66,48 @@ fn open_tls(settings: &Settings) -> Result<Option<Arc<Tls>>, Error> {
     Ok(Some(tls))
 }
 
-async fn bind(settings: &Settings) -> Result<TcpListener, Error> {
-    let (host, port) = (settings.effective_address(), settings.http.port);
+async fn wait_for_signal(signals: Signals, app: App, stopping: watch::Sender<bool>) {
+    signals.wait().await;
+    app.drain();
+    // nobody listens any more: then there is nothing to stop
+    let _ = stopping.send(true);
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // an error means that the sender is gone, which means the same
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Seals objects that were uploaded in parts, one at a time, in the background.
+async fn seal(buckets: Buckets) {
+    let holder = uuid::Uuid::new_v4().to_string();
+    loop {
+        match buckets.seal_next(&holder).await {
+            Ok(true) => {}
+            Ok(false) => tokio::time::sleep(SEAL_PAUSE).await,
+            Err(error) => {
+                tracing::warn!(%error, "sealing failed and will be tried again");
+                tokio::time::sleep(10 * SEAL_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn bind(settings: &Settings, port: u16) -> Result<TcpListener, Error> {
+    let host = settings.effective_address();
     let listen = |source| Error::Listen { address: format!("{host}:{port}"), source };
     TcpListener::bind((host, port)).await.map_err(listen)
 }
 
-fn announce(settings: &Settings, listener: &TcpListener) -> Result<(), Error> {
-    let address = listener.local_addr().map_err(|source| Error::Listen { address: String::new(), source })?;
+fn announce(settings: &Settings, listener: &TcpListener, s3: Option<&TcpListener>) -> Result<(), Error> {
+    let local = |listener: &TcpListener| {
+        listener.local_addr().map_err(|source| Error::Listen { address: String::new(), source })
+    };
+    let address = local(listener)?;
+    let s3_address = s3.map(local).transpose()?.map(|address| address.to_string());
     tracing::info!(
         %address,
+        s3_address,
         version = VERSION,
         database = wire::shown_url(&settings.effective_database_url()),
         access_control = settings.extensions.rbac.enabled,

@@ -24,6 +24,10 @@ impl AccessKey {
         Self { id, secret, role }
     }
 
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
     pub(crate) fn secret(&self) -> &str {
         &self.secret
     }

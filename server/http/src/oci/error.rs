@@ -115,6 +115,23 @@ fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
         }
         Error::Denied(_) => (StatusCode::FORBIDDEN, "DENIED"),
         Error::Unsupported(_) => (StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
+        // of the S3 door; here only where an object is in the way of a request
+        Error::BucketNameInvalid(_) | Error::KeyInvalid(_) | Error::KeyTooLong => {
+            (StatusCode::BAD_REQUEST, "NAME_INVALID")
+        }
+        Error::NoSuchBucket(_) => (StatusCode::NOT_FOUND, "NAME_UNKNOWN"),
+        Error::NoSuchKey(_) | Error::NoSuchVersion(_) | Error::DeleteMarker { .. } => {
+            (StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN")
+        }
+        Error::NoSuchMultipart => (StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN"),
+        Error::BucketExists(_) | Error::BucketNotEmpty(_) => (StatusCode::CONFLICT, "DENIED"),
+        Error::PartInvalid(_) | Error::PartOrderInvalid | Error::PartTooSmall(_) => {
+            (StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID")
+        }
+        Error::ChecksumInvalid(_) | Error::ChecksumMismatch(_) => (StatusCode::BAD_REQUEST, "DIGEST_INVALID"),
+        Error::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "DENIED"),
+        Error::NotModified => (StatusCode::NOT_MODIFIED, "DENIED"),
+        Error::NotImplemented(_) => (StatusCode::NOT_IMPLEMENTED, "UNSUPPORTED"),
         Error::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),
         Error::Unavailable { .. } | Error::Conflict => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN"),

@@ -3,7 +3,6 @@
 
 use serde_json::Value;
 
-const S3API: &str = "not in this version: the S3 door comes in a later one; remove the key and use the OCI door";
 const SUPPLY_CHAIN: &str = "not in this version: signing, SBOMs and attestations come in a later one; remove the key \
      (`cosign` and `oras` can push them as OCI referrers today)";
 const TRACING: &str = "not in this version: traces come in a later one; remove the key and use the logs and metrics";
@@ -67,16 +66,11 @@ pub(crate) const REFUSALS: &[Refusal] = &[
         When::Always,
         "not in this version: OIDC providers come in a later one; remove the section and use access keys",
     ),
-    refusal("extensions.s3api.basePath", When::Always, S3API),
     refusal(
         "extensions.s3api.dataDir",
         When::Always,
         "all doors share one store; remove the key and use `storage.rootDirectory`",
     ),
-    refusal("extensions.s3api.enableMultipart", When::Always, S3API),
-    refusal("extensions.s3api.enablePresignedURL", When::Always, S3API),
-    refusal("extensions.s3api.enabled", When::Unless(false), S3API),
-    refusal("extensions.s3api.maxUploadSize", When::Always, S3API),
     refusal("extensions.supplychain.attestation", When::Always, SUPPLY_CHAIN),
     refusal("extensions.supplychain.enabled", When::Unless(false), SUPPLY_CHAIN),
     refusal("extensions.supplychain.privateKeyPath", When::Always, SUPPLY_CHAIN),

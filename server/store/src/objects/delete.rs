@@ -31,6 +31,12 @@ statements! {
     SET_HEAD = "UPDATE object_head SET seq = $3, version_id = $4, etag = $5, live = $6 WHERE ns = $1 AND key = $2";
     SELECT_SAME_MANIFEST = "SELECT seq FROM object_version WHERE ns = $1 AND manifest_digest = $2 LIMIT 1";
     SELECT_OWN_REPOSITORY = "SELECT id FROM repository WHERE name = $1";
+    /// What the bucket's own repository held of an object, unless something else of it does so.
+    DELETE_OBJECT_MEMBER = "DELETE FROM repo_blob WHERE repo = $1 AND blob = $2
+        AND NOT EXISTS (SELECT 1 FROM manifest_blob e WHERE e.repo = $1 AND e.blob = $2)
+        AND NOT EXISTS (SELECT 1 FROM manifest m WHERE m.repo = $1 AND m.blob = $2)
+        AND NOT EXISTS (SELECT 1 FROM object_version v WHERE v.ns = $3 AND v.blob = $2)";
+    SELECT_NAMED_BLOB = "SELECT blob FROM blob_name WHERE digest = $1";
     SELECT_REFERRING = "SELECT digest FROM manifest WHERE repo = $1 AND subject_digest = $2 ORDER BY digest";
 }
 
@@ -69,13 +75,19 @@ impl Tx<'_> {
             self.execute(self.query(&INSERT_USAGE).bind(bucket.id).bind(-size)).await?;
         }
         if let Some(manifest) = manifest {
-            self.drop_manifest_of_object(bucket, &manifest, actor).await?;
+            self.drop_manifest_of_object(bucket, &manifest, blob, actor).await?;
         }
         Ok(Some(Taken { seq, marker: blob.is_none() }))
     }
 
     /// Tags and referrers that hang on a manifest of which no object is left.
-    async fn drop_manifest_of_object(&mut self, bucket: &Bucket, digest: &str, actor: &str) -> Result<(), TxError> {
+    async fn drop_manifest_of_object(
+        &mut self,
+        bucket: &Bucket,
+        digest: &str,
+        blob: Option<i64>,
+        actor: &str,
+    ) -> Result<(), TxError> {
         let same = self.query(&SELECT_SAME_MANIFEST).bind(bucket.id).bind(digest.to_owned());
         if self.number(same).await?.is_some() {
             return Ok(());
@@ -89,6 +101,12 @@ impl Tx<'_> {
                 doomed.push(row.try_get(0)?);
             }
             remove_manifest(self, repo, &digest, actor).await?;
+        }
+        // no path leads to the object's bytes any more, nor to its manifest's
+        let own = self.number(self.query(&SELECT_NAMED_BLOB).bind(digest.to_owned())).await?;
+        for blob in [blob, own].into_iter().flatten() {
+            let member = self.query(&DELETE_OBJECT_MEMBER).bind(repo).bind(blob).bind(bucket.id);
+            self.execute(member).await?;
         }
         Ok(())
     }

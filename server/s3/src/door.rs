@@ -1,0 +1,157 @@
+//! The way of a request: front, identity, codec.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
+use http_body_util::Limited;
+use s3s::host::SingleDomain;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::validation::NameValidation;
+use s3s::{S3Error, S3ErrorCode};
+use zot_domain::identity::RequestId;
+use zot_domain::{Buckets, Call, Principal, Result};
+
+use crate::error::to_s3;
+use crate::ops::Ops;
+use crate::sigv4::{Access, AuthError, Config, Front, Keys};
+
+/// Who is behind an access that the front let pass. Headers are there for schemes that are not S3's.
+pub type Identify = Arc<dyn Fn(&Access, &HeaderMap) -> Result<Principal> + Send + Sync>;
+
+/// What the configuration says about the door.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Largest body of one request, in bytes.
+    pub max_upload: u64,
+    /// Whether objects can be uploaded in parts.
+    pub multipart: bool,
+    /// Whether presigned URLs are accepted.
+    pub presigned: bool,
+    /// Domain of virtual-host addresses.
+    pub domain: Option<String>,
+}
+
+/// The S3 door. Cheap to clone.
+#[derive(Clone)]
+pub struct Door {
+    options: Options,
+    front: Arc<Front>,
+    identify: Identify,
+    codec: S3Service,
+}
+
+/// Names are checked where buckets are made; what cannot exist is not found.
+struct AnyName;
+
+impl NameValidation for AnyName {
+    fn validate_bucket_name(&self, name: &str) -> bool {
+        !name.is_empty()
+    }
+}
+
+impl Door {
+    /// A door over these use cases and keys.
+    pub fn new(buckets: Buckets, keys: Arc<dyn Keys>, identify: Identify, options: Options) -> Self {
+        let mut builder = S3ServiceBuilder::new(Ops::new(buckets, options.multipart));
+        builder.set_validation(AnyName);
+        if let Some(domain) = options.domain.as_deref().and_then(|domain| SingleDomain::new(domain).ok()) {
+            builder.set_host(domain);
+        }
+        let front = Arc::new(Front::new(keys, Config::default()));
+        Self { options, front, identify, codec: builder.build() }
+    }
+
+    /// Serves a request whose path begins with `prefix`, which may be empty.
+    pub async fn serve(&self, request: Request<Body>, prefix: &str) -> Response<Body> {
+        let request_id = request.extensions().get::<RequestId>().copied().unwrap_or_default();
+        let (mut response, principal) = match self.admit(request, request_id) {
+            Ok(request) => {
+                let principal = request.extensions().get::<Call>().map(|call| call.principal.clone());
+                (self.operate(cut(request, prefix)).await, principal)
+            }
+            Err(error) => (answer(error), None),
+        };
+        // for the log
+        if let Some(principal) = principal {
+            response.extensions_mut().insert(principal);
+        }
+        if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
+            response.headers_mut().insert("x-amz-request-id", value);
+        }
+        response
+    }
+
+    /// Lets a request in, with the call that it makes.
+    fn admit(&self, request: Request<Body>, request_id: RequestId) -> std::result::Result<Request<Body>, S3Error> {
+        let mut request = self.front.authenticate(request).map_err(|error| refused(&error))?;
+        let access = request.extensions().get::<Access>().cloned().unwrap_or(Access::Anonymous);
+        if !self.options.presigned && matches!(access, Access::Signed { presigned: true, .. }) {
+            return Err(s3s::s3_error!(
+                AccessDenied,
+                "presigned URLs are switched off (extensions.s3api.enablePresignedURL)"
+            ));
+        }
+        self.limit(&mut request)?;
+        let principal = (self.identify)(&access, request.headers()).map_err(to_s3)?;
+        request.headers_mut().remove(header::AUTHORIZATION);
+        request.extensions_mut().insert(Call { principal, request_id });
+        Ok(request)
+    }
+
+    /// Bodies beyond the limit are refused at once, and cut off where their length was not announced.
+    fn limit(&self, request: &mut Request<Body>) -> std::result::Result<(), S3Error> {
+        let most = self.options.max_upload;
+        let announced =
+            request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+        if announced.is_some_and(|length| length > most) {
+            return Err(to_s3(zot_domain::Error::TooLarge { limit: most }));
+        }
+        if announced.is_none() {
+            let body = std::mem::take(request.body_mut());
+            *request.body_mut() = Body::new(Limited::new(body, usize::try_from(most).unwrap_or(usize::MAX)));
+        }
+        Ok(())
+    }
+
+    async fn operate(&self, request: Request<Body>) -> Response<Body> {
+        let request = request.map(s3s::Body::http_body_unsync);
+        match self.codec.call(request).await {
+            Ok(response) => response.map(Body::new),
+            Err(error) => {
+                tracing::error!(?error, "the S3 codec failed");
+                answer(S3Error::new(S3ErrorCode::InternalError))
+            }
+        }
+    }
+}
+
+/// The request as the codec wants it: at the root.
+fn cut(mut request: Request<Body>, prefix: &str) -> Request<Body> {
+    let uri = request.uri();
+    let path = uri.path().strip_prefix(prefix).unwrap_or(uri.path());
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    if let Ok(uri) = format!("{slash}{path}{query}").parse::<Uri>() {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+fn refused(error: &AuthError) -> S3Error {
+    let code = S3ErrorCode::from_bytes(error.code().as_bytes());
+    let mut answer = S3Error::with_message(code.unwrap_or(S3ErrorCode::AccessDenied), error.message());
+    answer.set_status_code(error.status());
+    answer
+}
+
+fn answer(error: S3Error) -> Response<Body> {
+    match error.to_http_response() {
+        Ok(response) => response.map(Body::new),
+        Err(_) => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            response
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Copies of objects and parts. No byte moves for an object; a part is read and written once.
+
+use s3s::dto::*;
+use s3s::{S3Request, S3Response, S3Result, s3_error};
+use zot_domain::artifact::range::ByteRange;
+use zot_domain::bucket::condition::ReadCondition;
+use zot_domain::bucket::copy::CopySource as Source;
+use zot_domain::bucket::key::ObjectKey;
+use zot_domain::ports::objects::Attributes;
+
+use super::checksums::{kind_of, set_checksums};
+use super::object::version;
+use super::translate::{attributes, etag, key, seconds, standard_headers, tags_of, tags_of_header};
+use super::{Ops, call};
+use crate::error::to_s3;
+
+/// Where to copy from; access points are AWS's own.
+fn source(copy: &CopySource) -> S3Result<(String, ObjectKey, Option<String>)> {
+    match copy {
+        CopySource::Bucket { bucket, key: object, version_id } => {
+            Ok((bucket.to_string(), key(object)?, version_id.as_deref().map(ToOwned::to_owned)))
+        }
+        _ => Err(s3_error!(NotImplemented, "copying from access points is not implemented")),
+    }
+}
+
+/// The condition on the source, out of an input's four fields.
+macro_rules! source_condition {
+    ($input:expr) => {
+        ReadCondition {
+            if_match: tags_of($input.copy_source_if_match.take()),
+            if_none_match: tags_of($input.copy_source_if_none_match.take()),
+            if_modified_since: $input.copy_source_if_modified_since.take().map(seconds),
+            if_unmodified_since: $input.copy_source_if_unmodified_since.take().map(seconds),
+        }
+    };
+}
+
+pub(super) async fn copy(ops: &Ops, mut request: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
+    let call = call(&request)?;
+    let header = |name: &str| request.headers.get(name).and_then(|v| v.to_str().ok()).map(ToOwned::to_owned);
+    let (expires, if_match, if_none_match) = (header("expires"), header("if-match"), header("if-none-match"));
+    let input = &mut request.input;
+    let (bucket, from, version_id) = source(&input.copy_source)?;
+    let condition = source_condition!(input);
+    let replaced = replacing(input, expires)?;
+    let tags = match input.tagging_directive.as_ref().map(TaggingDirective::as_str) {
+        Some(TaggingDirective::REPLACE) => Some(tags_of_header(input.tagging.take())?),
+        _ => None,
+    };
+    let tag = |text: Option<String>| text.map(|text| zot_domain::bucket::condition::Tags::parse(&text));
+    let put = zot_domain::bucket::condition::WriteCondition::of(tag(if_match), tag(if_none_match)).map_err(to_s3)?;
+    let from = Source { bucket: &bucket, key: &from, version_id: version_id.as_deref(), condition };
+    let target = key(&input.key)?;
+    let copied = ops.buckets.copy_object(&call, from, &input.bucket, &target, replaced, tags, put).await;
+    let copied = copied.map_err(to_s3)?;
+    let mut result = CopyObjectResult {
+        e_tag: etag(&copied.source.etag),
+        last_modified: Some(std::time::SystemTime::now().into()),
+        checksum_type: kind_of(&copied.source.checksums),
+        ..CopyObjectResult::default()
+    };
+    set_checksums!(result, &copied.source.checksums);
+    let output = CopyObjectOutput {
+        copy_object_result: Some(result),
+        copy_source_version_id: (copied.source.version_id != "null").then(|| copied.source.version_id.clone()),
+        version_id: version(copied.put.versioning, &copied.put.version_id),
+        ..CopyObjectOutput::default()
+    };
+    Ok(S3Response::new(output))
+}
+
+/// New attributes, where the request says REPLACE.
+fn replacing(input: &mut CopyObjectInput, expires: Option<String>) -> S3Result<Option<Attributes>> {
+    match input.metadata_directive.as_ref().map(MetadataDirective::as_str) {
+        Some(MetadataDirective::REPLACE) => {}
+        None | Some(MetadataDirective::COPY) => return Ok(None),
+        Some(_) => return Err(s3_error!(InvalidArgument, "x-amz-metadata-directive must be COPY or REPLACE")),
+    }
+    let headers = standard_headers([
+        ("cache-control", input.cache_control.take()),
+        ("content-disposition", input.content_disposition.take()),
+        ("content-encoding", input.content_encoding.take()),
+        ("content-language", input.content_language.take()),
+        ("expires", expires),
+        ("x-amz-website-redirect-location", input.website_redirect_location.take()),
+    ]);
+    attributes(input.content_type.take(), headers, input.metadata.take(), None).map(Some)
+}
+
+pub(super) async fn part(
+    ops: &Ops,
+    mut request: S3Request<UploadPartCopyInput>,
+) -> S3Result<S3Response<UploadPartCopyOutput>> {
+    let call = call(&request)?;
+    let input = &mut request.input;
+    let (bucket, from, version_id) = source(&input.copy_source)?;
+    let condition = source_condition!(input);
+    let from = Source { bucket: &bucket, key: &from, version_id: version_id.as_deref(), condition };
+    let range = input.copy_source_range.as_deref().map(range_of).transpose()?;
+    let target = key(&input.key)?;
+    let number = i64::from(input.part_number);
+    let part = ops.buckets.copy_part(&call, from, range, (&input.bucket, &target), &input.upload_id, number).await;
+    let part = part.map_err(to_s3)?;
+    let mut result = CopyPartResult {
+        e_tag: etag(&part.etag),
+        last_modified: Some(std::time::SystemTime::now().into()),
+        ..CopyPartResult::default()
+    };
+    set_checksums!(result, &part.checksums);
+    let output = UploadPartCopyOutput { copy_part_result: Some(result), ..UploadPartCopyOutput::default() };
+    Ok(S3Response::new(output))
+}
+
+/// `bytes=FIRST-LAST`: of a copy both are needed.
+fn range_of(text: &str) -> S3Result<ByteRange> {
+    let invalid = || s3_error!(InvalidArgument, "x-amz-copy-source-range must be bytes=FIRST-LAST");
+    let (first, last) = text.strip_prefix("bytes=").and_then(|rest| rest.split_once('-')).ok_or_else(invalid)?;
+    let (first, last): (u64, u64) = (first.parse().map_err(|_| invalid())?, last.parse().map_err(|_| invalid())?);
+    let end = last.checked_add(1).filter(|end| *end > first).ok_or_else(invalid)?;
+    Ok(ByteRange { start: first, end })
+}

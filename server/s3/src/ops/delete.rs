@@ -1,0 +1,82 @@
+//! Deleting one object or many.
+
+use s3s::dto::*;
+use s3s::{S3Request, S3Response, S3Result, s3_error};
+use zot_domain::bucket::condition::WriteCondition;
+
+use super::translate::{key, write_condition};
+use super::{Ops, call};
+use crate::error::to_s3;
+
+/// Most objects of one request.
+const OBJECTS_MAX: usize = 1000;
+
+pub(super) async fn one(ops: &Ops, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
+    let call = call(&request)?;
+    let input = request.input;
+    if input.if_match_size.is_some() || input.if_match_last_modified_time.is_some() {
+        return Err(s3_error!(NotImplemented, "a delete takes the condition If-Match alone"));
+    }
+    let condition = write_condition(input.if_match, None)?;
+    let object = key(&input.key)?;
+    let version_id = input.version_id.as_deref();
+    let deleted =
+        ops.buckets.delete_object(&call, &input.bucket, &object, version_id, condition).await.map_err(to_s3)?;
+    Ok(S3Response::new(DeleteObjectOutput {
+        delete_marker: deleted.delete_marker.then_some(true),
+        version_id: deleted.version_id,
+        ..DeleteObjectOutput::default()
+    }))
+}
+
+pub(super) async fn many(
+    ops: &Ops,
+    request: S3Request<DeleteObjectsInput>,
+) -> S3Result<S3Response<DeleteObjectsOutput>> {
+    let call = call(&request)?;
+    let input = request.input;
+    if input.delete.objects.is_empty() || input.delete.objects.len() > OBJECTS_MAX {
+        return Err(s3_error!(MalformedXML, "the request names 1 to {OBJECTS_MAX} objects"));
+    }
+    ops.buckets.bucket(&call, &input.bucket).await.map_err(to_s3)?;
+    let quiet = input.delete.quiet.unwrap_or(false);
+    let (mut gone, mut failed) = (Vec::new(), Vec::new());
+    for object in input.delete.objects {
+        match delete(ops, &call, &input.bucket, &object).await {
+            Ok(_) if quiet => {}
+            Ok(deleted) => gone.push(deleted),
+            Err(error) => failed.push(Error {
+                code: Some(error.code().as_str().to_owned()),
+                key: Some(object.key),
+                message: error.message().map(ToOwned::to_owned),
+                version_id: object.version_id,
+            }),
+        }
+    }
+    let output = DeleteObjectsOutput {
+        deleted: (!gone.is_empty()).then_some(gone),
+        errors: (!failed.is_empty()).then_some(failed),
+        ..DeleteObjectsOutput::default()
+    };
+    Ok(S3Response::new(output))
+}
+
+async fn delete(
+    ops: &Ops,
+    call: &zot_domain::Call,
+    bucket: &str,
+    object: &ObjectIdentifier,
+) -> S3Result<DeletedObject> {
+    let condition =
+        object.e_tag.as_ref().map_or(WriteCondition::Always, |etag| WriteCondition::Match(etag.value().to_owned()));
+    let version_id = object.version_id.as_deref();
+    let deleted = ops.buckets.delete_object(call, bucket, &key(&object.key)?, version_id, condition).await;
+    let deleted = deleted.map_err(to_s3)?;
+    let marker = deleted.delete_marker;
+    Ok(DeletedObject {
+        key: Some(object.key.clone()),
+        delete_marker: marker.then_some(true),
+        delete_marker_version_id: deleted.version_id.filter(|_| marker),
+        version_id: object.version_id.clone(),
+    })
+}

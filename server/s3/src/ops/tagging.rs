@@ -1,0 +1,87 @@
+//! Tags of objects and buckets.
+
+use std::collections::BTreeMap;
+
+use s3s::dto::*;
+use s3s::{S3Request, S3Response, S3Result, s3_error};
+
+use super::translate::{key, tags_of_set};
+use super::{Ops, call};
+use crate::error::to_s3;
+
+const OBJECT_TAGS_MAX: usize = 10;
+const BUCKET_TAGS_MAX: usize = 50;
+
+fn set(tags: BTreeMap<String, String>) -> Vec<Tag> {
+    tags.into_iter().map(|(key, value)| Tag { key: Some(key), value: Some(value) }).collect()
+}
+
+/// A version's id, unless versions are not kept.
+fn shown(version_id: String) -> Option<String> {
+    Some(version_id).filter(|version| version != "null")
+}
+
+pub(super) async fn get(
+    ops: &Ops,
+    request: S3Request<GetObjectTaggingInput>,
+) -> S3Result<S3Response<GetObjectTaggingOutput>> {
+    let call = call(&request)?;
+    let input = request.input;
+    let object = ops.buckets.object(&call, &input.bucket, &key(&input.key)?, input.version_id.as_deref()).await;
+    let object = object.map_err(to_s3)?;
+    let version_id = shown(object.version_id);
+    Ok(S3Response::new(GetObjectTaggingOutput { tag_set: set(object.attributes.tags), version_id }))
+}
+
+pub(super) async fn put(
+    ops: &Ops,
+    request: S3Request<PutObjectTaggingInput>,
+) -> S3Result<S3Response<PutObjectTaggingOutput>> {
+    let call = call(&request)?;
+    let input = request.input;
+    let tags = tags_of_set(input.tagging.tag_set, OBJECT_TAGS_MAX)?;
+    let version = input.version_id.as_deref();
+    let tagged = ops.buckets.tag_object(&call, &input.bucket, &key(&input.key)?, version, &tags).await;
+    Ok(S3Response::new(PutObjectTaggingOutput { version_id: shown(tagged.map_err(to_s3)?) }))
+}
+
+pub(super) async fn delete(
+    ops: &Ops,
+    request: S3Request<DeleteObjectTaggingInput>,
+) -> S3Result<S3Response<DeleteObjectTaggingOutput>> {
+    let call = call(&request)?;
+    let input = request.input;
+    let version = input.version_id.as_deref();
+    let tagged = ops.buckets.tag_object(&call, &input.bucket, &key(&input.key)?, version, &BTreeMap::new()).await;
+    Ok(S3Response::new(DeleteObjectTaggingOutput { version_id: shown(tagged.map_err(to_s3)?) }))
+}
+
+pub(super) async fn get_bucket(
+    ops: &Ops,
+    request: S3Request<GetBucketTaggingInput>,
+) -> S3Result<S3Response<GetBucketTaggingOutput>> {
+    let bucket = ops.buckets.bucket(&call(&request)?, &request.input.bucket).await.map_err(to_s3)?;
+    if bucket.tags.is_empty() {
+        return Err(s3_error!(NoSuchTagSet, "The TagSet does not exist"));
+    }
+    Ok(S3Response::new(GetBucketTaggingOutput { tag_set: set(bucket.tags) }))
+}
+
+pub(super) async fn put_bucket(
+    ops: &Ops,
+    request: S3Request<PutBucketTaggingInput>,
+) -> S3Result<S3Response<PutBucketTaggingOutput>> {
+    let call = call(&request)?;
+    let tags = tags_of_set(request.input.tagging.tag_set, BUCKET_TAGS_MAX)?;
+    ops.buckets.set_bucket_tags(&call, &request.input.bucket, tags).await.map_err(to_s3)?;
+    Ok(S3Response::new(PutBucketTaggingOutput::default()))
+}
+
+pub(super) async fn delete_bucket(
+    ops: &Ops,
+    request: S3Request<DeleteBucketTaggingInput>,
+) -> S3Result<S3Response<DeleteBucketTaggingOutput>> {
+    let call = call(&request)?;
+    ops.buckets.set_bucket_tags(&call, &request.input.bucket, BTreeMap::new()).await.map_err(to_s3)?;
+    Ok(S3Response::new(DeleteBucketTaggingOutput::default()))
+}

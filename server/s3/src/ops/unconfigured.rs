@@ -1,0 +1,84 @@
+//! What this store does not have and infrastructure tools read all the same: AWS's answers for a bucket on which
+//! nothing was configured. Setting any of it is 501.
+
+use axum::http::StatusCode;
+use s3s::dto::*;
+use s3s::{S3Request, S3Response, S3Result, s3_error};
+
+use super::bucket::owner;
+use super::translate::key;
+use super::{Ops, call};
+use crate::error::{custom, to_s3};
+
+/// Answers of a bucket that exists.
+macro_rules! answers {
+    ($($name:ident($input:ty) -> $output:ty = $answer:expr;)*) => {
+        $(pub(super) async fn $name(ops: &Ops, request: S3Request<$input>) -> S3Result<S3Response<$output>> {
+            ops.buckets.bucket(&call(&request)?, &request.input.bucket).await.map_err(to_s3)?;
+            $answer.map(S3Response::new)
+        })*
+    };
+}
+
+answers! {
+    bucket_acl(GetBucketAclInput) -> GetBucketAclOutput =
+        Ok(GetBucketAclOutput { grants: Some(vec![full_control()]), owner: Some(owner()) });
+    policy(GetBucketPolicyInput) -> GetBucketPolicyOutput =
+        Err(s3_error!(NoSuchBucketPolicy, "The bucket policy does not exist"));
+    policy_status(GetBucketPolicyStatusInput) -> GetBucketPolicyStatusOutput =
+        Err(s3_error!(NoSuchBucketPolicy, "The bucket policy does not exist"));
+    lifecycle(GetBucketLifecycleConfigurationInput) -> GetBucketLifecycleConfigurationOutput =
+        Err(s3_error!(NoSuchLifecycleConfiguration, "The lifecycle configuration does not exist"));
+    cors(GetBucketCorsInput) -> GetBucketCorsOutput =
+        Err(s3_error!(NoSuchCORSConfiguration, "The CORS configuration does not exist"));
+    encryption(GetBucketEncryptionInput) -> GetBucketEncryptionOutput =
+        Err(s3_error!(ServerSideEncryptionConfigurationNotFoundError, "The server side encryption configuration was not found"));
+    website(GetBucketWebsiteInput) -> GetBucketWebsiteOutput =
+        Err(s3_error!(NoSuchWebsiteConfiguration, "The specified bucket does not have a website configuration"));
+    logging(GetBucketLoggingInput) -> GetBucketLoggingOutput = Ok(GetBucketLoggingOutput::default());
+    request_payment(GetBucketRequestPaymentInput) -> GetBucketRequestPaymentOutput =
+        Ok(GetBucketRequestPaymentOutput { payer: Some(Payer::from_static(Payer::BUCKET_OWNER)) });
+    accelerate(GetBucketAccelerateConfigurationInput) -> GetBucketAccelerateConfigurationOutput =
+        Ok(GetBucketAccelerateConfigurationOutput::default());
+    replication(GetBucketReplicationInput) -> GetBucketReplicationOutput =
+        Err(s3_error!(ReplicationConfigurationNotFoundError, "The replication configuration was not found"));
+    notification(GetBucketNotificationConfigurationInput) -> GetBucketNotificationConfigurationOutput =
+        Ok(GetBucketNotificationConfigurationOutput::default());
+    ownership(GetBucketOwnershipControlsInput) -> GetBucketOwnershipControlsOutput =
+        Err(s3_error!(OwnershipControlsNotFoundError, "The bucket ownership controls were not found"));
+    object_lock(GetObjectLockConfigurationInput) -> GetObjectLockConfigurationOutput =
+        Err(s3_error!(ObjectLockConfigurationNotFoundError, "Object Lock configuration does not exist for this bucket"));
+    public_access(GetPublicAccessBlockInput) -> GetPublicAccessBlockOutput =
+        Err(custom(
+            "NoSuchPublicAccessBlockConfiguration",
+            StatusCode::NOT_FOUND,
+            "The public access block configuration was not found",
+        ));
+}
+
+fn full_control() -> Grant {
+    let grantee = Grantee {
+        display_name: owner().display_name,
+        id: owner().id,
+        type_: Type::from_static(Type::CANONICAL_USER),
+        email_address: None,
+        uri: None,
+    };
+    Grant { grantee: Some(grantee), permission: Some(Permission::from_static(Permission::FULL_CONTROL)) }
+}
+
+pub(super) async fn object_acl(
+    ops: &Ops,
+    request: S3Request<GetObjectAclInput>,
+) -> S3Result<S3Response<GetObjectAclOutput>> {
+    let call = call(&request)?;
+    let input = request.input;
+    let object = ops.buckets.object(&call, &input.bucket, &key(&input.key)?, input.version_id.as_deref()).await;
+    object.map_err(to_s3)?;
+    let output = GetObjectAclOutput {
+        grants: Some(vec![full_control()]),
+        owner: Some(owner()),
+        ..GetObjectAclOutput::default()
+    };
+    Ok(S3Response::new(output))
+}
