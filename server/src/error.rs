@@ -19,9 +19,10 @@ pub(crate) enum Error {
         #[source]
         source: std::io::Error,
     },
-    #[error("cannot listen on {address}: {source}; set another http.address or http.port")]
+    #[error("cannot listen on {address}: {source}; set another {key}, or end what listens there")]
     Listen {
         address: String,
+        key: &'static str,
         #[source]
         source: std::io::Error,
     },

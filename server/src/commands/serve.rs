@@ -34,9 +34,9 @@ pub(crate) async fn run(loaded: Loaded) -> Result<ExitCode, Error> {
     let tls = open_tls(&settings)?;
     let opened = wire::open(&settings).await?;
     let doors = wire::doors(&settings, &opened, VERSION).await?;
-    let listener = bind(&settings, settings.http.port).await?;
+    let listener = bind(&settings, settings.http.port, "http.port").await?;
     let s3_listener = match &doors.s3 {
-        Some(_) if settings.extensions.s3api.port != 0 => Some(bind(&settings, settings.extensions.s3api.port).await?),
+        Some(_) if settings.extensions.s3api.port != 0 => Some(bind(&settings, settings.extensions.s3api.port, "extensions.s3api.port").await?),
         _ => None,
     };
     announce(&settings, &listener, s3_listener.as_ref())?;
@@ -93,15 +93,15 @@ async fn seal(buckets: Buckets) {
     }
 }
 
-async fn bind(settings: &Settings, port: u16) -> Result<TcpListener, Error> {
+async fn bind(settings: &Settings, port: u16, key: &'static str) -> Result<TcpListener, Error> {
     let host = settings.effective_address();
-    let listen = |source| Error::Listen { address: format!("{host}:{port}"), source };
+    let listen = |source| Error::Listen { address: format!("{host}:{port}"), key, source };
     TcpListener::bind((host, port)).await.map_err(listen)
 }
 
 fn announce(settings: &Settings, listener: &TcpListener, s3: Option<&TcpListener>) -> Result<(), Error> {
     let local = |listener: &TcpListener| {
-        listener.local_addr().map_err(|source| Error::Listen { address: String::new(), source })
+        listener.local_addr().map_err(|source| Error::Listen { address: String::new(), key: "http.address", source })
     };
     let address = local(listener)?;
     let s3_address = s3.map(local).transpose()?.map(|address| address.to_string());

@@ -12,6 +12,10 @@ mod make;
 mod manifests;
 #[path = "it/membership.rs"]
 mod membership;
+#[path = "it/object_listing.rs"]
+mod object_listing;
+#[path = "it/objects.rs"]
+mod objects;
 #[path = "it/plans.rs"]
 mod plans;
 #[path = "it/schema.rs"]

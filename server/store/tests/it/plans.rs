@@ -17,7 +17,7 @@ on_both! {
 const ENTRIES: i64 = 100_000;
 
 /// `n` from 1 to [`ENTRIES`] as a table `numbers`.
-fn numbers(dialect: Dialect) -> String {
+pub(crate) fn numbers(dialect: Dialect) -> String {
     match dialect {
         Dialect::Postgres => format!("(SELECT n FROM generate_series(1, {ENTRIES}) AS s(n)) AS numbers"),
         Dialect::Sqlite => format!(
@@ -35,10 +35,11 @@ fn padded(dialect: Dialect) -> &'static str {
 }
 
 /// The plan of a statement, its `$1`, `$2`, … replaced by literals. It is shown in the test's output.
-async fn plan(store: &Fresh, name: &str, values: &[&str]) -> String {
+pub(crate) async fn plan(store: &Fresh, name: &str, values: &[&str]) -> String {
     let statement = sql::all().find(|statement| statement.name == name).unwrap();
     let mut text = statement.text(store.dialect()).to_owned();
-    for (index, value) in values.iter().enumerate() {
+    // from the last: `$1` begins `$10`
+    for (index, value) in values.iter().enumerate().rev() {
         text = text.replace(&format!("${}", index + 1), value);
     }
     let (explain, column) = match store.dialect() {
@@ -72,7 +73,7 @@ fn assert_is_a_range(store: &Fresh, plan: &str, index: &str) {
     }
 }
 
-async fn analyze(store: &Fresh) {
+pub(crate) async fn analyze(store: &Fresh) {
     store.execute("ANALYZE".to_owned()).await;
 }
 

@@ -30,6 +30,11 @@ impl Recorded {
         STANDARD.decode(&self.body).unwrap()
     }
 
+    /// fetch and urllib3 remove dot segments from a URL, so they asked for another object than the one that was signed.
+    fn was_rewritten(&self) -> bool {
+        ["boto3/http/presign-get/2", "aws-sdk-js-v3/http/presign/2"].contains(&&*self.label)
+    }
+
     fn is_chunked(&self) -> bool {
         self.headers.iter().any(|(name, value)| name == "x-amz-content-sha256" && value.starts_with("STREAMING"))
     }
@@ -50,6 +55,10 @@ async fn all_pass(lines: &str) -> usize {
     let all = recorded(lines);
     for one in &all {
         let passed = front.authenticate(one.request());
+        if one.was_rewritten() {
+            assert_eq!(passed.unwrap_err(), AuthError::SignatureDoesNotMatch, "{}", one.label);
+            continue;
+        }
         let passed = passed.unwrap_or_else(|error| panic!("{}: {error:?}", one.label));
         let anonymous = one.label.contains("anonymous");
         assert_eq!(*access(&passed) == Access::Anonymous, anonymous, "{}", one.label);
