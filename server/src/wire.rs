@@ -113,6 +113,7 @@ pub(crate) async fn doors(settings: &Settings, opened: &Opened, version: &'stati
     let s3 = settings.extensions.s3api.enabled.then(|| s3_door(settings, buckets.clone(), Arc::clone(&authenticator)));
     let mut app = App::new(artifacts, authenticator, Arc::clone(&metrics), options(settings)?, Version(version));
     if let Some(door) = &s3 {
+        app = app.with_objects(buckets.clone());
         let prefix = &settings.extensions.s3api.base_path;
         app = app.mount(prefix, mounted(door, prefix));
     }

@@ -9,6 +9,7 @@ pub mod metrics;
 mod middleware;
 mod oci;
 mod options;
+mod rest;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +20,7 @@ use axum::response::Response;
 use axum::routing::{any, get};
 use futures_util::future::BoxFuture;
 use tower_http::catch_panic::CatchPanicLayer;
-use zot_domain::Artifacts;
+use zot_domain::{Artifacts, Buckets};
 
 pub use health::Version;
 pub use options::{Cors, HealthPaths, Options};
@@ -38,6 +39,7 @@ pub struct App {
     options: Arc<Options>,
     draining: Arc<AtomicBool>,
     mounted: Vec<(String, Mounted)>,
+    buckets: Option<Buckets>,
 }
 
 /// Another door on the main port, below a prefix: it gets requests as they came, and answers for itself.
@@ -61,7 +63,15 @@ impl App {
             options: Arc::new(options),
             draining: Arc::new(AtomicBool::new(false)),
             mounted: Vec::new(),
+            buckets: None,
         }
+    }
+
+    /// With objects behind the REST door.
+    #[must_use]
+    pub fn with_objects(mut self, buckets: Buckets) -> Self {
+        self.buckets = Some(buckets);
+        self
     }
 
     /// With another door below `prefix`.
@@ -97,7 +107,9 @@ pub fn router(app: App) -> Router {
         .route("/v2/", any(oci::serve))
         .route("/v2/{*path}", any(oci::serve))
         // the registry token protocol
-        .route("/auth/token", get(auth::token::get).post(auth::token::post));
+        .route("/auth/token", get(auth::token::get).post(auth::token::post))
+        // REST: command line, client libraries
+        .route("/api/v1/artifacts/{*path}", get(rest::artifacts::get));
     // operations
     if let Some(paths) = &app.options.health {
         router = router

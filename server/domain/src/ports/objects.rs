@@ -83,6 +83,8 @@ pub struct ObjectVersion {
     pub render_version: i64,
     /// The digest of its bytes, if they are sealed.
     pub digest: Option<Digest>,
+    /// Microseconds since 1970 when its digest was known.
+    pub sealed: Option<i64>,
     /// Microseconds since 1970.
     pub created: i64,
     /// Its bytes; empty for a listing.

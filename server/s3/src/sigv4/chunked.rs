@@ -94,6 +94,7 @@ impl Decoder {
         match self.state {
             State::Done => Ok(self.trailers.take()),
             State::Spare if self.line.is_empty() => Ok(self.trailers.take()),
+            State::Spare => Err(line::broken()),
             // minio-go sends an empty object without any chunk. Its length is signed, so nothing can have been lost.
             State::Size if !self.started && self.declared == 0 => Ok(HeaderMap::new()),
             _ => Err(AuthError::IncompleteBody("The body ended before its last chunk.".into())),

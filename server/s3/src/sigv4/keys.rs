@@ -115,4 +115,9 @@ impl Cache {
         kept.insert(name, (secret.fingerprint, key.clone()));
         key
     }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
 }

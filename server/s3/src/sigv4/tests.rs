@@ -6,6 +6,7 @@ mod examples;
 mod properties;
 mod refused;
 mod refused_body;
+mod refused_form;
 mod signer;
 mod unit;
 

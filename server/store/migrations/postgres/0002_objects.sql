@@ -48,6 +48,7 @@ CREATE TABLE object_version (
 CREATE INDEX object_version_manifest ON object_version (ns, manifest_digest) WHERE manifest_digest IS NOT NULL;
 CREATE INDEX object_version_blob ON object_version (blob) WHERE blob IS NOT NULL;
 CREATE INDEX object_version_list ON object_version (ns, key, seq DESC);
+ALTER TABLE blob ADD COLUMN sealed_at BIGINT;
 CREATE INDEX blob_open ON blob (id) WHERE state = 'open';
 
 -- What a multipart upload was begun with, and parts: append-only, the highest rev of a part counts.

@@ -45,7 +45,7 @@ statements! {
 }
 
 /// Columns of a version in front of `walk.entry`.
-const ENTRY: usize = 17;
+const ENTRY: usize = 18;
 
 impl Store {
     pub(super) async fn read_list(&self, query: ListQuery<'_>) -> Result<Vec<Entry>> {

@@ -18,7 +18,7 @@ use crate::tx::read_error;
 macro_rules! version_columns {
     () => {
         "v.key, v.seq, v.version_id, CASE WHEN v.seq = h.seq THEN 1 ELSE 0 END, b.id, v.etag, v.size, v.content_type,
-        v.headers, v.meta, v.tags, v.checksums, v.part_sizes, v.render_version, v.created_at, d.digest, b.state"
+        v.headers, v.meta, v.tags, v.checksums, v.part_sizes, v.render_version, v.created_at, d.digest, COALESCE(b.sealed_at, v.created_at), b.state"
     };
 }
 /// From a version to its resolved blob and that one's digest.
@@ -44,7 +44,7 @@ statements! {
 }
 
 /// Columns of [`version_columns`].
-const VERSION_COLUMNS: usize = 17;
+const VERSION_COLUMNS: usize = 18;
 
 impl Store {
     pub(super) async fn read_object(
@@ -111,6 +111,7 @@ pub(super) fn version_of(row: &AnyRow) -> Result<ObjectVersion, TxError> {
         render_version: row.try_get(13)?,
         created: row.try_get(14)?,
         digest: digest.map(|digest| digest.parse()).transpose()?,
+        sealed: row.try_get(16)?,
         content: Content::Inline(Bytes::new()),
     })
 }

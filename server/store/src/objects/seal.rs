@@ -21,7 +21,7 @@ statements! {
     SELECT_OLDEST_OPEN = "SELECT id FROM blob WHERE state = 'open' ORDER BY id LIMIT 1";
     SELECT_OPEN_SEGMENTS = "SELECT b.size, s.key, s.start, s.size, s.sha256 FROM blob b
         JOIN segment s ON s.blob = b.id AND s.state = 'live' WHERE b.id = $1 AND b.state = 'open' ORDER BY s.start";
-    SEAL_BLOB = "UPDATE blob SET state = 'sealed', touched_at = now_us() WHERE id = $1 AND state = 'open'";
+    SEAL_BLOB = "UPDATE blob SET state = 'sealed', touched_at = now_us(), sealed_at = now_us() WHERE id = $1 AND state = 'open'";
     MERGE_BLOB = "UPDATE blob SET merged_into = $2 WHERE id = $1";
     REPOINT_VERSIONS = "UPDATE object_version SET blob = $2 WHERE blob = $1";
     QUARANTINE_BLOB = "UPDATE blob SET state = 'quarantined' WHERE id = $1 AND state = 'open'";

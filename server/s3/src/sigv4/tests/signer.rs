@@ -43,8 +43,22 @@ impl Signer {
         let (path, sha256, expires) = (path.to_owned(), "UNSIGNED-PAYLOAD".to_owned(), "600".to_owned());
         let (query, unsigned) = (Vec::new(), Vec::new());
         Self {
-            method, path, query, headers, access_key, secret, date, region, service, terminator, time, sha256, expires,
-            unsigned, bare: false, undated: false,
+            method,
+            path,
+            query,
+            headers,
+            access_key,
+            secret,
+            date,
+            region,
+            service,
+            terminator,
+            time,
+            sha256,
+            expires,
+            unsigned,
+            bare: false,
+            undated: false,
         }
     }
 

@@ -1,0 +1,89 @@
+//! Errors in the JSON of the REST door: one object with everything that clients of any kind look for.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use zot_domain::Error;
+use zot_domain::identity::RequestId;
+
+const RETRY_AFTER_SECS: u32 = 5;
+
+/// The answer to a failed request.
+pub(crate) fn respond(error: &Error, request_id: RequestId) -> Response {
+    let (status, code, kind) = place(error);
+    let message = match error {
+        Error::Internal(_) => {
+            tracing::error!(%request_id, %error, "internal error");
+            "internal server error".to_owned()
+        }
+        shown => shown.to_string(),
+    };
+    let retryable = matches!(kind, "transient_error");
+    let mut body = json!({
+        "error": message, "code": code, "message": message, "type": kind, "retryable": retryable,
+        "requestId": request_id.to_string(),
+    });
+    if retryable {
+        body["retryAfterSeconds"] = json!(RETRY_AFTER_SECS);
+    }
+    let mut response = (status, Json(body)).into_response();
+    if retryable {
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECS.into());
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"zot-artifact-store\""));
+    }
+    response
+}
+
+/// Status, code and type. No wildcard: a new error has to be placed.
+fn place(error: &Error) -> (StatusCode, &'static str, &'static str) {
+    const CLIENT: &str = "client_error";
+    match error {
+        Error::Unauthenticated | Error::CredentialsInvalid(_) => (StatusCode::UNAUTHORIZED, "unauthorized", CLIENT),
+        Error::InsufficientScope(_) => (StatusCode::FORBIDDEN, "insufficient_permissions", CLIENT),
+        Error::Denied(_) => (StatusCode::FORBIDDEN, "forbidden", CLIENT),
+        Error::NameUnknown(_)
+        | Error::ManifestUnknown(_)
+        | Error::BlobUnknown(_)
+        | Error::UploadUnknown
+        | Error::NoSuchBucket(_)
+        | Error::NoSuchKey(_)
+        | Error::NoSuchVersion(_)
+        | Error::DeleteMarker { .. }
+        | Error::NoSuchMultipart => (StatusCode::NOT_FOUND, "not_found", CLIENT),
+        Error::BucketExists(_) | Error::BucketNotEmpty(_) => (StatusCode::CONFLICT, "conflict", CLIENT),
+        Error::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "precondition_failed", CLIENT),
+        Error::NotModified => (StatusCode::NOT_MODIFIED, "not_modified", CLIENT),
+        Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "entity_too_large", CLIENT),
+        Error::UploadOutOfOrder { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "invalid_range", CLIENT),
+        Error::Unsupported(_) => (StatusCode::METHOD_NOT_ALLOWED, "bad_request", CLIENT),
+        Error::NotImplemented(_) => (StatusCode::NOT_IMPLEMENTED, "not_implemented", "server_error"),
+        Error::NameInvalid(_)
+        | Error::TagInvalid(_)
+        | Error::DigestInvalid(_)
+        | Error::ManifestInvalid(_)
+        | Error::ManifestBlobUnknown(_)
+        | Error::UploadInvalid(_)
+        | Error::BodyIncomplete
+        | Error::ParameterInvalid(_)
+        | Error::BucketNameInvalid(_)
+        | Error::KeyInvalid(_)
+        | Error::KeyTooLong
+        | Error::PartInvalid(_)
+        | Error::PartOrderInvalid
+        | Error::PartTooSmall(_)
+        | Error::ChecksumInvalid(_)
+        | Error::ChecksumMismatch(_) => (StatusCode::BAD_REQUEST, "bad_request", CLIENT),
+        Error::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "service_unavailable", "transient_error"),
+        Error::Conflict => (StatusCode::CONFLICT, "metadata_locked", "transient_error"),
+        Error::Unavailable { component: "storage", .. } => {
+            (StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable", "transient_error")
+        }
+        Error::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", "transient_error"),
+        Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "server_error"),
+    }
+}
