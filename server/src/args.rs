@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-/// A content-addressed artifact store with an OCI registry door.
+/// A content-addressed artifact store with an OCI registry door and an S3 door.
 ///
 /// Without a command it serves. Settings come from flags, then the environment (ZOT_…), then the configuration file,
 /// then defaults: an embedded database and a directory of this machine, on loopback, without access control.

@@ -5,6 +5,7 @@ mod health;
 mod serve;
 mod status;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::CommandFactory as _;
@@ -25,7 +26,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Error> {
         Command::Status { json } => status::run(settings(&arguments.settings)?, json).await,
         Command::Health { url } => health::run(&url).await,
         Command::Completion { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "zot-artifact-store", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "zot-artifact-store", &mut script);
+            print(&String::from_utf8_lossy(&script));
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -46,13 +49,18 @@ fn settings(arguments: &SettingsArguments) -> Result<Loaded, Error> {
     Ok(load(&sources)?)
 }
 
+/// Prints a line. Whoever reads may have gone, as `head` does: that is no failure.
+fn print(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
 async fn migrate(loaded: Loaded) -> Result<ExitCode, Error> {
     let settings = loaded.settings;
     let root = &settings.storage.root_directory;
     std::fs::create_dir_all(root).map_err(Error::file(root))?;
-    let store = wire::open_database(&settings).await?;
+    let store = wire::open_database(&settings, true).await?;
     store.migrate().await?;
     let url = wire::shown_url(&settings.effective_database_url());
-    println!("The schema of {url} is at version {}.", zot_store::migrate::SCHEMA_VERSION);
+    print(&format!("The schema of {url} is at version {}.", zot_store::migrate::SCHEMA_VERSION));
     Ok(ExitCode::SUCCESS)
 }

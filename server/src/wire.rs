@@ -33,7 +33,7 @@ pub(crate) struct Opened {
 pub(crate) async fn open(settings: &Settings) -> Result<Opened, Error> {
     let root = &settings.storage.root_directory;
     std::fs::create_dir_all(root).map_err(Error::file(root))?;
-    let store = open_database(settings).await?;
+    let store = open_database(settings, true).await?;
     let lock = match store.dialect() {
         Dialect::Sqlite => Some(lock(root)?),
         Dialect::Postgres => None,
@@ -41,6 +41,13 @@ pub(crate) async fn open(settings: &Settings) -> Result<Opened, Error> {
     store.migrate().await?;
     let info = store.info().await?;
     let blobs = BlobStore::open(&backend(settings), &info.store_id)?;
+    if !blobs.has_marker().await? && store.has_segments().await? {
+        return Err(Error::Refused(format!(
+            "the database names blobs, but the blob storage does not belong to this store (no {}/marker): is the volume \
+             mounted, is it the right bucket?",
+            info.store_id
+        )));
+    }
     let marked = blobs.ensure_marker(&info.incarnation).await.map_err(|error| {
         let hint = "check storage.storageDriver: endpoint, bucket and keys, and that the bucket exists";
         Error::Store(format!("{}; {hint}", Error::from(error)))
@@ -52,9 +59,9 @@ pub(crate) async fn open(settings: &Settings) -> Result<Opened, Error> {
 }
 
 /// Opens the database alone.
-pub(crate) async fn open_database(settings: &Settings) -> Result<Store, Error> {
+pub(crate) async fn open_database(settings: &Settings, create: bool) -> Result<Store, Error> {
     let url = settings.effective_database_url().expose().to_owned();
-    Ok(Store::open(&zot_store::Options { url, max_connections: settings.database.max_connections }).await?)
+    Ok(Store::open(&zot_store::Options { url, max_connections: settings.database.max_connections, create }).await?)
 }
 
 /// Two servers on one SQLite database would each believe to be its only writer.

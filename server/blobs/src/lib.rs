@@ -56,6 +56,18 @@ impl BlobStore {
         Path::from_iter([self.store_id.as_str(), "marker"])
     }
 
+    /// Whether the backend holds the store's marker.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn has_marker(&self) -> Result<bool> {
+        match self.objects.head(&self.marker()).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(Error::storage(error)),
+        }
+    }
+
     /// Writes the store's marker, which says which life of the database these blobs belong to, if there is none yet;
     /// gives the incarnation that it names.
     ///

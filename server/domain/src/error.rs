@@ -53,6 +53,12 @@ pub enum Error {
     /// The request body ended early or its length was not as announced.
     #[error("the request body ended before its announced length")]
     BodyIncomplete,
+    /// Nothing is served at this path.
+    #[error("{0}")]
+    NotFound(String),
+    /// A page that cannot be asked for in this way.
+    #[error("{0}")]
+    PageInvalid(String),
     /// A query parameter or header with a value out of its range.
     #[error("{0}")]
     ParameterInvalid(String),

@@ -211,9 +211,20 @@ impl Metrics {
         self.deletes.get_or_create(&labels).inc();
     }
 
-    /// Times a transfer; it counts as failed unless [`Timer::done`].
+    /// A transfer failed, for another reason than that there was nothing to transfer or nobody who may.
+    pub(crate) fn transfer_failed(&self, operation: &'static str) {
+        // the namespace of a failed transfer may be anything that a client made up
+        let labels = Transfer { bucket: "other".to_owned(), r#type: "unknown", status: "failure" };
+        self.transfers(operation).get_or_create(&labels).inc();
+    }
+
+    fn transfers(&self, operation: &'static str) -> &Family<Transfer, Counter> {
+        if operation == "upload" { &self.uploads } else { &self.downloads }
+    }
+
+    /// Times a transfer; it counts once it is [`Timer::done`].
     pub(crate) fn transfer(self: &Arc<Self>, operation: &'static str, bucket: &str) -> Timer {
-        Timer { metrics: Arc::clone(self), operation, bucket: bucket.to_owned(), begun: Instant::now(), done: false }
+        Timer { metrics: Arc::clone(self), operation, bucket: bucket.to_owned(), begun: Instant::now() }
     }
 
     /// The label of a namespace, as long as there are not too many of them.
@@ -263,35 +274,20 @@ pub(crate) struct Timer {
     operation: &'static str,
     bucket: String,
     begun: Instant,
-    done: bool,
 }
 
 impl Timer {
-    /// It succeeded: what it was, and its size in bytes.
-    pub(crate) fn done(mut self, kind: &'static str, size: u64) {
-        self.done = true;
+    /// It succeeded: what it was, and the bytes transferred.
+    pub(crate) fn done(self, kind: &'static str, size: u64) {
         let bucket = self.metrics.bucket(&self.bucket);
-        self.count(&bucket, kind, "success");
+        let labels = Transfer { bucket: bucket.clone(), r#type: kind, status: "success" };
+        self.metrics.transfers(self.operation).get_or_create(&labels).inc();
         #[expect(clippy::cast_precision_loss, reason = "a histogram needs no exact size")]
-        let size = size as f64;
+        let bytes = size as f64;
         let labels = Size { bucket: bucket.clone(), r#type: kind, operation: self.operation };
-        self.metrics.sizes.get_or_create(&labels).observe(size);
+        self.metrics.sizes.get_or_create(&labels).observe(bytes);
         let labels = Operation { operation: self.operation, bucket };
         self.metrics.durations.get_or_create(&labels).observe(self.begun.elapsed().as_secs_f64());
-    }
-
-    fn count(&self, bucket: &str, kind: &'static str, status: &'static str) {
-        let family = if self.operation == "upload" { &self.metrics.uploads } else { &self.metrics.downloads };
-        family.get_or_create(&Transfer { bucket: bucket.to_owned(), r#type: kind, status }).inc();
-    }
-}
-
-impl Drop for Timer {
-    fn drop(&mut self) {
-        if !self.done {
-            // the namespace of a failed transfer may be anything that a client made up
-            self.count("other", "unknown", "failure");
-        }
     }
 }
 

@@ -100,15 +100,20 @@ pub(crate) async fn limits(State(app): State<App>, request: Request, next: Next)
     }
     let context = oci::error::Context::of(&app, &request);
     if app.options.max_concurrent_requests.is_some_and(|most| app.metrics.active() > most) {
-        return oci::error::respond(overloaded(), &context);
+        return shed(&app, overloaded(), &context);
     }
     match app.options.request_timeout {
         None => next.run(request).await,
         Some(limit) => match tokio::time::timeout(limit, next.run(request)).await {
             Ok(response) => response,
-            Err(_) => oci::error::respond(timed_out(), &context),
+            Err(_) => shed(&app, timed_out(), &context),
         },
     }
+}
+
+fn shed(app: &App, error: Error, context: &oci::error::Context) -> Response {
+    app.metrics.failed(&error);
+    oci::error::respond(error, context)
 }
 
 fn overloaded() -> Error {

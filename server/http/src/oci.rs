@@ -43,6 +43,7 @@ pub(crate) async fn serve(
     let head = request.method() == Method::HEAD;
     let parsed = path::parse(request.uri().path());
     let endpoint = parsed.as_ref().map_or("/v2/{invalid}", Route::template);
+    let transfer = parsed.as_ref().ok().and_then(|route| route.transfer(request.method()));
     let outcome = match (parsed, caller.call(request_id)) {
         (Ok(route), Ok(call)) => {
             context.need(&route, request.method());
@@ -54,6 +55,11 @@ pub(crate) async fn serve(
     };
     let mut response = outcome.unwrap_or_else(|error| {
         app.metrics.failed(&error);
+        if let Some(operation) = transfer
+            && is_failure(&error)
+        {
+            app.metrics.transfer_failed(operation);
+        }
         respond(error, &context)
     });
     if head {
@@ -81,6 +87,19 @@ async fn dispatch(app: &App, call: Call, route: Route, parts: &Parts, body: Body
         (Route::Upload(name, id), "DELETE") => upload::cancel(app, &call, name, id).await,
         _ => Ok(error::method_not_allowed(route.methods())),
     }
+}
+
+/// Whether an error makes a transfer a failed one, and not one that was never to be.
+fn is_failure(error: &Error) -> bool {
+    !matches!(
+        error,
+        Error::Unauthenticated
+            | Error::InsufficientScope(_)
+            | Error::ManifestUnknown(_)
+            | Error::BlobUnknown(_)
+            | Error::UploadUnknown
+            | Error::NameUnknown(_)
+    )
 }
 
 /// `GET /v2/`: whether this is a registry, and whether the caller has to say who they are.

@@ -79,12 +79,15 @@ fn code_of(error: &Error) -> (S3ErrorCode, StatusCode) {
         Error::BodyIncomplete => (Code::IncompleteBody, StatusCode::BAD_REQUEST),
         Error::TooLarge { .. } => (Code::EntityTooLarge, StatusCode::BAD_REQUEST),
         Error::ParameterInvalid(_)
+        | Error::PageInvalid(_)
         | Error::TagInvalid(_)
         | Error::ManifestInvalid(_)
         | Error::ManifestBlobUnknown(_)
         | Error::UploadInvalid(_)
         | Error::UploadOutOfOrder { .. } => (Code::InvalidArgument, StatusCode::BAD_REQUEST),
-        Error::ManifestUnknown(_) | Error::BlobUnknown(_) => (Code::NoSuchKey, StatusCode::NOT_FOUND),
+        Error::NotFound(_) | Error::ManifestUnknown(_) | Error::BlobUnknown(_) => {
+            (Code::NoSuchKey, StatusCode::NOT_FOUND)
+        }
         Error::Unauthenticated | Error::Denied(_) | Error::InsufficientScope(_) => {
             (Code::AccessDenied, StatusCode::FORBIDDEN)
         }

@@ -4,20 +4,21 @@ use std::process::ExitCode;
 
 use zot_settings::{Loaded, json_schema};
 
+use super::print;
 use crate::error::Error;
 use crate::wire;
 
 /// Settings that could be loaded are valid; the rest is warnings.
-pub(crate) fn run(loaded: Loaded, print: bool) -> Result<ExitCode, Error> {
+pub(crate) fn run(loaded: Loaded, shown: bool) -> Result<ExitCode, Error> {
     for warning in loaded.warnings.iter().chain(&wire::warnings(&loaded.settings)) {
         eprintln!("Warning: {warning}");
     }
-    if print {
+    if shown {
         // secrets serialise as asterisks
         let text = serde_json::to_string_pretty(&loaded.settings).map_err(|error| Error::Refused(error.to_string()))?;
-        println!("{text}");
+        print(&text);
     } else {
-        println!("The configuration is valid.");
+        print("The configuration is valid.");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -25,6 +26,6 @@ pub(crate) fn run(loaded: Loaded, print: bool) -> Result<ExitCode, Error> {
 /// The JSON Schema of the file, for editors.
 pub(crate) fn schema() -> Result<ExitCode, Error> {
     let text = serde_json::to_string_pretty(&json_schema()).map_err(|error| Error::Refused(error.to_string()))?;
-    println!("{text}");
+    print(&text);
     Ok(ExitCode::SUCCESS)
 }

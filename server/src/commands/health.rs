@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use super::print;
 use crate::error::Error;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -13,6 +14,6 @@ pub(crate) async fn run(url: &str) -> Result<ExitCode, Error> {
     let client = reqwest::Client::builder().timeout(TIMEOUT).build().map_err(failed)?;
     let response = client.get(url).send().await.map_err(failed)?;
     let well = response.status().is_success();
-    println!("{}", response.text().await.map_err(failed)?);
+    print(&response.text().await.map_err(failed)?);
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -36,7 +36,9 @@ pub(crate) async fn run(loaded: Loaded) -> Result<ExitCode, Error> {
     let doors = wire::doors(&settings, &opened, VERSION).await?;
     let listener = bind(&settings, settings.http.port, "http.port").await?;
     let s3_listener = match &doors.s3 {
-        Some(_) if settings.extensions.s3api.port != 0 => Some(bind(&settings, settings.extensions.s3api.port, "extensions.s3api.port").await?),
+        Some(_) if settings.extensions.s3api.port != 0 => {
+            Some(bind(&settings, settings.extensions.s3api.port, "extensions.s3api.port").await?)
+        }
         _ => None,
     };
     announce(&settings, &listener, s3_listener.as_ref())?;

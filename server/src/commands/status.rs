@@ -8,6 +8,7 @@ use zot_domain::ports::blobs::Blobs as _;
 use zot_domain::ports::metadata::{Metadata as _, Totals};
 use zot_settings::{Loaded, Settings};
 
+use super::print;
 use crate::error::Error;
 use crate::wire;
 
@@ -27,23 +28,24 @@ pub(crate) async fn run(loaded: Loaded, as_json: bool) -> Result<ExitCode, Error
             "repositories": totals.repositories, "manifests": totals.manifests, "blobs": totals.blobs,
             "bytes": totals.bytes,
         });
-        println!("{text:#}");
+        print(&format!("{text:#}"));
     } else {
-        println!("version       {}", env!("CARGO_PKG_VERSION"));
-        println!("database      {}, reachable", report.database);
-        println!("storage       {storage}");
-        println!("repositories  {}", totals.repositories);
-        println!("manifests     {}", totals.manifests);
-        println!("blobs         {} ({})", totals.blobs, human(totals.bytes));
+        print(&format!("version       {}", env!("CARGO_PKG_VERSION")));
+        print(&format!("database      {}, reachable", report.database));
+        print(&format!("storage       {storage}"));
+        print(&format!("repositories  {}", totals.repositories));
+        print(&format!("manifests     {}", totals.manifests));
+        print(&format!("blobs         {} ({})", totals.blobs, human(totals.bytes)));
     }
     Ok(if report.storage.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Reads only: no migration, no lock, so that it can be asked beside a running server.
 async fn look(settings: &Settings) -> Result<Report, Error> {
-    let store = wire::open_database(settings).await?;
+    let store = wire::open_database(settings, false).await?;
     store.check_schema().await?;
-    let info = store.info().await?;
+    let never = || Error::Refused("no server ran on this database yet; start one with `serve`".to_owned());
+    let info = store.known_info().await?.ok_or_else(never)?;
     let blobs = BlobStore::open(&wire::backend(settings), &info.store_id)?;
     Ok(Report {
         database: wire::shown_url(&settings.effective_database_url()),

@@ -242,13 +242,9 @@ pub(crate) fn member_id(repo: i64, blob: i64) -> String {
     format!("{repo}/{blob}")
 }
 
-/// The sweep took the key first: the upload was so slow that it has to be done again.
+/// The sweep took the key first: the upload was so slow that the client has to do it again.
 fn swept(inserted: u64) -> Result<(), TxError> {
-    if inserted == 1 {
-        Ok(())
-    } else {
-        Err(Error::UploadInvalid("the upload took too long; push it again".to_owned()).into())
-    }
+    if inserted == 1 { Ok(()) } else { Err(Error::Conflict.into()) }
 }
 
 /// A size or offset for a BIGINT.

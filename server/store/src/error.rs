@@ -62,6 +62,11 @@ pub(crate) fn is_retryable(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| RETRYABLE.contains(&&*code) || SQLITE_RETRYABLE.contains(&&*code))
 }
 
+/// Whether a key was there already: of an audit row, as all other inserts expect conflicts.
+pub(crate) fn is_duplicate(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.is_unique_violation())
+}
+
 /// Whether the connection was lost, so that a COMMIT may or may not have happened.
 pub(crate) fn is_lost(error: &sqlx::Error) -> bool {
     match error {

@@ -18,6 +18,8 @@ pub struct Options {
     pub url: String,
     /// Most connections at a time.
     pub max_connections: u32,
+    /// Whether an SQLite database is made where there is none.
+    pub create: bool,
 }
 
 /// How long a request waits for a connection before it is answered 503.
@@ -66,7 +68,7 @@ impl Store {
         let dialect = dialect_of(&options.url)?;
         let (url, settings) = match dialect {
             Dialect::Postgres => (options.url.clone(), POSTGRES_SETTINGS),
-            Dialect::Sqlite => (creating(&options.url), SQLITE_SETTINGS),
+            Dialect::Sqlite => (with_mode(&options.url, options.create), SQLITE_SETTINGS),
         };
         let pool_options = AnyPoolOptions::new()
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -123,11 +125,12 @@ fn dialect_of(url: &str) -> Result<Dialect, OpenError> {
     }
 }
 
-/// SQLite makes the file unless the URL says otherwise.
-fn creating(url: &str) -> String {
+/// Whether SQLite makes the file, unless the URL says.
+fn with_mode(url: &str, create: bool) -> String {
+    let mode = if create { "mode=rwc" } else { "mode=rw" };
     match url.split_once('?') {
         Some((_, query)) if query.contains("mode=") => url.to_owned(),
-        Some(_) => format!("{url}&mode=rwc"),
-        None => format!("{url}?mode=rwc"),
+        Some(_) => format!("{url}&{mode}"),
+        None => format!("{url}?{mode}"),
     }
 }

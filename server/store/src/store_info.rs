@@ -10,6 +10,7 @@ use crate::tx::read_error;
 statements! {
     INSERT_INFO = "INSERT INTO store_info (id, store_id, incarnation) VALUES (1, $1, $2) ON CONFLICT (id) DO NOTHING";
     SELECT_INFO = "SELECT store_id, incarnation, admin_generated FROM store_info WHERE id = 1";
+    SELECT_ANY_SEGMENT = "SELECT key FROM segment WHERE state = 'live' LIMIT 1";
     SET_ADMIN_GENERATED = "UPDATE store_info SET admin_generated = 1 WHERE id = 1 AND admin_generated = 0";
 }
 
@@ -33,7 +34,16 @@ impl Store {
         let new = |_| uuid::Uuid::new_v4().simple().to_string();
         let insert = INSERT_INFO.on(self.dialect).bind(new(0)).bind(new(1));
         insert.execute(&self.pool).await.map_err(read_error)?;
-        let row = SELECT_INFO.on(self.dialect).fetch_one(&self.pool).await.map_err(read_error)?;
+        self.known_info().await?.ok_or(zot_domain::Error::Conflict)
+    }
+
+    /// The store's identity, if a server ran on it before.
+    ///
+    /// # Errors
+    /// [`zot_domain::Error::Unavailable`].
+    pub async fn known_info(&self) -> Result<Option<StoreInfo>> {
+        let row = SELECT_INFO.on(self.dialect).fetch_optional(&self.pool).await.map_err(read_error)?;
+        let Some(row) = row else { return Ok(None) };
         let read = || -> Result<StoreInfo, sqlx::Error> {
             Ok(StoreInfo {
                 store_id: row.try_get(0)?,
@@ -41,7 +51,16 @@ impl Store {
                 admin_generated: row.try_get::<i64, _>(2)? != 0,
             })
         };
-        read().map_err(read_error)
+        read().map(Some).map_err(read_error)
+    }
+
+    /// Whether any bytes in blob storage belong to this store.
+    ///
+    /// # Errors
+    /// [`zot_domain::Error::Unavailable`].
+    pub async fn has_segments(&self) -> Result<bool> {
+        let row = SELECT_ANY_SEGMENT.on(self.dialect).fetch_optional(&self.pool).await.map_err(read_error)?;
+        Ok(row.is_some())
     }
 
     /// Notes that an admin key is being generated here; false if another machine did already.

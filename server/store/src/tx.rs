@@ -15,7 +15,7 @@ use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Row as _};
 use zot_domain::ports::metadata::Audit;
 use zot_domain::{Error, Result};
 
-use crate::error::{TxError, is_lost, is_retryable, to_domain};
+use crate::error::{TxError, is_duplicate, is_lost, is_retryable, to_domain};
 use crate::sql::{Dialect, Statement, statements};
 
 pub(crate) use group::Group;
@@ -26,6 +26,8 @@ statements! {
     SELECT_CHANGE = "SELECT at FROM change WHERE request_id = $1";
 }
 
+/// Longest transaction.
+const TRANSACTION_MAX: Duration = Duration::from_secs(50);
 /// Attempts of a write before its client is asked to retry.
 const ATTEMPTS: u32 = 5;
 
@@ -97,8 +99,12 @@ pub(crate) async fn run_alone<W: Write>(pool: &AnyPool, dialect: Dialect, write:
     let mut attempt = 0;
     loop {
         attempt += 1;
-        match try_alone(pool, dialect, write, &mut maybe_committed).await {
+        // within the time that garbage collection's safety counts with (rule A2)
+        let tried = tokio::time::timeout(TRANSACTION_MAX, try_alone(pool, dialect, write, &mut maybe_committed)).await;
+        match tried.unwrap_or(Err(TxError::Sql(sqlx::Error::PoolTimedOut))) {
             Ok(output) => return Ok(output),
+            // its audit row is there: the COMMIT whose answer was lost took place after all
+            Err(TxError::Sql(error)) if attempt < ATTEMPTS && is_duplicate(&error) => maybe_committed = true,
             Err(TxError::Refused(Error::Conflict)) if attempt < ATTEMPTS => {}
             Err(TxError::Sql(error)) if attempt < ATTEMPTS && (is_retryable(&error) || is_lost(&error)) => {
                 tracing::debug!(%error, attempt, "a write is tried again");

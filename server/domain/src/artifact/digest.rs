@@ -250,9 +250,9 @@ impl Hasher {
     /// Takes up a state that [`Hasher::save`] gave, by this version or one that writes the same format.
     ///
     /// # Errors
-    /// [`Error::Internal`] for a state of another format: the upload has to begin anew.
+    /// [`Error::UploadUnknown`] for a state of another format: the upload has to begin anew.
     pub fn resume(state: &[u8]) -> Result<Self> {
-        let broken = || Error::Internal("stored hash state has an unknown format".to_owned());
+        let broken = || Error::UploadUnknown;
         let (format, rest) = state.split_first().ok_or_else(broken)?;
         if *format != STATE_FORMAT || rest.len() < 8 {
             return Err(broken());

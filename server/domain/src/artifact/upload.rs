@@ -100,7 +100,8 @@ impl Artifacts {
         if cancelled { Ok(()) } else { Err(Error::UploadUnknown) }
     }
 
-    /// Takes in the last chunk of a session, which may be empty, and makes the whole a blob of the repository.
+    /// Takes in the last chunk of a session, which may be empty, and makes the whole a blob of the repository;
+    /// gives its length.
     ///
     /// # Errors
     /// [`Error::DigestInvalid`] if the content is another one: the session stays as it was.
@@ -112,7 +113,7 @@ impl Artifacts {
         start: Option<u64>,
         digest: &Digest,
         body: ByteStream,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         let mut upload = self.upload(call, repository, id).await?;
         in_order(&upload, start)?;
         if upload.offset == upload.tail.len() as u64 {
@@ -123,14 +124,14 @@ impl Artifacts {
         if chunk.broken.is_none() && !chunk.hasher.computes(digest.algorithm()) {
             chunk.hasher = self.rehash(&upload, &chunk, digest.algorithm()).await?;
         }
-        if self.commit(call, repository, digest, Some(upload), chunk).await? {
-            return Ok(());
+        if let Some(size) = self.commit(call, repository, digest, Some(upload), chunk).await? {
+            return Ok(size);
         }
         let now = self.upload(call, repository, id).await?;
         Err(Error::UploadOutOfOrder { offset: now.offset })
     }
 
-    /// Pushes a blob in one request.
+    /// Pushes a blob in one request and gives its length.
     ///
     /// # Errors
     /// [`Error::DigestInvalid`] if the content is another one.
@@ -140,7 +141,7 @@ impl Artifacts {
         repository: &RepositoryName,
         digest: &Digest,
         body: ByteStream,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         self.require(call, Action::Create, repository)?;
         let nothing = Upload {
             id: String::new(),
@@ -150,7 +151,8 @@ impl Artifacts {
             tail: Bytes::new(),
         };
         let chunk = self.receive(&nothing, body, INLINE_MAX).await?;
-        self.commit(call, repository, digest, None, chunk).await.map(drop)
+        let pushed = self.commit(call, repository, digest, None, chunk).await?;
+        pushed.ok_or(Error::UploadUnknown)
     }
 
     /// Makes a blob of another repository one of this one; false if it is not there or may not be read there, which
@@ -174,21 +176,18 @@ impl Artifacts {
             None => self.policy.reads_everything(&call.principal),
         };
         let mount = MountBlob {
-            digest: digest.clone(),
+            // a denied mount takes the same way, and the same time, as one of a blob that is not there
+            digest: if readable { digest.clone() } else { nobodys(call) },
             from: from.cloned(),
             repository: repository.clone(),
             rights: self.push_rights(call, repository)?,
             audit: audit(call, "blob.mount", format!("repository:{repository}@{digest}")),
         };
-        if readable {
-            self.metadata.mount_blob(mount).await
-        } else {
-            // the same way and the same time as for a blob that is not there
-            self.metadata.blob(repository, digest).await.map(|_| false)
-        }
+        self.metadata.mount_blob(mount).await
     }
 
-    /// Names durable bytes, if they are what the client says.
+    /// Names durable bytes, if they are what the client says, and gives their length; none if another request went on
+    /// with the session.
     async fn commit(
         &self,
         call: &Call,
@@ -196,7 +195,7 @@ impl Artifacts {
         digest: &Digest,
         upload: Option<Upload>,
         mut chunk: Received,
-    ) -> Result<bool> {
+    ) -> Result<Option<u64>> {
         chunk.hasher.update(&chunk.tail);
         let size = chunk.hasher.length();
         let digests = chunk.hasher.finish();
@@ -222,7 +221,7 @@ impl Artifacts {
             rights: self.push_rights(call, repository)?,
             audit: audit(call, "blob.push", format!("repository:{repository}@{digest}")),
         };
-        self.metadata.commit_blob(commit).await
+        Ok(self.metadata.commit_blob(commit).await?.then_some(size))
     }
 
     /// Takes in a body behind a session's tail: kept in memory up to `small` bytes, else written as a segment.
@@ -256,6 +255,11 @@ impl Artifacts {
             Err(Error::Internal("a session's segments have a gap".to_owned()))
         }
     }
+}
+
+/// A digest that nothing has.
+fn nobodys(call: &Call) -> Digest {
+    Digest::of(Algorithm::Sha256, call.request_id.to_string().as_bytes())
 }
 
 /// A chunk that is durable (`segment`) or small (`tail`), never both.

@@ -13,8 +13,9 @@ use crate::error::{Error, Result};
 use crate::identity::Call;
 use crate::ports::objects::{ObjectVersion, OpenBlob};
 
-/// A replica that has not sealed a blob after this long has lost it to another one.
-const LEASE_SECS: i64 = 3600;
+/// A replica that died while sealing holds the others up for this long. One that is merely slow may be joined by another:
+/// both come to the same digest, and the first one's statement counts.
+const LEASE_SECS: i64 = 120;
 
 impl Buckets {
     /// An object whose digest is known, sealed first if need be.

@@ -130,9 +130,11 @@ pub(crate) async fn post(
     let scopes = request.scope.as_deref().unwrap_or_default().split_whitespace().collect();
     let issued = match (request.grant_type.as_deref(), &request.username, &request.password) {
         (Some("password"), Some(id), Some(secret)) => {
-            app.auth.check(id, secret).and_then(|principal| issue(&app, &principal, scopes))
+            let checked = app.auth.check(id, secret);
+            app.metrics.authenticated("access_key", checked.is_ok());
+            checked.and_then(|principal| issue(&app, &principal, scopes))
         }
-        _ => Err(Error::Unsupported("grant_type must be password, with username and password".to_owned())),
+        _ => Err(Error::ParameterInvalid("grant_type must be password, with username and password".to_owned())),
     };
     answer(&app, request_id, issued)
 }

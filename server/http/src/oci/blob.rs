@@ -38,14 +38,22 @@ pub(crate) async fn get(
         return Ok((StatusCode::OK, headers).into_response());
     }
     let response = match select(range(parts, digest), blob.size) {
-        Selection::Whole => whole(app, &blob, headers).await?,
-        Selection::Parts(parts) => match parts.as_slice() {
-            [part] => single(app, &blob, *part, headers).await?,
-            _ => multipart::response(app, &blob, parts, headers),
-        },
+        Selection::Whole => {
+            let response = whole(app, &blob, headers).await?;
+            timer.done("blob", blob.size);
+            response
+        }
+        Selection::Parts(parts) => {
+            let bytes = parts.iter().map(ByteRange::length).sum();
+            let response = match parts.as_slice() {
+                [part] => single(app, &blob, *part, headers).await?,
+                _ => multipart::response(app, &blob, parts, headers),
+            };
+            timer.done("blob", bytes);
+            response
+        }
         Selection::Unsatisfiable => unsatisfiable(blob.size, headers),
     };
-    timer.done("blob", blob.size);
     Ok(response)
 }
 

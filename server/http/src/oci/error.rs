@@ -109,7 +109,9 @@ fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
         Error::UploadOutOfOrder { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "BLOB_UPLOAD_INVALID"),
         Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID"),
         Error::BodyIncomplete => (StatusCode::BAD_REQUEST, "SIZE_INVALID"),
-        Error::ParameterInvalid(_) => (StatusCode::BAD_REQUEST, "PAGINATION_NUMBER_INVALID"),
+        Error::NotFound(_) => (StatusCode::NOT_FOUND, "NAME_UNKNOWN"),
+        Error::PageInvalid(_) => (StatusCode::BAD_REQUEST, "PAGINATION_NUMBER_INVALID"),
+        Error::ParameterInvalid(_) => (StatusCode::BAD_REQUEST, "UNSUPPORTED"),
         Error::Unauthenticated | Error::CredentialsInvalid(_) | Error::InsufficientScope(_) => {
             (StatusCode::UNAUTHORIZED, "UNAUTHORIZED")
         }

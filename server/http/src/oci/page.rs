@@ -28,7 +28,7 @@ impl PageRequest {
         let size = parameters.one("n")?.map_or(Ok(PAGE_MAX), size)?;
         let last = parameters.one("last")?.unwrap_or_default();
         if last.contains('\0') || last.len() > 1024 {
-            return Err(Error::ParameterInvalid("parameter last is no name that a list could hold".to_owned()));
+            return Err(Error::PageInvalid("parameter last is no name that a list could hold".to_owned()));
         }
         Ok(Self { size, last: last.to_owned() })
     }
@@ -45,7 +45,7 @@ impl PageRequest {
 fn size(text: &str) -> Result<u32> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     if !digits {
-        return Err(Error::ParameterInvalid("parameter n must be a whole number, 0 or more".to_owned()));
+        return Err(Error::PageInvalid("parameter n must be a whole number, 0 or more".to_owned()));
     }
     Ok(text.parse::<u32>().map_or(PAGE_MAX, |n| n.min(PAGE_MAX)))
 }
@@ -75,7 +75,7 @@ mod tests {
             assert_eq!(page(&format!("n={n}")).unwrap().size, size, "{n}");
         }
         for bad in ["n=-1", "n=", "n=ten", "n=1.5", "n=%2B1", "n=1&n=2", "last=a&last=b", "last=%00"] {
-            assert!(matches!(page(bad), Err(Error::ParameterInvalid(_))), "{bad}");
+            assert!(matches!(page(bad), Err(Error::PageInvalid(_))), "{bad}");
         }
     }
 }

@@ -53,6 +53,15 @@ impl Route {
         }
     }
 
+    /// Whether a method here transfers content, and which way.
+    pub(crate) fn transfer(&self, method: &Method) -> Option<&'static str> {
+        match (self, method.as_str()) {
+            (Self::Manifest(..) | Self::Blob(..), "GET") => Some("download"),
+            (Self::Manifest(..) | Self::Upload(..), "PUT") | (Self::Uploads(_), "POST") => Some("upload"),
+            _ => None,
+        }
+    }
+
     /// The scope that a client needs for a method here, in the words of the token protocol.
     pub(crate) fn scope(&self, method: &Method) -> Option<String> {
         let repository = match self {
@@ -78,7 +87,7 @@ impl Route {
 ///
 /// # Errors
 /// [`Error::NameInvalid`], [`Error::TagInvalid`], [`Error::DigestInvalid`], [`Error::UploadUnknown`];
-/// [`Error::NameUnknown`] for a path of no known shape.
+/// [`Error::NotFound`] for a path of no known shape.
 pub(crate) fn parse(path: &str) -> Result<Route> {
     let rest = path.strip_prefix("/v2").unwrap_or_default().trim_start_matches('/');
     let raw: Vec<&str> = rest.split('/').collect();
@@ -94,7 +103,7 @@ pub(crate) fn parse(path: &str) -> Result<Route> {
         [head @ .., "blobs", "uploads"] | [head @ .., "blobs", "uploads", ""] => Ok(Route::Uploads(name(head)?)),
         [head @ .., "blobs", "uploads", id] => Ok(Route::Upload(name(head)?, session(id)?)),
         [head @ .., "blobs", digest] => Ok(Route::Blob(name(head)?, digest.parse()?)),
-        _ => Err(Error::NameUnknown("the path has no shape of the distribution spec; it".to_owned())),
+        _ => Err(Error::NotFound("the path is none of the distribution spec".to_owned())),
     }
 }
 
@@ -152,15 +161,12 @@ mod tests {
             let path = format!("/v2/{name}/manifests/v1");
             assert!(matches!(parse(&path), Err(Error::NameInvalid(_))), "{path}");
         }
-        assert!(matches!(
-            parse("/v2/team/app/blobs/uploads/../../x"),
-            Err(Error::NameUnknown(_) | Error::NameInvalid(_))
-        ));
+        assert!(matches!(parse("/v2/team/app/blobs/uploads/../../x"), Err(Error::NotFound(_) | Error::NameInvalid(_))));
         assert!(matches!(parse("/v2/team/app/blobs/uploads/1234"), Err(Error::UploadUnknown)));
         assert!(matches!(parse("/v2/team/app/manifests/-x"), Err(Error::TagInvalid(_))));
         assert!(matches!(parse("/v2/team/app/blobs/sha256:abc"), Err(Error::DigestInvalid(_))));
-        assert!(matches!(parse("/v2/team/app"), Err(Error::NameUnknown(_))));
-        assert!(matches!(parse("/v2//"), Err(Error::NameUnknown(_))));
+        assert!(matches!(parse("/v2/team/app"), Err(Error::NotFound(_))));
+        assert!(matches!(parse("/v2//"), Err(Error::NotFound(_))));
     }
 
     #[test]

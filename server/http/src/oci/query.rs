@@ -18,6 +18,9 @@ impl Parameters {
         let value = values.next();
         match values.next() {
             None => Ok(value),
+            Some(_) if name == "n" || name == "last" => {
+                Err(Error::PageInvalid(format!("parameter {name} is given more than once")))
+            }
             Some(_) => Err(Error::ParameterInvalid(format!("parameter {name} is given more than once"))),
         }
     }

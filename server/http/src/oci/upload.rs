@@ -36,9 +36,8 @@ pub(crate) async fn begin(
     } else if let Some(digest) = parameters.one("digest")? {
         let digest: Digest = digest.parse()?;
         let timer = app.metrics.transfer("upload", repository.namespace());
-        let size = announced(parts).unwrap_or_default();
         let body = incoming(parts, body, app.options.max_body)?;
-        app.artifacts.push_blob(call, repository, &digest, body).await?;
+        let size = app.artifacts.push_blob(call, repository, &digest, body).await?;
         timer.done("blob", size);
         return Ok(created(repository, &digest));
     }
@@ -86,9 +85,8 @@ pub(crate) async fn finish(
         .ok_or_else(|| Error::DigestInvalid("the parameter digest is missing: it names the whole blob".to_owned()))?;
     let digest: Digest = digest.parse()?;
     let start = content_range(parts)?;
-    let size = announced(parts).unwrap_or_default();
     let body = incoming(parts, body, app.options.max_body)?;
-    app.artifacts.finish_upload(call, repository, id, start, &digest, body).await?;
+    let size = app.artifacts.finish_upload(call, repository, id, start, &digest, body).await?;
     timer.done("blob", size);
     Ok(created(repository, &digest))
 }

@@ -46,7 +46,8 @@ fn place(error: &Error) -> (StatusCode, &'static str, &'static str) {
         Error::Unauthenticated | Error::CredentialsInvalid(_) => (StatusCode::UNAUTHORIZED, "unauthorized", CLIENT),
         Error::InsufficientScope(_) => (StatusCode::FORBIDDEN, "insufficient_permissions", CLIENT),
         Error::Denied(_) => (StatusCode::FORBIDDEN, "forbidden", CLIENT),
-        Error::NameUnknown(_)
+        Error::NotFound(_)
+        | Error::NameUnknown(_)
         | Error::ManifestUnknown(_)
         | Error::BlobUnknown(_)
         | Error::UploadUnknown
@@ -70,6 +71,7 @@ fn place(error: &Error) -> (StatusCode, &'static str, &'static str) {
         | Error::UploadInvalid(_)
         | Error::BodyIncomplete
         | Error::ParameterInvalid(_)
+        | Error::PageInvalid(_)
         | Error::BucketNameInvalid(_)
         | Error::KeyInvalid(_)
         | Error::KeyTooLong

@@ -3,12 +3,17 @@
 
 use axum::http::StatusCode;
 use s3s::dto::*;
-use s3s::{S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3Request, S3Response, S3Result};
 
 use super::bucket::owner;
 use super::translate::key;
 use super::{Ops, call};
 use crate::error::{custom, to_s3};
+
+/// The answer where S3 says that something was not configured.
+fn missing<T>(code: &str, message: &'static str) -> S3Result<T> {
+    Err(custom(code, StatusCode::NOT_FOUND, message))
+}
 
 /// Answers of a bucket that exists.
 macro_rules! answers {
@@ -24,36 +29,32 @@ answers! {
     bucket_acl(GetBucketAclInput) -> GetBucketAclOutput =
         Ok(GetBucketAclOutput { grants: Some(vec![full_control()]), owner: Some(owner()) });
     policy(GetBucketPolicyInput) -> GetBucketPolicyOutput =
-        Err(s3_error!(NoSuchBucketPolicy, "The bucket policy does not exist"));
+        missing("NoSuchBucketPolicy", "The bucket policy does not exist");
     policy_status(GetBucketPolicyStatusInput) -> GetBucketPolicyStatusOutput =
-        Err(s3_error!(NoSuchBucketPolicy, "The bucket policy does not exist"));
+        missing("NoSuchBucketPolicy", "The bucket policy does not exist");
     lifecycle(GetBucketLifecycleConfigurationInput) -> GetBucketLifecycleConfigurationOutput =
-        Err(s3_error!(NoSuchLifecycleConfiguration, "The lifecycle configuration does not exist"));
+        missing("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist");
     cors(GetBucketCorsInput) -> GetBucketCorsOutput =
-        Err(s3_error!(NoSuchCORSConfiguration, "The CORS configuration does not exist"));
+        missing("NoSuchCORSConfiguration", "The CORS configuration does not exist");
     encryption(GetBucketEncryptionInput) -> GetBucketEncryptionOutput =
-        Err(s3_error!(ServerSideEncryptionConfigurationNotFoundError, "The server side encryption configuration was not found"));
+        missing("ServerSideEncryptionConfigurationNotFoundError", "The server side encryption configuration was not found");
     website(GetBucketWebsiteInput) -> GetBucketWebsiteOutput =
-        Err(s3_error!(NoSuchWebsiteConfiguration, "The specified bucket does not have a website configuration"));
+        missing("NoSuchWebsiteConfiguration", "The specified bucket does not have a website configuration");
     logging(GetBucketLoggingInput) -> GetBucketLoggingOutput = Ok(GetBucketLoggingOutput::default());
     request_payment(GetBucketRequestPaymentInput) -> GetBucketRequestPaymentOutput =
         Ok(GetBucketRequestPaymentOutput { payer: Some(Payer::from_static(Payer::BUCKET_OWNER)) });
     accelerate(GetBucketAccelerateConfigurationInput) -> GetBucketAccelerateConfigurationOutput =
         Ok(GetBucketAccelerateConfigurationOutput::default());
     replication(GetBucketReplicationInput) -> GetBucketReplicationOutput =
-        Err(s3_error!(ReplicationConfigurationNotFoundError, "The replication configuration was not found"));
+        missing("ReplicationConfigurationNotFoundError", "The replication configuration was not found");
     notification(GetBucketNotificationConfigurationInput) -> GetBucketNotificationConfigurationOutput =
         Ok(GetBucketNotificationConfigurationOutput::default());
     ownership(GetBucketOwnershipControlsInput) -> GetBucketOwnershipControlsOutput =
-        Err(s3_error!(OwnershipControlsNotFoundError, "The bucket ownership controls were not found"));
+        missing("OwnershipControlsNotFoundError", "The bucket ownership controls were not found");
     object_lock(GetObjectLockConfigurationInput) -> GetObjectLockConfigurationOutput =
-        Err(s3_error!(ObjectLockConfigurationNotFoundError, "Object Lock configuration does not exist for this bucket"));
+        missing("ObjectLockConfigurationNotFoundError", "Object Lock configuration does not exist for this bucket");
     public_access(GetPublicAccessBlockInput) -> GetPublicAccessBlockOutput =
-        Err(custom(
-            "NoSuchPublicAccessBlockConfiguration",
-            StatusCode::NOT_FOUND,
-            "The public access block configuration was not found",
-        ));
+        missing("NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found");
 }
 
 fn full_control() -> Grant {

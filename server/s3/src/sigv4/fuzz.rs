@@ -79,17 +79,17 @@ pub fn decoder(data: &[u8]) {
     let trailer = (form & 1 == 1).then(|| vec!["x-amz-checksum-crc32".to_owned()]);
     let chain = (form & 2 == 2).then(chain);
     let mut decoder = Decoder::new(Form { chain, declared: u64::from(*declared), trailer });
-    let mut decoded = 0;
+    let mut length = 0;
     for piece in body.chunks(usize::from(*step).max(1)) {
         let mut input = Bytes::copy_from_slice(piece);
         while !input.is_empty() {
             let Ok(bytes) = decoder.push(&mut input) else { return };
-            decoded += bytes.map_or(0, |bytes| bytes.len());
-            assert!(decoded <= usize::from(*declared), "more than declared");
+            length += bytes.map_or(0, |bytes| bytes.len());
+            assert!(length <= usize::from(*declared), "more than declared");
         }
     }
     if decoder.end().is_ok() {
-        assert_eq!(decoded, usize::from(*declared), "the body is whole but short");
+        assert_eq!(length, usize::from(*declared), "the body is whole but short");
     }
 }
 

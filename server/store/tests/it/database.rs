@@ -51,7 +51,7 @@ pub(crate) async fn postgres() -> Fresh {
 }
 
 async fn open(url: String, directory: Option<TempDir>) -> Fresh {
-    let store = Store::open(&Options { url: url.clone(), max_connections: 16 }).await.unwrap();
+    let store = Store::open(&Options { url: url.clone(), max_connections: 16, create: true }).await.unwrap();
     store.migrate().await.unwrap();
     Fresh { store, url, _directory: directory }
 }

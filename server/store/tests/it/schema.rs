@@ -43,7 +43,7 @@ async fn replicas_may_migrate_at_once(store: &Fresh) {
     let replicas = (0..4).map(|_| {
         let url = store.url.clone();
         tokio::spawn(async move {
-            let replica = Store::open(&Options { url, max_connections: 2 }).await.unwrap();
+            let replica = Store::open(&Options { url, max_connections: 2, create: true }).await.unwrap();
             replica.migrate().await.unwrap();
             replica.info().await.unwrap()
         })

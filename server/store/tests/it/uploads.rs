@@ -129,6 +129,6 @@ async fn a_segment_that_the_sweep_took_refuses_the_commit(store: &Fresh) {
     let key = &swept.key;
     store.execute(format!("INSERT INTO segment (key, state, start, size) VALUES ('{key}', 'dead', 0, 5)")).await;
     let content = NewContent { content: Content::Segments(vec![swept]), ..inline("hello") };
-    assert!(matches!(store.commit_blob(commit("team/a", content)).await, Err(Error::UploadInvalid(_))));
+    assert!(matches!(store.commit_blob(commit("team/a", content)).await, Err(Error::Conflict)));
     assert!(store.blob(&repository("team/a"), &sha256("hello")).await.unwrap().is_none());
 }

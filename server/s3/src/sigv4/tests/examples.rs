@@ -94,7 +94,7 @@ fn presigned_url() {
 fn chunks(signatures: [&str; 3], end: &str) -> Vec<u8> {
     let [first, second, last] = signatures;
     let mut body = format!("10000;chunk-signature={first}\r\n").into_bytes();
-    body.extend([b'a'; 65536]);
+    body.extend(vec![b'a'; 65536]);
     body.extend(format!("\r\n400;chunk-signature={second}\r\n").into_bytes());
     body.extend([b'a'; 1024]);
     body.extend(format!("\r\n0;chunk-signature={last}\r\n{end}\r\n").into_bytes());

@@ -36,10 +36,10 @@ fn streaming(kind: &str, length: usize) -> Signer {
 
 fn framed(signed: bool, data: &[u8], size: usize) -> (Signer, Vec<u8>) {
     let kind = if signed { "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" } else { "STREAMING-UNSIGNED-PAYLOAD-TRAILER" };
-    let signer = streaming(kind, data.len());
-    let (_, seed) = signer.clone().sign_with_seed("");
-    let body = signer.chunks(signed.then_some(&*seed), data, size, &CRC);
-    (signer, body)
+    let request = streaming(kind, data.len());
+    let (_, seed) = request.clone().sign_with_seed("");
+    let body = request.chunks(signed.then_some(&*seed), data, size, &CRC);
+    (request, body)
 }
 
 proptest! {
@@ -100,7 +100,9 @@ proptest! {
         prop_assume!(meaning(&changed) != meaning(&target));
         let Ok(uri) = changed.parse() else { return Ok(()) };
         *request.uri_mut() = uri;
-        prop_assert!(front().authenticate(request).is_err() , "{}", changed);
+        // without its question mark a URL is just a path that nobody has signed
+        let outcome = front().authenticate(request);
+        prop_assert!(outcome.is_err() || !changed.contains('?'), "{}", changed);
     }
 
     #[test]
@@ -148,16 +150,21 @@ proptest! {
     }
 }
 
-/// What a target asks for: its path and its pairs, decoded and without order; or nothing sensible.
-fn meaning(target: &str) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
+/// What a target asks for: its path and its pairs, decoded and without order. The name of the signature itself, which
+/// is not signed, may be in any case.
+fn meaning(target: &str) -> (Vec<u8>, Vec<Vec<u8>>) {
     let unescape = |text: &str| percent_encoding::percent_decode_str(text).collect::<Vec<u8>>();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let pair = |pair: &str| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let form = |text: &str| unescape(&text.replace('+', " "));
-        [form(name), b"=".to_vec(), form(value)].concat()
+        let mut name = form(name);
+        if name.eq_ignore_ascii_case(b"x-amz-signature") {
+            name.make_ascii_lowercase();
+        }
+        [name, b"=".to_vec(), form(value)].concat()
     };
     let mut pairs: Vec<_> = query.split('&').filter(|pair| !pair.is_empty()).map(pair).collect();
     pairs.sort();
-    Some((unescape(path), pairs))
+    (unescape(path), pairs)
 }

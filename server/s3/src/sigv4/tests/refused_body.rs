@@ -6,7 +6,7 @@ use http_body_util::BodyExt as _;
 use sha2::{Digest as _, Sha256};
 
 use super::signer::Signer;
-use super::{AuthError, PayloadHash, front, payload, read, request, stream_error};
+use super::{AuthError, EMPTY, PayloadHash, front, payload, read, request, stream_error};
 
 const SIGNED: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
 const SIGNED_TRAILER: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER";
@@ -187,6 +187,22 @@ fn kinds() {
     assert_eq!(refused.message(), "Missing required header for this request: x-amz-content-sha256");
     let anonymous = request("PUT", "/b/k", &[("x-amz-content-sha256", SIGNED)], "");
     assert_eq!(front().authenticate(anonymous).unwrap_err().code(), "InvalidRequest");
+}
+
+/// The JS SDK says it in the query.
+#[test]
+fn digests_of_presigned_urls() {
+    let code = |header: &str, query: &str, line: &str| {
+        let signer = Signer::new("PUT", "/b/k").query("X-Amz-Content-Sha256", query);
+        let signer = if header.is_empty() { signer } else { signer.header("x-amz-content-sha256", header) };
+        let request = signer.with(|it| line.clone_into(&mut it.sha256)).presign("");
+        front().authenticate(request).map_or_else(|error| error.code(), |_| "passed")
+    };
+    assert_eq!(code("", EMPTY, EMPTY), "passed");
+    assert_eq!(code(EMPTY, EMPTY, EMPTY), "passed");
+    assert_eq!(code("", EMPTY, "UNSIGNED-PAYLOAD"), "SignatureDoesNotMatch");
+    assert_eq!(code(EMPTY, "UNSIGNED-PAYLOAD", "UNSIGNED-PAYLOAD"), "InvalidArgument");
+    assert_eq!(code("UNSIGNED-PAYLOAD", EMPTY, EMPTY), "InvalidArgument");
 }
 
 /// Of a body that is wrong the last piece never comes out, even if all pieces are there.
