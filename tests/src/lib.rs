@@ -1,1 +1,28 @@
-//! 
+//! The harness of the black-box tests: the server as a process, what it stands on, and the clients that talk to it.
+//!
+//! [`backend`] makes a fresh database and storage, [`server`] runs the binary on it, [`cluster`] runs three of them
+//! behind a [`proxy`]. [`tools`] obtains and runs the real clients, [`client`] is a small typed one for what they
+//! cannot say, [`layout`] makes images for them. Nothing here knows the server's code.
+#![expect(clippy::panic, clippy::missing_panics_doc, reason = "test code: it panics with a message that says why")]
+#![expect(clippy::return_self_not_must_use, reason = "a check of a reply returns it for more checks, or for nothing")]
+
+pub mod backend;
+pub mod client;
+pub mod cluster;
+pub mod layout;
+pub mod proxy;
+pub mod s3;
+pub mod server;
+pub mod tools;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long anything may take before a test gives up: far beyond what a loaded machine needs.
+pub const DEADLINE: Duration = Duration::from_secs(90);
+
+/// The workspace's root folder.
+pub fn workspace() -> PathBuf {
+    let tests = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().expect("the tests package lies in the workspace").to_owned()
+}

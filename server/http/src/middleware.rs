@@ -1,5 +1,7 @@
 //! What happens to every request: an id, a log line, metrics, limits; and answers where no handler is.
 
+mod drain;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -30,8 +32,14 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
     request.extensions_mut().insert(request_id);
     let line = Line::of(&request);
     let active = app.metrics.active_request();
+    let body = drain::Tapped::tap(&mut request);
     let mut response = next.run(request).await;
     drop(active);
+    if let Some(body) = body
+        && (response.status().is_client_error() || response.status().is_server_error())
+    {
+        body.drain().await;
+    }
     if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }

@@ -1,10 +1,10 @@
 //! The way of a request: front, identity, codec.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
-use http_body_util::Limited;
+use http_body_util::{BodyExt as _, Limited};
 use s3s::host::SingleDomain;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::validation::NameValidation;
@@ -12,9 +12,9 @@ use s3s::{S3Error, S3ErrorCode};
 use zot_domain::identity::RequestId;
 use zot_domain::{Buckets, Call, Principal, Result};
 
-use crate::error::to_s3;
+use crate::error::{custom, to_s3};
 use crate::ops::Ops;
-use crate::sigv4::{Access, AuthError, Config, Front, Keys};
+use crate::sigv4::{Access, AuthError, Config, Front, Keys, stream_error};
 
 /// Who is behind an access that the front let pass. Headers are there for schemes that are not S3's.
 pub type Identify = Arc<dyn Fn(&Access, &HeaderMap) -> Result<Principal> + Send + Sync>;
@@ -68,7 +68,10 @@ impl Door {
         let (mut response, principal) = match self.admit(request, request_id) {
             Ok(request) => {
                 let principal = request.extensions().get::<Call>().map(|call| call.principal.clone());
-                (self.operate(cut(request, prefix)).await, principal)
+                let (request, spoiled) = watched(request);
+                let response = self.operate(cut(request, prefix)).await;
+                // a body that turned out not to be the one that was signed: its own code, whatever the codec made of it
+                (spoiled.take().map_or(response, |error| answer(refused(&error))), principal)
             }
             Err(error) => (answer(error), None),
         };
@@ -126,8 +129,39 @@ impl Door {
     }
 }
 
+/// What went wrong with a body's signature while it was read.
+#[derive(Clone, Default)]
+struct Spoiled(Arc<Mutex<Option<AuthError>>>);
+
+impl Spoiled {
+    fn take(&self) -> Option<AuthError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// The request with a body that notes why it breaks.
+fn watched(request: Request<Body>) -> (Request<Body>, Spoiled) {
+    let spoiled = Spoiled::default();
+    let note = spoiled.clone();
+    let request = request.map(|body| {
+        Body::new(body.map_err(move |error| {
+            if let Some(refused) = stream_error(&error) {
+                *note.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(refused.clone());
+            }
+            error
+        }))
+    });
+    (request, spoiled)
+}
+
 /// The request as the codec wants it: at the root.
 fn cut(mut request: Request<Body>, prefix: &str) -> Request<Body> {
+    // over HTTP/2 the host is in the URI alone, and the codec looks for it in the header
+    if !request.headers().contains_key(header::HOST)
+        && let Some(host) = request.uri().authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok())
+    {
+        request.headers_mut().insert(header::HOST, host);
+    }
     let uri = request.uri();
     let path = uri.path().strip_prefix(prefix).unwrap_or(uri.path());
     let slash = if path.starts_with('/') { "" } else { "/" };
@@ -139,10 +173,7 @@ fn cut(mut request: Request<Body>, prefix: &str) -> Request<Body> {
 }
 
 fn refused(error: &AuthError) -> S3Error {
-    let code = S3ErrorCode::from_bytes(error.code().as_bytes());
-    let mut answer = S3Error::with_message(code.unwrap_or(S3ErrorCode::AccessDenied), error.message());
-    answer.set_status_code(error.status());
-    answer
+    custom(error.code(), error.status(), error.message())
 }
 
 fn answer(error: S3Error) -> Response<Body> {

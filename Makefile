@@ -1,0 +1,53 @@
+# `make help` lists the targets. CI calls the same ones.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+DATA ?= $(CURDIR)/data
+PORT ?= 8080
+S3_PORT ?= 9000
+ARGS ?=
+
+.PHONY: help
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## start the store on SQLite and a local directory (DATA=./data PORT=8080 S3_PORT=9000), loopback only
+	cargo build --release -p zot-artifact-store
+	@printf '\nThe store will listen on localhost:%s (OCI, REST, S3 under /s3) and localhost:%s (S3). Three commands to try:\n' $(PORT) $(S3_PORT)
+	@printf '  curl http://localhost:%s/health\n' $(PORT)
+	@printf '  oras push --plain-http localhost:%s/team/hello:v1 README.md:text/markdown\n' $(PORT)
+	@printf '  oras pull --plain-http localhost:%s/team/hello:v1 --output /tmp/hello\n\n' $(PORT)
+	target/release/zot-artifact-store serve --set storage.rootDirectory=$(DATA) --set http.address=127.0.0.1 \
+		--set http.port=$(PORT) --set extensions.s3api.port=$(S3_PORT) --set log.format=text $(ARGS)
+
+.PHONY: test
+test: ## all tests on real Postgres, MinIO and clients; JUnit in target/nextest/ci/junit.xml (ARGS= goes to nextest)
+	hack/test $(ARGS)
+
+.PHONY: e2e
+e2e: ## cluster tests
+	@echo 'There are no cluster tests yet: they come with the operator. `make test` covers the server.'
+
+.PHONY: soak
+soak: ## long rounds: large blobs, many clients (tests named soak_)
+	hack/test --run-ignored only -E 'test(/soak_/)' $(ARGS)
+
+.PHONY: bench
+bench: ## throughput as ratios against a peer, in one run
+	hack/bench $(ARGS)
+
+.PHONY: lint
+lint: ## format, clippy, licences, sizes, paths named in documents
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	$$(hack/tool cargo-deny) check --hide-inclusion-graph bans licenses sources
+	hack/check-sizes
+
+.PHONY: coverage
+coverage: ## line coverage of our own code
+	hack/coverage $(ARGS)
+
+.PHONY: mutants
+mutants: ## mutation tests of the domain's rules (long)
+	$$(hack/tool cargo-mutants) --package zot-domain $(ARGS)

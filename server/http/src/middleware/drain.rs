@@ -1,0 +1,81 @@
+//! Refusals that the client gets to see: a body that nobody read is read away before the answer goes out.
+//!
+//! Who closes a connection while the other side still sends makes the kernel throw away the answer with it; a client
+//! that pushes a large blob would see "connection reset" in place of "403". Bounded in bytes and time.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::Request;
+use axum::http::{Version, header};
+use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt as _;
+
+/// Most bytes that are read away.
+const DRAIN_MAX: usize = 256 * 1024 * 1024;
+/// For at most this long.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A request's body, held twice: by the handler, and by who may have to drain it.
+#[derive(Clone)]
+pub(crate) struct Tapped {
+    body: Arc<Mutex<Body>>,
+    polled: Arc<AtomicBool>,
+    waits: bool,
+}
+
+impl Tapped {
+    /// Puts a tapped body into the request; none where the protocol needs no draining.
+    pub(crate) fn tap(request: &mut Request) -> Option<Self> {
+        if request.version() > Version::HTTP_11 || request.body().is_end_stream() {
+            return None;
+        }
+        let waits = request.headers().contains_key(header::EXPECT);
+        let body = Arc::new(Mutex::new(std::mem::take(request.body_mut())));
+        let tapped = Self { body, polled: Arc::new(AtomicBool::new(false)), waits };
+        *request.body_mut() = Body::new(tapped.clone());
+        Some(tapped)
+    }
+
+    /// Reads away what is left. A client that waits for `100 Continue` has sent nothing yet, and need not.
+    pub(crate) async fn drain(mut self) {
+        if self.waits && !self.polled.load(Ordering::Relaxed) {
+            return;
+        }
+        let read = async {
+            let mut left = DRAIN_MAX;
+            while let Some(Ok(frame)) = self.frame().await {
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                match left.checked_sub(length) {
+                    Some(rest) => left = rest,
+                    None => return,
+                }
+            }
+        };
+        // a client that goes on for longer sees the reset
+        let _ = tokio::time::timeout(DRAIN_TIMEOUT, read).await;
+    }
+}
+
+impl HttpBody for Tapped {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        self.polled.store(true, Ordering::Relaxed);
+        let mut body = self.body.lock().unwrap_or_else(PoisonError::into_inner);
+        Pin::new(&mut *body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.lock().unwrap_or_else(PoisonError::into_inner).is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.lock().unwrap_or_else(PoisonError::into_inner).size_hint()
+    }
+}

@@ -1,0 +1,152 @@
+//! A load balancer for tests: each request goes to the next upstream in turn, so that no two requests of a client are
+//! likely to meet the same replica.
+//!
+//! Bodies stream both ways and `Host` is kept. A failed upstream answers 502: retrying is the client's business.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http_body_util::channel::Channel;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Either, Empty, Full};
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{CONNECTION, EXPECT, HeaderName, UPGRADE};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode, Uri};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+/// What concerns one connection only.
+const HOP_BY_HOP: [HeaderName; 4] = [CONNECTION, EXPECT, UPGRADE, HeaderName::from_static("keep-alive")];
+
+/// A running proxy; dropping it ends it.
+pub struct Proxy {
+    address: SocketAddr,
+    rotation: Arc<Mutex<Rotation>>,
+    accepting: JoinHandle<()>,
+}
+
+/// Whose turn it is.
+struct Rotation {
+    upstreams: Vec<SocketAddr>,
+    /// Requests passed on so far.
+    passed: usize,
+}
+
+impl Proxy {
+    /// Listens on a free port of loopback and passes requests on to these.
+    pub async fn start(upstreams: Vec<SocketAddr>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let address = listener.local_addr().expect("the listener's address");
+        let rotation = Arc::new(Mutex::new(Rotation { upstreams, passed: 0 }));
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&rotation)));
+        Self { address, rotation, accepting }
+    }
+
+    /// Where clients reach it.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Sends no further requests to this upstream.
+    pub fn take_out(&self, upstream: SocketAddr) {
+        self.lock().upstreams.retain(|address| *address != upstream);
+    }
+
+    /// Sends requests to this upstream too.
+    pub fn put_in(&self, upstream: SocketAddr) {
+        self.lock().upstreams.push(upstream);
+    }
+
+    /// How many requests were passed on.
+    pub fn passed(&self) -> usize {
+        self.lock().passed
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Rotation> {
+        self.rotation.lock().expect("no panic while the lock is held")
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+type Upstream = Client<HttpConnector, Passed>;
+/// The body of a request. None at all stays none: it must not become an empty one of unknown length.
+type Passed = Either<Channel<Bytes, hyper::Error>, Empty<Bytes>>;
+type Body = BoxBody<Bytes, hyper::Error>;
+
+async fn accept(listener: TcpListener, rotation: Arc<Mutex<Rotation>>) {
+    // without a pool: a connection kept open to a replica that was killed since would look like its failure
+    let client: Upstream = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
+    loop {
+        if let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(connection(stream, client.clone(), Arc::clone(&rotation)));
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, client: Upstream, rotation: Arc<Mutex<Rotation>>) {
+    let service = service_fn(move |request| {
+        let (client, upstream) = (client.clone(), next(&rotation));
+        async move { Ok::<_, Infallible>(pass_on(&client, upstream, request).await) }
+    });
+    // an error is a client that went away
+    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+/// The upstream whose turn it is, if there is any.
+fn next(rotation: &Mutex<Rotation>) -> Option<SocketAddr> {
+    let mut rotation = rotation.lock().expect("no panic while the lock is held");
+    let turn = rotation.passed.checked_rem(rotation.upstreams.len())?;
+    rotation.passed += 1;
+    Some(rotation.upstreams[turn])
+}
+
+async fn pass_on(client: &Upstream, upstream: Option<SocketAddr>, mut request: Request<Incoming>) -> Response<Body> {
+    let Some(upstream) = upstream else { return failed("no upstream is left") };
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let Ok(uri) = format!("http://{upstream}{path}").parse::<Uri>() else { return failed("the path is no URI") };
+    *request.uri_mut() = uri;
+    for name in &HOP_BY_HOP {
+        request.headers_mut().remove(name);
+    }
+    match client.request(request.map(pump)).await {
+        Ok(response) => response.map(BodyExt::boxed),
+        Err(error) => failed(&format!("upstream {upstream}: {error}")),
+    }
+}
+
+/// Passes a body on, and reads it to its end even when the upstream has answered before that: a client that still
+/// writes while its connection is closed may never see the answer.
+fn pump(mut body: Incoming) -> Passed {
+    if body.is_end_stream() {
+        return Either::Right(Empty::new());
+    }
+    let (mut sender, channel) = Channel::new(1);
+    tokio::spawn(async move {
+        let mut wanted = true;
+        while let Some(frame) = body.frame().await {
+            match frame {
+                Ok(frame) if wanted => wanted = sender.send(frame).await.is_ok(),
+                Ok(_) => {}
+                Err(error) => return sender.abort(error),
+            }
+        }
+    });
+    Either::Left(channel)
+}
+
+fn failed(why: &str) -> Response<Body> {
+    let body = Full::new(Bytes::from(format!("test proxy: {why}\n"))).map_err(|never| match never {}).boxed();
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::BAD_GATEWAY;
+    response
+}

@@ -1,0 +1,23 @@
+//! The black-box tests: the real binary on real databases and storages, under real clients. `docs/TESTING.md` says how
+//! to run one.
+
+mod clients;
+mod conformance;
+mod crash;
+mod refusals;
+mod replicas;
+mod s3;
+mod soak;
+
+/// Runs each test on both backends, under names that say so.
+macro_rules! on_both_backends {
+    ($($test:ident),+ $(,)?) => {
+        mod on_sqlite_and_disk {
+            $(#[tokio::test] async fn $test() { super::$test(zot_tests::backend::Backend::SqliteDisk).await })+
+        }
+        mod on_postgres_and_s3 {
+            $(#[tokio::test] async fn $test() { super::$test(zot_tests::backend::Backend::PostgresS3).await })+
+        }
+    };
+}
+use on_both_backends;

@@ -1,0 +1,35 @@
+//! The S3 door under real clients: on both backends, at the root of its own port and under `/s3`, and through a proxy
+//! that gives each request to another of three replicas.
+
+mod clients;
+mod large;
+mod suite;
+mod two_doors;
+
+use std::net::SocketAddr;
+
+use zot_tests::backend::Backend;
+use zot_tests::server::{ADMIN, Server, Setup};
+use zot_tests::tools::Run;
+
+/// A guarded server whose S3 door has a port of its own.
+async fn guarded(backend: Backend) -> Server {
+    Setup::on(&backend.fresh().await).with_access_control().with_s3_port().start().await
+}
+
+/// Where the door is at the root of its own port.
+fn root(address: SocketAddr) -> String {
+    format!("http://{address}")
+}
+
+/// What the scripts under `tests/clients` want to know, and what AWS's own tools read.
+fn with_keys(run: Run, endpoint: &str) -> Run {
+    run.env("ENDPOINT", endpoint)
+        .env("ACCESS_KEY", ADMIN.id)
+        .env("SECRET_KEY", ADMIN.secret)
+        .env("OWNER", "tests")
+        .env("AWS_ACCESS_KEY_ID", ADMIN.id)
+        .env("AWS_SECRET_ACCESS_KEY", ADMIN.secret)
+        .env("AWS_DEFAULT_REGION", "us-east-1")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+}
