@@ -19,9 +19,9 @@ use crate::wire;
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Error> {
     match arguments.command.unwrap_or(Command::Serve { dry_run: false }) {
         Command::Serve { dry_run: false } => serve::run(settings(&arguments.settings)?).await,
-        Command::Serve { dry_run: true } => check_config::run(settings(&arguments.settings)?, false),
+        Command::Serve { dry_run: true } => check_config::run(&settings(&arguments.settings)?, false),
         Command::CheckConfig { schema: true, .. } => check_config::schema(),
-        Command::CheckConfig { print, schema: false } => check_config::run(settings(&arguments.settings)?, print),
+        Command::CheckConfig { print, schema: false } => check_config::run(&settings(&arguments.settings)?, print),
         Command::Migrate => migrate(settings(&arguments.settings)?).await,
         Command::Status { json } => status::run(settings(&arguments.settings)?, json).await,
         Command::Health { url } => health::run(&url).await,

@@ -27,7 +27,7 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// A client that has not finished its TLS handshake after this long is cut off.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Requests in flight get this long to finish after the signal to stop.
-const STOP_TIMEOUT: Duration = Duration::from_secs(60);
+const STOP_TIMEOUT: Duration = Duration::from_mins(1);
 /// Streams of one HTTP/2 connection at a time.
 const STREAMS_MAX: u32 = 256;
 

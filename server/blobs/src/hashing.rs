@@ -11,13 +11,13 @@ const IN_PLACE: usize = 64 * 1024;
 
 /// A hasher that may be at work.
 pub(crate) enum HashTask {
-    Idle(Hasher),
+    Idle(Box<Hasher>),
     Busy(JoinHandle<Hasher>, Option<JoinHandle<ObjectHasher>>),
 }
 
 impl HashTask {
     pub(crate) fn new(hasher: Hasher) -> Self {
-        Self::Idle(hasher)
+        Self::Idle(Box::new(hasher))
     }
 
     /// Hands over a batch, having waited for the one before: at most two batches are in memory.
@@ -50,7 +50,7 @@ impl HashTask {
 
     async fn finish(self) -> Result<Hasher> {
         match self {
-            Self::Idle(hasher) => Ok(hasher),
+            Self::Idle(hasher) => Ok(*hasher),
             Self::Busy(digest, object) => {
                 let failed = |error| Error::Internal(format!("hashing: {error}"));
                 let mut hasher = digest.await.map_err(failed)?;

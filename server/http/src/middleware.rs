@@ -108,19 +108,19 @@ pub(crate) async fn limits(State(app): State<App>, request: Request, next: Next)
     }
     let context = oci::error::Context::of(&app, &request);
     if app.options.max_concurrent_requests.is_some_and(|most| app.metrics.active() > most) {
-        return shed(&app, overloaded(), &context);
+        return shed(&app, &overloaded(), &context);
     }
     match app.options.request_timeout {
         None => next.run(request).await,
         Some(limit) => match tokio::time::timeout(limit, next.run(request)).await {
             Ok(response) => response,
-            Err(_) => shed(&app, timed_out(), &context),
+            Err(_) => shed(&app, &timed_out(), &context),
         },
     }
 }
 
-fn shed(app: &App, error: Error, context: &oci::error::Context) -> Response {
-    app.metrics.failed(&error);
+fn shed(app: &App, error: &Error, context: &oci::error::Context) -> Response {
+    app.metrics.failed(error);
     oci::error::respond(error, context)
 }
 
@@ -147,7 +147,6 @@ pub(crate) async fn method_not_allowed() -> Response {
 }
 
 /// A handler that panicked: a fault of ours, logged by the panic hook, and nothing of it for the client.
-#[expect(clippy::needless_pass_by_value, reason = "the signature is tower-http's")]
 pub(crate) fn panicked(_panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
     plain(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "internal server error")
 }

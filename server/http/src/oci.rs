@@ -60,7 +60,7 @@ pub(crate) async fn serve(
         {
             app.metrics.transfer_failed(operation);
         }
-        respond(error, &context)
+        respond(&error, &context)
     });
     if head {
         *response.body_mut() = axum::body::Body::empty();

@@ -9,7 +9,8 @@ use zot_domain::Error;
 /// Seconds after which a client may try again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
-/// The S3 error of a domain error. No wildcard: a new error has to be placed.
+/// The S3 error of a domain error.
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
 pub(crate) fn to_s3(error: Error) -> S3Error {
     let (code, status) = code_of(&error);
     let message = match &error {
@@ -19,7 +20,7 @@ pub(crate) fn to_s3(error: Error) -> S3Error {
     match &error {
         Error::Internal(_) => tracing::error!(%error, "internal error"),
         Error::Unavailable { component, source } => {
-            tracing::error!(component, error = %source, "a component is not available")
+            tracing::error!(component, error = %source, "a component is not available");
         }
         _ => tracing::debug!(%error, code = code.as_str(), "refused"),
     }
@@ -55,6 +56,7 @@ pub(crate) fn custom(code: &str, status: StatusCode, message: impl Into<std::bor
     error
 }
 
+/// No wildcard: a new error has to be placed.
 fn code_of(error: &Error) -> (S3ErrorCode, StatusCode) {
     use S3ErrorCode as Code;
     match error {

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::wire;
 
 /// Settings that could be loaded are valid; the rest is warnings.
-pub(crate) fn run(loaded: Loaded, shown: bool) -> Result<ExitCode, Error> {
+pub(crate) fn run(loaded: &Loaded, shown: bool) -> Result<ExitCode, Error> {
     for warning in loaded.warnings.iter().chain(&wire::warnings(&loaded.settings)) {
         eprintln!("Warning: {warning}");
     }

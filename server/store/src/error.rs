@@ -64,7 +64,7 @@ pub(crate) fn is_retryable(error: &sqlx::Error) -> bool {
 
 /// Whether a key was there already: of an audit row, as all other inserts expect conflicts.
 pub(crate) fn is_duplicate(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|error| error.is_unique_violation())
+    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }
 
 /// Whether the connection was lost, so that a COMMIT may or may not have happened.
@@ -79,7 +79,7 @@ pub(crate) fn is_lost(error: &sqlx::Error) -> bool {
 }
 
 fn code(error: &sqlx::Error) -> Option<String> {
-    error.as_database_error().and_then(|e| e.code()).map(|c| c.into_owned())
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).map(std::borrow::Cow::into_owned)
 }
 
 /// The store's word for what the database said.

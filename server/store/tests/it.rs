@@ -2,6 +2,8 @@
 //!
 //! Postgres comes from `ZOT_TEST_POSTGRES_URL`, which `hack/with-services` sets.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where something is not as it should be")]
+
 #[path = "it/database.rs"]
 mod database;
 #[path = "it/listing.rs"]

@@ -75,7 +75,10 @@ impl Buckets {
         let mut page = VersionListing { versions: Vec::new(), prefixes: Vec::new(), next: None };
         let limit = query.limit.min(PAGE_MAX) as usize;
         let mut last = None;
-        while limit > 0 {
+        if limit == 0 {
+            return Ok(page);
+        }
+        loop {
             let batch = self.objects.list_versions(cursor.query(&query)).await?;
             let Some(found) = batch.into_iter().next_many(&mut cursor, query.prefix, query.delimiter) else { break };
             for item in found {

@@ -89,8 +89,7 @@ impl Buckets {
     pub async fn upload_part(
         &self,
         call: &Call,
-        bucket: &str,
-        key: &ObjectKey,
+        (bucket, key): (&str, &ObjectKey),
         id: &str,
         number: i64,
         mut expected: Expected,
@@ -154,7 +153,7 @@ impl Buckets {
             return Err(Error::ParameterInvalid(format!("the source has {} bytes, less than the range", from.size)));
         }
         let body = self.open(&from.content, range);
-        self.upload_part(call, bucket, key, id, number, Expected::default(), body).await
+        self.upload_part(call, (bucket, key), id, number, Expected::default(), body).await
     }
 
     /// An open upload.

@@ -57,8 +57,7 @@ impl Buckets {
     pub async fn put_object(
         &self,
         call: &Call,
-        bucket: &str,
-        key: &ObjectKey,
+        (bucket, key): (&str, &ObjectKey),
         attributes: Attributes,
         condition: WriteCondition,
         expected: Expected,
@@ -140,7 +139,7 @@ fn named(content: Content, digests: &Digests) -> Content {
             }
             Content::Segments(segments)
         }
-        inline => inline,
+        inline @ Content::Inline(_) => inline,
     }
 }
 

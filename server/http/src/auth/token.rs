@@ -1,6 +1,6 @@
 //! The registry token protocol: a client that was challenged gets a token for a scope.
 //!
-//! Sources: Docker Registry v2 *Token Authentication* (GET) and *OAuth2* (POST). What is asked for beyond the caller's
+//! Sources: Docker Registry v2 *Token Authentication* (GET) and *`OAuth2`* (POST). What is asked for beyond the caller's
 //! rights is left out, never refused whole; an anonymous caller gets what everybody may do.
 
 use axum::Form;
@@ -106,13 +106,14 @@ pub(crate) async fn get(
     Extension(request_id): Extension<RequestId>,
     Query(parameters): Query<Vec<(String, String)>>,
 ) -> Response {
-    let scopes = parameters.iter().filter(|(name, _)| name == "scope").map(|(_, value)| value.as_str()).collect();
-    let issued = caller.call(request_id).and_then(|call| issue(&app, &call.principal, scopes));
+    let scopes = parameters.iter().filter(|(name, _)| name == "scope").map(|(_, value)| value.as_str());
+    let scopes: Vec<&str> = scopes.collect();
+    let issued = caller.call(request_id).and_then(|call| issue(&app, &call.principal, &scopes));
     // credentials are asked for by Basic here: a Bearer challenge would send the client round in a circle
     answer(&app, request_id, issued)
 }
 
-/// A request for a token by OAuth2.
+/// A request for a token by `OAuth2`.
 #[derive(Deserialize)]
 pub(crate) struct TokenRequest {
     grant_type: Option<String>,
@@ -127,19 +128,19 @@ pub(crate) async fn post(
     Extension(request_id): Extension<RequestId>,
     Form(request): Form<TokenRequest>,
 ) -> Response {
-    let scopes = request.scope.as_deref().unwrap_or_default().split_whitespace().collect();
+    let scopes: Vec<&str> = request.scope.as_deref().unwrap_or_default().split_whitespace().collect();
     let issued = match (request.grant_type.as_deref(), &request.username, &request.password) {
         (Some("password"), Some(id), Some(secret)) => {
             let checked = app.auth.check(id, secret);
             app.metrics.authenticated("access_key", checked.is_ok());
-            checked.and_then(|principal| issue(&app, &principal, scopes))
+            checked.and_then(|principal| issue(&app, &principal, &scopes))
         }
         _ => Err(Error::ParameterInvalid("grant_type must be password, with username and password".to_owned())),
     };
     answer(&app, request_id, issued)
 }
 
-fn issue(app: &App, principal: &Principal, scopes: Vec<&str>) -> Result<(String, i64)> {
+fn issue(app: &App, principal: &Principal, scopes: &[&str]) -> Result<(String, i64)> {
     if scopes.len() > SCOPES_MAX {
         return Err(Error::ParameterInvalid(format!("at most {SCOPES_MAX} scopes can be asked for at once")));
     }
@@ -170,7 +171,7 @@ fn answer(app: &App, request_id: RequestId, issued: Result<(String, i64)>) -> Re
             });
             (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
         }
-        Err(error) => respond(error, &Context::basic(app, request_id)),
+        Err(error) => respond(&error, &Context::basic(app, request_id)),
     }
 }
 

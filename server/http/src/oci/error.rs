@@ -66,20 +66,20 @@ fn token_realm(app: &App, headers: &HeaderMap, uri_host: Option<&str>) -> String
 }
 
 /// The answer to a failed request.
-pub(crate) fn respond(error: Error, context: &Context) -> Response {
-    let (status, code) = status_and_code(&error);
-    let detail = detail(&error, context);
-    let message = match &error {
+pub(crate) fn respond(error: &Error, context: &Context) -> Response {
+    let (status, code) = status_and_code(error);
+    let detail = detail(error, context);
+    let message = match error {
         Error::Internal(_) => "internal server error".to_owned(),
         shown => shown.to_string(),
     };
-    log(&error, status, &context.request_id);
+    log(error, status, &context.request_id);
     let body = Json(json!({"errors": [{"code": code, "message": message, "detail": detail}]}));
     let mut response = (status, [(API_VERSION, HeaderValue::from_static("registry/2.0"))], body).into_response();
     let headers = response.headers_mut();
-    match &error {
+    match error {
         Error::Unauthenticated | Error::CredentialsInvalid(_) | Error::InsufficientScope(_) => {
-            headers.insert(header::WWW_AUTHENTICATE, context.challenge.header(&error));
+            headers.insert(header::WWW_AUTHENTICATE, context.challenge.header(error));
         }
         Error::TooManyRequests(_) | Error::Unavailable { .. } | Error::Conflict => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
@@ -144,7 +144,7 @@ fn detail(error: &Error, context: &Context) -> Value {
     let mut detail = json!({"requestId": context.request_id});
     match error {
         Error::ManifestBlobUnknown(digests) => {
-            detail["digests"] = digests.iter().take(100).map(|digest| digest.as_str()).collect();
+            detail["digests"] = digests.iter().take(100).map(zot_domain::artifact::digest::Digest::as_str).collect();
         }
         Error::BlobUnknown(digest) => detail["digest"] = json!(digest.as_str()),
         _ => {}
@@ -170,7 +170,9 @@ impl Challenge {
             Self::Bearer { realm, service, scope } => {
                 let mut text = format!("Bearer realm=\"{realm}\",service=\"{service}\"");
                 if let Some(scope) = scope {
-                    text += &format!(",scope=\"{scope}\"");
+                    text.push_str(",scope=\"");
+                    text.push_str(scope);
+                    text.push('"');
                 }
                 match error {
                     Error::CredentialsInvalid(_) => text += ",error=\"invalid_token\"",

@@ -1,6 +1,11 @@
 //! Buckets: making, looking, listing, removing, location and versioning.
 
-use s3s::dto::*;
+use s3s::dto::{
+    Bucket, BucketLocationConstraint, BucketVersioningStatus, CreateBucketInput, CreateBucketOutput, DeleteBucketInput,
+    DeleteBucketOutput, GetBucketLocationInput, GetBucketLocationOutput, GetBucketVersioningInput,
+    GetBucketVersioningOutput, HeadBucketInput, HeadBucketOutput, ListBucketsInput, ListBucketsOutput, Owner,
+    PutBucketVersioningInput, PutBucketVersioningOutput,
+};
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 use zot_domain::ports::objects::Versioning;
 
@@ -25,7 +30,7 @@ pub(super) async fn create(
     let region = region.map(|region| region.as_str().to_owned()).filter(|region| !region.is_empty());
     let name = request.input.bucket;
     ops.buckets.create_bucket(&call, &name, region).await.map_err(to_s3)?;
-    Ok(S3Response::new(CreateBucketOutput { location: Some(format!("/{name}")), ..CreateBucketOutput::default() }))
+    Ok(S3Response::new(CreateBucketOutput { location: Some(format!("/{name}")) }))
 }
 
 pub(super) async fn head(ops: &Ops, request: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {

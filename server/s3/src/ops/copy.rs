@@ -1,6 +1,9 @@
 //! Copies of objects and parts. No byte moves for an object; a part is read and written once.
 
-use s3s::dto::*;
+use s3s::dto::{
+    CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopyPartResult, CopySource, MetadataDirective,
+    TaggingDirective, UploadPartCopyInput, UploadPartCopyOutput,
+};
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 use zot_domain::artifact::range::ByteRange;
 use zot_domain::bucket::condition::ReadCondition;
@@ -52,7 +55,7 @@ pub(super) async fn copy(ops: &Ops, mut request: S3Request<CopyObjectInput>) -> 
     let put = zot_domain::bucket::condition::WriteCondition::of(tag(if_match), tag(if_none_match)).map_err(to_s3)?;
     let from = Source { bucket: &bucket, key: &from, version_id: version_id.as_deref(), condition };
     let target = key(&input.key)?;
-    let copied = ops.buckets.copy_object(&call, from, &input.bucket, &target, replaced, tags, put).await;
+    let copied = ops.buckets.copy_object(&call, from, (&input.bucket, &target), replaced, tags, put).await;
     let copied = copied.map_err(to_s3)?;
     let mut result = CopyObjectResult {
         e_tag: etag(&copied.source.etag),

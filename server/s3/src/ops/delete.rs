@@ -1,6 +1,9 @@
 //! Deleting one object or many.
 
-use s3s::dto::*;
+use s3s::dto::{
+    DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, Error,
+    ObjectIdentifier,
+};
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 use zot_domain::bucket::condition::WriteCondition;
 

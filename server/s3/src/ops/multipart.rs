@@ -1,6 +1,11 @@
 //! Multipart uploads.
 
-use s3s::dto::*;
+use s3s::dto::{
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, ChecksumAlgorithm, ChecksumType,
+    CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart, CreateMultipartUploadInput,
+    CreateMultipartUploadOutput, Initiator, ListMultipartUploadsInput, ListMultipartUploadsOutput, ListPartsInput,
+    ListPartsOutput, MultipartUpload, Part, StorageClass, UploadPartInput, UploadPartOutput,
+};
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 use zot_domain::bucket::checksum::{Algorithm, Kind};
 use zot_domain::bucket::multipart::NamedPart;
@@ -74,7 +79,7 @@ pub(super) async fn part(ops: &Ops, mut request: S3Request<UploadPartInput>) -> 
     let input = request.input;
     let (object, number) = (key(&input.key)?, i64::from(input.part_number));
     let body = incoming(input.body);
-    let part = ops.buckets.upload_part(&call, &input.bucket, &object, &input.upload_id, number, expected, body).await;
+    let part = ops.buckets.upload_part(&call, (&input.bucket, &object), &input.upload_id, number, expected, body).await;
     let part = part.map_err(to_s3)?;
     let mut output = UploadPartOutput { e_tag: etag(&part.etag), ..UploadPartOutput::default() };
     set_checksums!(output, &part.checksums);
@@ -143,7 +148,7 @@ pub(super) async fn parts(ops: &Ops, request: S3Request<ListPartsInput>) -> S3Re
         .await
         .map_err(to_s3)?;
     let more = found.len() >= limit as usize;
-    found.truncate(size as usize);
+    found.truncate(limit as usize - 1);
     let next = found.last().and_then(|part| i32::try_from(part.number).ok());
     let entries = found.into_iter().map(|part| {
         let mut entry = Part {
@@ -190,7 +195,7 @@ pub(super) async fn uploads(
     let mut found =
         ops.buckets.multiparts(&call, &input.bucket, &prefix, (&key_marker, &id_marker), limit).await.map_err(to_s3)?;
     let more = found.len() >= limit as usize;
-    found.truncate(size as usize);
+    found.truncate(limit as usize - 1);
     let next = found.last().filter(|_| more).map(|upload| (upload.key.clone(), upload.id.clone()));
     let uploads = found.into_iter().map(|upload| MultipartUpload {
         key: Some(upload.key),

@@ -2,7 +2,10 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use futures_util::{StreamExt as _, stream};
-use s3s::dto::*;
+use s3s::dto::{
+    Checksum, GetObjectAttributesInput, GetObjectAttributesOutput, GetObjectAttributesParts, GetObjectInput,
+    GetObjectOutput, HeadObjectInput, HeadObjectOutput, PutObjectInput, PutObjectOutput, Range, StorageClass,
+};
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 use zot_domain::artifact::range::ByteRange;
 use zot_domain::bucket::condition::ReadCondition;
@@ -44,7 +47,7 @@ pub(super) async fn put(ops: &Ops, mut request: S3Request<PutObjectInput>) -> S3
     )?;
     let condition = write_condition(input.if_match, input.if_none_match)?;
     let body = incoming(input.body);
-    let done = ops.buckets.put_object(&call, &input.bucket, &object, attributes, condition, expected, body).await;
+    let done = ops.buckets.put_object(&call, (&input.bucket, &object), attributes, condition, expected, body).await;
     let done = done.map_err(to_s3)?;
     let mut output = PutObjectOutput {
         e_tag: etag(&done.etag),

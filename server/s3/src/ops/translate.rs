@@ -31,6 +31,7 @@ pub(super) fn seconds(time: Timestamp) -> i64 {
     time::OffsetDateTime::from(time).unix_timestamp()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every field that takes it is optional")]
 pub(super) fn etag(value: &str) -> Option<ETag> {
     Some(ETag::Strong(value.to_owned()))
 }

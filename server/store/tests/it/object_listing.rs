@@ -108,7 +108,7 @@ async fn a_page_of_a_large_bucket_costs_its_entries(store: &Fresh) {
                 assert!(!plan.contains("Seq Scan on object"), "{plan}");
             }
             zot_store::Dialect::Sqlite => {
-                assert!(!plan.contains("SCAN h") && !plan.contains("SCAN v") && !plan.contains("SCAN k"), "{plan}")
+                assert!(!plan.contains("SCAN h") && !plan.contains("SCAN v") && !plan.contains("SCAN k"), "{plan}");
             }
         }
     }

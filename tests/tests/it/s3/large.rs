@@ -32,7 +32,7 @@ async fn soak_ten_gib_pass_through_each_door() {
 async fn through_each_door(backend: Backend, size: u64) {
     let server = Setup::on(&backend.fresh().await).set("extensions.s3api.maxUploadSize", "20Gi").start().await;
     let url = |path: &str| format!("http://{}{path}", server.address());
-    let client = Client::builder().timeout(Duration::from_secs(1800)).build().expect("a client");
+    let client = Client::builder().timeout(Duration::from_mins(30)).build().expect("a client");
     let send = async |method: Method, path: String, body: Option<u64>| {
         let mut request = client.request(method, path);
         if let Some(seed) = body {
@@ -78,8 +78,7 @@ fn whole_digest(seed: u64, size: u64) -> String {
     use sha2::{Digest as _, Sha256};
     let mut hash = Sha256::new();
     (0..size / MIB).for_each(|index| hash.update(chunk(seed, index)));
-    let sum = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    format!("sha256:{sum}")
+    format!("sha256:{}", hex::encode(hash.finalize()))
 }
 
 /// Compares what comes back, chunk by chunk.
