@@ -85,7 +85,7 @@ fn every_section_of_the_schema_is_closed() {
 fn the_schema_names_what_is_accepted_of_refused_keys() {
     let schema = json_schema();
     assert_eq!(schema["properties"]["storage"]["properties"]["gc"]["const"], false);
-    let s3api = &schema["properties"]["extensions"]["properties"]["s3api"];
-    assert_eq!(s3api["properties"]["enabled"]["const"], false);
+    let supply_chain = &schema["properties"]["extensions"]["properties"]["supplychain"];
+    assert_eq!(supply_chain["properties"]["enabled"]["const"], false);
     assert!(!schema.to_string().contains(RULE));
 }

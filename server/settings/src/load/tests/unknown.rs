@@ -62,7 +62,7 @@ fn every_refused_key_is_refused_with_its_message() {
 fn what_is_switched_off_anyway_is_accepted() {
     for yaml in [
         "storage: {dedupe: true, gc: false}",
-        "extensions: {s3api: {enabled: false}, supplychain: {enabled: false}, rbac: {auditLogging: true}}",
+        "extensions: {supplychain: {enabled: false}, rbac: {auditLogging: true}}",
         "extensions: {metrics: {tracing: {enabled: false}}}",
         "cluster:",
     ] {
