@@ -41,17 +41,18 @@ pub(crate) async fn open(settings: &Settings) -> Result<Opened, Error> {
     store.migrate().await?;
     let info = store.info().await?;
     let blobs = BlobStore::open(&backend(settings), &info.store_id)?;
-    if !blobs.has_marker().await? && store.has_segments().await? {
+    let unreachable = |error| {
+        let hint = "check storage.storageDriver: endpoint, bucket and keys, and that the bucket exists";
+        Error::Store(format!("{}; {hint}", Error::from(error)))
+    };
+    if !blobs.has_marker().await.map_err(unreachable)? && store.has_segments().await? {
         return Err(Error::Refused(format!(
             "the database names blobs, but the blob storage does not belong to this store (no {}/marker): is the volume \
              mounted, is it the right bucket?",
             info.store_id
         )));
     }
-    let marked = blobs.ensure_marker(&info.incarnation).await.map_err(|error| {
-        let hint = "check storage.storageDriver: endpoint, bucket and keys, and that the bucket exists";
-        Error::Store(format!("{}; {hint}", Error::from(error)))
-    })?;
+    let marked = blobs.ensure_marker(&info.incarnation).await.map_err(unreachable)?;
     if marked != info.incarnation {
         tracing::warn!(found = marked, ours = info.incarnation, "the blobs belong to another life of this database");
     }

@@ -71,6 +71,45 @@ impl Setup {
 
     /// Starts the server and waits until it is ready.
     pub async fn start(&self) -> Server {
+        let mut server = self.spawn();
+        server.address = server.wait_listening(None).await;
+        server.wait_ready().await;
+        server
+    }
+
+    /// Starts a server and waits until it listens: for one that does not speak plain HTTP.
+    pub async fn start_listening(&self) -> Server {
+        let mut server = self.spawn();
+        server.address = server.wait_listening(None).await;
+        server
+    }
+
+    /// Starts a server that logs to this file, and waits until it says there that it listens.
+    pub async fn start_logging_to(&self, log: &Path) -> Server {
+        let mut server = self.spawn();
+        server.address = server.wait_listening(Some(log)).await;
+        server
+    }
+
+    /// Starts a server that says nothing, and waits until it is ready.
+    pub async fn start_silent(&self) -> Server {
+        let port = free_port();
+        let mut server = self.clone().set("http.port", port).spawn();
+        server.address = SocketAddr::from(([127, 0, 0, 1], port));
+        server.wait_ready().await;
+        server
+    }
+
+    /// Starts a server that must end by itself with an error, and returns what it said.
+    pub async fn start_refused(&self) -> String {
+        let mut server = self.spawn();
+        let status = server.ended().await;
+        let said = read_lossy(&server.dir.path().join("stderr"));
+        assert!(!status.success(), "the server ended well, which it should not\n{said}");
+        said
+    }
+
+    fn spawn(&self) -> Server {
         let dir = tempfile::Builder::new().prefix("zot-server-").tempdir().expect("a temporary folder");
         let mut settings = self.storage.settings(dir.path());
         merge(&mut settings, &self.settings);
@@ -95,10 +134,7 @@ impl Setup {
             .spawn()
             .unwrap_or_else(|error| panic!("starting {}: {error}; build it first", binary().display()));
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server = Server { child, dir, address, setup: self.clone() };
-        server.address = server.wait_listening().await;
-        server.wait_ready().await;
-        server
+        Server { child, dir, address, setup: self.clone() }
     }
 }
 
@@ -191,10 +227,11 @@ impl Server {
     }
 
     /// Waits for the log line that names the address.
-    async fn wait_listening(&mut self) -> SocketAddr {
+    async fn wait_listening(&mut self, file: Option<&Path>) -> SocketAddr {
         let start = Instant::now();
         loop {
-            if let Some(address) = self.log().lines().find_map(listening_address) {
+            let log = file.map_or_else(|| self.log(), read_lossy);
+            if let Some(address) = log.lines().find_map(listening_address) {
                 return address;
             }
             self.assert_alive(start, "listen");
@@ -238,6 +275,10 @@ fn binary() -> PathBuf {
 
 /// The address in a log line that says `listening`; lines of other kinds have none.
 fn listening_address(line: &str) -> Option<SocketAddr> {
+    if !line.starts_with('{') {
+        let mut words = line.split_once("listening")?.1.split_whitespace();
+        return words.find_map(|word| word.strip_prefix("address=")?.parse().ok());
+    }
     let line: Value = serde_json::from_str(line).ok()?;
     let field = |name: &str| line[name].as_str().or_else(|| line["fields"][name].as_str());
     if field("message")? != "listening" {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crate::artifact::name::RepositoryName;
 use crate::error::Result;
-use crate::identity::{Call, Principal};
+use crate::identity::Call;
 use crate::policy::{Action, Policy, Resource};
 use crate::ports::blobs::Blobs;
 use crate::ports::metadata::{Audit, Metadata, PushRights};
@@ -70,7 +70,7 @@ impl Artifacts {
     /// a token's scope names the repository alone.
     fn push_rights(&self, call: &Call, repository: &RepositoryName) -> Result<PushRights> {
         let namespace: RepositoryName = repository.namespace().parse()?;
-        let unbound = Principal { bound: None, ..call.principal.clone() };
+        let unbound = call.principal.unbound();
         let may = |action| self.policy.allows(&call.principal, action, Resource::Repository(repository));
         Ok(PushRights {
             create_namespace: self.policy.allows(&unbound, Action::Create, Resource::Repository(&namespace)),

@@ -32,6 +32,12 @@ impl Principal {
         Self { subject: "anonymous".to_owned(), role: Role::Anonymous, bound: None }
     }
 
+    /// The same without the token's bound: what its holder may do.
+    #[must_use]
+    pub fn unbound(&self) -> Self {
+        Self { bound: None, ..self.clone() }
+    }
+
     /// Whether nobody in particular asks.
     pub fn is_anonymous(&self) -> bool {
         self.role == Role::Anonymous

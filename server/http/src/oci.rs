@@ -47,6 +47,9 @@ pub(crate) async fn serve(
     let outcome = match (parsed, caller.call(request_id)) {
         (Ok(route), Ok(call)) => {
             context.need(&route, request.method());
+            if matches!(route, Route::Uploads(_)) {
+                context.need_source(request.uri().query());
+            }
             let (parts, body) = request.into_parts();
             dispatch(&app, call, route, &parts, body).await
         }

@@ -136,16 +136,15 @@ fn check_paths(settings: &Settings, found: &mut Found) {
         ("extensions.metrics.health.readinessPath", &metrics.health.readiness_path),
         ("extensions.metrics.health.livenessPath", &metrics.health.liveness_path),
         ("extensions.metrics.health.healthPath", &metrics.health.health_path),
+        ("extensions.s3api.basePath", &settings.extensions.s3api.base_path),
     ] {
         // braces would be read as a pattern by the router
         let is_path = path.starts_with('/') && path.len() > 1 && !path.contains(['{', '}', '?', '#', ' ']);
-        if !is_path || path == "/v2" || path.starts_with("/v2/") {
-            found.push((key, "expected a path such as /metrics, and not one below /v2".to_owned()));
+        let below = |root: &str| path == root || path.starts_with(&format!("{root}/"));
+        if !is_path || path.ends_with('/') || ["/v2", "/api", "/auth"].into_iter().any(below) {
+            found.push((key, "expected a path such as /metrics, and none below /v2, /api or /auth".to_owned()));
         } else if taken.contains(&path.as_str()) {
-            found.push((
-                key,
-                format!("{path} is taken by another endpoint of `extensions.metrics`; choose another path"),
-            ));
+            found.push((key, format!("{path} is taken by another endpoint; choose another path")));
         }
         taken.push(path);
     }

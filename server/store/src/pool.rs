@@ -4,7 +4,7 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyPool, Executor as _};
+use sqlx::{AnyConnection, AnyPool, Connection as _, Executor as _};
 use zot_domain::Result;
 
 use crate::error::OpenError;
@@ -68,11 +68,15 @@ impl Store {
         let dialect = dialect_of(&options.url)?;
         let (url, settings) = match dialect {
             Dialect::Postgres => (options.url.clone(), POSTGRES_SETTINGS),
-            Dialect::Sqlite => (with_mode(&options.url, options.create), SQLITE_SETTINGS),
+            // the file is made once, above all not anew behind a running server's back
+            Dialect::Sqlite => (with_mode(&options.url, false), SQLITE_SETTINGS),
         };
         let pool_options = AnyPoolOptions::new()
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .after_connect(move |conn, _| Box::pin(async move { conn.execute(settings).await.map(drop) }));
+        if dialect == Dialect::Sqlite && options.create {
+            AnyConnection::connect(&with_mode(&options.url, true)).await?.close().await?;
+        }
         let connect = AnyConnectOptions::from_str(&url)?;
         let pool = pool_options.clone().max_connections(options.max_connections).connect_with(connect.clone()).await?;
         let writer = match dialect {

@@ -7,7 +7,9 @@ mod crash;
 mod refusals;
 mod replicas;
 mod s3;
+mod settings;
 mod soak;
+mod tls;
 
 /// Runs each test on both backends, under names that say so.
 macro_rules! on_both_backends {

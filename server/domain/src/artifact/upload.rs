@@ -175,6 +175,13 @@ impl Artifacts {
             Some(source) => self.policy.allows(&call.principal, Action::Read, Resource::Repository(source)),
             None => self.policy.reads_everything(&call.principal),
         };
+        if let Some(source) = from
+            && !readable
+            && self.policy.allows(&call.principal.unbound(), Action::Read, Resource::Repository(source))
+        {
+            // decided on the token alone: a client that asks for both scopes gets on
+            return Err(Error::InsufficientScope(format!("the token's scope does not cover repository {source}")));
+        }
         let mount = MountBlob {
             // a denied mount takes the same way, and the same time, as one of a blob that is not there
             digest: if readable { digest.clone() } else { nobodys(call) },

@@ -19,6 +19,8 @@ use http_body_util::BodyExt as _;
 const DRAIN_MAX: usize = 256 * 1024 * 1024;
 /// For at most this long.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+/// A client that sends nothing for this long has stopped.
+const IDLE: Duration = Duration::from_millis(500);
 
 /// A request's body, held twice: by the handler, and by who may have to drain it.
 #[derive(Clone)]
@@ -48,7 +50,7 @@ impl Tapped {
         }
         let read = async {
             let mut left = DRAIN_MAX;
-            while let Some(Ok(frame)) = self.frame().await {
+            while let Ok(Some(Ok(frame))) = tokio::time::timeout(IDLE, self.frame()).await {
                 let length = frame.data_ref().map_or(0, Bytes::len);
                 match left.checked_sub(length) {
                     Some(rest) => left = rest,

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use zot_domain::Error;
+use zot_domain::artifact::name::RepositoryName;
 use zot_domain::identity::RequestId;
 
 use super::path::Route;
@@ -51,6 +52,15 @@ impl Context {
     pub(crate) fn need(&mut self, route: &Route, method: &Method) {
         if let Challenge::Bearer { scope, .. } = &mut self.challenge {
             *scope = route.scope(method);
+        }
+    }
+
+    /// Notes that the request also reads from another repository, to mount from it.
+    pub(crate) fn need_source(&mut self, query: Option<&str>) {
+        let mut pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+        let source = pairs.find(|(name, _)| name == "from").and_then(|(_, value)| value.parse::<RepositoryName>().ok());
+        if let (Challenge::Bearer { scope: Some(scope), .. }, Some(source)) = (&mut self.challenge, source) {
+            scope.push_str(&format!(" repository:{source}:pull"));
         }
     }
 }
