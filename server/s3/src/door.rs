@@ -13,6 +13,7 @@ use zot_domain::identity::RequestId;
 use zot_domain::{Buckets, Call, Principal, Result};
 
 use crate::error::{custom, to_s3};
+use crate::json;
 use crate::ops::Ops;
 use crate::sigv4::{Access, AuthError, Config, Front, Keys, stream_error};
 
@@ -38,6 +39,7 @@ pub struct Door {
     options: Options,
     front: Arc<Front>,
     identify: Identify,
+    buckets: Buckets,
     codec: S3Service,
 }
 
@@ -53,28 +55,36 @@ impl NameValidation for AnyName {
 impl Door {
     /// A door over these use cases and keys.
     pub fn new(buckets: Buckets, keys: Arc<dyn Keys>, identify: Identify, options: Options) -> Self {
-        let mut builder = S3ServiceBuilder::new(Ops::new(buckets, options.multipart));
+        let mut builder = S3ServiceBuilder::new(Ops::new(buckets.clone(), options.multipart));
         builder.set_validation(AnyName);
         if let Some(domain) = options.domain.as_deref().and_then(|domain| SingleDomain::new(domain).ok()) {
             builder.set_host(domain);
         }
         let front = Arc::new(Front::new(keys, Config::default()));
-        Self { options, front, identify, codec: builder.build() }
+        Self { options, front, identify, buckets, codec: builder.build() }
     }
 
     /// Serves a request whose path begins with `prefix`, which may be empty.
     pub async fn serve(&self, request: Request<Body>, prefix: &str) -> Response<Body> {
         let request_id = request.extensions().get::<RequestId>().copied().unwrap_or_default();
+        let as_json = json::is_wanted(request.headers()).then(|| request.method().clone());
         let (mut response, principal) = match self.admit(request, request_id) {
             Ok(request) => {
                 let principal = request.extensions().get::<Call>().map(|call| call.principal.clone());
                 let (request, spoiled) = watched(request);
-                let response = self.operate(cut(request, prefix)).await;
+                let request = cut(request, prefix);
+                let response = match &as_json {
+                    Some(_) => self.operate_in_json(request).await,
+                    None => self.operate(request).await,
+                };
                 // a body that turned out not to be the one that was signed: its own code, whatever the codec made of it
                 (spoiled.take().map_or(response, |error| answer(refused(&error))), principal)
             }
             Err(error) => (answer(error), None),
         };
+        if let Some(method) = &as_json {
+            response = json::translated(response, method).await;
+        }
         // for the log
         if let Some(principal) = principal {
             response.extensions_mut().insert(principal);
@@ -115,6 +125,14 @@ impl Door {
             *request.body_mut() = Body::new(Limited::new(body, usize::try_from(most).unwrap_or(usize::MAX)));
         }
         Ok(())
+    }
+
+    async fn operate_in_json(&self, request: Request<Body>) -> Response<Body> {
+        match json::serve(&self.buckets, self.options.multipart, request).await {
+            Ok(Ok(document)) => json::answer(&document),
+            Ok(Err(error)) => answer(to_s3(error)),
+            Err(request) => self.operate(request).await,
+        }
     }
 
     async fn operate(&self, request: Request<Body>) -> Response<Body> {

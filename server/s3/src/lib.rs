@@ -6,6 +6,7 @@
 
 mod door;
 mod error;
+mod json;
 mod ops;
 pub mod sigv4;
 

@@ -2,6 +2,7 @@
 //! that gives each request to another of three replicas.
 
 mod clients;
+mod json;
 mod large;
 mod suite;
 mod two_doors;

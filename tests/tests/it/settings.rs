@@ -2,6 +2,7 @@
 
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
+use tokio::io::AsyncReadExt as _;
 use zot_tests::backend::Backend;
 use zot_tests::client::Reply;
 use zot_tests::server::{ADMIN, Server, Setup};
@@ -306,10 +307,9 @@ async fn requests_to_the_backend_are_signed_for_the_region_that_was_told() {
         .set("storage.storageDriver.endpoint", endpoint)
         .set("storage.storageDriver.region", "eu-west-9");
     let starting = tokio::spawn(async move { setup.start_refused().await });
-    let (stream, _) = backend.accept().await.expect("a connection");
+    let (mut stream, _) = backend.accept().await.expect("a connection");
     let mut request = vec![0; 4096];
-    stream.readable().await.expect("a request");
-    let length = stream.try_read(&mut request).expect("a request");
+    let length = stream.read(&mut request).await.expect("a request");
     let request = String::from_utf8_lossy(&request[..length]);
     assert!(request.contains("/eu-west-9/s3/aws4_request"), "{request}");
     starting.abort();

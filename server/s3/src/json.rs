@@ -1,0 +1,276 @@
+//! JSON in place of XML, for clients that say `Accept: application/json`: our own command line and client libraries.
+//!
+//! The same operations, errors included. What answers without a document in S3 does so here as well.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use zot_domain::bucket::condition::WriteCondition;
+use zot_domain::bucket::multipart::NamedPart;
+use zot_domain::ports::objects::{Attributes, Bucket, Entry, ListQuery, MultipartInput, ObjectVersion, Versioning};
+use zot_domain::{Buckets, Call, Error, Result};
+
+/// Most bytes of a document that a client sends.
+const DOCUMENT_MAX: usize = 2 * 1024 * 1024;
+
+/// Whether a client wants JSON.
+pub(crate) fn is_wanted(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accepted.split(',').any(|kind| kind.split(';').next().unwrap_or_default().trim() == "application/json")
+}
+
+/// Answers an operation that has a JSON form; any other request comes back.
+///
+/// # Errors
+/// The request, for the codec.
+pub(crate) async fn serve(
+    buckets: &Buckets,
+    multipart: bool,
+    request: Request<Body>,
+) -> std::result::Result<Result<Value>, Request<Body>> {
+    let Some(call) = request.extensions().get::<Call>().cloned() else { return Err(request) };
+    let path = decoded(request.uri().path());
+    let query = Query::of(request.uri().query());
+    let (bucket, key) = path.split_once('/').unwrap_or((&path, ""));
+    match (request.method().as_str(), bucket.is_empty(), key.is_empty()) {
+        ("GET", true, _) => Ok(list_buckets(buckets, &call).await),
+        ("GET", false, true) if query.is_listing() => Ok(list(buckets, &call, bucket, &query).await),
+        ("POST", false, false) if query.has("uploads") && multipart => {
+            Ok(begin(buckets, &call, bucket, key, request.headers()).await)
+        }
+        ("POST", false, false) if query.has("uploadId") => {
+            let (bucket, key) = (bucket.to_owned(), key.to_owned());
+            Ok(complete(buckets, &call, (&bucket, &key), &query, request).await)
+        }
+        _ => Err(request),
+    }
+}
+
+fn decoded(path: &str) -> String {
+    percent_encoding::percent_decode_str(path.trim_start_matches('/')).decode_utf8_lossy().into_owned()
+}
+
+/// Parameters of the query.
+struct Query(Vec<(String, String)>);
+
+impl Query {
+    fn of(query: Option<&str>) -> Self {
+        Self(url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, _)| key == name)
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// No subresource is named: this lists objects.
+    fn is_listing(&self) -> bool {
+        const LISTING: [&str; 8] =
+            ["prefix", "delimiter", "marker", "max-keys", "list-type", "start-after", "encoding-type", "x-id"];
+        self.0.iter().all(|(key, _)| LISTING.contains(&key.as_str()))
+    }
+}
+
+/// RFC 3339.
+fn time(micros: i64) -> Value {
+    jiff::Timestamp::from_microsecond(micros).map_or(Value::Null, |time| json!(time.to_string()))
+}
+
+async fn list_buckets(buckets: &Buckets, call: &Call) -> Result<Value> {
+    let mut found: Vec<Bucket> = Vec::new();
+    loop {
+        let after = found.last().map(|bucket| bucket.name.clone()).unwrap_or_default();
+        let page = buckets.buckets(call, &after, 1000).await?;
+        let last = page.len() < 1000;
+        found.extend(page);
+        if last {
+            break;
+        }
+    }
+    let entry = |bucket: &Bucket| {
+        json!({
+            "name": bucket.name, "createdAt": time(bucket.created), "creationDate": time(bucket.created),
+            "versioning": bucket.versioning == Versioning::Enabled, "tags": bucket.tags,
+        })
+    };
+    Ok(json!({"buckets": found.iter().map(entry).collect::<Vec<_>>()}))
+}
+
+async fn list(buckets: &Buckets, call: &Call, bucket: &str, query: &Query) -> Result<Value> {
+    let prefix = query.get("prefix").unwrap_or_default();
+    let marker = query.get("marker").or_else(|| query.get("start-after")).unwrap_or_default();
+    let limit = match query.get("max-keys") {
+        None => 1000,
+        Some(text) => text
+            .parse::<u32>()
+            .map_err(|_| Error::ParameterInvalid("max-keys must be a whole number, 0 or more".to_owned()))?,
+    };
+    let delimiter = query.get("delimiter");
+    let page = buckets.list(call, ListQuery { bucket, prefix, delimiter, after: marker, limit }).await?;
+    let next = page.last().filter(|_| page.more).map(ToOwned::to_owned);
+    let (mut objects, mut prefixes) = (Vec::new(), Vec::new());
+    for entry in &page.entries {
+        match entry {
+            Entry::Object(object) => objects.push(object_entry(object)),
+            Entry::Prefix(prefix) => prefixes.push(json!(prefix)),
+        }
+    }
+    Ok(json!({
+        "bucket": bucket, "prefix": prefix, "marker": marker, "maxKeys": limit.min(1000), "isTruncated": page.more,
+        "nextMarker": next, "objects": objects.clone(), "contents": objects, "commonPrefixes": prefixes,
+    }))
+}
+
+fn object_entry(object: &ObjectVersion) -> Value {
+    json!({
+        "key": object.key, "size": object.size, "lastModified": time(object.created), "etag": object.etag,
+        "storageClass": "STANDARD", "contentType": object.attributes.content_type, "metadata": object.attributes.meta,
+    })
+}
+
+async fn begin(buckets: &Buckets, call: &Call, bucket: &str, key: &str, headers: &HeaderMap) -> Result<Value> {
+    let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+    let meta = headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str().strip_prefix("x-amz-meta-")?.to_owned(), text(value))));
+    let content_type = headers.get(header::CONTENT_TYPE).map(text).filter(|text| !text.is_empty());
+    let attributes = Attributes {
+        content_type: content_type.unwrap_or_else(|| "binary/octet-stream".to_owned()),
+        meta: meta.collect(),
+        ..Attributes::default()
+    };
+    let input = MultipartInput { attributes, ..MultipartInput::default() };
+    let upload = buckets.begin_multipart(call, bucket, &key.parse()?, input).await?;
+    Ok(json!({"uploadId": upload, "bucket": bucket, "key": key}))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CompleteRequest {
+    parts: Vec<CompletePart>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CompletePart {
+    part_number: i64,
+    etag: String,
+}
+
+async fn complete(
+    buckets: &Buckets,
+    call: &Call,
+    (bucket, key): (&str, &str),
+    query: &Query,
+    request: Request<Body>,
+) -> Result<Value> {
+    let id = query.get("uploadId").unwrap_or_default();
+    let body = http_body_util::Limited::new(request.into_body(), DOCUMENT_MAX).collect().await;
+    let body: Bytes = body.map_err(|_| Error::BodyIncomplete)?.to_bytes();
+    let wanted: CompleteRequest = serde_json::from_slice(&body).map_err(|error| {
+        Error::ParameterInvalid(format!(
+            "the body must be {{\"parts\": [{{\"partNumber\": 1, \"etag\": \"…\"}}]}}: {error}"
+        ))
+    })?;
+    let named = wanted.parts.into_iter().map(|part| NamedPart {
+        number: part.part_number,
+        etag: part.etag.trim_matches('"').to_owned(),
+        checksum: None,
+    });
+    let named: Vec<_> = named.collect();
+    let done = buckets.complete_multipart(call, (bucket, &key.parse()?), id, &named, WriteCondition::Always).await?;
+    Ok(json!({"bucket": bucket, "key": key, "etag": done.etag}))
+}
+
+/// A document.
+pub(crate) fn answer(document: &Value) -> Response<Body> {
+    respond(StatusCode::OK, HeaderMap::new(), document)
+}
+
+/// An error of S3 as the contract's JSON.
+pub(crate) fn error(error: &s3s::S3Error, status: StatusCode, method: &Method) -> Response<Body> {
+    let message = error.message().unwrap_or("the request failed");
+    let retryable = matches!(status.as_u16(), 503 | 429);
+    let kind = match status.as_u16() {
+        503 | 429 => "transient_error",
+        500.. => "server_error",
+        _ => "client_error",
+    };
+    let mut headers = error.headers().cloned().unwrap_or_default();
+    if status == StatusCode::FORBIDDEN && error.code().as_str() == "AccessDenied" {
+        headers
+            .entry(header::WWW_AUTHENTICATE)
+            .or_insert(HeaderValue::from_static("Basic realm=\"zot-artifact-store\""));
+    }
+    let body = json!({
+        "error": message, "message": message, "code": code_of(status), "s3Code": error.code().as_str(), "type": kind,
+        "retryable": retryable,
+    });
+    if *method == Method::HEAD { respond(status, headers, &Value::Null) } else { respond(status, headers, &body) }
+}
+
+/// The contract's code for a status.
+fn code_of(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 => "unauthorized",
+        403 => "forbidden",
+        404 => "not_found",
+        409 => "conflict",
+        412 => "precondition_failed",
+        413 => "entity_too_large",
+        416 => "invalid_range",
+        501 => "not_implemented",
+        503 => "service_unavailable",
+        500.. => "internal_error",
+        _ => "bad_request",
+    }
+}
+
+fn respond(status: StatusCode, headers: HeaderMap, document: &Value) -> Response<Body> {
+    let body = if document.is_null() { Body::empty() } else { Body::from(document.to_string()) };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// An XML error of the codec, as JSON: clients of this kind never see XML.
+pub(crate) async fn translated(response: Response<Body>, method: &Method) -> Response<Body> {
+    let status = response.status();
+    let is_xml = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/xml"));
+    if !is_xml || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let text =
+        body.collect().await.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned()).unwrap_or_default();
+    let field = |name: &str| {
+        let rest = text.split_once(&format!("<{name}>"))?.1;
+        Some(
+            rest.split_once(&format!("</{name}>"))?
+                .0
+                .replace("&quot;", "\"")
+                .replace("&apos;", "'")
+                .replace("&amp;", "&"),
+        )
+    };
+    let code = field("Code").unwrap_or_default();
+    let message = field("Message").unwrap_or_default();
+    let mut translated = error(&crate::error::custom(&code, status, message), status, method);
+    for (name, value) in &parts.headers {
+        if name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH {
+            translated.headers_mut().insert(name.clone(), value.clone());
+        }
+    }
+    translated
+}
