@@ -23,6 +23,7 @@ pub mod error;
 pub mod identity;
 pub mod policy;
 pub mod ports;
+pub mod transfer;
 
 pub use artifact::Artifacts;
 pub use bucket::Buckets;

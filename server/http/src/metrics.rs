@@ -16,6 +16,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use zot_domain::Error;
+use zot_domain::transfer::{self, Direction};
 
 use crate::App;
 use crate::middleware::Active;
@@ -209,6 +210,22 @@ impl Metrics {
     pub(crate) fn deleted(&self, bucket: &str) {
         let labels = Deletion { bucket: self.bucket(bucket), status: "success" };
         self.deletes.get_or_create(&labels).inc();
+    }
+
+    /// Counts what another door transferred.
+    pub(crate) fn transferred(self: &Arc<Self>, transfer: &transfer::Transfer, begun: Instant) {
+        let operation = match transfer.direction {
+            Direction::Delete => return self.deleted(&transfer.bucket),
+            Direction::Upload => "upload",
+            Direction::Download => "download",
+        };
+        match transfer.bytes {
+            None => self.transfer_failed(operation),
+            Some(bytes) => {
+                let timer = Timer { begun, ..self.transfer(operation, &transfer.bucket) };
+                timer.done("object", bytes);
+            }
+        }
     }
 
     /// A transfer failed, for another reason than that there was nothing to transfer or nobody who may.

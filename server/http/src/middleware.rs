@@ -13,6 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use zot_domain::identity::RequestId;
+use zot_domain::transfer::Transfer;
 use zot_domain::{Error, Principal};
 
 use crate::App;
@@ -42,6 +43,9 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
     }
     if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
         response.headers_mut().insert(X_REQUEST_ID, value);
+    }
+    if let Some(transfer) = response.extensions().get::<Transfer>() {
+        app.metrics.transferred(transfer, begun);
     }
     let endpoint = response.extensions().get::<Endpoint>().map_or(line.route.as_str(), |endpoint| endpoint.0);
     app.metrics.responded(&line.method, endpoint, response.status().as_u16());

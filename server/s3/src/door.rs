@@ -3,13 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Limited};
 use s3s::host::SingleDomain;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::validation::NameValidation;
 use s3s::{S3Error, S3ErrorCode};
 use zot_domain::identity::RequestId;
+use zot_domain::transfer::{Direction, Transfer};
 use zot_domain::{Buckets, Call, Principal, Result};
 
 use crate::error::{custom, to_s3};
@@ -67,6 +68,7 @@ impl Door {
     /// Serves a request whose path begins with `prefix`, which may be empty.
     pub async fn serve(&self, request: Request<Body>, prefix: &str) -> Response<Body> {
         let request_id = request.extensions().get::<RequestId>().copied().unwrap_or_default();
+        let transfer = Attempt::of(&request, prefix);
         let as_json = json::is_wanted(request.headers()).then(|| request.method().clone());
         let (mut response, principal) = match self.admit(request, request_id) {
             Ok(request) => {
@@ -84,6 +86,9 @@ impl Door {
         };
         if let Some(method) = &as_json {
             response = json::translated(response, method).await;
+        }
+        if let Some(transfer) = transfer.and_then(|attempt| attempt.outcome(&response)) {
+            response.extensions_mut().insert(transfer);
         }
         // for the log
         if let Some(principal) = principal {
@@ -144,6 +149,49 @@ impl Door {
                 answer(S3Error::new(S3ErrorCode::InternalError))
             }
         }
+    }
+}
+
+/// A request that is to transfer content.
+struct Attempt {
+    direction: Direction,
+    bucket: String,
+    announced: u64,
+}
+
+impl Attempt {
+    /// An object is named, and no subresource but a part of an upload.
+    fn of(request: &Request<Body>, prefix: &str) -> Option<Self> {
+        let path = request.uri().path().strip_prefix(prefix)?.trim_start_matches('/');
+        let (bucket, key) = path.split_once('/')?;
+        let query = request.uri().query().unwrap_or_default();
+        let subresource = query.split('&').any(|pair| {
+            ["tagging", "acl", "uploads", "attributes", "retention", "legal-hold"].contains(&pair.trim_end_matches('='))
+        });
+        let direction = match *request.method() {
+            _ if key.is_empty() || subresource => return None,
+            Method::PUT => Direction::Upload,
+            Method::GET if !query.contains("uploadId=") => Direction::Download,
+            Method::DELETE if !query.contains("uploadId=") => Direction::Delete,
+            _ => return None,
+        };
+        let header = |name: &str| request.headers().get(name)?.to_str().ok()?.parse::<u64>().ok();
+        let announced = header("x-amz-decoded-content-length").or_else(|| header("content-length")).unwrap_or_default();
+        Some(Self { direction, bucket: bucket.to_owned(), announced })
+    }
+
+    /// What came of it; none where there was nothing to transfer, or nobody who may.
+    fn outcome(self, response: &Response<Body>) -> Option<Transfer> {
+        let status = response.status();
+        let length = response.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+        let bytes = match self.direction {
+            _ if matches!(status.as_u16(), 304 | 401 | 403 | 404) => return None,
+            _ if !status.is_success() => None,
+            Direction::Upload => Some(self.announced),
+            Direction::Download => Some(length.unwrap_or_default()),
+            Direction::Delete => Some(0),
+        };
+        Some(Transfer { direction: self.direction, bucket: self.bucket, bytes })
     }
 }
 

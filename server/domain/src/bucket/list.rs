@@ -80,7 +80,10 @@ impl Buckets {
         }
         loop {
             let batch = self.objects.list_versions(cursor.query(&query)).await?;
-            let Some(found) = batch.into_iter().next_many(&mut cursor, query.prefix, query.delimiter) else { break };
+            if batch.is_empty() {
+                return Ok(page);
+            }
+            let found = roll_up(batch, &mut cursor, query.prefix, query.delimiter);
             for item in found {
                 if page.versions.len() + page.prefixes.len() == limit {
                     page.next = last;
@@ -98,7 +101,6 @@ impl Buckets {
                 }
             }
         }
-        Ok(page)
     }
 }
 
@@ -137,25 +139,19 @@ impl Cursor {
     }
 }
 
-trait NextMany {
-    fn next_many(self, cursor: &mut Cursor, prefix: &str, delimiter: Option<&str>) -> Option<Vec<Item>>;
-}
-
-impl<I: Iterator<Item = ObjectVersion>> NextMany for I {
-    /// The versions up to the first that is rolled up, and that one's prefix; the cursor moves behind them.
-    fn next_many(self, cursor: &mut Cursor, prefix: &str, delimiter: Option<&str>) -> Option<Vec<Item>> {
-        let mut items = Vec::new();
-        for version in self {
-            if let Some(rolled) = rolled_up(prefix, delimiter, &version.key) {
-                *cursor = Cursor { key: format!("{rolled}{LAST}"), seq: None };
-                items.push(Item::Prefix(rolled));
-                return Some(items);
-            }
-            *cursor = Cursor { key: version.key.clone(), seq: Some(version.seq) };
-            items.push(Item::Version(Box::new(version)));
+/// The versions up to the first that is rolled up, and that one's prefix; the cursor moves behind them.
+fn roll_up(versions: Vec<ObjectVersion>, cursor: &mut Cursor, prefix: &str, delimiter: Option<&str>) -> Vec<Item> {
+    let mut items = Vec::new();
+    for version in versions {
+        if let Some(rolled) = rolled_up(prefix, delimiter, &version.key) {
+            *cursor = Cursor { key: format!("{rolled}{LAST}"), seq: None };
+            items.push(Item::Prefix(rolled));
+            return items;
         }
-        (!items.is_empty()).then_some(items)
+        *cursor = Cursor { key: version.key.clone(), seq: Some(version.seq) };
+        items.push(Item::Version(Box::new(version)));
     }
+    items
 }
 
 /// The prefix that a key is rolled up into.

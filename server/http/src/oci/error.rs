@@ -60,7 +60,7 @@ impl Context {
         let mut pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
         let source = pairs.find(|(name, _)| name == "from").and_then(|(_, value)| value.parse::<RepositoryName>().ok());
         if let (Challenge::Bearer { scope: Some(scope), .. }, Some(source)) = (&mut self.challenge, source) {
-            scope.push_str(&format!(" repository:{source}:pull"));
+            *scope = format!("{scope} repository:{source}:pull");
         }
     }
 }
