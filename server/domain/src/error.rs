@@ -51,7 +51,7 @@ pub enum Error {
         limit: u64,
     },
     /// The request body ended early or its length was not as announced.
-    #[error("the request body ended before its announced length")]
+    #[error("the request body is not as long as announced")]
     BodyIncomplete,
     /// Nothing is served at this path.
     #[error("{0}")]

@@ -215,7 +215,12 @@ impl Metrics {
     /// Counts what another door transferred.
     pub(crate) fn transferred(self: &Arc<Self>, transfer: &transfer::Transfer, begun: Instant) {
         let operation = match transfer.direction {
-            Direction::Delete => return self.deleted(&transfer.bucket),
+            Direction::Delete => {
+                if transfer.bytes.is_some() {
+                    self.deleted(&transfer.bucket);
+                }
+                return;
+            }
             Direction::Upload => "upload",
             Direction::Download => "download",
         };

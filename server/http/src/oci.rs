@@ -19,7 +19,7 @@ mod upload;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::json;
@@ -40,7 +40,6 @@ pub(crate) async fn serve(
     request: Request,
 ) -> Response {
     let mut context = Context::of(&app, &request);
-    let head = request.method() == Method::HEAD;
     let parsed = path::parse(request.uri().path());
     let endpoint = parsed.as_ref().map_or("/v2/{invalid}", Route::template);
     let transfer = parsed.as_ref().ok().and_then(|route| route.transfer(request.method()));
@@ -65,9 +64,6 @@ pub(crate) async fn serve(
         }
         respond(&error, &context)
     });
-    if head {
-        *response.body_mut() = axum::body::Body::empty();
-    }
     response.extensions_mut().insert(Endpoint(endpoint));
     response
 }
@@ -88,7 +84,7 @@ async fn dispatch(app: &App, call: Call, route: Route, parts: &Parts, body: Body
         (Route::Upload(name, id), "PATCH") => upload::append(app, &call, name, id, parts, body).await,
         (Route::Upload(name, id), "PUT") => upload::finish(app, &call, name, id, parts, body).await,
         (Route::Upload(name, id), "DELETE") => upload::cancel(app, &call, name, id).await,
-        _ => Ok(error::method_not_allowed(route.methods())),
+        _ => Ok(error::method_not_allowed(route.methods(), call.request_id)),
     }
 }
 

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Limited};
-use s3s::host::SingleDomain;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::validation::NameValidation;
 use s3s::{S3Error, S3ErrorCode};
@@ -16,6 +15,7 @@ use zot_domain::{Buckets, Call, Principal, Result};
 use crate::error::{custom, to_s3};
 use crate::json;
 use crate::ops::Ops;
+use crate::request::{self, Domain};
 use crate::sigv4::{Access, AuthError, Config, Front, Keys, stream_error};
 
 /// Who is behind an access that the front let pass. Headers are there for schemes that are not S3's.
@@ -58,8 +58,8 @@ impl Door {
     pub fn new(buckets: Buckets, keys: Arc<dyn Keys>, identify: Identify, options: Options) -> Self {
         let mut builder = S3ServiceBuilder::new(Ops::new(buckets.clone(), options.multipart));
         builder.set_validation(AnyName);
-        if let Some(domain) = options.domain.as_deref().and_then(|domain| SingleDomain::new(domain).ok()) {
-            builder.set_host(domain);
+        if let Some(domain) = options.domain.clone() {
+            builder.set_host(Domain(domain));
         }
         let front = Arc::new(Front::new(keys, Config::default()));
         Self { options, front, identify, buckets, codec: builder.build() }
@@ -141,6 +141,9 @@ impl Door {
     }
 
     async fn operate(&self, request: Request<Body>) -> Response<Body> {
+        if let Err(error) = request::check(&request) {
+            return answer(error);
+        }
         let request = request.map(s3s::Body::http_body_unsync);
         match self.codec.call(request).await {
             Ok(response) => response.map(Body::new),

@@ -184,7 +184,8 @@ async fn complete(
         checksum: None,
     });
     let named: Vec<_> = named.collect();
-    let done = buckets.complete_multipart(call, (bucket, &key.parse()?), id, &named, WriteCondition::Always).await?;
+    let done =
+        buckets.complete_multipart(call, (bucket, &key.parse()?), id, &named, None, WriteCondition::Always).await?;
     Ok(json!({"bucket": bucket, "key": key, "etag": done.etag}))
 }
 
@@ -209,15 +210,16 @@ pub(crate) fn error(error: &s3s::S3Error, status: StatusCode, method: &Method) -
             .or_insert(HeaderValue::from_static("Basic realm=\"zot-artifact-store\""));
     }
     let body = json!({
-        "error": message, "message": message, "code": code_of(status), "s3Code": error.code().as_str(), "type": kind,
+        "error": message, "message": message, "code": code_of(error.code().as_str(), status), "s3Code": error.code().as_str(), "type": kind,
         "retryable": retryable,
     });
     if *method == Method::HEAD { respond(status, headers, &Value::Null) } else { respond(status, headers, &body) }
 }
 
-/// The contract's code for a status.
-fn code_of(status: StatusCode) -> &'static str {
+/// The contract's code for one of S3 and its status.
+fn code_of(code: &str, status: StatusCode) -> &'static str {
     match status.as_u16() {
+        400 if code == "EntityTooLarge" => "entity_too_large",
         401 => "unauthorized",
         403 => "forbidden",
         404 => "not_found",

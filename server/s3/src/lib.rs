@@ -8,6 +8,7 @@ mod door;
 mod error;
 mod json;
 mod ops;
+mod request;
 pub mod sigv4;
 
 pub use door::{Door, Identify, Options};

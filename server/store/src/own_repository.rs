@@ -26,12 +26,13 @@ statements! {
         FROM blob_name d JOIN blob b ON b.id = d.blob LEFT JOIN blob_inline i ON i.blob = b.id
         LEFT JOIN segment s ON s.blob = b.id AND s.state = 'live'
         WHERE d.digest = $2 AND EXISTS (SELECT 1 FROM object_version v JOIN namespace n ON n.id = v.ns
-            WHERE v.blob = b.id AND n.name = $1)
+            WHERE n.name = $1 AND (v.blob = b.id OR v.blob IN (SELECT m.id FROM blob m WHERE m.merged_into = b.id)))
         ORDER BY s.start";
     /// Objects' blobs become members, so that a manifest may name them.
     ADOPT_OBJECT_BLOBS = "INSERT INTO repo_blob (repo, blob, touched_at)
         SELECT DISTINCT CAST($1 AS BIGINT), d.blob, now_us() FROM json_list($3) AS wanted
-        JOIN blob_name d ON d.digest = wanted.value JOIN object_version v ON v.blob = d.blob AND v.ns = $2
+        JOIN blob_name d ON d.digest = wanted.value JOIN object_version v ON v.ns = $2
+            AND (v.blob = d.blob OR v.blob IN (SELECT m.id FROM blob m WHERE m.merged_into = d.blob))
         WHERE 1 = 1 ON CONFLICT (repo, blob) DO NOTHING";
     SELECT_IS_OBJECT = "SELECT v.seq FROM object_version v JOIN namespace n ON n.id = v.ns
         WHERE n.name = $1 AND v.manifest_digest = $2 LIMIT 1";

@@ -104,6 +104,9 @@ impl Store {
 
     /// Waits for what is under way and closes all connections.
     pub async fn close(&self) {
+        if let Writer::Grouped(group) = &self.writer {
+            group.close().await;
+        }
         self.pool.close().await;
     }
 

@@ -80,6 +80,21 @@ def objects():
     assert S3.get_object(Bucket=BUCKET, Key="empty")["Body"].read() == b""
 
 
+def attributes():
+    found = S3.get_object_attributes(Bucket=BUCKET, Key="described", ObjectAttributes=["ETag", "ObjectSize", "Checksum"])
+    assert found["ObjectSize"] == 10 and found["ETag"] and found["Checksum"], found
+
+
+def refusals():
+    """What is not there is refused, and not taken for a plain put or delete."""
+    where = {"Bucket": BUCKET, "Key": "described"}
+    refused("NotImplemented", 501, S3.put_object, **where, Body=b"x", ObjectLockMode="COMPLIANCE", ObjectLockRetainUntilDate="2030-01-01")
+    refused("NotImplemented", 501, S3.put_object, **where, Body=b"x", SSECustomerAlgorithm="AES256", SSECustomerKey=b"k" * 32)
+    url = S3.generate_presigned_url("put_object", Params=where)
+    assert S3.get_object(**where)["Body"].read() == b"0123456789"
+    assert "X-Amz-Signature" in url
+
+
 def ranges():
     def get(text):
         found = S3.get_object(Bucket=BUCKET, Key="described", Range=text)
@@ -173,6 +188,9 @@ def multipart():
     refused("InvalidPart", 400, S3.complete_multipart_upload, **complete, MultipartUpload={"Parts": wrong})
     S3.put_object(**where, Body=b"in the way")
     refused("PreconditionFailed", 412, S3.complete_multipart_upload, **complete, MultipartUpload={"Parts": parts}, IfNoneMatch="*")
+    wrong_sum = base64.b64encode(b"\0" * 8).decode()
+    refused("BadDigest", 400, S3.complete_multipart_upload, **complete, MultipartUpload={"Parts": parts}, ChecksumCRC64NVME=wrong_sum)
+    assert S3.get_object(**where)["Body"].read() == b"in the way"
     done = S3.complete_multipart_upload(**complete, MultipartUpload={"Parts": parts})
     md5s = b"".join(hashlib.md5(body).digest() for body in bodies)
     assert done["ETag"] == f'"{hashlib.md5(md5s).hexdigest()}-3"', done["ETag"]
@@ -322,7 +340,7 @@ def clean_up():
     S3.delete_bucket(Bucket=BUCKET)
 
 
-for step in [buckets, objects, ranges, conditions, locks, checksums, copies, multipart, listing, versions, tags,
+for step in [buckets, objects, attributes, refusals, ranges, conditions, locks, checksums, copies, multipart, listing, versions, tags,
              unconfigured, presigned, credentials, clean_up]:
     step()
     print("ok", step.__name__, flush=True)

@@ -73,7 +73,9 @@ impl Manifest {
     /// # Errors
     /// [`Error::ManifestInvalid`] with the reason, [`Error::DigestInvalid`] for a malformed digest inside.
     pub fn parse(bytes: &[u8], content_type: Option<&str>) -> Result<Self> {
-        let document: Document = serde_json::from_slice(bytes).map_err(|e| invalid(e.to_string()))?;
+        // serde_json looks into the fields that it reads alone
+        let text = str::from_utf8(bytes).map_err(|e| invalid(e.to_string()))?;
+        let document: Document = serde_json::from_str(text).map_err(|e| invalid(e.to_string()))?;
         let media_type = document.media_type(content_type)?;
         let shape = media_type::shape(&media_type).ok_or_else(|| {
             invalid(format!(
@@ -88,8 +90,12 @@ impl Manifest {
             }
         }
         let children = document.manifests.iter().flatten().map(WireDescriptor::checked).collect::<Result<Vec<_>>>()?;
+        let artifact_type = document.artifact_type(shape);
+        if artifact_type.as_ref().is_some_and(|text| text.contains(char::is_control)) {
+            return Err(invalid("the artifact type is no media type".to_owned()));
+        }
         Ok(Self {
-            artifact_type: document.artifact_type(shape),
+            artifact_type,
             blobs,
             children: children.into_iter().map(|d| d.digest).collect(),
             subject: document.subject.as_ref().map(WireDescriptor::checked).transpose()?.map(|d| d.digest),

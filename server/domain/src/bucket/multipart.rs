@@ -226,6 +226,7 @@ impl Buckets {
         (bucket, key): (&str, &ObjectKey),
         id: &str,
         named: &[NamedPart],
+        announced: Option<(Algorithm, String)>,
         condition: WriteCondition,
     ) -> Result<Completed> {
         let rights = self.put_rights(call, bucket, key.as_str())?;
@@ -234,6 +235,12 @@ impl Buckets {
         };
         let parts = self.named_parts(id, named).await?;
         let checksums = combined(&upload.input, &parts)?;
+        if let Some((algorithm, value)) = announced
+            && checksums.values.get(&algorithm) != Some(&value)
+        {
+            let name = algorithm.as_str();
+            return Err(Error::ChecksumMismatch(format!("the {name} you specified did not match the parts together")));
+        }
         let etag = etag_of(&parts)?;
         let result = serde_json::to_string(&(&etag, &checksums)).map_err(|e| Error::Internal(e.to_string()))?;
         let object = PutObject {

@@ -4,6 +4,7 @@
 //! rights is left out, never refused whole; an anonymous caller gets what everybody may do.
 
 use axum::Form;
+use axum::extract::rejection::FormRejection;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -114,7 +115,7 @@ pub(crate) async fn get(
 }
 
 /// A request for a token by `OAuth2`.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(crate) struct TokenRequest {
     grant_type: Option<String>,
     username: Option<String>,
@@ -126,8 +127,9 @@ pub(crate) struct TokenRequest {
 pub(crate) async fn post(
     State(app): State<App>,
     Extension(request_id): Extension<RequestId>,
-    Form(request): Form<TokenRequest>,
+    form: std::result::Result<Form<TokenRequest>, FormRejection>,
 ) -> Response {
+    let request = form.map_or_else(|_| TokenRequest::default(), |Form(request)| request);
     let scopes: Vec<&str> = request.scope.as_deref().unwrap_or_default().split_whitespace().collect();
     let issued = match (request.grant_type.as_deref(), &request.username, &request.password) {
         (Some("password"), Some(id), Some(secret)) => {

@@ -8,6 +8,7 @@ use serde_json::json;
 use zot_domain::artifact::digest::Digest;
 use zot_domain::artifact::name::RepositoryName;
 use zot_domain::artifact::range::{ByteRange, Selection, select};
+use zot_domain::identity::RequestId;
 use zot_domain::ports::metadata::BlobContent;
 use zot_domain::{Call, Result};
 
@@ -52,17 +53,17 @@ pub(crate) async fn get(
             timer.done("blob", bytes);
             response
         }
-        Selection::Unsatisfiable => unsatisfiable(blob.size, headers),
+        Selection::Unsatisfiable => unsatisfiable(blob.size, headers, call.request_id),
     };
     Ok(response)
 }
 
 /// The range asked for; none if `If-Range` names another digest, as the client then has bytes of something else.
 fn range<'a>(parts: &'a Parts, digest: &Digest) -> Option<&'a str> {
-    let header = |name| parts.headers.get(name).and_then(|v| v.to_str().ok());
-    match header(header::IF_RANGE) {
-        Some(tag) if tag.trim_matches('"') != digest.as_str() => None,
-        _ => header(header::RANGE),
+    let current = |tag: &HeaderValue| tag.as_bytes() == format!("\"{digest}\"").as_bytes();
+    match parts.headers.get(header::IF_RANGE) {
+        Some(tag) if !current(tag) => None,
+        _ => parts.headers.get(header::RANGE)?.to_str().ok(),
     }
 }
 
@@ -88,11 +89,12 @@ async fn single(app: &App, blob: &BlobContent, part: ByteRange, mut headers: Hea
     Ok((StatusCode::PARTIAL_CONTENT, headers, body).into_response())
 }
 
-fn unsatisfiable(size: u64, mut headers: HeaderMap) -> Response {
+fn unsatisfiable(size: u64, mut headers: HeaderMap, request_id: RequestId) -> Response {
     headers.insert(header::CONTENT_RANGE, value(&format!("bytes */{size}")));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let message = format!("no part of the range lies within the blob's {size} bytes");
-    let body = json!({"errors": [{"code": "SIZE_INVALID", "message": message, "detail": null}]});
+    let detail = json!({"requestId": request_id.to_string()});
+    let body = json!({"errors": [{"code": "SIZE_INVALID", "message": message, "detail": detail}]});
     (StatusCode::RANGE_NOT_SATISFIABLE, headers, body.to_string()).into_response()
 }
 

@@ -15,10 +15,11 @@ pub(crate) fn announced(parts: &Parts) -> Option<u64> {
     parts.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// A request's body, refused at once if it announces more than `limit` bytes, and cut off where it has more.
+/// A request's body, refused at once if it announces more than `limit` bytes, and cut off where it has more, be it
+/// than the limit or than announced.
 ///
 /// # Errors
-/// [`Error::TooLarge`]; [`Error::Unsupported`] for a body in a content encoding: its digest would be ambiguous.
+/// [`Error::TooLarge`]; [`Error::UploadInvalid`] for a body in a content encoding: its digest would be ambiguous.
 pub(crate) fn incoming(parts: &Parts, body: Body, limit: Option<u64>) -> Result<ByteStream> {
     if parts.headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
         return Err(Error::UploadInvalid("Content-Encoding is not supported; send the bytes as they are".to_owned()));
@@ -33,7 +34,24 @@ pub(crate) fn incoming(parts: &Parts, body: Body, limit: Option<u64>) -> Result<
         let sum = received.fetch_add(chunk.len() as u64, Ordering::Relaxed) + chunk.len() as u64;
         if sum > limit { Err(Error::TooLarge { limit }) } else { Ok(chunk) }
     });
-    Ok(Box::pin(chunks))
+    Ok(match announced(parts) {
+        Some(length) => exactly(Box::pin(chunks), length),
+        None => Box::pin(chunks),
+    })
+}
+
+/// A body of that many bytes: it breaks off where it has more, and where it ends early.
+pub(crate) fn exactly(bytes: ByteStream, length: u64) -> ByteStream {
+    Box::pin(stream::try_unfold((bytes, length), |(mut bytes, left)| async move {
+        match bytes.next().await.transpose()? {
+            Some(chunk) => {
+                let left = left.checked_sub(chunk.len() as u64).ok_or(Error::BodyIncomplete)?;
+                Ok(Some((chunk, (bytes, left))))
+            }
+            None if left > 0 => Err(Error::BodyIncomplete),
+            None => Ok(None),
+        }
+    }))
 }
 
 /// A response body. The first bytes are waited for, so that a dead backend is a 503 and not a broken 200.

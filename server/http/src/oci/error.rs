@@ -196,9 +196,10 @@ impl Challenge {
 }
 
 /// 405 with the methods that are served.
-pub(crate) fn method_not_allowed(methods: &'static str) -> Response {
-    let body =
-        json!({"errors": [{"code": "UNSUPPORTED", "message": format!("served here: {methods}"), "detail": null}]});
+pub(crate) fn method_not_allowed(methods: &'static str, request_id: RequestId) -> Response {
+    let detail = json!({"requestId": request_id.to_string()});
+    let message = format!("served here: {methods}");
+    let body = json!({"errors": [{"code": "UNSUPPORTED", "message": message, "detail": detail}]});
     let allow = [(header::ALLOW, HeaderValue::from_static(methods))];
     (StatusCode::METHOD_NOT_ALLOWED, allow, Json(body)).into_response()
 }

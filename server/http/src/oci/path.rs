@@ -89,7 +89,7 @@ impl Route {
 /// [`Error::NameInvalid`], [`Error::TagInvalid`], [`Error::DigestInvalid`], [`Error::UploadUnknown`];
 /// [`Error::NotFound`] for a path of no known shape.
 pub(crate) fn parse(path: &str) -> Result<Route> {
-    let rest = path.strip_prefix("/v2").unwrap_or_default().trim_start_matches('/');
+    let rest = path.strip_prefix("/v2/").unwrap_or_default();
     let raw: Vec<&str> = rest.split('/').collect();
     let segments = raw.iter().map(|segment| decode(segment)).collect::<Result<Vec<_>>>()?;
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();

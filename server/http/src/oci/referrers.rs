@@ -33,6 +33,9 @@ pub(crate) async fn list(
 ) -> Result<Response> {
     let parameters = Parameters::of(parts);
     let artifact_type = parameters.one("artifactType")?.filter(|t| !t.is_empty());
+    if artifact_type.is_some_and(|text| text.contains(char::is_control)) {
+        return Err(Error::ParameterInvalid("parameter artifactType is no media type".to_owned()));
+    }
     let after = parameters.one("last")?.map(cursor).transpose()?;
     let page = gather(app, call, repository, subject, artifact_type, after).await?;
     let entries = page.entries.iter().map(descriptor).collect::<Result<Vec<_>>>()?;

@@ -7,10 +7,11 @@ use axum::response::{IntoResponse, Response};
 use zot_domain::artifact::digest::{Algorithm, Digest};
 use zot_domain::artifact::name::RepositoryName;
 use zot_domain::artifact::upload::TAIL_MAX;
+use zot_domain::ports::blobs::ByteStream;
 use zot_domain::{Call, Error, Result};
 
 use super::blob::CONTENT_DIGEST;
-use super::body::{announced, incoming};
+use super::body::{announced, exactly, incoming};
 use super::query::Parameters;
 use super::value;
 use crate::App;
@@ -63,8 +64,7 @@ pub(crate) async fn append(
     parts: &Parts,
     body: Body,
 ) -> Result<Response> {
-    let start = content_range(parts)?;
-    let body = incoming(parts, body, app.options.max_body)?;
+    let (start, body) = chunk(app, parts, body)?;
     let offset = app.artifacts.append_upload(call, repository, id, start, body).await?;
     Ok((StatusCode::ACCEPTED, session_headers(repository, id, offset)).into_response())
 }
@@ -84,8 +84,7 @@ pub(crate) async fn finish(
         .one("digest")?
         .ok_or_else(|| Error::DigestInvalid("the parameter digest is missing: it names the whole blob".to_owned()))?;
     let digest: Digest = digest.parse()?;
-    let start = content_range(parts)?;
-    let body = incoming(parts, body, app.options.max_body)?;
+    let (start, body) = chunk(app, parts, body)?;
     let size = app.artifacts.finish_upload(call, repository, id, start, &digest, body).await?;
     timer.done("blob", size);
     Ok(created(repository, &digest))
@@ -118,9 +117,19 @@ fn created(repository: &RepositoryName, digest: &Digest) -> Response {
     (StatusCode::CREATED, headers).into_response()
 }
 
-/// Where a chunk begins, if it says so: `Content-Range: 0-1023`, as the spec has it, or with unit and total as RFC
-/// 9110 has it. It must agree with the announced length.
-fn content_range(parts: &Parts) -> Result<Option<u64>> {
+/// Where a chunk begins, if it says so, and its bytes, which are as many as it says.
+fn chunk(app: &App, parts: &Parts, body: Body) -> Result<(Option<u64>, ByteStream)> {
+    let range = content_range(parts)?;
+    let body = incoming(parts, body, app.options.max_body)?;
+    Ok(match range {
+        Some((start, length)) => (Some(start), exactly(body, length)),
+        None => (None, body),
+    })
+}
+
+/// Where a chunk begins and how long it is, if it says so: `Content-Range: 0-1023`, as the spec has it, or with unit
+/// and total as RFC 9110 has it. It must agree with the announced length.
+fn content_range(parts: &Parts) -> Result<Option<(u64, u64)>> {
     let Some(header) = parts.headers.get(header::CONTENT_RANGE) else { return Ok(None) };
     let refuse = || Error::UploadInvalid("malformed Content-Range; it must be START-END, both included".to_owned());
     let text = header.to_str().map_err(|_| refuse())?.trim();
@@ -134,7 +143,7 @@ fn content_range(parts: &Parts) -> Result<Option<u64>> {
         (Some(length), Some(announced)) if length != announced => {
             Err(Error::UploadInvalid(format!("Content-Range spans {length} bytes but Content-Length is {announced}")))
         }
-        _ => Ok(Some(start)),
+        (Some(length), _) => Ok(Some((start, length))),
     }
 }
 
@@ -144,7 +153,7 @@ mod tests {
 
     use super::*;
 
-    fn start(range: &str, length: Option<&str>) -> Result<Option<u64>> {
+    fn parsed(range: &str, length: Option<&str>) -> Result<Option<(u64, u64)>> {
         let mut request = Request::builder().header(header::CONTENT_RANGE, range);
         if let Some(length) = length {
             request = request.header(header::CONTENT_LENGTH, length);
@@ -154,9 +163,9 @@ mod tests {
 
     #[test]
     fn chunks_say_where_they_begin() {
-        assert_eq!(start("0-1023", Some("1024")).unwrap(), Some(0));
-        assert_eq!(start("5-9", None).unwrap(), Some(5));
-        assert_eq!(start("bytes 5-9/*", Some("5")).unwrap(), Some(5));
+        assert_eq!(parsed("0-1023", Some("1024")).unwrap(), Some((0, 1024)));
+        assert_eq!(parsed("5-9", None).unwrap(), Some((5, 5)));
+        assert_eq!(parsed("bytes 5-9/*", Some("5")).unwrap(), Some((5, 5)));
     }
 
     #[test]
@@ -173,7 +182,7 @@ mod tests {
             ("0-99999999999999999999999", None),
             ("-1-5", None),
         ] {
-            assert!(matches!(start(range, length), Err(Error::UploadInvalid(_))), "{range}");
+            assert!(matches!(parsed(range, length), Err(Error::UploadInvalid(_))), "{range}");
         }
     }
 }

@@ -97,14 +97,11 @@ pub(super) async fn complete(
     let named = named.into_iter().map(named_part).collect::<S3Result<Vec<_>>>()?;
     let condition = write_condition(input.if_match, input.if_none_match)?;
     let object = key(&input.key)?;
-    let done =
-        ops.buckets.complete_multipart(&call, (&input.bucket, &object), &input.upload_id, &named, condition).await;
+    let done = ops
+        .buckets
+        .complete_multipart(&call, (&input.bucket, &object), &input.upload_id, &named, announced, condition)
+        .await;
     let done = done.map_err(to_s3)?;
-    if let Some((algorithm, value)) = announced
-        && done.checksums.values.get(&algorithm).is_some_and(|actual| *actual != value)
-    {
-        return Err(s3_error!(BadDigest, "The {} you specified did not match what we computed", algorithm.as_str()));
-    }
     let mut output = CompleteMultipartUploadOutput {
         location: Some(format!("/{}/{}", input.bucket, input.key)),
         e_tag: etag(&done.etag),

@@ -246,7 +246,13 @@ pub(super) async fn attributes(
     let input = request.input;
     let object = ops.buckets.object(&call, &input.bucket, &key(&input.key)?, input.version_id.as_deref()).await;
     let object = object.map_err(to_s3)?;
-    let wanted = |name: &str| input.object_attributes.iter().any(|attribute| attribute.as_str() == name);
+    let wanted = |name: &str| {
+        input
+            .object_attributes
+            .iter()
+            .flat_map(|attribute| attribute.as_str().split(','))
+            .any(|attribute| attribute.trim() == name)
+    };
     let parts = object.part_sizes.as_ref().map(|sizes| GetObjectAttributesParts {
         total_parts_count: i32::try_from(sizes.len()).ok(),
         ..GetObjectAttributesParts::default()

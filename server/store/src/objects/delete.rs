@@ -47,22 +47,23 @@ struct Taken {
 }
 
 impl Tx<'_> {
-    /// Removes a version: its blob may have lost its last reference, its manifest its last object.
+    /// Removes the version of a bucket that keeps none: its blob may have lost its last reference, its manifest its
+    /// last object, unless the manifest is `kept`.
     pub(super) async fn drop_version(
         &mut self,
         bucket: &Bucket,
         key: &str,
-        version_id: &str,
+        kept: Option<&str>,
         actor: &str,
     ) -> Result<(), TxError> {
-        self.take_version(bucket, key, version_id, actor).await.map(drop)
+        self.take_version(bucket, key, (NULL_VERSION, kept), actor).await.map(drop)
     }
 
     async fn take_version(
         &mut self,
         bucket: &Bucket,
         key: &str,
-        version_id: &str,
+        (version_id, kept): (&str, Option<&str>),
         actor: &str,
     ) -> Result<Option<Taken>, TxError> {
         let take = self.query(&TAKE_VERSION).bind(bucket.id).bind(key.to_owned()).bind(version_id.to_owned());
@@ -74,7 +75,7 @@ impl Tx<'_> {
             self.add_candidate("blob", &blob.to_string()).await?;
             self.execute(self.query(&INSERT_USAGE).bind(bucket.id).bind(-size)).await?;
         }
-        if let Some(manifest) = manifest {
+        if let Some(manifest) = manifest.filter(|manifest| Some(manifest.as_str()) != kept) {
             self.drop_manifest_of_object(bucket, &manifest, blob, actor).await?;
         }
         Ok(Some(Taken { seq, marker: blob.is_none() }))
@@ -121,19 +122,26 @@ impl Write for DeleteObject {
         match (&self.version_id, bucket.versioning) {
             (Some(version), _) => delete_version(tx, &bucket, self, version).await,
             (None, Versioning::Off) => delete_unversioned(tx, &bucket, self).await,
-            (None, Versioning::Enabled) => {
-                let version_id = self.audit.request_id.to_string().replace('-', "");
-                mark(tx, &bucket, self, version_id).await
-            }
-            (None, Versioning::Suspended) => mark(tx, &bucket, self, NULL_VERSION.to_owned()).await,
+            (None, versioning) => mark(tx, &bucket, self, marker_id(self, versioning)).await,
         }
     }
 
     async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<Deleted>, TxError> {
-        Ok(tx
-            .recorded(&self.audit)
-            .await?
-            .then(|| Deleted { version_id: self.version_id.clone(), delete_marker: false }))
+        if !tx.recorded(&self.audit).await? {
+            return Ok(None);
+        }
+        let versioning = tx.bucket(&self.bucket).await?.versioning;
+        let marker = self.version_id.is_none() && versioning != Versioning::Off;
+        let version_id = self.version_id.clone().or_else(|| marker.then(|| marker_id(self, versioning)));
+        Ok(Some(Deleted { version_id, delete_marker: marker }))
+    }
+}
+
+/// The id of a marker: derived from the request, so that a delete done again makes the same one.
+fn marker_id(delete: &DeleteObject, versioning: Versioning) -> String {
+    match versioning {
+        Versioning::Enabled => delete.audit.request_id.to_string().replace('-', ""),
+        Versioning::Off | Versioning::Suspended => NULL_VERSION.to_owned(),
     }
 }
 
@@ -156,7 +164,7 @@ async fn delete_unversioned(tx: &mut Tx<'_>, bucket: &Bucket, delete: &DeleteObj
             _ => Ok(Deleted::default()),
         };
     }
-    tx.drop_version(bucket, &delete.key, NULL_VERSION, &delete.audit.actor).await?;
+    tx.drop_version(bucket, &delete.key, None, &delete.audit.actor).await?;
     tx.record(&delete.audit).await?;
     Ok(Deleted::default())
 }
@@ -166,7 +174,7 @@ async fn mark(tx: &mut Tx<'_>, bucket: &Bucket, delete: &DeleteObject, version_i
     let head = tx.query(&MARK_HEAD).bind(bucket.id).bind(delete.key.clone()).bind(version_id.clone());
     let seq = tx.number(head.bind(wanted_etag(delete))).await?.ok_or(Error::PreconditionFailed)?;
     if version_id == NULL_VERSION {
-        tx.drop_version(bucket, &delete.key, NULL_VERSION, &delete.audit.actor).await?;
+        tx.drop_version(bucket, &delete.key, None, &delete.audit.actor).await?;
     }
     let marker = tx.query(&INSERT_MARKER).bind(bucket.id).bind(delete.key.clone()).bind(seq).bind(version_id.clone());
     tx.execute(marker).await?;
@@ -184,7 +192,7 @@ async fn delete_version(
     let outcome = |marker| Deleted { version_id: Some(version.to_owned()), delete_marker: marker };
     let lock = tx.query(&LOCK_HEAD).bind(bucket.id).bind(delete.key.clone());
     let Some(head) = tx.number(lock).await? else { return Ok(outcome(false)) };
-    let Some(taken) = tx.take_version(bucket, &delete.key, version, &delete.audit.actor).await? else {
+    let Some(taken) = tx.take_version(bucket, &delete.key, (version, None), &delete.audit.actor).await? else {
         return Ok(outcome(false));
     };
     if taken.seq == head {

@@ -88,7 +88,9 @@ pub(super) async fn write_version(
     tx.execute(tx.query(&INSERT_USAGE).bind(bucket.id).bind(to_i64(size)?)).await?;
     let seq = put_head(tx, bucket.id, put, &version_id).await?;
     if version_id == NULL_VERSION {
-        tx.drop_version(bucket, &put.key, NULL_VERSION, &put.audit.actor).await?;
+        // the same manifest again: what hangs on it stays
+        let kept = put.manifest_digest.as_ref().map(zot_domain::artifact::digest::Digest::as_str);
+        tx.drop_version(bucket, &put.key, kept, &put.audit.actor).await?;
     }
     let attributes = &put.attributes;
     let insert = tx.query(&INSERT_VERSION).bind(bucket.id).bind(put.key.clone()).bind(seq).bind(version_id.clone());

@@ -22,6 +22,7 @@ const QUEUE: usize = 1024;
 pub(crate) struct Group {
     queue: mpsc::Sender<Box<dyn Job>>,
     waiting: Arc<AtomicUsize>,
+    pool: AnyPool,
 }
 
 impl Group {
@@ -29,8 +30,13 @@ impl Group {
     pub(crate) fn start(pool: AnyPool) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let waiting = Arc::new(AtomicUsize::new(0));
-        tokio::spawn(write_groups(pool, jobs, Arc::clone(&waiting)));
-        Self { queue, waiting }
+        tokio::spawn(write_groups(pool.clone(), jobs, Arc::clone(&waiting)));
+        Self { queue, waiting, pool }
+    }
+
+    /// Waits for the commit under way and closes the connection: writes that come later fail.
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
     }
 
     /// Writes that wait for their commit.

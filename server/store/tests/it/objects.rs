@@ -356,6 +356,14 @@ async fn a_deleted_object_is_gone_on_every_path(store: &Fresh) {
     assert!(store.blob(&own, &sha256("hello")).await.unwrap().is_some(), "another object has these bytes");
     delete(store, "same/a", None).await;
     assert!(store.blob(&own, &sha256("hello")).await.unwrap().is_none());
+    // the same object once more: what hangs on it stays
+    put(store, "b", "again").await;
+    let mut signature = manifest("team", "signature of b", &[], &[]);
+    signature.manifest.subject = Some(manifest_digest("b", "again"));
+    store.publish_manifest(signature).await.unwrap();
+    put(store, "b", "again").await;
+    let kept = sha256("signature of b").to_string().parse().unwrap();
+    assert!(store.manifest(&own, &kept).await.unwrap().is_some());
     let tags: BTreeMap<String, String> = BTreeMap::new();
     assert!(!store.tag_object("team", "a", None, &tags, audit()).await.unwrap());
 }
