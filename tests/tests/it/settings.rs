@@ -364,20 +364,20 @@ fn no_key_is_left_out() {
     let schema = std::fs::read_to_string(workspace().join("docs/reference/config.schema.json")).expect("the schema");
     let schema: Value = serde_json::from_str(&schema).expect("JSON");
     let mut keys = Vec::new();
-    collect(&schema["properties"], String::new(), &mut keys);
+    collect(&schema["properties"], "", &mut keys);
     let known = |key: &String| CHANGED.contains(&key.as_str()) || REFUSED.iter().any(|(refused, _)| refused == key);
     let missing: Vec<_> = keys.iter().filter(|key| !known(key)).collect();
     assert!(missing.is_empty(), "keys that no test changes: {missing:?}");
     assert!(keys.len() >= CHANGED.len(), "{keys:?}");
 }
 
-fn collect(properties: &Value, prefix: String, keys: &mut Vec<String>) {
+fn collect(properties: &Value, prefix: &str, keys: &mut Vec<String>) {
     for (name, schema) in properties.as_object().into_iter().flatten() {
         let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
         let inner =
             [&schema["properties"], &schema["anyOf"][0]["properties"]].into_iter().find(|inner| inner.is_object());
         match inner {
-            Some(inner) => collect(inner, path, keys),
+            Some(inner) => collect(inner, &path, keys),
             None => keys.push(path),
         }
     }
