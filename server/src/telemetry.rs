@@ -23,10 +23,11 @@ pub(crate) struct Logging<'a> {
 pub(crate) fn start(logging: &Logging<'_>) -> Result<(), Error> {
     // what libraries say of themselves is noise below a warning, except when everything is asked for
     let filter = match logging.level {
-        "trace" | "debug" => {
-            EnvFilter::new(format!("{},hyper=info,hyper_util=info,rustls=info,sqlx=info,h2=info", logging.level))
-        }
-        level => EnvFilter::new(format!("{level},sqlx=warn,object_store=warn")),
+        "trace" | "debug" => EnvFilter::new(format!(
+            "{},s3s=off,hyper=info,hyper_util=info,rustls=info,sqlx=info,h2=info",
+            logging.level
+        )),
+        level => EnvFilter::new(format!("{level},s3s=off,sqlx=warn,object_store=warn")),
     };
     let writer = match logging.output {
         None => BoxMakeWriter::new(std::io::stdout),

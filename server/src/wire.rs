@@ -1,7 +1,6 @@
 //! The only place that knows all parts: from settings to an app over a database, a storage and access keys.
 
 use std::fs::File;
-use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -35,7 +34,7 @@ pub(crate) async fn open(settings: &Settings) -> Result<Opened, Error> {
     std::fs::create_dir_all(root).map_err(Error::file(root))?;
     let store = open_database(settings, true).await?;
     let lock = match store.dialect() {
-        Dialect::Sqlite => Some(lock(root)?),
+        Dialect::Sqlite => Some(lock(settings)?),
         Dialect::Postgres => None,
     };
     store.migrate().await?;
@@ -65,14 +64,16 @@ pub(crate) async fn open_database(settings: &Settings, create: bool) -> Result<S
     Ok(Store::open(&zot_store::Options { url, max_connections: settings.database.max_connections, create }).await?)
 }
 
-/// Two servers on one SQLite database would each believe to be its only writer.
-fn lock(root: &Path) -> Result<File, Error> {
-    let path = root.join("lock");
+/// Two servers on one SQLite database would each believe to be its only writer: the lock lies beside the database.
+fn lock(settings: &Settings) -> Result<File, Error> {
+    let url = settings.effective_database_url();
+    let path = url.expose().trim_start_matches("sqlite:").trim_start_matches("//");
+    let path = format!("{}.lock", path.split('?').next().unwrap_or_default());
     let file = File::create(&path).map_err(Error::file(&path))?;
     file.try_lock().map_err(|_| {
-        let root = root.display();
         Error::Refused(format!(
-            "another server runs on {root}: SQLite allows one; for several set database.url to a Postgres database"
+            "another server runs on this database (it holds {path}): SQLite allows one; for several set database.url to a \
+             Postgres database"
         ))
     })?;
     Ok(file)

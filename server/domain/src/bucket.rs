@@ -41,6 +41,11 @@ impl Buckets {
         Self { objects, blobs, policy }
     }
 
+    /// Whether the caller may change anything at all: who may not is refused before a document is read.
+    pub fn may_write(&self, principal: &Principal) -> bool {
+        self.policy.allows(principal, Action::Create, Resource::Catalog)
+    }
+
     fn require(&self, call: &Call, action: Action, resource: Resource<'_>) -> Result<()> {
         self.policy.require(&call.principal, action, resource)
     }

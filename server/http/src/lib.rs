@@ -12,7 +12,7 @@ mod options;
 mod rest;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::extract::Request;
@@ -39,6 +39,7 @@ pub struct App {
     options: Arc<Options>,
     draining: Arc<AtomicBool>,
     mounted: Vec<(String, Mounted)>,
+    limited: Arc<AtomicUsize>,
     buckets: Option<Buckets>,
 }
 
@@ -63,6 +64,7 @@ impl App {
             options: Arc::new(options),
             draining: Arc::new(AtomicBool::new(false)),
             mounted: Vec::new(),
+            limited: Arc::new(AtomicUsize::new(0)),
             buckets: None,
         }
     }

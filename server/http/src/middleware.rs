@@ -4,6 +4,7 @@ mod drain;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use axum::Json;
@@ -111,7 +112,8 @@ pub(crate) async fn limits(State(app): State<App>, request: Request, next: Next)
         return next.run(request).await;
     }
     let context = oci::error::Context::of(&app, &request);
-    if app.options.max_concurrent_requests.is_some_and(|most| app.metrics.active() > most) {
+    let held = Held::new(&app.limited);
+    if app.options.max_concurrent_requests.is_some_and(|most| held.count > most) {
         return shed(&app, &overloaded(), &context);
     }
     match app.options.request_timeout {
@@ -120,6 +122,25 @@ pub(crate) async fn limits(State(app): State<App>, request: Request, next: Next)
             Ok(response) => response,
             Err(_) => shed(&app, &timed_out(), &context),
         },
+    }
+}
+
+/// One of the requests that the limit counts: what other doors and health serve takes nobody's place here.
+struct Held {
+    counter: Arc<AtomicUsize>,
+    count: usize,
+}
+
+impl Held {
+    fn new(counter: &Arc<AtomicUsize>) -> Self {
+        let count = counter.fetch_add(1, Ordering::Relaxed) + 1;
+        Self { counter: Arc::clone(counter), count }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.counter.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -34,6 +34,9 @@ pub struct Options {
     pub domain: Option<String>,
 }
 
+/// Largest XML or JSON document of a client, in bytes: 1,000 keys of 1,024 bytes, and room.
+const DOCUMENT_MAX: u64 = 2 * 1024 * 1024;
+
 /// The S3 door. Cheap to clone.
 #[derive(Clone)]
 pub struct Door {
@@ -112,6 +115,10 @@ impl Door {
         }
         self.limit(&mut request)?;
         let principal = (self.identify)(&access, request.headers()).map_err(to_s3)?;
+        let writes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+        if writes && principal.is_anonymous() && !self.buckets.may_write(&principal) {
+            return Err(to_s3(zot_domain::Error::Unauthenticated));
+        }
         request.headers_mut().remove(header::AUTHORIZATION);
         request.extensions_mut().insert(Call { principal, request_id });
         Ok(request)
@@ -119,7 +126,7 @@ impl Door {
 
     /// Bodies beyond the limit are refused at once, and cut off where their length was not announced.
     fn limit(&self, request: &mut Request<Body>) -> std::result::Result<(), S3Error> {
-        let most = self.options.max_upload;
+        let most = if request::is_document(request) { DOCUMENT_MAX } else { self.options.max_upload };
         let announced =
             request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
         if announced.is_some_and(|length| length > most) {

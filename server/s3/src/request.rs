@@ -60,10 +60,24 @@ pub(crate) fn check(request: &Request<Body>) -> Result<(), S3Error> {
     let writes = matches!(*request.method(), Method::PUT | Method::DELETE);
     let has_key = request.uri().path().trim_start_matches('/').split_once('/').is_some_and(|(_, key)| !key.is_empty());
     let query = request.uri().query().unwrap_or_default();
+    if *request.method() == Method::PUT && query.contains("partNumber=") != query.contains("uploadId=") {
+        return Err(s3_error!(InvalidArgument, "a part needs both partNumber and uploadId"));
+    }
     for (name, _) in url::form_urlencoded::parse(query.as_bytes()).filter(|_| writes && has_key) {
         if !PUT_PARAMETERS.contains(&name.as_ref()) && !name.to_ascii_lowercase().starts_with("x-amz-") {
             return Err(s3_error!(NotImplemented, "the parameter {name} is not implemented; nothing was done"));
         }
     }
     Ok(())
+}
+
+/// Whether the body is a document that the codec holds in memory, and not the bytes of an object or part.
+pub(crate) fn is_document(request: &Request<Body>) -> bool {
+    let query = request.uri().query().unwrap_or_default();
+    let names: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name.into_owned()).collect();
+    let subresource = ["tagging", "acl", "retention", "legal-hold", "versioning", "policy", "cors", "lifecycle"];
+    match *request.method() {
+        Method::PUT => names.iter().any(|name| subresource.contains(&name.as_str())),
+        _ => true,
+    }
 }

@@ -51,6 +51,8 @@ statements! {
     TOUCH_REPO_BLOB = "UPDATE repo_blob SET touched_at = now_us()
         WHERE repo = $1 AND blob = $2 AND touched_at < now_us() - $3 RETURNING blob";
     SELECT_REPO_BLOB = "SELECT blob FROM repo_blob WHERE repo = $1 AND blob = $2";
+    /// A push makes a membership of its own out of one that came of an object.
+    OWN_REPO_BLOB = "UPDATE repo_blob SET adopted = 0 WHERE repo = $1 AND blob = $2 AND adopted = 1";
     INSERT_USAGE = "INSERT INTO usage_delta (ns, bytes) VALUES ($1, $2)";
     ADD_CANDIDATE = "INSERT INTO gc_candidate (kind, id, due_at) VALUES ($1, $2, now_us())
         ON CONFLICT (kind, id) DO UPDATE SET due_at = excluded.due_at";
@@ -217,7 +219,7 @@ impl Tx<'_> {
                 return self.add_candidate("repo_blob", &member_id(ids.repo, blob.blob)).await;
             }
             if self.touch_member(ids.repo, blob.blob).await? {
-                return Ok(());
+                return self.execute(self.query(&OWN_REPO_BLOB).bind(ids.repo).bind(blob.blob)).await.map(drop);
             }
         }
     }

@@ -88,6 +88,9 @@ pub(crate) fn to_domain(error: sqlx::Error) -> Error {
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Error::database(error),
         _ if is_lost(&error) => Error::database(error),
         _ if is_retryable(&error) => Error::Conflict,
+        _ if code(&error).is_some_and(|c| c == "22021") => {
+            Error::ParameterInvalid("a text of the request holds a NUL, which no name can".to_owned())
+        }
         // a full disk under SQLite (13) or Postgres (53100) is for the operator to mend: the client may come again
         _ if code(&error).is_some_and(|c| c == "13" || c == "10" || c == "53100" || c == "57014") => {
             Error::database(error)

@@ -29,8 +29,8 @@ statements! {
             WHERE n.name = $1 AND (v.blob = b.id OR v.blob IN (SELECT m.id FROM blob m WHERE m.merged_into = b.id)))
         ORDER BY s.start";
     /// Objects' blobs become members, so that a manifest may name them.
-    ADOPT_OBJECT_BLOBS = "INSERT INTO repo_blob (repo, blob, touched_at)
-        SELECT DISTINCT CAST($1 AS BIGINT), d.blob, now_us() FROM json_list($3) AS wanted
+    ADOPT_OBJECT_BLOBS = "INSERT INTO repo_blob (repo, blob, touched_at, adopted)
+        SELECT DISTINCT CAST($1 AS BIGINT), d.blob, now_us(), 1 FROM json_list($3) AS wanted
         JOIN blob_name d ON d.digest = wanted.value JOIN object_version v ON v.ns = $2
             AND (v.blob = d.blob OR v.blob IN (SELECT m.id FROM blob m WHERE m.merged_into = d.blob))
         WHERE 1 = 1 ON CONFLICT (repo, blob) DO NOTHING";

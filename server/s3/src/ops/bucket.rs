@@ -28,6 +28,10 @@ pub(super) async fn create(
     }
     let region = request.input.create_bucket_configuration.and_then(|c| c.location_constraint);
     let region = region.map(|region| region.as_str().to_owned()).filter(|region| !region.is_empty());
+    let valid = |region: &String| region.len() <= 64 && region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if region.as_ref().is_some_and(|region| !valid(region)) {
+        return Err(s3_error!(InvalidLocationConstraint, "a location has letters, digits and dashes"));
+    }
     let name = request.input.bucket;
     ops.buckets.create_bucket(&call, &name, region).await.map_err(to_s3)?;
     Ok(S3Response::new(CreateBucketOutput { location: Some(format!("/{name}")) }))

@@ -14,6 +14,8 @@ use zot_domain::ports::objects::Attributes;
 use crate::error::{custom, to_s3};
 use crate::sigv4::stream_error;
 
+/// Most bytes of user metadata, names included (S3 user guide, *Working with object metadata*).
+const META_MAX: usize = 2048;
 /// Most tags of an object or bucket (S3 user guide, *Object tagging*: 10; buckets: 50).
 const OBJECT_TAGS_MAX: usize = 10;
 
@@ -73,7 +75,11 @@ pub(super) fn attributes(
     tagging: Option<String>,
 ) -> S3Result<Attributes> {
     let content_type = content_type.filter(|text| !text.is_empty()).unwrap_or_else(|| "binary/octet-stream".to_owned());
-    Ok(Attributes { content_type, headers, meta: meta(metadata), tags: tags_of_header(tagging)? })
+    let meta = meta(metadata);
+    if meta.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > META_MAX {
+        return Err(s3_error!(MetadataTooLarge, "user metadata has at most {META_MAX} bytes"));
+    }
+    Ok(Attributes { content_type, headers, meta, tags: tags_of_header(tagging)? })
 }
 
 /// `x-amz-tagging: a=b&c=d`

@@ -49,6 +49,8 @@ CREATE INDEX object_version_manifest ON object_version (ns, manifest_digest) WHE
 CREATE INDEX object_version_blob ON object_version (blob) WHERE blob IS NOT NULL;
 CREATE INDEX object_version_list ON object_version (ns, key, seq DESC);
 ALTER TABLE blob ADD COLUMN sealed_at BIGINT;
+-- Memberships that came of an object, not of a push: they go with it.
+ALTER TABLE repo_blob ADD COLUMN adopted BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX blob_open ON blob (id) WHERE state = 'open';
 
 -- What a multipart upload was begun with, and parts: append-only, the highest rev of a part counts.

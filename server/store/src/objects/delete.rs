@@ -32,7 +32,7 @@ statements! {
     SELECT_SAME_MANIFEST = "SELECT seq FROM object_version WHERE ns = $1 AND manifest_digest = $2 LIMIT 1";
     SELECT_OWN_REPOSITORY = "SELECT id FROM repository WHERE name = $1";
     /// What the bucket's own repository held of an object, unless something else of it does so.
-    DELETE_OBJECT_MEMBER = "DELETE FROM repo_blob WHERE repo = $1 AND blob = $2
+    DELETE_OBJECT_MEMBER = "DELETE FROM repo_blob WHERE repo = $1 AND blob = $2 AND (adopted = 1 OR $4 = 1)
         AND NOT EXISTS (SELECT 1 FROM manifest_blob e WHERE e.repo = $1 AND e.blob = $2)
         AND NOT EXISTS (SELECT 1 FROM manifest m WHERE m.repo = $1 AND m.blob = $2)
         AND NOT EXISTS (SELECT 1 FROM object_version v WHERE v.ns = $3 AND v.blob = $2)";
@@ -105,8 +105,9 @@ impl Tx<'_> {
         }
         // no path leads to the object's bytes any more, nor to its manifest's
         let own = self.number(self.query(&SELECT_NAMED_BLOB).bind(digest.to_owned())).await?;
-        for blob in [blob, own].into_iter().flatten() {
-            let member = self.query(&DELETE_OBJECT_MEMBER).bind(repo).bind(blob).bind(bucket.id);
+        for (blob, pushed) in [(blob, 0_i64), (own, 1)] {
+            let Some(blob) = blob else { continue };
+            let member = self.query(&DELETE_OBJECT_MEMBER).bind(repo).bind(blob).bind(bucket.id).bind(pushed);
             self.execute(member).await?;
         }
         Ok(())
@@ -160,7 +161,8 @@ async fn delete_unversioned(tx: &mut Tx<'_>, bucket: &Bucket, delete: &DeleteObj
         return match delete.condition {
             WriteCondition::Match(_) if live => Err(Error::PreconditionFailed.into()),
             WriteCondition::Match(_) => Err(Error::NoSuchKey(delete.key.clone()).into()),
-            _ if live => Err(Error::Denied(format!("{} is locked", delete.key)).into()),
+            // a put came between the two statements
+            _ if live => Err(Error::Conflict.into()),
             _ => Ok(Deleted::default()),
         };
     }

@@ -32,6 +32,7 @@ on_both! {
     sealing_onto_a_known_digest_moves_the_objects,
     an_object_is_an_artifact_of_the_buckets_repository,
     a_deleted_object_is_gone_on_every_path,
+    a_pushed_blob_outlives_an_object_of_its_bytes,
 }
 
 pub(crate) async fn bucket(store: &Fresh, name: &str) {
@@ -366,4 +367,17 @@ async fn a_deleted_object_is_gone_on_every_path(store: &Fresh) {
     assert!(store.manifest(&own, &kept).await.unwrap().is_some());
     let tags: BTreeMap<String, String> = BTreeMap::new();
     assert!(!store.tag_object("team", "a", None, &tags, audit()).await.unwrap());
+}
+
+async fn a_pushed_blob_outlives_an_object_of_its_bytes(store: &Fresh) {
+    bucket(store, "team").await;
+    put(store, "before", "hello").await;
+    publish(store, "team", "over the object", &["hello"], &[]).await.unwrap();
+    push(store, "team", "hello").await;
+    remove(store, "team", RemoveTarget::Manifest(sha256("over the object"))).await.unwrap();
+    delete(store, "before", None).await;
+    assert!(store.blob(&repository("team"), &sha256("hello")).await.unwrap().is_some(), "pushed after it was adopted");
+    put(store, "after", "hello").await;
+    delete(store, "after", None).await;
+    assert!(store.blob(&repository("team"), &sha256("hello")).await.unwrap().is_some(), "pushed before");
 }
