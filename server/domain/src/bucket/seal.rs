@@ -49,9 +49,11 @@ impl Buckets {
     }
 
     async fn seal(&self, open: OpenBlob) -> Result<()> {
-        match self.digest_of(&open).await? {
-            Some(digest) => self.objects.seal(open.blob, &digest).await,
-            None => {
+        match self.digest_of(&open).await {
+            Ok(Some(digest)) => self.objects.seal(open.blob, &digest).await,
+            Err(error @ Error::Unavailable { .. }) => Err(error),
+            // bytes that are missing or not what they were: the others must not wait behind them
+            Ok(None) | Err(_) => {
                 self.objects.quarantine(open.blob).await?;
                 Err(Error::Internal(format!("blob {} is damaged and was quarantined", open.blob)))
             }

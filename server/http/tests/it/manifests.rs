@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use zot_domain::artifact::media_type::{OCI_INDEX, OCI_MANIFEST};
 
 use crate::app::TestApp;
-use crate::content::{bytes, descriptor, image, referrer, sha256, sha512};
+use crate::content::{bytes, descriptor, image, sha256, sha512};
 
 const MIB: usize = 1024 * 1024;
 
@@ -93,10 +93,13 @@ async fn forty_thousand_layers_are_served_where_they_are_members() {
     unknown.assert(StatusCode::BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN");
     assert_eq!(unknown.json()["errors"][0]["detail"]["digests"].as_array().unwrap().len(), 100);
     many_blobs(&app).await;
-    app.admin().put_manifest("team/app", "many", document(1)).await.assert_status(StatusCode::CREATED);
+    let begun = std::time::Instant::now();
+    let put = app.admin().put_manifest("team/app", "many", document(1)).await;
+    let digest = put.assert_status(StatusCode::CREATED).header("docker-content-digest");
+    assert!(begun.elapsed().as_secs() < 30, "no other write gets on for {:?}", begun.elapsed());
     let got = app.reader().get("/v2/team/app/manifests/many").await;
     assert_eq!(got.assert_status(StatusCode::OK).body, document(1));
-    app.admin().delete("/v2/team/app/manifests/many").await.assert_status(StatusCode::ACCEPTED);
+    app.admin().delete(&format!("/v2/team/app/manifests/{digest}")).await.assert_status(StatusCode::ACCEPTED);
 }
 
 #[tokio::test]
@@ -210,20 +213,6 @@ async fn an_index_may_name_what_is_absent_and_itself_by_tag() {
     app.admin().push_manifest("team/app", "index", &second).await;
     app.admin().get("/v2/team/app/manifests/index").await.assert_status(StatusCode::OK);
     app.admin().delete(&format!("/v2/team/app/manifests/{first}")).await.assert_status(StatusCode::ACCEPTED);
-}
-
-#[tokio::test]
-async fn a_subject_elsewhere_tells_nothing() {
-    let app = with_blobs().await;
-    let there = app.admin().push_image("team/other", "v1").await;
-    for (tag, subject) in [("there", there.as_str()), ("nowhere", &sha256(b"nowhere"))] {
-        let document = referrer(subject, "application/vnd.example", &json!({})).to_string();
-        let put = app.admin().put_manifest("team/app", tag, document).await;
-        put.assert_status(StatusCode::CREATED);
-        assert_eq!(put.header("oci-subject"), subject, "{tag}");
-        let listed = app.admin().get(&format!("/v2/team/other/referrers/{subject}")).await;
-        assert_eq!(listed.json()["manifests"], json!([]), "{tag}");
-    }
 }
 
 #[tokio::test]

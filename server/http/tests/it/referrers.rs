@@ -176,3 +176,17 @@ async fn a_deleted_referrer_is_gone_and_a_deleted_subject_keeps_its_own() {
     let listed = app.reader().get(&format!("/v2/team/app/referrers/{subject}")).await;
     assert_eq!(digests(&listed.json()), [kept]);
 }
+
+#[tokio::test]
+async fn a_subject_elsewhere_tells_nothing() {
+    let app = TestApp::new().await;
+    let there = app.admin().push_image("team/other", "v1").await;
+    for (tag, subject) in [("there", there.as_str()), ("nowhere", &sha256(b"nowhere"))] {
+        let document = referrer(subject, "application/vnd.example", &json!({})).to_string();
+        let put = app.admin().put_manifest("team/app", tag, document).await;
+        put.assert_status(StatusCode::CREATED);
+        assert_eq!(put.header("oci-subject"), subject, "{tag}");
+        let listed = app.admin().get(&format!("/v2/team/other/referrers/{subject}")).await;
+        assert_eq!(listed.json()["manifests"], json!([]), "{tag}");
+    }
+}

@@ -12,7 +12,7 @@ use sha2::Sha256;
 
 use crate::app::{ADMIN, SERVICE, TestApp};
 
-/// The key that the store derives, as `docs` describe it: an attacker does not have it, these tests do, so that a
+/// The key that the store derives from its first secret: an attacker does not have it, these tests do, so that a
 /// token is refused for the one thing that is wrong with it.
 fn store_key(app: &TestApp) -> SecretKey {
     let hkdf = Hkdf::<Sha256>::new(Some(app.store_id.as_bytes()), ADMIN.1.as_bytes());
