@@ -6,6 +6,7 @@ DATA ?= $(CURDIR)/data
 PORT ?= 8080
 S3_PORT ?= 9000
 ARGS ?=
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 .PHONY: help
 help: ## this list
@@ -18,7 +19,7 @@ run: ## start the store on SQLite and a local directory (DATA=./data PORT=8080 S
 	@printf '  curl http://localhost:%s/health\n' $(PORT)
 	@printf '  oras push --plain-http localhost:%s/team/hello:v1 README.md:text/markdown\n' $(PORT)
 	@printf '  oras pull --plain-http localhost:%s/team/hello:v1 --output /tmp/hello\n\n' $(PORT)
-	target/release/zot-artifact-store serve --set storage.rootDirectory=$(DATA) --set http.address=127.0.0.1 \
+	$(TARGET)/release/zot-artifact-store serve --set storage.rootDirectory=$(DATA) --set http.address=127.0.0.1 \
 		--set http.port=$(PORT) --set extensions.s3api.port=$(S3_PORT) --set log.format=text $(ARGS)
 
 .PHONY: test

@@ -73,6 +73,18 @@ async fn a_changed_certificate_is_served_without_a_restart() {
 }
 
 #[tokio::test]
+async fn over_http_2_the_challenge_names_the_port_too() {
+    let (home, authority) = (Home::new(), Authority::new());
+    write(&home, &authority.issue("localhost"));
+    let server = setup(&home).await.with_access_control().start_listening().await;
+    let response =
+        authority.client().build().expect("a client").get(url(server.address())).send().await.expect("a response");
+    let challenge = response.headers()["www-authenticate"].to_str().expect("text");
+    assert_eq!(response.version(), reqwest::Version::HTTP_2);
+    assert!(challenge.contains(&format!("https://localhost:{}/auth/token", server.address().port())), "{challenge}");
+}
+
+#[tokio::test]
 async fn clients_need_a_certificate_of_the_authority() {
     let (home, authority, stranger) = (Home::new(), Authority::new(), Authority::new());
     write(&home, &authority.issue("localhost"));

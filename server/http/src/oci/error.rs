@@ -35,7 +35,11 @@ impl Context {
     pub(crate) fn of(app: &App, request: &Request) -> Self {
         let request_id = request.extensions().get::<RequestId>().map(ToString::to_string).unwrap_or_default();
         let challenge = Challenge::Bearer {
-            realm: token_realm(app, request.headers(), request.uri().host()),
+            realm: token_realm(
+                app,
+                request.headers(),
+                request.uri().authority().map(axum::http::uri::Authority::as_str),
+            ),
             service: app.auth.service().to_owned(),
             scope: None,
         };
@@ -66,11 +70,11 @@ impl Context {
 }
 
 /// Where tokens are to be had: as configured, or at the host by which the client reached us.
-fn token_realm(app: &App, headers: &HeaderMap, uri_host: Option<&str>) -> String {
+fn token_realm(app: &App, headers: &HeaderMap, authority: Option<&str>) -> String {
     if let Some(realm) = &app.options.token_realm {
         return realm.clone();
     }
-    let host = headers.get(header::HOST).and_then(|v| v.to_str().ok()).or(uri_host).unwrap_or("localhost");
+    let host = headers.get(header::HOST).and_then(|v| v.to_str().ok()).or(authority).unwrap_or("localhost");
     let host: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || ".-:[]_".contains(*c)).collect();
     format!("{}://{host}/auth/token", if app.options.tls { "https" } else { "http" })
 }
