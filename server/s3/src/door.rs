@@ -1,10 +1,9 @@
 //! The way of a request: front, identity, codec.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Limited};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::validation::NameValidation;
 use s3s::{S3Error, S3ErrorCode};
@@ -12,11 +11,12 @@ use zot_domain::identity::RequestId;
 use zot_domain::transfer::{Direction, Transfer};
 use zot_domain::{Buckets, Call, Principal, Result};
 
+use crate::body::{limited, watched};
 use crate::error::{custom, to_s3};
 use crate::json;
 use crate::ops::Ops;
 use crate::request::{self, Domain};
-use crate::sigv4::{Access, AuthError, Config, Front, Keys, stream_error};
+use crate::sigv4::{Access, AuthError, Config, Front, Keys};
 
 /// Who is behind an access that the front let pass. Headers are there for schemes that are not S3's.
 pub type Identify = Arc<dyn Fn(&Access, &HeaderMap) -> Result<Principal> + Send + Sync>;
@@ -78,9 +78,10 @@ impl Door {
                 let principal = request.extensions().get::<Call>().map(|call| call.principal.clone());
                 let (request, spoiled) = watched(request);
                 let request = cut(request, prefix);
-                let response = match &as_json {
-                    Some(_) => self.operate_in_json(request).await,
-                    None => self.operate(request).await,
+                let response = match (request::check(&request), &as_json) {
+                    (Err(error), _) => answer(error),
+                    (Ok(()), Some(_)) => self.operate_in_json(request).await,
+                    (Ok(()), None) => self.operate(request).await,
                 };
                 // a body that turned out not to be the one that was signed: its own code, whatever the codec made of it
                 (spoiled.take().map_or(response, |error| answer(refused(&error))), principal)
@@ -134,23 +135,22 @@ impl Door {
         }
         if announced.is_none() {
             let body = std::mem::take(request.body_mut());
-            *request.body_mut() = Body::new(Limited::new(body, usize::try_from(most).unwrap_or(usize::MAX)));
+            *request.body_mut() = limited(body, most);
         }
         Ok(())
     }
 
     async fn operate_in_json(&self, request: Request<Body>) -> Response<Body> {
-        match json::serve(&self.buckets, self.options.multipart, request).await {
+        let begins = json::begins_upload(&request);
+        match json::serve(&self.buckets, request).await {
             Ok(Ok(document)) => json::answer(&document),
             Ok(Err(error)) => answer(to_s3(error)),
+            Err(request) if begins => json::begun(self.operate(request).await).await,
             Err(request) => self.operate(request).await,
         }
     }
 
     async fn operate(&self, request: Request<Body>) -> Response<Body> {
-        if let Err(error) = request::check(&request) {
-            return answer(error);
-        }
         let request = request.map(s3s::Body::http_body_unsync);
         match self.codec.call(request).await {
             Ok(response) => response.map(Body::new),
@@ -203,31 +203,6 @@ impl Attempt {
         };
         Some(Transfer { direction: self.direction, bucket: self.bucket, bytes })
     }
-}
-
-/// What went wrong with a body's signature while it was read.
-#[derive(Clone, Default)]
-struct Spoiled(Arc<Mutex<Option<AuthError>>>);
-
-impl Spoiled {
-    fn take(&self) -> Option<AuthError> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-/// The request with a body that notes why it breaks.
-fn watched(request: Request<Body>) -> (Request<Body>, Spoiled) {
-    let spoiled = Spoiled::default();
-    let note = spoiled.clone();
-    let request = request.map(|body| {
-        Body::new(body.map_err(move |error| {
-            if let Some(refused) = stream_error(&error) {
-                *note.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(refused.clone());
-            }
-            error
-        }))
-    });
-    (request, spoiled)
 }
 
 /// The request as the codec wants it: at the root.

@@ -4,17 +4,15 @@
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use zot_domain::bucket::condition::WriteCondition;
 use zot_domain::bucket::multipart::NamedPart;
-use zot_domain::ports::objects::{Attributes, Bucket, Entry, ListQuery, MultipartInput, ObjectVersion, Versioning};
+use zot_domain::ports::objects::{Bucket, Entry, ListQuery, ObjectVersion, Versioning};
 use zot_domain::{Buckets, Call, Error, Result};
 
-/// Most bytes of a document that a client sends.
-const DOCUMENT_MAX: usize = 2 * 1024 * 1024;
+use crate::body::broken;
+use crate::ops::translate::write_condition_of;
 
 /// Whether a client wants JSON.
 pub(crate) fn is_wanted(headers: &HeaderMap) -> bool {
@@ -28,7 +26,6 @@ pub(crate) fn is_wanted(headers: &HeaderMap) -> bool {
 /// The request, for the codec.
 pub(crate) async fn serve(
     buckets: &Buckets,
-    multipart: bool,
     request: Request<Body>,
 ) -> std::result::Result<Result<Value>, Request<Body>> {
     let Some(call) = request.extensions().get::<Call>().cloned() else { return Err(request) };
@@ -38,9 +35,6 @@ pub(crate) async fn serve(
     match (request.method().as_str(), bucket.is_empty(), key.is_empty()) {
         ("GET", true, _) => Ok(list_buckets(buckets, &call).await),
         ("GET", false, true) if query.is_listing() => Ok(list(buckets, &call, bucket, &query).await),
-        ("POST", false, false) if query.has("uploads") && multipart => {
-            Ok(begin(buckets, &call, bucket, key, request.headers()).await)
-        }
         ("POST", false, false) if query.has("uploadId") => {
             let (bucket, key) = (bucket.to_owned(), key.to_owned());
             Ok(complete(buckets, &call, (&bucket, &key), &query, request).await)
@@ -134,20 +128,19 @@ fn object_entry(object: &ObjectVersion) -> Value {
     })
 }
 
-async fn begin(buckets: &Buckets, call: &Call, bucket: &str, key: &str, headers: &HeaderMap) -> Result<Value> {
-    let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
-    let meta = headers
-        .iter()
-        .filter_map(|(name, value)| Some((name.as_str().strip_prefix("x-amz-meta-")?.to_owned(), text(value))));
-    let content_type = headers.get(header::CONTENT_TYPE).map(text).filter(|text| !text.is_empty());
-    let attributes = Attributes {
-        content_type: content_type.unwrap_or_else(|| "binary/octet-stream".to_owned()),
-        meta: meta.collect(),
-        ..Attributes::default()
-    };
-    let input = MultipartInput { attributes, ..MultipartInput::default() };
-    let upload = buckets.begin_multipart(call, bucket, &key.parse()?, input).await?;
-    Ok(json!({"uploadId": upload, "bucket": bucket, "key": key}))
+/// Whether the request begins a multipart upload: the codec reads all that it says of the object, [`begun`] answers.
+pub(crate) fn begins_upload(request: &Request<Body>) -> bool {
+    *request.method() == Method::POST && Query::of(request.uri().query()).has("uploads")
+}
+
+/// The codec's answer to such a request, as JSON; a refusal is [`translated`] like any other.
+pub(crate) async fn begun(response: Response<Body>) -> Response<Body> {
+    if !response.status().is_success() {
+        return response;
+    }
+    let document = text_of(response.into_body()).await;
+    let field = |name| field(&document, name);
+    answer(&json!({"uploadId": field("UploadId"), "bucket": field("Bucket"), "key": field("Key")}))
 }
 
 #[derive(Deserialize)]
@@ -171,8 +164,8 @@ async fn complete(
     request: Request<Body>,
 ) -> Result<Value> {
     let id = query.get("uploadId").unwrap_or_default();
-    let body = http_body_util::Limited::new(request.into_body(), DOCUMENT_MAX).collect().await;
-    let body: Bytes = body.map_err(|_| Error::BodyIncomplete)?.to_bytes();
+    let condition = write_condition_of(request.headers())?;
+    let body = request.into_body().collect().await.map_err(|error| broken(&error))?.to_bytes();
     let wanted: CompleteRequest = serde_json::from_slice(&body).map_err(|error| {
         Error::ParameterInvalid(format!(
             "the body must be {{\"parts\": [{{\"partNumber\": 1, \"etag\": \"…\"}}]}}: {error}"
@@ -184,8 +177,7 @@ async fn complete(
         checksum: None,
     });
     let named: Vec<_> = named.collect();
-    let done =
-        buckets.complete_multipart(call, (bucket, &key.parse()?), id, &named, None, WriteCondition::Always).await?;
+    let done = buckets.complete_multipart(call, (bucket, &key.parse()?), id, &named, None, condition).await?;
     Ok(json!({"bucket": bucket, "key": key, "etag": done.etag}))
 }
 
@@ -254,20 +246,9 @@ pub(crate) async fn translated(response: Response<Body>, method: &Method) -> Res
         return response;
     }
     let (parts, body) = response.into_parts();
-    let text =
-        body.collect().await.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned()).unwrap_or_default();
-    let field = |name: &str| {
-        let rest = text.split_once(&format!("<{name}>"))?.1;
-        Some(
-            rest.split_once(&format!("</{name}>"))?
-                .0
-                .replace("&quot;", "\"")
-                .replace("&apos;", "'")
-                .replace("&amp;", "&"),
-        )
-    };
-    let code = field("Code").unwrap_or_default();
-    let message = field("Message").unwrap_or_default();
+    let document = text_of(body).await;
+    let code = field(&document, "Code").unwrap_or_default();
+    let message = field(&document, "Message").unwrap_or_default();
     let mut translated = error(&crate::error::custom(&code, status, message), status, method);
     for (name, value) in &parts.headers {
         if name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH {
@@ -275,4 +256,16 @@ pub(crate) async fn translated(response: Response<Body>, method: &Method) -> Res
         }
     }
     translated
+}
+
+async fn text_of(body: Body) -> String {
+    body.collect().await.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned()).unwrap_or_default()
+}
+
+/// The text of an element that the codec wrote: without attributes, and there once.
+fn field(document: &str, name: &str) -> Option<String> {
+    let rest = document.split_once(&format!("<{name}>"))?.1;
+    let text = rest.split_once(&format!("</{name}>"))?.0;
+    let plain = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&#39;", "'"), ("&amp;", "&")];
+    Some(plain.iter().fold(text.to_owned(), |text, (escaped, plain)| text.replace(escaped, plain)))
 }

@@ -4,6 +4,7 @@
 //! over the whole original path; then the prefix is cut off and the codec reads the operation. The codec's own
 //! authentication is never used: an operation without the front's [`zot_domain::Call`] is refused.
 
+mod body;
 mod door;
 mod error;
 mod json;

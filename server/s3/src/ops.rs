@@ -9,7 +9,7 @@ mod list;
 mod multipart;
 mod object;
 mod tagging;
-mod translate;
+pub(crate) mod translate;
 mod unconfigured;
 
 use s3s::dto::{

@@ -41,6 +41,7 @@ use http::{HeaderMap, Method, Request};
 use jiff::Timestamp;
 
 pub use body::Trailers;
+pub(crate) use error::cause;
 pub use error::{AuthError, stream_error};
 pub use keys::{Keys, Secret};
 

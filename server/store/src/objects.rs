@@ -15,7 +15,7 @@ use zot_domain::artifact::digest::Digest;
 use zot_domain::ports::metadata::Audit;
 use zot_domain::ports::objects::{
     BeginMultipart, Bucket, CompleteMultipart, ConfigureBucket, CreateBucket, DeleteObject, Deleted, Entry, ListQuery,
-    Multipart, ObjectVersion, Objects, OpenBlob, Part, Put, PutObject, VersionsQuery,
+    Multipart, NULL_VERSION, ObjectVersion, Objects, OpenBlob, Part, Put, PutObject, VersionsQuery,
 };
 use zot_domain::{Error, Result};
 
@@ -82,7 +82,7 @@ impl Objects for Store {
         tags: &BTreeMap<String, String>,
         audit: Audit,
     ) -> Result<bool> {
-        let version_id = version_id.unwrap_or("null").to_owned();
+        let version_id = version_id.unwrap_or(NULL_VERSION).to_owned();
         let (bucket, key, tags) = (bucket.to_owned(), key.to_owned(), to_json(tags)?);
         self.write(put::TagObject { bucket, key, version_id, tags, audit }).await
     }

@@ -8,6 +8,7 @@ use zot_domain::artifact::name::{Reference, RepositoryName};
 use zot_domain::ports::metadata::{BlobContent, Content, Referrer, ReferrersQuery, Segment, StoredManifest, Totals};
 use zot_domain::{Error, Result};
 
+use crate::content::SELECT_REPOSITORY;
 use crate::error::TxError;
 use crate::own_repository::is_own;
 use crate::pool::Store;
@@ -34,7 +35,6 @@ statements! {
     /// A page of tags: one range of the primary key.
     SELECT_TAGS = "SELECT name FROM tag WHERE repo = (SELECT id FROM repository WHERE name = $1) AND name > $2
         ORDER BY name LIMIT $3";
-    SELECT_REPOSITORY_ID = "SELECT id FROM repository WHERE name = $1";
     /// A page of the catalog: one range of the index on names.
     SELECT_REPOSITORIES = "SELECT name FROM repository WHERE name > $1 ORDER BY name LIMIT $2";
     /// By the subject in the manifest, and by the tag under which clients keep referrers at older registries.
@@ -94,7 +94,7 @@ impl Store {
         if !names.is_empty() {
             return Ok(Some(names));
         }
-        let query = SELECT_REPOSITORY_ID.on(self.dialect).bind(repository.to_string());
+        let query = SELECT_REPOSITORY.on(self.dialect).bind(repository.to_string());
         Ok(query.fetch_optional(&self.pool).await.map_err(read_error)?.map(|_| names))
     }
 

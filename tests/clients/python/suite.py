@@ -118,6 +118,12 @@ def conditions():
     refused("NoSuchKey", 404, S3.put_object, Bucket=BUCKET, Key="absent", Body=b"x", IfMatch=etag)
     S3.put_object(**where, Body=b"0123456789", IfMatch=etag)
     refused("PreconditionFailed", 412, S3.delete_object, **where, IfMatch='"x"')
+    refused("PreconditionFailed", 412, S3.delete_object, **where, IfMatch='"x"', VersionId="null")
+    for condition in [{"Size": 1}, {"LastModifiedTime": 1}, {"ETag": '"x"'}, {"ETag": '"x"', "VersionId": "null"}]:
+        answer = S3.delete_objects(Bucket=BUCKET, Delete={"Objects": [{"Key": "described", **condition}]})
+        codes = [error["Code"] for error in answer["Errors"]]
+        assert codes == ["PreconditionFailed" if "ETag" in condition else "NotImplemented"], (condition, answer)
+    S3.head_object(**where)
 
 
 def locks():

@@ -17,6 +17,11 @@ impl ByteRange {
     pub fn length(&self) -> u64 {
         self.end - self.start
     }
+
+    /// The value of `Content-Range` for this part of `size` bytes: `bytes 0-99/1234` (RFC 9110 section 14.4).
+    pub fn content_range(&self, size: u64) -> String {
+        format!("bytes {}-{}/{size}", self.start, self.end.saturating_sub(1))
+    }
 }
 
 /// What a `Range` header asks of content of a certain length.

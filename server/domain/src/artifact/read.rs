@@ -1,7 +1,6 @@
 //! Reading blobs and manifests. A digest is readable only through a repository that references it.
 
 use bytes::Bytes;
-use futures_util::stream;
 
 use crate::artifact::digest::Digest;
 use crate::artifact::name::{Reference, RepositoryName};
@@ -10,7 +9,7 @@ use crate::artifact::{Artifacts, EMPTY_JSON, EMPTY_JSON_DIGEST};
 use crate::error::{Error, Result};
 use crate::identity::Call;
 use crate::policy::Action;
-use crate::ports::blobs::{ByteStream, pieces_of};
+use crate::ports::blobs::{ByteStream, open};
 use crate::ports::metadata::{BlobContent, Content, StoredManifest};
 
 impl Artifacts {
@@ -44,22 +43,7 @@ impl Artifacts {
 
     /// The bytes of a part of some content.
     pub fn open(&self, content: &Content, range: ByteRange) -> ByteStream {
-        match content {
-            Content::Inline(bytes) => {
-                let part = slice(bytes, range);
-                Box::pin(stream::once(async move { part }))
-            }
-            Content::Segments(segments) => self.blobs.read(pieces_of(segments, range)),
-        }
-    }
-}
-
-/// A part of bytes in memory.
-pub(crate) fn slice(bytes: &Bytes, range: ByteRange) -> Result<Bytes> {
-    let bound = |at: u64| usize::try_from(at).ok().filter(|at| *at <= bytes.len());
-    match (bound(range.start), bound(range.end)) {
-        (Some(start), Some(end)) if start <= end => Ok(bytes.slice(start..end)),
-        _ => Err(Error::Internal("inline content is shorter than its row says".to_owned())),
+        open(&*self.blobs, content, range)
     }
 }
 

@@ -1,14 +1,12 @@
 //! Reading objects.
 
-use futures_util::stream;
-
 use crate::artifact::range::ByteRange;
 use crate::bucket::Buckets;
 use crate::bucket::key::ObjectKey;
 use crate::error::{Error, Result};
 use crate::identity::Call;
 use crate::policy::{Action, Resource};
-use crate::ports::blobs::{ByteStream, pieces_of};
+use crate::ports::blobs::{ByteStream, open};
 use crate::ports::metadata::Content;
 use crate::ports::objects::ObjectVersion;
 
@@ -46,12 +44,6 @@ impl Buckets {
 
     /// The bytes of a part of an object.
     pub fn open(&self, content: &Content, range: ByteRange) -> ByteStream {
-        match content {
-            Content::Inline(bytes) => {
-                let part = crate::artifact::read::slice(bytes, range);
-                Box::pin(stream::once(async move { part }))
-            }
-            Content::Segments(segments) => self.blobs.read(pieces_of(segments, range)),
-        }
+        open(&*self.blobs, content, range)
     }
 }

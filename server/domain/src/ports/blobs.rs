@@ -7,11 +7,12 @@ use std::str::FromStr;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_core::Stream;
+use futures_util::{StreamExt as _, stream};
 
 use crate::artifact::digest::Hasher;
 use crate::artifact::range::ByteRange;
 use crate::error::{Error, Result};
-use crate::ports::metadata::Segment;
+use crate::ports::metadata::{Content, Segment};
 
 /// Bytes on their way. An error ends the stream.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
@@ -68,6 +69,35 @@ pub fn pieces_of(segments: &[Segment], range: ByteRange) -> Vec<Piece> {
         })
     };
     segments.iter().filter_map(piece).collect()
+}
+
+/// The bytes of a part of some content.
+pub(crate) fn open(blobs: &dyn Blobs, content: &Content, range: ByteRange) -> ByteStream {
+    match content {
+        Content::Inline(bytes) => {
+            let part = slice(bytes, range);
+            Box::pin(stream::once(async move { part }))
+        }
+        Content::Segments(segments) => blobs.read(pieces_of(segments, range)),
+    }
+}
+
+/// A part of bytes in memory.
+fn slice(bytes: &Bytes, range: ByteRange) -> Result<Bytes> {
+    let bound = |at: u64| usize::try_from(at).ok().filter(|at| *at <= bytes.len());
+    match (bound(range.start), bound(range.end)) {
+        (Some(start), Some(end)) if start <= end => Ok(bytes.slice(start..end)),
+        _ => Err(Error::Internal("inline content is shorter than its row says".to_owned())),
+    }
+}
+
+/// The bytes, once the first of them are here: a door then answers a dead backend with an error, not with a broken body.
+///
+/// # Errors
+/// What hindered the first bytes.
+pub async fn begun(mut bytes: ByteStream) -> Result<ByteStream> {
+    let first = bytes.next().await.transpose()?;
+    Ok(Box::pin(stream::iter(first.map(Ok)).chain(bytes)))
 }
 
 /// A segment that is durable, but that no row names yet.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::artifact::digest::Digest;
 use crate::bucket::checksum::{Algorithm, Checksums, Kind};
 use crate::bucket::condition::WriteCondition;
+use crate::bucket::render::Rendering;
 use crate::error::Result;
 use crate::ports::metadata::{Audit, Content, NewContent, PushRights, Segment};
 
@@ -54,6 +55,9 @@ pub struct Attributes {
     pub tags: BTreeMap<String, String>,
 }
 
+/// What clients call the version of an object where none are kept.
+pub const NULL_VERSION: &str = "null";
+
 /// A version of an object, as it is read.
 #[derive(Clone, Debug)]
 pub struct ObjectVersion {
@@ -61,7 +65,7 @@ pub struct ObjectVersion {
     pub key: String,
     /// Its place among the key's versions.
     pub seq: i64,
-    /// What clients call it; `null` where versions are not kept.
+    /// What clients call it; [`NULL_VERSION`] where versions are not kept.
     pub version_id: String,
     /// Whether it is the newest one.
     pub latest: bool,
@@ -89,6 +93,20 @@ pub struct ObjectVersion {
     pub created: i64,
     /// Its bytes; empty for a listing.
     pub content: Content,
+}
+
+impl ObjectVersion {
+    /// The digest of its OCI manifest, once its bytes are sealed.
+    pub fn manifest_digest(&self) -> Option<Digest> {
+        let rendering = Rendering {
+            digest: self.digest.as_ref()?.as_str(),
+            size: self.size,
+            content_type: &self.attributes.content_type,
+            key: &self.key,
+            version: self.render_version,
+        };
+        Some(rendering.manifest_digest())
+    }
 }
 
 /// Where a put's bytes come from.

@@ -84,7 +84,7 @@ async fn whole(app: &App, blob: &BlobContent, mut headers: HeaderMap) -> Result<
 
 async fn single(app: &App, blob: &BlobContent, part: ByteRange, mut headers: HeaderMap) -> Result<Response> {
     headers.insert(header::CONTENT_LENGTH, part.length().into());
-    headers.insert(header::CONTENT_RANGE, value(&multipart::content_range(part, blob.size)));
+    headers.insert(header::CONTENT_RANGE, value(&part.content_range(blob.size)));
     let body = outgoing(app.artifacts.open(&blob.content, part)).await?;
     Ok((StatusCode::PARTIAL_CONTENT, headers, body).into_response())
 }

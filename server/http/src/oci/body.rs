@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::header;
 use axum::http::request::Parts;
 use futures_util::{StreamExt as _, stream};
-use zot_domain::ports::blobs::ByteStream;
+use zot_domain::ports::blobs::{ByteStream, begun};
 use zot_domain::{Error, Result};
 
 /// The announced length of a request's body.
@@ -55,7 +55,6 @@ pub(crate) fn exactly(bytes: ByteStream, length: u64) -> ByteStream {
 }
 
 /// A response body. The first bytes are waited for, so that a dead backend is a 503 and not a broken 200.
-pub(crate) async fn outgoing(mut bytes: ByteStream) -> Result<Body> {
-    let first = bytes.next().await.transpose()?;
-    Ok(Body::from_stream(stream::iter(first.map(Ok)).chain(bytes)))
+pub(crate) async fn outgoing(bytes: ByteStream) -> Result<Body> {
+    Ok(Body::from_stream(begun(bytes).await?))
 }

@@ -11,11 +11,6 @@ use zot_domain::ports::metadata::BlobContent;
 use super::value;
 use crate::App;
 
-/// `bytes 0-99/1234`
-pub(crate) fn content_range(part: ByteRange, size: u64) -> String {
-    format!("bytes {}-{}/{size}", part.start, part.end - 1)
-}
-
 /// The parts of a blob, in the order asked.
 pub(crate) fn response(app: &App, blob: &BlobContent, parts: Vec<ByteRange>, mut headers: HeaderMap) -> Response {
     let boundary = uuid::Uuid::new_v4().simple().to_string();
@@ -35,6 +30,6 @@ pub(crate) fn response(app: &App, blob: &BlobContent, parts: Vec<ByteRange>, mut
 }
 
 fn head(boundary: &str, part: ByteRange, size: u64) -> String {
-    let range = content_range(part, size);
+    let range = part.content_range(size);
     format!("\r\n--{boundary}\r\nContent-Type: application/octet-stream\r\nContent-Range: {range}\r\n\r\n")
 }

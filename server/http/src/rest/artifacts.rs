@@ -6,7 +6,7 @@ use axum::{Extension, Json};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use zot_domain::artifact::media_type::OCI_MANIFEST;
-use zot_domain::bucket::render::{OBJECT_TYPE, Rendering};
+use zot_domain::bucket::render::OBJECT_TYPE;
 use zot_domain::identity::RequestId;
 use zot_domain::ports::objects::ObjectVersion;
 use zot_domain::{Buckets, Error, Result};
@@ -48,15 +48,7 @@ async fn describe(buckets: &Buckets, caller: &Caller, request_id: RequestId, pat
 
 fn artifact(bucket: &str, object: &ObjectVersion) -> Result<Value> {
     // sealing goes on elsewhere, or the blob was just merged: the client asks again
-    let digest = object.digest.as_ref().ok_or(Error::Conflict)?;
-    let manifest = Rendering {
-        digest: digest.as_str(),
-        size: object.size,
-        content_type: &object.attributes.content_type,
-        key: &object.key,
-        version: object.render_version,
-    }
-    .manifest_digest();
+    let (digest, manifest) = object.digest.as_ref().zip(object.manifest_digest()).ok_or(Error::Conflict)?;
     let time = |micros| jiff::Timestamp::from_microsecond(micros).ok().map(|time| time.to_string());
     Ok(json!({
         "bucket": bucket,

@@ -12,8 +12,10 @@ use zot_domain::bucket::key::ObjectKey;
 use zot_domain::ports::objects::Attributes;
 
 use super::checksums::{kind_of, set_checksums};
-use super::object::version;
-use super::translate::{attributes, etag, key, seconds, standard_headers, tags_of, tags_of_header};
+use super::object::{reference_header, version};
+use super::translate::{
+    attributes, etag, kept_version, key, seconds, standard_headers, tags_of, tags_of_header, write_condition_of,
+};
 use super::{Ops, call};
 use crate::error::to_s3;
 
@@ -41,8 +43,8 @@ macro_rules! source_condition {
 
 pub(super) async fn copy(ops: &Ops, mut request: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
     let call = call(&request)?;
-    let header = |name: &str| request.headers.get(name).and_then(|v| v.to_str().ok()).map(ToOwned::to_owned);
-    let (expires, if_match, if_none_match) = (header("expires"), header("if-match"), header("if-none-match"));
+    let expires = request.headers.get("expires").and_then(|v| v.to_str().ok()).map(ToOwned::to_owned);
+    let put = write_condition_of(&request.headers).map_err(to_s3)?;
     let input = &mut request.input;
     let (bucket, from, version_id) = source(&input.copy_source)?;
     let condition = source_condition!(input);
@@ -51,8 +53,6 @@ pub(super) async fn copy(ops: &Ops, mut request: S3Request<CopyObjectInput>) -> 
         Some(TaggingDirective::REPLACE) => Some(tags_of_header(input.tagging.take())?),
         _ => None,
     };
-    let tag = |text: Option<String>| text.map(|text| zot_domain::bucket::condition::Tags::parse(&text));
-    let put = zot_domain::bucket::condition::WriteCondition::of(tag(if_match), tag(if_none_match)).map_err(to_s3)?;
     let from = Source { bucket: &bucket, key: &from, version_id: version_id.as_deref(), condition };
     let target = key(&input.key)?;
     let copied = ops.buckets.copy_object(&call, from, (&input.bucket, &target), replaced, tags, put).await;
@@ -66,11 +66,11 @@ pub(super) async fn copy(ops: &Ops, mut request: S3Request<CopyObjectInput>) -> 
     set_checksums!(result, &copied.source.checksums);
     let output = CopyObjectOutput {
         copy_object_result: Some(result),
-        copy_source_version_id: (copied.source.version_id != "null").then(|| copied.source.version_id.clone()),
+        copy_source_version_id: kept_version(copied.source.version_id),
         version_id: version(copied.put.versioning, &copied.put.version_id),
         ..CopyObjectOutput::default()
     };
-    Ok(S3Response::new(output))
+    Ok(S3Response::with_headers(output, reference_header(&input.bucket, copied.manifest_digest.as_ref())))
 }
 
 /// New attributes, where the request says REPLACE.

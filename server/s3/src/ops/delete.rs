@@ -2,8 +2,8 @@
 
 use futures_util::{StreamExt as _, stream};
 use s3s::dto::{
-    DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, Error,
-    ObjectIdentifier,
+    DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETagCondition,
+    Error, ObjectIdentifier, Timestamp,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 use zot_domain::bucket::condition::WriteCondition;
@@ -20,10 +20,7 @@ const OBJECTS_MAX: usize = 1000;
 pub(super) async fn one(ops: &Ops, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
     let call = call(&request)?;
     let input = request.input;
-    if input.if_match_size.is_some() || input.if_match_last_modified_time.is_some() {
-        return Err(s3_error!(NotImplemented, "a delete takes the condition If-Match alone"));
-    }
-    let condition = write_condition(input.if_match, None)?;
+    let condition = condition(input.if_match, input.if_match_size, input.if_match_last_modified_time.as_ref())?;
     let object = key(&input.key)?;
     let version_id = input.version_id.as_deref();
     let deleted =
@@ -33,6 +30,14 @@ pub(super) async fn one(ops: &Ops, request: S3Request<DeleteObjectInput>) -> S3R
         version_id: deleted.version_id,
         ..DeleteObjectOutput::default()
     }))
+}
+
+/// The condition of a delete; what is not known must not pass for none.
+fn condition(etag: Option<ETagCondition>, size: Option<i64>, modified: Option<&Timestamp>) -> S3Result<WriteCondition> {
+    if size.is_some() || modified.is_some() {
+        return Err(s3_error!(NotImplemented, "a delete takes the condition If-Match (ETag) alone; nothing was done"));
+    }
+    write_condition(etag, None)
 }
 
 pub(super) async fn many(
@@ -78,8 +83,8 @@ async fn delete(
     bucket: &str,
     object: &ObjectIdentifier,
 ) -> S3Result<DeletedObject> {
-    let condition =
-        object.e_tag.as_ref().map_or(WriteCondition::Always, |etag| WriteCondition::Match(etag.value().to_owned()));
+    let etag = object.e_tag.clone().map(ETagCondition::ETag);
+    let condition = condition(etag, object.size, object.last_modified_time.as_ref())?;
     let version_id = object.version_id.as_deref();
     let deleted = ops.buckets.delete_object(call, bucket, &key(&object.key)?, version_id, condition).await;
     let deleted = deleted.map_err(to_s3)?;

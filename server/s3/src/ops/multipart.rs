@@ -14,8 +14,9 @@ use zot_domain::ports::objects::MultipartInput;
 use super::bucket::owner;
 use super::checksums::{algorithm_of, expected, fields_of, kind_of, set_checksums};
 use super::object::version;
-use super::translate::{attributes, etag, incoming, key, number, standard_headers, time, write_condition};
+use super::translate::{attributes, etag, key, number, standard_headers, time, write_condition};
 use super::{Ops, call};
+use crate::body::incoming;
 use crate::error::to_s3;
 
 /// Most entries of a page.

@@ -1,24 +1,24 @@
 //! Objects: put, get, head and attributes.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use futures_util::{StreamExt as _, stream};
 use s3s::dto::{
     Checksum, GetObjectAttributesInput, GetObjectAttributesOutput, GetObjectAttributesParts, GetObjectInput,
     GetObjectOutput, HeadObjectInput, HeadObjectOutput, PutObjectInput, PutObjectOutput, Range, StorageClass,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
+use zot_domain::artifact::digest::Digest;
 use zot_domain::artifact::range::ByteRange;
 use zot_domain::bucket::condition::ReadCondition;
-use zot_domain::bucket::render::Rendering;
-use zot_domain::ports::blobs::ByteStream;
-use zot_domain::ports::objects::{ObjectVersion, Versioning};
+use zot_domain::ports::blobs::begun;
+use zot_domain::ports::objects::{NULL_VERSION, ObjectVersion, Versioning};
 
 use super::checksums::{expected, fields_of, kind_of, set_checksums};
 use super::translate::{
-    attributes as attributes_of, etag, incoming, key, number, outgoing, seconds, standard_headers, tags_of, time,
+    attributes as attributes_of, etag, kept_version, key, number, seconds, standard_headers, tags_of, time,
     write_condition,
 };
 use super::{Ops, call};
+use crate::body::{incoming, outgoing};
 use crate::error::{custom, to_s3};
 
 /// The OCI reference of an object, `bucket@digest`: what follows a registry's host in `oras pull`.
@@ -56,8 +56,7 @@ pub(super) async fn put(ops: &Ops, mut request: S3Request<PutObjectInput>) -> S3
         ..PutObjectOutput::default()
     };
     set_checksums!(output, &done.checksums);
-    let reference = done.manifest_digest.map(|digest| format!("{}@{digest}", input.bucket));
-    Ok(S3Response::with_headers(output, reference_header(reference)))
+    Ok(S3Response::with_headers(output, reference_header(&input.bucket, done.manifest_digest.as_ref())))
 }
 
 /// A version's id, where the bucket keeps versions.
@@ -65,21 +64,10 @@ pub(super) fn version(versioning: Versioning, id: &str) -> Option<String> {
     (versioning != Versioning::Off).then(|| id.to_owned())
 }
 
-fn reference_header(reference: Option<String>) -> HeaderMap {
-    let value = reference.and_then(|text| HeaderValue::from_str(&text).ok());
-    value.map(|value| (OCI_REFERENCE, value)).into_iter().collect()
-}
-
 /// The reference of an object whose bytes are sealed.
-fn reference(bucket: &str, object: &ObjectVersion) -> Option<String> {
-    let rendering = Rendering {
-        digest: object.digest.as_ref()?.as_str(),
-        size: object.size,
-        content_type: &object.attributes.content_type,
-        key: &object.key,
-        version: object.render_version,
-    };
-    Some(format!("{bucket}@{}", rendering.manifest_digest()))
+pub(super) fn reference_header(bucket: &str, manifest: Option<&Digest>) -> HeaderMap {
+    let value = manifest.and_then(|digest| HeaderValue::from_str(&format!("{bucket}@{digest}")).ok());
+    value.map(|value| (OCI_REFERENCE, value)).into_iter().collect()
 }
 
 /// An object that may be served, and which bytes of it.
@@ -137,7 +125,7 @@ async fn find(
         (None, None) => None,
     };
     let parts_count = part.and(object.part_sizes.as_ref()).and_then(|sizes| i32::try_from(sizes.len()).ok());
-    let versioned = object.version_id != "null" || version_id.is_some();
+    let versioned = object.version_id != NULL_VERSION || version_id.is_some();
     Ok(Found {
         range: asked.unwrap_or(ByteRange { start: 0, end: object.size }),
         partial: asked.is_some(),
@@ -174,7 +162,7 @@ macro_rules! describe {
         let mut output = $output {
             accept_ranges: Some("bytes".to_owned()),
             content_length: Some(number(range.length())),
-            content_range: $found.partial.then(|| content_range(range, object.size)),
+            content_range: $found.partial.then(|| range.content_range(object.size)),
             content_type: Some(
                 $input.response_content_type.take().unwrap_or_else(|| object.attributes.content_type.clone()),
             ),
@@ -206,7 +194,8 @@ pub(super) async fn get(ops: &Ops, mut request: S3Request<GetObjectInput>) -> S3
     let tags = found.object.attributes.tags.len();
     output.tag_count = (tags > 0).then(|| i32::try_from(tags).unwrap_or(i32::MAX));
     if found.range.length() > 0 {
-        output.body = Some(outgoing(begun(ops.buckets.open(&found.object.content, found.range)).await?));
+        let bytes = begun(ops.buckets.open(&found.object.content, found.range)).await;
+        output.body = Some(outgoing(bytes.map_err(to_s3)?));
     }
     Ok(S3Response::with_headers(output, own_headers(&input.bucket, &found.object)))
 }
@@ -221,21 +210,11 @@ pub(super) async fn head(ops: &Ops, mut request: S3Request<HeadObjectInput>) -> 
 
 /// Headers that the codec has no field for.
 fn own_headers(bucket: &str, object: &ObjectVersion) -> HeaderMap {
-    let mut headers = reference_header(reference(bucket, object));
+    let mut headers = reference_header(bucket, object.manifest_digest().as_ref());
     if let Some(expires) = object.attributes.headers.get("expires").and_then(|text| HeaderValue::from_str(text).ok()) {
         headers.insert(header::EXPIRES, expires);
     }
     headers
-}
-
-fn content_range(range: ByteRange, size: u64) -> String {
-    format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1))
-}
-
-/// Waits for the first bytes, so that a dead backend is a 503 and not a broken 200.
-async fn begun(mut bytes: ByteStream) -> S3Result<ByteStream> {
-    let first = bytes.next().await.transpose().map_err(to_s3)?;
-    Ok(Box::pin(stream::iter(first.map(Ok)).chain(bytes)))
 }
 
 pub(super) async fn attributes(
@@ -266,7 +245,7 @@ pub(super) async fn attributes(
         object_size: wanted("ObjectSize").then(|| number(object.size)),
         storage_class: wanted("StorageClass").then(|| StorageClass::from_static(StorageClass::STANDARD)),
         last_modified: Some(time(object.created)),
-        version_id: (object.version_id != "null").then(|| object.version_id.clone()),
+        version_id: kept_version(object.version_id),
         ..GetObjectAttributesOutput::default()
     };
     Ok(S3Response::new(output))

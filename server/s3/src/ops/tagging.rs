@@ -9,20 +9,15 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
-use super::translate::{key, tags_of_set};
+use super::translate::{OBJECT_TAGS_MAX, kept_version, key, tags_of_set};
 use super::{Ops, call};
 use crate::error::to_s3;
 
-const OBJECT_TAGS_MAX: usize = 10;
+/// Most tags of a bucket (S3 user guide, *Cost allocation tags*).
 const BUCKET_TAGS_MAX: usize = 50;
 
 fn set(tags: BTreeMap<String, String>) -> Vec<Tag> {
     tags.into_iter().map(|(key, value)| Tag { key: Some(key), value: Some(value) }).collect()
-}
-
-/// A version's id, unless versions are not kept.
-fn shown(version_id: String) -> Option<String> {
-    Some(version_id).filter(|version| version != "null")
 }
 
 pub(super) async fn get(
@@ -33,7 +28,7 @@ pub(super) async fn get(
     let input = request.input;
     let object = ops.buckets.object(&call, &input.bucket, &key(&input.key)?, input.version_id.as_deref()).await;
     let object = object.map_err(to_s3)?;
-    let version_id = shown(object.version_id);
+    let version_id = kept_version(object.version_id);
     Ok(S3Response::new(GetObjectTaggingOutput { tag_set: set(object.attributes.tags), version_id }))
 }
 
@@ -46,7 +41,7 @@ pub(super) async fn put(
     let tags = tags_of_set(input.tagging.tag_set, OBJECT_TAGS_MAX)?;
     let version = input.version_id.as_deref();
     let tagged = ops.buckets.tag_object(&call, &input.bucket, &key(&input.key)?, version, &tags).await;
-    Ok(S3Response::new(PutObjectTaggingOutput { version_id: shown(tagged.map_err(to_s3)?) }))
+    Ok(S3Response::new(PutObjectTaggingOutput { version_id: kept_version(tagged.map_err(to_s3)?) }))
 }
 
 pub(super) async fn delete(
@@ -57,7 +52,7 @@ pub(super) async fn delete(
     let input = request.input;
     let version = input.version_id.as_deref();
     let tagged = ops.buckets.tag_object(&call, &input.bucket, &key(&input.key)?, version, &BTreeMap::new()).await;
-    Ok(S3Response::new(DeleteObjectTaggingOutput { version_id: shown(tagged.map_err(to_s3)?) }))
+    Ok(S3Response::new(DeleteObjectTaggingOutput { version_id: kept_version(tagged.map_err(to_s3)?) }))
 }
 
 pub(super) async fn get_bucket(

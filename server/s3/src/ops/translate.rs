@@ -3,21 +3,19 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use s3s::dto::{ETag, ETagCondition, Timestamp};
 use s3s::{S3Result, s3_error};
 use zot_domain::bucket::condition::{Tags, WriteCondition};
 use zot_domain::bucket::key::ObjectKey;
-use zot_domain::ports::blobs::ByteStream;
-use zot_domain::ports::objects::Attributes;
+use zot_domain::ports::objects::{Attributes, NULL_VERSION};
 
 use crate::error::{custom, to_s3};
-use crate::sigv4::stream_error;
 
 /// Most bytes of user metadata, names included (S3 user guide, *Working with object metadata*).
 const META_MAX: usize = 2048;
-/// Most tags of an object or bucket (S3 user guide, *Object tagging*: 10; buckets: 50).
-const OBJECT_TAGS_MAX: usize = 10;
+/// Most tags of an object (S3 user guide, *Object tagging*).
+pub(super) const OBJECT_TAGS_MAX: usize = 10;
 
 pub(super) fn key(text: &str) -> S3Result<ObjectKey> {
     text.parse().map_err(to_s3)
@@ -50,6 +48,17 @@ pub(super) fn write_condition(
     if_none_match: Option<ETagCondition>,
 ) -> S3Result<WriteCondition> {
     WriteCondition::of(tags_of(if_match), tags_of(if_none_match)).map_err(to_s3)
+}
+
+/// The condition in a request's headers, for operations whose input has no fields for it.
+pub(crate) fn write_condition_of(headers: &HeaderMap) -> zot_domain::Result<WriteCondition> {
+    let tags = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(Tags::parse);
+    WriteCondition::of(tags(header::IF_MATCH), tags(header::IF_NONE_MATCH))
+}
+
+/// A version's id, unless it is the one of objects that have no versions.
+pub(super) fn kept_version(version_id: String) -> Option<String> {
+    Some(version_id).filter(|version| version != NULL_VERSION)
 }
 
 /// A number for an XML field.
@@ -110,22 +119,4 @@ fn checked_tags(tags: impl Iterator<Item = (String, String)>, most: usize) -> S3
         return Err(custom("BadRequest", StatusCode::BAD_REQUEST, format!("there can be at most {most} tags")));
     }
     Ok(checked)
-}
-
-/// A request's body for a use case. A signature that breaks on the way is an error of the client, with its own code.
-pub(super) fn incoming(body: Option<s3s::dto::StreamingBlob>) -> ByteStream {
-    use futures_util::StreamExt as _;
-    let Some(body) = body else { return Box::pin(futures_util::stream::empty()) };
-    Box::pin(body.map(|chunk| {
-        chunk.map_err(|error| match stream_error(&*error) {
-            Some(refused) => zot_domain::Error::ChecksumMismatch(refused.to_string()),
-            None if error.to_string().contains("length limit exceeded") => zot_domain::Error::TooLarge { limit: 0 },
-            None => zot_domain::Error::BodyIncomplete,
-        })
-    }))
-}
-
-/// A response's body.
-pub(super) fn outgoing(bytes: ByteStream) -> s3s::dto::StreamingBlob {
-    s3s::dto::StreamingBlob::wrap(sync_wrapper::SyncStream::new(bytes))
 }

@@ -114,6 +114,11 @@ impl AuthError {
 /// The refusal behind an error of a body that [`super::Front::authenticate`] returned, if it is one and not a broken
 /// connection.
 pub fn stream_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a AuthError> {
+    cause(error)
+}
+
+/// The error of that type among an error and its sources.
+pub(crate) fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {

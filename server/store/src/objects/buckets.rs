@@ -10,6 +10,7 @@ use zot_domain::ports::objects::{Bucket, ConfigureBucket, CreateBucket, Versioni
 use zot_domain::{Error, Result};
 
 use super::{from_json, to_json};
+use crate::content::{INSERT_NAMESPACE, SELECT_NAMESPACE};
 use crate::error::TxError;
 use crate::pool::Store;
 use crate::sql::statements;
@@ -20,9 +21,6 @@ statements! {
         FROM namespace n LEFT JOIN bucket_config c ON c.ns = n.id WHERE n.name = $1";
     SELECT_BUCKETS = "SELECT n.id, n.name, n.created_at, COALESCE(c.versioning, 'off'), c.region, c.tags
         FROM namespace n LEFT JOIN bucket_config c ON c.ns = n.id WHERE n.name > $1 ORDER BY n.name LIMIT $2";
-    INSERT_BUCKET = "INSERT INTO namespace (name, owner, created_at) VALUES ($1, $2, now_us())
-        ON CONFLICT (name) DO NOTHING";
-    SELECT_BUCKET_ID = "SELECT id FROM namespace WHERE name = $1";
     INSERT_CONFIG = "INSERT INTO bucket_config (ns, versioning, region, tags) VALUES ($1, 'off', $2, NULL)
         ON CONFLICT (ns) DO NOTHING";
     SET_VERSIONING = "UPDATE bucket_config SET versioning = $2 WHERE ns = $1";
@@ -97,11 +95,11 @@ impl Write for CreateBucket {
     type Output = bool;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError> {
-        let insert = tx.query(&INSERT_BUCKET).bind(self.name.clone()).bind(self.audit.actor.clone());
+        let insert = tx.query(&INSERT_NAMESPACE).bind(self.name.clone()).bind(self.audit.actor.clone());
         if tx.execute(insert).await? == 0 {
             return Ok(false);
         }
-        let ns = tx.number(tx.query(&SELECT_BUCKET_ID).bind(self.name.clone())).await?.ok_or(Error::Conflict)?;
+        let ns = tx.number(tx.query(&SELECT_NAMESPACE).bind(self.name.clone())).await?.ok_or(Error::Conflict)?;
         if self.region.is_some() {
             tx.execute(tx.query(&INSERT_CONFIG).bind(ns).bind(self.region.clone())).await?;
         }
@@ -119,7 +117,7 @@ impl Write for ConfigureBucket {
     type Output = bool;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError> {
-        let Some(ns) = tx.number(tx.query(&SELECT_BUCKET_ID).bind(self.name.clone())).await? else {
+        let Some(ns) = tx.number(tx.query(&SELECT_NAMESPACE).bind(self.name.clone())).await? else {
             return Ok(false);
         };
         tx.execute(tx.query(&INSERT_CONFIG).bind(ns).bind(None::<String>)).await?;
@@ -155,7 +153,7 @@ impl Write for DeleteBucket {
     type Output = bool;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError> {
-        let Some(ns) = tx.number(tx.query(&SELECT_BUCKET_ID).bind(self.name.clone())).await? else {
+        let Some(ns) = tx.number(tx.query(&SELECT_NAMESPACE).bind(self.name.clone())).await? else {
             return Ok(false);
         };
         if tx.optional(tx.query(&SELECT_BUCKET_CONTENT).bind(ns)).await?.is_some() {

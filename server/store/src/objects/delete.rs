@@ -5,10 +5,10 @@ use async_trait::async_trait;
 use sqlx::Row as _;
 use zot_domain::Error;
 use zot_domain::bucket::condition::WriteCondition;
-use zot_domain::ports::objects::{Bucket, DeleteObject, Deleted, Versioning};
+use zot_domain::ports::objects::{Bucket, DeleteObject, Deleted, NULL_VERSION, Versioning};
 
-use super::put::{NULL_VERSION, SELECT_LIVE};
-use crate::content::INSERT_USAGE;
+use super::put::SELECT_LIVE;
+use crate::content::{INSERT_USAGE, SELECT_REPOSITORY};
 use crate::error::TxError;
 use crate::removal::{FRESHEN_BLOB, remove_manifest};
 use crate::sql::statements;
@@ -26,11 +26,11 @@ statements! {
     LOCK_HEAD = "UPDATE object_head SET seq = seq WHERE ns = $1 AND key = $2 RETURNING seq";
     TAKE_VERSION = "DELETE FROM object_version WHERE ns = $1 AND key = $2 AND version_id = $3
         RETURNING seq, blob, size, manifest_digest";
+    SELECT_VERSION_ETAG = "SELECT etag FROM object_version WHERE ns = $1 AND key = $2 AND version_id = $3";
     SELECT_NEWEST = "SELECT seq, version_id, etag, CASE WHEN blob IS NULL THEN 0 ELSE 1 END FROM object_version
         WHERE ns = $1 AND key = $2 ORDER BY seq DESC LIMIT 1";
     SET_HEAD = "UPDATE object_head SET seq = $3, version_id = $4, etag = $5, live = $6 WHERE ns = $1 AND key = $2";
     SELECT_SAME_MANIFEST = "SELECT seq FROM object_version WHERE ns = $1 AND manifest_digest = $2 LIMIT 1";
-    SELECT_OWN_REPOSITORY = "SELECT id FROM repository WHERE name = $1";
     /// What the bucket's own repository held of an object, unless something else of it does so.
     DELETE_OBJECT_MEMBER = "DELETE FROM repo_blob WHERE repo = $1 AND blob = $2 AND (adopted = 1 OR $4 = 1)
         AND NOT EXISTS (SELECT 1 FROM manifest_blob e WHERE e.repo = $1 AND e.blob = $2)
@@ -93,7 +93,7 @@ impl Tx<'_> {
         if self.number(same).await?.is_some() {
             return Ok(());
         }
-        let own = self.query(&SELECT_OWN_REPOSITORY).bind(bucket.name.clone());
+        let own = self.query(&SELECT_REPOSITORY).bind(bucket.name.clone());
         let Some(repo) = self.number(own).await? else { return Ok(()) };
         let mut doomed = vec![digest.to_owned()];
         while let Some(digest) = doomed.pop() {
@@ -194,6 +194,13 @@ async fn delete_version(
     let outcome = |marker| Deleted { version_id: Some(version.to_owned()), delete_marker: marker };
     let lock = tx.query(&LOCK_HEAD).bind(bucket.id).bind(delete.key.clone());
     let Some(head) = tx.number(lock).await? else { return Ok(outcome(false)) };
+    if let WriteCondition::Match(wanted) = &delete.condition {
+        let select = tx.query(&SELECT_VERSION_ETAG).bind(bucket.id).bind(delete.key.clone()).bind(version.to_owned());
+        let row = tx.optional(select).await?.ok_or_else(|| Error::NoSuchVersion(version.to_owned()))?;
+        if row.try_get::<String, _>(0)? != *wanted {
+            return Err(Error::PreconditionFailed.into());
+        }
+    }
     let Some(taken) = tx.take_version(bucket, &delete.key, (version, None), &delete.audit.actor).await? else {
         return Ok(outcome(false));
     };

@@ -7,7 +7,7 @@ use zot_domain::bucket::list::rolled_up;
 use zot_domain::ports::objects::{Entry, ListQuery, ObjectVersion, VersionsQuery};
 use zot_domain::{Error, Result};
 
-use super::read::{version_blob, version_columns, version_of};
+use super::read::{VERSION_COLUMNS, version_blob, version_columns, version_of};
 use crate::error::TxError;
 use crate::pool::Store;
 use crate::sql::statements;
@@ -44,9 +44,6 @@ statements! {
         ORDER BY v.key, v.seq DESC LIMIT $6");
 }
 
-/// Columns of a version in front of `walk.entry`.
-const ENTRY: usize = 18;
-
 impl Store {
     pub(super) async fn read_list(&self, query: ListQuery<'_>) -> Result<Vec<Entry>> {
         match query.delimiter.filter(|delimiter| !delimiter.is_empty()) {
@@ -70,7 +67,7 @@ impl Store {
         let list = list.bind(delimiter.to_owned()).bind(LAST.to_string()).bind(i64::from(query.limit));
         let rows = list.fetch_all(&self.pool).await.map_err(read_error)?;
         let entry = |row: &sqlx::any::AnyRow| -> Result<Entry, TxError> {
-            let text: String = row.try_get(ENTRY)?;
+            let text: String = row.try_get(VERSION_COLUMNS)?;
             match rolled_up(query.prefix, Some(delimiter), &text) {
                 Some(prefix) => Ok(Entry::Prefix(prefix)),
                 None => Ok(Entry::Object(Box::new(version_of(row)?))),

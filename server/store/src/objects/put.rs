@@ -6,16 +6,13 @@ use zot_domain::Error;
 use zot_domain::bucket::condition::WriteCondition;
 use zot_domain::bucket::render::RENDER_VERSION;
 use zot_domain::ports::metadata::Audit;
-use zot_domain::ports::objects::{Bucket, Put, PutObject, Source, Versioning};
+use zot_domain::ports::objects::{Bucket, NULL_VERSION, Put, PutObject, Source, Versioning};
 
 use super::to_json;
 use crate::content::{INSERT_USAGE, to_i64};
 use crate::error::TxError;
 use crate::sql::{Statement, statements};
 use crate::tx::{Tx, Write};
-
-/// What versions are called where none are kept.
-pub(super) const NULL_VERSION: &str = "null";
 
 statements! {
     PUT_HEAD = "INSERT INTO object_head (ns, key, seq, version_id, etag, live) VALUES ($1, $2, 1, $3, $4, 1)

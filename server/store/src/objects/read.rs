@@ -44,7 +44,7 @@ statements! {
 }
 
 /// Columns of [`version_columns`].
-const VERSION_COLUMNS: usize = 18;
+pub(super) const VERSION_COLUMNS: usize = 18;
 
 impl Store {
     pub(super) async fn read_object(

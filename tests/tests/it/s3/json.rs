@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use zot_tests::backend::Backend;
 use zot_tests::server::{ADMIN, READER, Server, Setup};
 
-crate::on_both_backends!(buckets_and_objects_in_json);
+crate::on_both_backends!(buckets_and_objects_in_json, uploads_in_json_keep_what_the_client_says);
 
 async fn buckets_and_objects_in_json(backend: Backend) {
     let server = Setup::on(&backend.fresh().await).with_access_control().start().await;
@@ -57,6 +57,49 @@ async fn buckets_and_objects_in_json(backend: Backend) {
     let reader = reader.header("accept", "application/json").basic_auth(READER.id, Some(READER.secret));
     let (status, body) = answer(reader).await;
     assert_eq!((status, &body["code"]), (StatusCode::FORBIDDEN, &json!("forbidden")));
+}
+
+async fn uploads_in_json_keep_what_the_client_says(backend: Backend) {
+    let server = Setup::on(&backend.fresh().await).with_access_control().start().await;
+    let send = async |method: Method, path: &str, headers: &[(&str, &str)], body: Vec<u8>| {
+        let request = ask(&server, method, path).body(body);
+        answer(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
+    };
+    assert_eq!(send(Method::PUT, "/s3/team", &[], Vec::new()).await.0, StatusCode::OK);
+    let said =
+        [("content-type", "text/x"), ("cache-control", "no-store"), ("x-amz-meta-who", "me"), ("x-amz-tagging", "a=b")];
+    let (_, begun) = send(Method::POST, "/s3/team/big?uploads", &said, Vec::new()).await;
+    let (bucket, key) = (&begun["bucket"], &begun["key"]);
+    assert_eq!((bucket, key), (&json!("team"), &json!("big")), "{begun}");
+    let upload = format!("/s3/team/big?uploadId={}", begun["uploadId"].as_str().expect("an id"));
+    let part = ask(&server, Method::PUT, &format!("{upload}&partNumber=1")).body("part").send().await;
+    let etag = part.expect("a response").headers()["etag"].to_str().expect("an entity tag").to_owned();
+    let document = json!({"parts": [{"partNumber": 1, "etag": etag}]}).to_string().into_bytes();
+
+    let (status, refused) = send(Method::POST, &upload, &[("if-match", "\"other\"")], document.clone()).await;
+    assert_eq!((status, &refused["code"]), (StatusCode::NOT_FOUND, &json!("not_found")), "{refused}");
+    assert_eq!(send(Method::POST, &upload, &[("if-none-match", "*")], document.clone()).await.0, StatusCode::OK);
+    let object = ask(&server, Method::GET, "/s3/team/big").send().await.expect("a response");
+    for (name, value) in [("content-type", "text/x"), ("cache-control", "no-store"), ("x-amz-meta-who", "me")] {
+        assert_eq!(object.headers()[name], value);
+    }
+    assert_eq!(object.headers()["x-amz-tagging-count"], "1");
+
+    let (_, again) = send(Method::POST, "/s3/team/big?uploads", &[], Vec::new()).await;
+    let upload = format!("/s3/team/big?uploadId={}", again["uploadId"].as_str().expect("an id"));
+    ask(&server, Method::PUT, &format!("{upload}&partNumber=1")).body("part").send().await.expect("a response");
+    let (status, refused) = send(Method::POST, &upload, &[("if-none-match", "*")], document).await;
+    assert_eq!(
+        (status, &refused["code"]),
+        (StatusCode::PRECONDITION_FAILED, &json!("precondition_failed")),
+        "{refused}"
+    );
+
+    let locked = [("x-amz-object-lock-mode", "COMPLIANCE")];
+    assert_eq!(send(Method::POST, "/s3/team/lock?uploads", &locked, Vec::new()).await.0, StatusCode::NOT_IMPLEMENTED);
+    let large = [("x-amz-meta-much", "x".repeat(2049))].map(|(name, value)| (name, value));
+    let large: Vec<_> = large.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(send(Method::POST, "/s3/team/much?uploads", &large, Vec::new()).await.0, StatusCode::BAD_REQUEST);
 }
 
 fn ask(server: &Server, method: Method, path: &str) -> RequestBuilder {
