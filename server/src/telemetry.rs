@@ -38,7 +38,7 @@ pub(crate) fn start(logging: &Logging<'_>) -> Result<(), Error> {
     };
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     let started = if logging.json {
-        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+        builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
     } else {
         builder.with_ansi(false).try_init()
     };

@@ -130,11 +130,15 @@ pub(crate) async fn doors(settings: &Settings, opened: &Opened, version: &'stati
 }
 
 fn mounted(door: &Door, prefix: &str) -> Mounted {
-    let (door, prefix) = (door.clone(), prefix.to_owned());
-    Arc::new(move |request| {
-        let (door, prefix) = (door.clone(), prefix.clone());
-        Box::pin(async move { door.serve(request, &prefix).await })
-    })
+    let (server, prefix) = (door.clone(), prefix.to_owned());
+    let refuser = door.clone();
+    Mounted {
+        serve: Arc::new(move |request| {
+            let (door, prefix) = (server.clone(), prefix.clone());
+            Box::pin(async move { door.serve(request, &prefix).await })
+        }),
+        refusal: Arc::new(move |request| Box::new(refuser.refusal(request))),
+    }
 }
 
 /// The access keys, as the S3 door asks for them.
@@ -153,19 +157,19 @@ impl Keys for SigningKeys {
 fn s3_door(settings: &Settings, buckets: Buckets, authenticator: Arc<Authenticator>) -> Door {
     let s3api = &settings.extensions.s3api;
     let options = zot_s3::Options {
-        max_upload: s3api.max_upload_size.0,
+        max_upload: settings.limits.max_request_body_size.map_or(u64::MAX, |size| size.0).min(s3api.max_upload_size.0),
         multipart: s3api.enable_multipart,
         presigned: s3api.enable_presigned_url,
         domain: s3api.domain.clone(),
     };
     let keys = Arc::new(SigningKeys(Arc::clone(&authenticator)));
     let identify: Identify = Arc::new(move |access, headers| match access {
-        Access::Anonymous => Ok(Principal::anonymous()),
+        Access::Anonymous => (None, Ok(Principal::anonymous())),
         Access::Signed { access_key, .. } => {
             let gone = || zot_domain::Error::CredentialsInvalid("the access key is gone".to_owned());
-            authenticator.holder_of(access_key).ok_or_else(gone)
+            (Some("signature"), authenticator.holder_of(access_key).ok_or_else(gone))
         }
-        Access::Other => authenticator.principal_of(headers),
+        Access::Other => authenticator.principal(headers),
     });
     Door::new(buckets, keys, identify, options)
 }

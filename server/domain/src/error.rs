@@ -157,6 +157,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Seconds after which a new attempt may succeed; none where it would fail alike.
+    pub fn retry_after_secs(&self) -> Option<u32> {
+        matches!(self, Self::Unavailable { .. } | Self::Conflict | Self::TooManyRequests(_)).then_some(5)
+    }
+
     /// An [`Error::Unavailable`] of the database.
     pub fn database(source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Unavailable { component: "metadata_store", source: Box::new(source) }

@@ -21,9 +21,9 @@ pub mod artifact;
 pub mod bucket;
 pub mod error;
 pub mod identity;
+pub mod observed;
 pub mod policy;
 pub mod ports;
-pub mod transfer;
 
 pub use artifact::Artifacts;
 pub use bucket::Buckets;

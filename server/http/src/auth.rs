@@ -10,6 +10,7 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zot_domain::identity::{RequestId, Role};
+use zot_domain::observed::Authentication;
 use zot_domain::{Call, Error, Principal, Result};
 
 use crate::App;
@@ -48,34 +49,28 @@ impl Authenticator {
         self.keys.iter().find(|key| key.id() == id).map(AccessKey::principal)
     }
 
-    /// The principal behind a request's `Authorization` header.
-    ///
-    /// # Errors
-    /// [`Error::CredentialsInvalid`].
-    pub fn principal_of(&self, headers: &HeaderMap) -> Result<Principal> {
-        self.principal(headers).1
-    }
-
-    /// The principal behind the credentials; without any, the anonymous one.
-    fn principal(&self, headers: &HeaderMap) -> (&'static str, Result<Principal>) {
+    /// The principal behind a request's `Authorization` header, and the kind of its credentials; without any, the
+    /// anonymous one.
+    pub fn principal(&self, headers: &HeaderMap) -> (Option<&'static str>, Result<Principal>) {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
         let (Some(value), None) = (values.next(), values.next()) else {
             let several = headers.contains_key(header::AUTHORIZATION);
-            return (
-                "none",
-                if several { Err(invalid("several Authorization headers")) } else { Ok(Principal::anonymous()) },
-            );
+            return if several {
+                (Some("unknown"), Err(invalid("several Authorization headers")))
+            } else {
+                (None, Ok(Principal::anonymous()))
+            };
         };
         let Some((scheme, credentials)) = value.to_str().ok().and_then(|v| v.split_once(' ')) else {
-            return ("unknown", Err(invalid("malformed Authorization header")));
+            return (Some("unknown"), Err(invalid("malformed Authorization header")));
         };
         let credentials = credentials.trim();
         if scheme.eq_ignore_ascii_case("basic") {
-            ("access_key", self.basic(credentials))
+            (Some("access_key"), self.basic(credentials))
         } else if scheme.eq_ignore_ascii_case("bearer") {
-            ("bearer_token", self.token_key.verify(credentials).and_then(|token| self.holder(token)))
+            (Some("bearer_token"), self.token_key.verify(credentials).and_then(|token| self.holder(token)))
         } else {
-            ("unknown", Err(invalid("unsupported authorization scheme; use Basic with an access key, or Bearer")))
+            (Some("unknown"), Err(invalid("unsupported authorization scheme; use Basic with an access key, or Bearer")))
         }
     }
 
@@ -136,12 +131,13 @@ impl Caller {
 /// Puts the [`Caller`] into each request, and takes it along into the response for the log.
 pub(crate) async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let (method, principal) = app.auth.principal(request.headers());
-    if method != "none" {
-        app.metrics.authenticated(method, principal.is_ok());
-    }
+    let authentication = method.map(|method| Authentication { method, success: principal.is_ok() });
     let caller = Caller(principal.map_err(|error| error.to_string()));
     request.extensions_mut().insert(caller.clone());
     let mut response = next.run(request).await;
     response.extensions_mut().insert(caller);
+    if let Some(authentication) = authentication {
+        response.extensions_mut().insert(authentication);
+    }
     response
 }

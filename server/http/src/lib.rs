@@ -4,6 +4,7 @@
 //! outcome into its dialect; it decides nothing. This crate knows neither SQL nor storage.
 
 pub mod auth;
+mod failure;
 mod health;
 pub mod metrics;
 mod middleware;
@@ -15,12 +16,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::{any, get};
 use futures_util::future::BoxFuture;
 use tower_http::catch_panic::CatchPanicLayer;
-use zot_domain::{Artifacts, Buckets};
+use zot_domain::{Artifacts, Buckets, Error};
 
 pub use health::Version;
 pub use options::{Cors, HealthPaths, Options};
@@ -43,8 +44,24 @@ pub struct App {
     buckets: Option<Buckets>,
 }
 
-/// Another door on the main port, below a prefix: it gets requests as they came, and answers for itself.
-pub type Mounted = Arc<dyn Fn(Request) -> BoxFuture<'static, Response> + Send + Sync>;
+/// Another door: it gets requests as they came, and answers for itself in its own dialect.
+#[derive(Clone)]
+pub struct Mounted {
+    /// Serves a request.
+    pub serve: Arc<dyn Fn(Request) -> BoxFuture<'static, Response> + Send + Sync>,
+    /// How a request will be refused that is beyond the limits.
+    pub refusal: Arc<dyn Fn(&Request) -> Refusal + Send + Sync>,
+}
+
+/// The refusal of one request.
+pub type Refusal = Box<dyn FnOnce(Error) -> Response + Send>;
+
+impl Mounted {
+    async fn call(&self, app: &App, request: Request) -> Response {
+        let refuse = (self.refusal)(&request);
+        middleware::within_limits(app, refuse, (self.serve)(request)).await
+    }
+}
 
 impl App {
     /// The doors over these use cases.
@@ -93,12 +110,20 @@ impl App {
     }
 }
 
-/// A port of its own for another door: with request ids, logs, metrics and limits like the main port.
+/// A port of its own for another door: with request ids, logs, metrics, limits and CORS like the main port.
 pub fn own_port(app: App, door: Mounted) -> Router {
-    Router::new()
-        .fallback(move |request: Request| door(request))
-        .layer(CatchPanicLayer::custom(middleware::panicked))
-        .layer(axum::middleware::from_fn_with_state(app, middleware::observe))
+    let serve = async move |State(app): State<App>, request: Request| door.call(&app, request).await;
+    surrounded(Router::new().fallback(serve), app)
+}
+
+/// What every port has around its routes.
+fn surrounded(router: Router<App>, app: App) -> Router {
+    let router = router.layer(CatchPanicLayer::custom(middleware::panicked));
+    let router = match &app.options.cors {
+        Some(cors) => router.layer(cors.layer()),
+        None => router,
+    };
+    router.layer(axum::middleware::from_fn_with_state(app.clone(), middleware::observe)).with_state(app)
 }
 
 /// All routes of the main port.
@@ -128,16 +153,12 @@ pub fn router(app: App) -> Router {
         .layer(axum::middleware::from_fn_with_state(app.clone(), auth::authenticate));
     // other doors know their own signatures and their own dialect of refusal
     let layered = app.mounted.iter().fold(layered, |router, (prefix, door)| {
-        let serve = |door: Mounted| any(move |request: Request| door(request));
+        let door = door.clone();
+        let serve = any(async move |State(app): State<App>, request: Request| door.call(&app, request).await);
         router
-            .route(prefix, serve(Arc::clone(door)))
-            .route(&format!("{prefix}/"), serve(Arc::clone(door)))
-            .route(&format!("{prefix}/{{*path}}"), serve(Arc::clone(door)))
+            .route(prefix, serve.clone())
+            .route(&format!("{prefix}/"), serve.clone())
+            .route(&format!("{prefix}/{{*path}}"), serve)
     });
-    let layered = layered.layer(CatchPanicLayer::custom(middleware::panicked));
-    let layered = match &app.options.cors {
-        Some(cors) => layered.layer(cors.layer()),
-        None => layered,
-    };
-    layered.layer(axum::middleware::from_fn_with_state(app.clone(), middleware::observe)).with_state(app)
+    surrounded(layered, app)
 }

@@ -1,7 +1,7 @@
 //! Prometheus metrics: the names of `docs/reference/metrics.md`. Labels are bounded: no client's text makes a series.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -15,18 +15,16 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
-use zot_domain::Error;
-use zot_domain::transfer::{self, Direction};
+use zot_domain::observed::{Authentication, Direction, Fault, Transfer};
 
 use crate::App;
-use crate::middleware::Active;
 
 const DURATIONS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 /// Namespaces with series of their own; the rest share `other`.
 const BUCKETS_MAX: usize = 1000;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Transfer {
+struct TransferLabels {
     bucket: String,
     r#type: &'static str,
     status: &'static str,
@@ -59,13 +57,13 @@ struct Request {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Authentication {
+struct AuthenticationLabels {
     method: &'static str,
     status: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Fault {
+struct FaultLabels {
     r#type: &'static str,
     component: &'static str,
 }
@@ -87,17 +85,17 @@ pub type Sampler = Box<dyn Fn() -> Sample + Send + Sync>;
 /// All metrics of a server.
 pub struct Metrics {
     registry: Registry,
-    uploads: Family<Transfer, Counter>,
-    downloads: Family<Transfer, Counter>,
+    uploads: Family<TransferLabels, Counter>,
+    downloads: Family<TransferLabels, Counter>,
     deletes: Family<Deletion, Counter>,
     sizes: Family<Size, Histogram>,
     durations: Family<Operation, Histogram>,
     requests: Family<Request, Counter>,
-    authentications: Family<Authentication, Counter>,
-    faults: Family<Fault, Counter>,
+    authentications: Family<AuthenticationLabels, Counter>,
+    faults: Family<FaultLabels, Counter>,
     connections: Gauge,
     gauges: Gauges,
-    active: AtomicI64,
+    active: Arc<AtomicUsize>,
     buckets: Mutex<HashSet<String>>,
     sampler: Sampler,
 }
@@ -127,7 +125,7 @@ impl Metrics {
             faults: Family::default(),
             connections: Gauge::default(),
             gauges: Gauges::default(),
-            active: AtomicI64::new(0),
+            active: Arc::default(),
             buckets: Mutex::new(HashSet::new()),
             sampler,
         };
@@ -174,18 +172,9 @@ impl Metrics {
         self.connections.dec();
     }
 
-    pub(crate) fn active_request(self: &Arc<Self>) -> Active {
-        self.active.fetch_add(1, Ordering::Relaxed);
-        Active::new(Arc::clone(self))
-    }
-
-    pub(crate) fn request_ended(&self) {
-        self.active.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// Requests being served, this one included.
-    pub(crate) fn active(&self) -> usize {
-        usize::try_from(self.active.load(Ordering::Relaxed)).unwrap_or(0)
+    /// Requests being served; who serves one holds a place.
+    pub(crate) fn active(&self) -> &Arc<AtomicUsize> {
+        &self.active
     }
 
     pub(crate) fn responded(&self, method: &str, endpoint: &str, status: u16) {
@@ -194,59 +183,46 @@ impl Metrics {
         self.requests.get_or_create(&labels).inc();
     }
 
-    pub(crate) fn authenticated(&self, method: &'static str, success: bool) {
-        self.authentications.get_or_create(&Authentication { method, status: status(success) }).inc();
-    }
-
-    pub(crate) fn failed(&self, error: &Error) {
-        let labels = match error {
-            Error::Unavailable { component, .. } => Fault { r#type: "unavailable", component },
-            Error::Internal(_) => Fault { r#type: "internal", component: "server" },
-            _ => return,
-        };
-        self.faults.get_or_create(&labels).inc();
-    }
-
-    pub(crate) fn deleted(&self, bucket: &str) {
-        let labels = Deletion { bucket: self.bucket(bucket), status: "success" };
-        self.deletes.get_or_create(&labels).inc();
-    }
-
-    /// Counts what another door transferred.
-    pub(crate) fn transferred(self: &Arc<Self>, transfer: &transfer::Transfer, begun: Instant) {
-        let operation = match transfer.direction {
-            Direction::Delete => {
-                if transfer.bytes.is_some() {
-                    self.deleted(&transfer.bucket);
-                }
-                return;
-            }
-            Direction::Upload => "upload",
-            Direction::Download => "download",
-        };
-        match transfer.bytes {
-            None => self.transfer_failed(operation),
-            Some(bytes) => {
-                let timer = Timer { begun, ..self.transfer(operation, &transfer.bucket) };
-                timer.done("object", bytes);
-            }
+    /// Counts what a door observed.
+    pub(crate) fn observed(&self, response: &Response, begun: Instant) {
+        let extensions = response.extensions();
+        if let Some(transfer) = extensions.get() {
+            self.transferred(transfer, begun);
+        }
+        if let Some(Authentication { method, success }) = extensions.get() {
+            let labels = AuthenticationLabels { method, status: status(*success) };
+            self.authentications.get_or_create(&labels).inc();
+        }
+        if let Some(Fault { kind, component }) = extensions.get() {
+            self.faults.get_or_create(&FaultLabels { r#type: kind, component }).inc();
         }
     }
 
-    /// A transfer failed, for another reason than that there was nothing to transfer or nobody who may.
-    pub(crate) fn transfer_failed(&self, operation: &'static str) {
-        // the namespace of a failed transfer may be anything that a client made up
-        let labels = Transfer { bucket: "other".to_owned(), r#type: "unknown", status: "failure" };
-        self.transfers(operation).get_or_create(&labels).inc();
+    fn transferred(&self, transfer: &Transfer, begun: Instant) {
+        let (operation, counter) = match transfer.direction {
+            Direction::Upload => ("upload", &self.uploads),
+            Direction::Download => ("download", &self.downloads),
+            Direction::Delete => return self.deleted(transfer),
+        };
+        let Some(size) = transfer.bytes else {
+            // the namespace of a failed transfer may be anything that a client made up
+            let labels = TransferLabels { bucket: "other".to_owned(), r#type: "unknown", status: "failure" };
+            counter.get_or_create(&labels).inc();
+            return;
+        };
+        let (bucket, kind) = (self.bucket(&transfer.bucket), transfer.kind);
+        counter.get_or_create(&TransferLabels { bucket: bucket.clone(), r#type: kind, status: "success" }).inc();
+        #[expect(clippy::cast_precision_loss, reason = "a histogram needs no exact size")]
+        let bytes = size as f64;
+        self.sizes.get_or_create(&Size { bucket: bucket.clone(), r#type: kind, operation }).observe(bytes);
+        self.durations.get_or_create(&Operation { operation, bucket }).observe(begun.elapsed().as_secs_f64());
     }
 
-    fn transfers(&self, operation: &'static str) -> &Family<Transfer, Counter> {
-        if operation == "upload" { &self.uploads } else { &self.downloads }
-    }
-
-    /// Times a transfer; it counts once it is [`Timer::done`].
-    pub(crate) fn transfer(self: &Arc<Self>, operation: &'static str, bucket: &str) -> Timer {
-        Timer { metrics: Arc::clone(self), operation, bucket: bucket.to_owned(), begun: Instant::now() }
+    fn deleted(&self, transfer: &Transfer) {
+        if transfer.bytes.is_some() {
+            let labels = Deletion { bucket: self.bucket(&transfer.bucket), status: "success" };
+            self.deletes.get_or_create(&labels).inc();
+        }
     }
 
     /// The label of a namespace, as long as there are not too many of them.
@@ -264,7 +240,7 @@ impl Metrics {
         let set = |gauge: &Gauge, value: usize| {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         };
-        set(&self.gauges.requests, self.active());
+        set(&self.gauges.requests, self.active.load(Ordering::Relaxed));
         set(&self.gauges.open, sample.connections_open);
         set(&self.gauges.idle, sample.connections_idle);
         set(&self.gauges.queued, sample.queued_writes);
@@ -288,29 +264,6 @@ fn resident_bytes() -> Option<usize> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.split_whitespace().next()?.parse::<usize>().ok().map(|kib| kib * 1024)
-}
-
-/// One transfer under way.
-pub(crate) struct Timer {
-    metrics: Arc<Metrics>,
-    operation: &'static str,
-    bucket: String,
-    begun: Instant,
-}
-
-impl Timer {
-    /// It succeeded: what it was, and the bytes transferred.
-    pub(crate) fn done(self, kind: &'static str, size: u64) {
-        let bucket = self.metrics.bucket(&self.bucket);
-        let labels = Transfer { bucket: bucket.clone(), r#type: kind, status: "success" };
-        self.metrics.transfers(self.operation).get_or_create(&labels).inc();
-        #[expect(clippy::cast_precision_loss, reason = "a histogram needs no exact size")]
-        let bytes = size as f64;
-        let labels = Size { bucket: bucket.clone(), r#type: kind, operation: self.operation };
-        self.metrics.sizes.get_or_create(&labels).observe(bytes);
-        let labels = Operation { operation: self.operation, bucket };
-        self.metrics.durations.get_or_create(&labels).observe(self.begun.elapsed().as_secs_f64());
-    }
 }
 
 /// `GET /metrics`

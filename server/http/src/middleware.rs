@@ -13,13 +13,12 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use tracing::Instrument as _;
 use zot_domain::identity::RequestId;
-use zot_domain::transfer::Transfer;
 use zot_domain::{Error, Principal};
 
-use crate::App;
 use crate::auth::Caller;
-use crate::oci;
+use crate::{App, oci, rest};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest part of a client's text in a log line.
@@ -33,9 +32,11 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
     let request_id = RequestId::new();
     request.extensions_mut().insert(request_id);
     let line = Line::of(&request);
-    let active = app.metrics.active_request();
+    let active = Held::new(app.metrics.active());
     let body = drain::Tapped::tap(&mut request);
-    let mut response = next.run(request).await;
+    // every line that is logged on the way has the id
+    let span = tracing::error_span!("request", %request_id);
+    let mut response = next.run(request).instrument(span).await;
     drop(active);
     if let Some(body) = body
         && (response.status().is_client_error() || response.status().is_server_error())
@@ -45,9 +46,7 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
     if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
-    if let Some(transfer) = response.extensions().get::<Transfer>() {
-        app.metrics.transferred(transfer, begun);
-    }
+    app.metrics.observed(&response, begun);
     let endpoint = response.extensions().get::<Endpoint>().map_or(line.route.as_str(), |endpoint| endpoint.0);
     app.metrics.responded(&line.method, endpoint, response.status().as_u16());
     line.log(&response, request_id, begun);
@@ -104,37 +103,53 @@ impl Line {
     }
 }
 
-/// Sheds load beyond the configured concurrency, and gives up on requests that take too long to begin an answer.
-/// Health and metrics are exempt, and so are referrers: a client that cannot list them takes that for "unsigned".
+/// Keeps the registry's and the REST door's requests within the limits. Health and metrics are exempt, and so are
+/// referrers: a client that cannot list them takes that for "unsigned".
 pub(crate) async fn limits(State(app): State<App>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    if !path.starts_with("/v2/") || path.contains("/referrers/") {
-        return next.run(request).await;
+    let request_id = request.extensions().get::<RequestId>().copied().unwrap_or_default();
+    if path.starts_with("/v2/") && !path.contains("/referrers/") {
+        let context = oci::error::Context::of(&app, &request);
+        within_limits(&app, |error| oci::error::respond(&error, &context), next.run(request)).await
+    } else if path.starts_with("/api/") {
+        within_limits(&app, |error| rest::error::respond(&error, request_id), next.run(request)).await
+    } else {
+        next.run(request).await
     }
-    let context = oci::error::Context::of(&app, &request);
+}
+
+/// Sheds load beyond the configured concurrency, and gives up on requests that take too long to begin an answer.
+pub(crate) async fn within_limits(
+    app: &App,
+    refuse: impl FnOnce(Error) -> Response,
+    run: impl Future<Output = Response>,
+) -> Response {
     let held = Held::new(&app.limited);
-    if app.options.max_concurrent_requests.is_some_and(|most| held.count > most) {
-        return shed(&app, &overloaded(), &context);
+    if app.options.max_concurrent_requests.is_some_and(|most| held.before >= most) {
+        return refuse(shed("limits.maxConcurrentRequests is reached"));
     }
     match app.options.request_timeout {
-        None => next.run(request).await,
-        Some(limit) => match tokio::time::timeout(limit, next.run(request)).await {
+        None => run.await,
+        Some(limit) => match tokio::time::timeout(limit, run).await {
             Ok(response) => response,
-            Err(_) => shed(&app, &timed_out(), &context),
+            Err(_) => refuse(shed("the request took longer than limits.requestTimeout")),
         },
     }
 }
 
-/// One of the requests that the limit counts: what other doors and health serve takes nobody's place here.
+fn shed(why: &'static str) -> Error {
+    Error::Unavailable { component: "server", source: why.into() }
+}
+
+/// A place among the requests that a counter counts, given back when dropped.
 struct Held {
     counter: Arc<AtomicUsize>,
-    count: usize,
+    before: usize,
 }
 
 impl Held {
     fn new(counter: &Arc<AtomicUsize>) -> Self {
-        let count = counter.fetch_add(1, Ordering::Relaxed) + 1;
-        Self { counter: Arc::clone(counter), count }
+        Self { before: counter.fetch_add(1, Ordering::Relaxed), counter: Arc::clone(counter) }
     }
 }
 
@@ -142,19 +157,6 @@ impl Drop for Held {
     fn drop(&mut self) {
         self.counter.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-fn shed(app: &App, error: &Error, context: &oci::error::Context) -> Response {
-    app.metrics.failed(error);
-    oci::error::respond(error, context)
-}
-
-fn overloaded() -> Error {
-    Error::Unavailable { component: "server", source: "limits.maxConcurrentRequests is reached".into() }
-}
-
-fn timed_out() -> Error {
-    Error::Unavailable { component: "server", source: "the request took longer than limits.requestTimeout".into() }
 }
 
 /// A path that no door has.
@@ -178,19 +180,4 @@ pub(crate) fn panicked(_panic: Box<dyn std::any::Any + Send + 'static>) -> Respo
 
 fn plain(status: StatusCode, code: &str, message: &str) -> Response {
     (status, Json(json!({"code": code, "message": message, "error": message}))).into_response()
-}
-
-/// Counts one request as active while it lives.
-pub(crate) struct Active(Arc<crate::metrics::Metrics>);
-
-impl Active {
-    pub(crate) fn new(metrics: Arc<crate::metrics::Metrics>) -> Self {
-        Self(metrics)
-    }
-}
-
-impl Drop for Active {
-    fn drop(&mut self) {
-        self.0.request_ended();
-    }
 }

@@ -23,7 +23,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::json;
+use zot_domain::artifact::name::RepositoryName;
 use zot_domain::identity::RequestId;
+use zot_domain::observed::{Direction, Transfer};
 use zot_domain::{Call, Error, Result};
 
 use crate::App;
@@ -56,13 +58,18 @@ pub(crate) async fn serve(
         (_, Err(error)) | (Err(error), _) => Err(error),
     };
     let mut response = outcome.unwrap_or_else(|error| {
-        app.metrics.failed(&error);
-        if let Some(operation) = transfer
+        let mut response = respond(&error, &context);
+        if let Some(direction) = transfer
             && is_failure(&error)
         {
-            app.metrics.transfer_failed(operation);
+            response.extensions_mut().insert(Transfer {
+                direction,
+                kind: "unknown",
+                bucket: String::new(),
+                bytes: None,
+            });
         }
-        respond(&error, &context)
+        response
     });
     response.extensions_mut().insert(Endpoint(endpoint));
     response
@@ -110,6 +117,19 @@ fn base(app: &App, call: &Call) -> Result<Response> {
     }
     let version = [(error::API_VERSION, HeaderValue::from_static("registry/2.0"))];
     Ok((StatusCode::OK, version, Json(json!({}))).into_response())
+}
+
+/// The response to a transfer of content that succeeded.
+fn transferred(
+    mut response: Response,
+    direction: Direction,
+    kind: &'static str,
+    repository: &RepositoryName,
+    bytes: u64,
+) -> Response {
+    let bucket = repository.namespace().to_owned();
+    response.extensions_mut().insert(Transfer { direction, kind, bucket, bytes: Some(bytes) });
+    response
 }
 
 /// A header value out of text that is known to fit into one.

@@ -8,7 +8,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::validation::NameValidation;
 use s3s::{S3Error, S3ErrorCode};
 use zot_domain::identity::RequestId;
-use zot_domain::transfer::{Direction, Transfer};
+use zot_domain::observed::{Authentication, Fault};
 use zot_domain::{Buckets, Call, Principal, Result};
 
 use crate::body::{limited, watched};
@@ -17,9 +17,11 @@ use crate::json;
 use crate::ops::Ops;
 use crate::request::{self, Domain};
 use crate::sigv4::{Access, AuthError, Config, Front, Keys};
+use crate::transfer::Attempt;
 
 /// Who is behind an access that the front let pass. Headers are there for schemes that are not S3's.
-pub type Identify = Arc<dyn Fn(&Access, &HeaderMap) -> Result<Principal> + Send + Sync>;
+/// Said with the principal: the kind of credentials, if there were any.
+pub type Identify = Arc<dyn Fn(&Access, &HeaderMap) -> (Option<&'static str>, Result<Principal>) + Send + Sync>;
 
 /// What the configuration says about the door.
 #[derive(Clone, Debug)]
@@ -71,43 +73,88 @@ impl Door {
     /// Serves a request whose path begins with `prefix`, which may be empty.
     pub async fn serve(&self, request: Request<Body>, prefix: &str) -> Response<Body> {
         let request_id = request.extensions().get::<RequestId>().copied().unwrap_or_default();
-        let transfer = Attempt::of(&request, prefix);
+        let transfer = Attempt::of(&request, prefix, self.options.domain.as_deref());
         let as_json = json::is_wanted(request.headers()).then(|| request.method().clone());
-        let (mut response, principal) = match self.admit(request, request_id) {
-            Ok(request) => {
-                let principal = request.extensions().get::<Call>().map(|call| call.principal.clone());
-                let (request, spoiled) = watched(request);
-                let request = cut(request, prefix);
-                let response = match (request::check(&request), &as_json) {
-                    (Err(error), _) => answer(error),
-                    (Ok(()), Some(_)) => self.operate_in_json(request).await,
-                    (Ok(()), None) => self.operate(request).await,
-                };
-                // a body that turned out not to be the one that was signed: its own code, whatever the codec made of it
-                (spoiled.take().map_or(response, |error| answer(refused(&error))), principal)
-            }
-            Err(error) => (answer(error), None),
+        let (authentication, admitted) = self.admit(request, request_id);
+        let principal = admitted.as_ref().ok().and_then(|request| request.extensions().get::<Call>());
+        let principal = principal.map(|call| call.principal.clone());
+        let mut response = match admitted {
+            Ok(request) => self.dispatch(request, prefix, as_json.is_some()).await,
+            Err(error) => answer(error),
         };
         if let Some(method) = &as_json {
             response = json::translated(response, method).await;
         }
-        if let Some(transfer) = transfer.and_then(|attempt| attempt.outcome(&response)) {
-            response.extensions_mut().insert(transfer);
-        }
-        // for the log
-        if let Some(principal) = principal {
-            response.extensions_mut().insert(principal);
-        }
+        let transfer = transfer.and_then(|attempt| attempt.outcome(&response));
+        let fault = fault(response.status());
+        note(&mut response, principal);
+        note(&mut response, authentication);
+        note(&mut response, transfer);
+        note(&mut response, fault);
         if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
             response.headers_mut().insert("x-amz-request-id", value);
         }
         response
     }
+    /// How a request will be refused for a reason that lies outside the door.
+    pub fn refusal(
+        &self,
+        request: &Request<Body>,
+    ) -> impl FnOnce(zot_domain::Error) -> Response<Body> + Send + 'static {
+        let as_json = json::is_wanted(request.headers()).then(|| request.method().clone());
+        move |error| {
+            let fault = Fault::of(&error);
+            let error = to_s3(error);
+            let status = error.status_code().unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+            let mut response = match as_json {
+                Some(method) => json::error(&error, status, &method),
+                None => answer(error),
+            };
+            note(&mut response, fault);
+            response
+        }
+    }
 
-    /// Lets a request in, with the call that it makes.
-    fn admit(&self, request: Request<Body>, request_id: RequestId) -> std::result::Result<Request<Body>, S3Error> {
-        let mut request = self.front.authenticate(request).map_err(|error| refused(&error))?;
+    async fn dispatch(&self, request: Request<Body>, prefix: &str, as_json: bool) -> Response<Body> {
+        let (request, spoiled) = watched(request);
+        let request = cut(request, prefix);
+        let response = match request::check(&request) {
+            Err(error) => answer(error),
+            Ok(()) if as_json => self.operate_in_json(request).await,
+            Ok(()) => self.operate(request).await,
+        };
+        // a body that turned out not to be the one that was signed: its own code, whatever the codec made of it
+        spoiled.take().map_or(response, |error| answer(refused(&error)))
+    }
+
+    /// Lets a request in, with the call that it makes; and says what credentials it presented.
+    fn admit(
+        &self,
+        request: Request<Body>,
+        request_id: RequestId,
+    ) -> (Option<Authentication>, std::result::Result<Request<Body>, S3Error>) {
+        let request = match self.front.authenticate(request) {
+            Ok(request) => request,
+            Err(error) => {
+                // what is merely malformed presents no credentials
+                let wrong = error.status() == StatusCode::FORBIDDEN;
+                let authentication = wrong.then_some(Authentication { method: "signature", success: false });
+                return (authentication, Err(refused(&error)));
+            }
+        };
         let access = request.extensions().get::<Access>().cloned().unwrap_or(Access::Anonymous);
+        let (method, principal) = (self.identify)(&access, request.headers());
+        let authentication = method.map(|method| Authentication { method, success: principal.is_ok() });
+        let call = principal.map(|principal| Call { principal, request_id }).map_err(to_s3);
+        (authentication, call.and_then(|call| self.let_in(request, &access, call)))
+    }
+
+    fn let_in(
+        &self,
+        mut request: Request<Body>,
+        access: &Access,
+        call: Call,
+    ) -> std::result::Result<Request<Body>, S3Error> {
         if !self.options.presigned && matches!(access, Access::Signed { presigned: true, .. }) {
             return Err(s3s::s3_error!(
                 AccessDenied,
@@ -115,13 +162,12 @@ impl Door {
             ));
         }
         self.limit(&mut request)?;
-        let principal = (self.identify)(&access, request.headers()).map_err(to_s3)?;
         let writes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-        if writes && principal.is_anonymous() && !self.buckets.may_write(&principal) {
+        if writes && call.principal.is_anonymous() && !self.buckets.may_write(&call.principal) {
             return Err(to_s3(zot_domain::Error::Unauthenticated));
         }
         request.headers_mut().remove(header::AUTHORIZATION);
-        request.extensions_mut().insert(Call { principal, request_id });
+        request.extensions_mut().insert(call);
         Ok(request)
     }
 
@@ -162,49 +208,6 @@ impl Door {
     }
 }
 
-/// A request that is to transfer content.
-struct Attempt {
-    direction: Direction,
-    bucket: String,
-    announced: u64,
-}
-
-impl Attempt {
-    /// An object is named, and no subresource but a part of an upload.
-    fn of(request: &Request<Body>, prefix: &str) -> Option<Self> {
-        let path = request.uri().path().strip_prefix(prefix)?.trim_start_matches('/');
-        let (bucket, key) = path.split_once('/')?;
-        let query = request.uri().query().unwrap_or_default();
-        let subresource = query.split('&').any(|pair| {
-            ["tagging", "acl", "uploads", "attributes", "retention", "legal-hold"].contains(&pair.trim_end_matches('='))
-        });
-        let direction = match *request.method() {
-            _ if key.is_empty() || subresource => return None,
-            Method::PUT => Direction::Upload,
-            Method::GET if !query.contains("uploadId=") => Direction::Download,
-            Method::DELETE if !query.contains("uploadId=") => Direction::Delete,
-            _ => return None,
-        };
-        let header = |name: &str| request.headers().get(name)?.to_str().ok()?.parse::<u64>().ok();
-        let announced = header("x-amz-decoded-content-length").or_else(|| header("content-length")).unwrap_or_default();
-        Some(Self { direction, bucket: bucket.to_owned(), announced })
-    }
-
-    /// What came of it; none where there was nothing to transfer, or nobody who may.
-    fn outcome(self, response: &Response<Body>) -> Option<Transfer> {
-        let status = response.status();
-        let length = response.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-        let bytes = match self.direction {
-            _ if matches!(status.as_u16(), 304 | 401 | 403 | 404) => return None,
-            _ if !status.is_success() => None,
-            Direction::Upload => Some(self.announced),
-            Direction::Download => Some(length.unwrap_or_default()),
-            Direction::Delete => Some(0),
-        };
-        Some(Transfer { direction: self.direction, bucket: self.bucket, bytes })
-    }
-}
-
 /// The request as the codec wants it: at the root.
 fn cut(mut request: Request<Body>, prefix: &str) -> Request<Body> {
     // over HTTP/2 the host is in the URI alone, and the codec looks for it in the header
@@ -221,6 +224,22 @@ fn cut(mut request: Request<Body>, prefix: &str) -> Request<Body> {
         *request.uri_mut() = uri;
     }
     request
+}
+
+/// Puts what was observed into the response, for the log and the metrics.
+fn note<T: Clone + Send + Sync + 'static>(response: &mut Response<Body>, observed: Option<T>) {
+    if let Some(observed) = observed {
+        response.extensions_mut().insert(observed);
+    }
+}
+
+/// The fault behind a status. Which component it was the log says: the codec keeps no more of an error than its status.
+fn fault(status: StatusCode) -> Option<Fault> {
+    match status {
+        StatusCode::SERVICE_UNAVAILABLE => Some(Fault { kind: "unavailable", component: "unknown" }),
+        StatusCode::INTERNAL_SERVER_ERROR => Some(Fault { kind: "internal", component: "server" }),
+        _ => None,
+    }
 }
 
 fn refused(error: &AuthError) -> S3Error {

@@ -6,9 +6,6 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use s3s::{S3Error, S3ErrorCode};
 use zot_domain::Error;
 
-/// Seconds after which a client may try again.
-const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
-
 /// The S3 error of a domain error.
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
 pub(crate) fn to_s3(error: Error) -> S3Error {
@@ -27,20 +24,17 @@ pub(crate) fn to_s3(error: Error) -> S3Error {
     let mut answer = S3Error::with_message(code, message);
     answer.set_status_code(status);
     let mut headers = HeaderMap::new();
-    match &error {
-        Error::Unavailable { .. } | Error::Conflict | Error::TooManyRequests(_) => {
-            headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+    if let Some(seconds) = error.retry_after_secs() {
+        headers.insert(header::RETRY_AFTER, seconds.into());
+    }
+    if let Error::DeleteMarker { version_id, asked } = &error {
+        headers.insert("x-amz-delete-marker", HeaderValue::from_static("true"));
+        if let Ok(version) = HeaderValue::from_str(version_id) {
+            headers.insert("x-amz-version-id", version);
         }
-        Error::DeleteMarker { version_id, asked } => {
-            headers.insert("x-amz-delete-marker", HeaderValue::from_static("true"));
-            if let Ok(version) = HeaderValue::from_str(version_id) {
-                headers.insert("x-amz-version-id", version);
-            }
-            if *asked {
-                headers.insert(header::ALLOW, HeaderValue::from_static("DELETE"));
-            }
+        if *asked {
+            headers.insert(header::ALLOW, HeaderValue::from_static("DELETE"));
         }
-        _ => {}
     }
     if !headers.is_empty() {
         answer.set_headers(headers);

@@ -11,5 +11,6 @@ mod json;
 mod ops;
 mod request;
 pub mod sigv4;
+mod transfer;
 
 pub use door::{Door, Identify, Options};

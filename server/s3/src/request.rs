@@ -10,13 +10,21 @@ pub(crate) struct Domain(pub String);
 
 impl S3Host for Domain {
     fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
-        let name =
-            host.rsplit_once(':').map_or(host, |(name, port)| if port.parse::<u16>().is_ok() { name } else { host });
-        match name.strip_suffix(self.0.as_str()).and_then(|front| front.strip_suffix('.')) {
-            Some(bucket) if !bucket.is_empty() => Ok(VirtualHost::new(self.0.as_str()).with_bucket(bucket)),
-            _ => Ok(VirtualHost::new(host)),
-        }
+        Ok(match bucket_in_host(&self.0, host) {
+            Some(bucket) => VirtualHost::new(self.0.as_str()).with_bucket(bucket),
+            None => VirtualHost::new(host),
+        })
     }
+}
+
+/// The bucket that a host below the domain names.
+pub(crate) fn bucket_in_host<'a>(domain: &str, host: &'a str) -> Option<&'a str> {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.parse::<u16>().is_ok() => name,
+        _ => host,
+    };
+    let bucket = name.strip_suffix(domain)?.strip_suffix('.')?;
+    Some(bucket).filter(|bucket| !bucket.is_empty())
 }
 
 /// Headers that would change what a request means, and that this store does not have.

@@ -4,6 +4,7 @@
 mod clients;
 mod json;
 mod large;
+mod observed;
 mod suite;
 mod two_doors;
 

@@ -159,6 +159,7 @@ async fn browsers_are_let_in() {
         .set("http.cors.allowMethods", "GET,PUT")
         .set("http.cors.allowHeaders", "Authorization")
         .set("http.cors.exposeHeaders", "ETag")
+        .with_s3_port()
         .start()
         .await;
     let ask = Client::new()
@@ -171,6 +172,10 @@ async fn browsers_are_let_in() {
     assert_eq!(preflight.headers()["access-control-allow-headers"], "authorization");
     let get = Client::new().get(url(&server, "/v2/")).header("origin", "https://ui.example.com");
     assert_eq!(get.send().await.expect("a response").headers()["access-control-expose-headers"], "etag");
+    for s3 in [url(&server, "/s3"), format!("http://{}/", server.s3_address())] {
+        let get = Client::new().get(s3).header("origin", "https://ui.example.com").send().await.expect("a response");
+        assert_eq!(get.headers()["access-control-allow-origin"], "https://ui.example.com");
+    }
     let closed = reqwest::get(url(&on_disk().await.start().await, "/v2/")).await.expect("a response");
     assert!(closed.headers().get("access-control-allow-origin").is_none());
 }
@@ -182,18 +187,35 @@ async fn limits_hold() {
     let path = format!("/v2/team/app/blobs/uploads/?digest={digest}");
     let push = server.client().request(Method::POST, &path).body(vec![0; 2000]);
     Reply::to(push).await.expect_error(413, "SIZE_INVALID");
+    assert_eq!(reqwest::Client::new().put(url(&server, "/s3/team")).send().await.expect("a response").status(), 200);
+    let put = Client::new().put(url(&server, "/s3/team/key"));
+    assert_eq!(put.body(vec![0; 2000]).send().await.expect("a response").status(), 400);
 
     let slow = on_disk().await.set("limits.requestTimeout", "300ms").start().await;
     let never = reqwest::Body::wrap_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
     let path = format!("/v2/team/app/blobs/uploads/?digest={digest}");
     let reply = Reply::to(slow.client().request(Method::POST, &path).body(never)).await.expect_status(503);
     assert_eq!(reply.header("retry-after"), "5");
+    assert_eq!(Client::new().put(url(&slow, "/s3/team")).send().await.expect("a response").status(), 200);
+    let never = reqwest::Body::wrap_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+    let late = Client::new().put(url(&slow, "/s3/team/key")).body(never).send().await.expect("a response");
+    assert_eq!((late.status().as_u16(), late.headers()["retry-after"].to_str().ok()), (503, Some("5")));
+    assert!(late.text().await.expect("text").contains("<Code>ServiceUnavailable</Code>"));
 
     let narrow = on_disk().await.set("limits.maxConcurrentRequests", 1).start().await;
     let never = reqwest::Body::wrap_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
     let hanging = tokio::spawn(narrow.client().request(Method::POST, &path).body(never).send());
     while status(&narrow, "/v2/_catalog").await != 503 {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let s3 = reqwest::get(url(&narrow, "/s3")).await.expect("a response");
+    assert_eq!((s3.status().as_u16(), s3.headers()["retry-after"].to_str().ok()), (503, Some("5")));
+    let json = Client::new().get(url(&narrow, "/s3")).header("accept", "application/json").send().await;
+    let json: Value = json.expect("a response").json().await.expect("JSON");
+    assert_eq!((&json["code"], &json["retryable"]), (&"service_unavailable".into(), &true.into()));
+    assert_eq!(status(&narrow, "/api/v1/artifacts/team/key").await, 503);
+    for exempt in ["/health", "/metrics"] {
+        assert_eq!(status(&narrow, exempt).await, 200, "{exempt}");
     }
     hanging.abort();
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use zot_domain::artifact::name::RepositoryName;
 use zot_domain::identity::{Grant, GrantTarget, RequestId};
+use zot_domain::observed::Authentication;
 use zot_domain::policy::{Action, Policy, Resource};
 use zot_domain::{Error, Principal, Result};
 
@@ -131,15 +132,20 @@ pub(crate) async fn post(
 ) -> Response {
     let request = form.map_or_else(|_| TokenRequest::default(), |Form(request)| request);
     let scopes: Vec<&str> = request.scope.as_deref().unwrap_or_default().split_whitespace().collect();
+    let mut authentication = None;
     let issued = match (request.grant_type.as_deref(), &request.username, &request.password) {
         (Some("password"), Some(id), Some(secret)) => {
             let checked = app.auth.check(id, secret);
-            app.metrics.authenticated("access_key", checked.is_ok());
+            authentication = Some(Authentication { method: "access_key", success: checked.is_ok() });
             checked.and_then(|principal| issue(&app, &principal, &scopes))
         }
         _ => Err(Error::ParameterInvalid("grant_type must be password, with username and password".to_owned())),
     };
-    answer(&app, request_id, issued)
+    let mut response = answer(&app, request_id, issued);
+    if let Some(authentication) = authentication {
+        response.extensions_mut().insert(authentication);
+    }
+    response
 }
 
 fn issue(app: &App, principal: &Principal, scopes: &[&str]) -> Result<(String, i64)> {

@@ -9,11 +9,13 @@ use zot_domain::artifact::digest::Digest;
 use zot_domain::artifact::name::RepositoryName;
 use zot_domain::artifact::range::{ByteRange, Selection, select};
 use zot_domain::identity::RequestId;
+use zot_domain::observed::Direction;
 use zot_domain::ports::metadata::BlobContent;
 use zot_domain::{Call, Result};
 
 use super::body::outgoing;
-use super::{multipart, not_modified, value};
+use super::error::document;
+use super::{multipart, not_modified, transferred, value};
 use crate::App;
 
 /// The digest of what is served.
@@ -27,7 +29,6 @@ pub(crate) async fn get(
     digest: &Digest,
     parts: &Parts,
 ) -> Result<Response> {
-    let timer = app.metrics.transfer("download", repository.namespace());
     let blob = app.artifacts.blob(call, repository, digest).await?;
     let mut headers = content_headers(digest);
     if not_modified(parts, digest.as_str()) {
@@ -41,8 +42,7 @@ pub(crate) async fn get(
     let response = match select(range(parts, digest), blob.size) {
         Selection::Whole => {
             let response = whole(app, &blob, headers).await?;
-            timer.done("blob", blob.size);
-            response
+            transferred(response, Direction::Download, "blob", repository, blob.size)
         }
         Selection::Parts(parts) => {
             let bytes = parts.iter().map(ByteRange::length).sum();
@@ -50,8 +50,7 @@ pub(crate) async fn get(
                 [part] => single(app, &blob, *part, headers).await?,
                 _ => multipart::response(app, &blob, parts, headers),
             };
-            timer.done("blob", bytes);
-            response
+            transferred(response, Direction::Download, "blob", repository, bytes)
         }
         Selection::Unsatisfiable => unsatisfiable(blob.size, headers, call.request_id),
     };
@@ -94,12 +93,11 @@ fn unsatisfiable(size: u64, mut headers: HeaderMap, request_id: RequestId) -> Re
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let message = format!("no part of the range lies within the blob's {size} bytes");
     let detail = json!({"requestId": request_id.to_string()});
-    let body = json!({"errors": [{"code": "SIZE_INVALID", "message": message, "detail": detail}]});
+    let body = document("SIZE_INVALID", &message, &detail);
     (StatusCode::RANGE_NOT_SATISFIABLE, headers, body.to_string()).into_response()
 }
 
 pub(crate) async fn delete(app: &App, call: &Call, repository: &RepositoryName, digest: &Digest) -> Result<Response> {
     app.artifacts.delete_blob(call, repository, digest).await?;
-    app.metrics.deleted(repository.namespace());
-    Ok(StatusCode::ACCEPTED.into_response())
+    Ok(transferred(StatusCode::ACCEPTED.into_response(), Direction::Delete, "blob", repository, 0))
 }

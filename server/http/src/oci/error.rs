@@ -12,11 +12,10 @@ use zot_domain::identity::RequestId;
 use super::path::Route;
 use super::value;
 use crate::App;
+use crate::failure::{message, noted};
 
 /// Tells old clients that this is a registry.
 pub(crate) const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
-/// Seconds after which a client may try again.
-const RETRY_AFTER: &str = "5";
 
 /// What an error's answer needs to know of the request.
 pub(crate) struct Context {
@@ -83,20 +82,12 @@ fn token_realm(app: &App, headers: &HeaderMap, authority: Option<&str>) -> Strin
 pub(crate) fn respond(error: &Error, context: &Context) -> Response {
     let (status, code) = status_and_code(error);
     let detail = detail(error, context);
-    let message = match error {
-        Error::Internal(_) => "internal server error".to_owned(),
-        shown => shown.to_string(),
-    };
-    log(error, status, &context.request_id);
-    let body = Json(json!({"errors": [{"code": code, "message": message, "detail": detail}]}));
+    let body = Json(document(code, &message(error), &detail));
     let mut response = (status, [(API_VERSION, HeaderValue::from_static("registry/2.0"))], body).into_response();
     let headers = response.headers_mut();
     match error {
         Error::Unauthenticated | Error::CredentialsInvalid(_) | Error::InsufficientScope(_) => {
             headers.insert(header::WWW_AUTHENTICATE, context.challenge.header(error));
-        }
-        Error::TooManyRequests(_) | Error::Unavailable { .. } | Error::Conflict => {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
         }
         Error::UploadOutOfOrder { offset } => {
             headers.insert(header::RANGE, value(&super::upload::held(*offset)));
@@ -104,7 +95,12 @@ pub(crate) fn respond(error: &Error, context: &Context) -> Response {
         }
         _ => {}
     }
-    response
+    noted(error, response)
+}
+
+/// The spec's document of one error.
+pub(crate) fn document(code: &str, message: &str, detail: &Value) -> Value {
+    json!({"errors": [{"code": code, "message": message, "detail": detail}]})
 }
 
 /// The one place that maps the store's errors to the spec's. No wildcard: a new error has to be placed.
@@ -166,16 +162,6 @@ fn detail(error: &Error, context: &Context) -> Value {
     detail
 }
 
-fn log(error: &Error, status: StatusCode, request_id: &str) {
-    match error {
-        Error::Unavailable { component, source } => {
-            tracing::error!(request_id, component, error = %source, "a component is not available");
-        }
-        Error::Internal(_) => tracing::error!(request_id, %error, "internal error"),
-        _ => tracing::debug!(request_id, %error, status = status.as_u16(), "refused"),
-    }
-}
-
 impl Challenge {
     /// RFC 6750 section 3 and the registry token protocol.
     fn header(&self, error: &Error) -> HeaderValue {
@@ -202,8 +188,7 @@ impl Challenge {
 /// 405 with the methods that are served.
 pub(crate) fn method_not_allowed(methods: &'static str, request_id: RequestId) -> Response {
     let detail = json!({"requestId": request_id.to_string()});
-    let message = format!("served here: {methods}");
-    let body = json!({"errors": [{"code": "UNSUPPORTED", "message": message, "detail": detail}]});
+    let body = document("UNSUPPORTED", &format!("served here: {methods}"), &detail);
     let allow = [(header::ALLOW, HeaderValue::from_static(methods))];
     (StatusCode::METHOD_NOT_ALLOWED, allow, Json(body)).into_response()
 }

@@ -7,12 +7,13 @@ use axum::response::{IntoResponse, Response};
 use zot_domain::artifact::manifest::MANIFEST_MAX;
 use zot_domain::artifact::name::{Reference, RepositoryName, Tag};
 use zot_domain::artifact::range::ByteRange;
+use zot_domain::observed::Direction;
 use zot_domain::{Call, Error, Result};
 
 use super::blob::CONTENT_DIGEST;
 use super::body::{incoming, outgoing};
 use super::query::Parameters;
-use super::{not_modified, value};
+use super::{not_modified, transferred, value};
 use crate::App;
 
 const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
@@ -25,7 +26,6 @@ pub(crate) async fn get(
     reference: &Reference,
     parts: &Parts,
 ) -> Result<Response> {
-    let timer = app.metrics.transfer("download", repository.namespace());
     let manifest = app.artifacts.manifest(call, repository, reference).await?;
     let digest = manifest.digest.as_str();
     let mut headers = HeaderMap::new();
@@ -41,8 +41,8 @@ pub(crate) async fn get(
     }
     let all = ByteRange { start: 0, end: manifest.blob.size };
     let body = outgoing(app.artifacts.open(&manifest.blob.content, all)).await?;
-    timer.done("manifest", manifest.blob.size);
-    Ok((StatusCode::OK, headers, body).into_response())
+    let response = (StatusCode::OK, headers, body).into_response();
+    Ok(transferred(response, Direction::Download, "manifest", repository, manifest.blob.size))
 }
 
 pub(crate) async fn put(
@@ -53,7 +53,6 @@ pub(crate) async fn put(
     parts: &Parts,
     body: Body,
 ) -> Result<Response> {
-    let timer = app.metrics.transfer("upload", repository.namespace());
     let tags = Parameters::of(parts).all("tag").map(str::parse).collect::<Result<Vec<Tag>>>()?;
     let content_type = parts.headers.get(header::CONTENT_TYPE).map(|v| v.to_str().map(ToOwned::to_owned));
     let content_type =
@@ -61,7 +60,6 @@ pub(crate) async fn put(
     let size = super::body::announced(parts).unwrap_or_default();
     let body = incoming(parts, body, Some(MANIFEST_MAX))?;
     let published = app.artifacts.publish(call, repository, reference, tags, content_type.as_deref(), body).await?;
-    timer.done("manifest", size);
     let mut headers = HeaderMap::new();
     headers.insert(header::LOCATION, value(&format!("/v2/{repository}/manifests/{}", published.digest)));
     headers.insert(CONTENT_DIGEST, value(published.digest.as_str()));
@@ -71,7 +69,8 @@ pub(crate) async fn put(
     for tag in &published.tags {
         headers.append(OCI_TAG, value(tag.as_str()));
     }
-    Ok((StatusCode::CREATED, headers).into_response())
+    let response = (StatusCode::CREATED, headers).into_response();
+    Ok(transferred(response, Direction::Upload, "manifest", repository, size))
 }
 
 pub(crate) async fn delete(
@@ -81,6 +80,5 @@ pub(crate) async fn delete(
     reference: &Reference,
 ) -> Result<Response> {
     app.artifacts.delete_manifest(call, repository, reference).await?;
-    app.metrics.deleted(repository.namespace());
-    Ok(StatusCode::ACCEPTED.into_response())
+    Ok(transferred(StatusCode::ACCEPTED.into_response(), Direction::Delete, "manifest", repository, 0))
 }

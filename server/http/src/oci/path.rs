@@ -4,6 +4,7 @@ use axum::http::Method;
 use percent_encoding::percent_decode_str;
 use zot_domain::artifact::digest::Digest;
 use zot_domain::artifact::name::{Reference, RepositoryName};
+use zot_domain::observed::Direction;
 use zot_domain::{Error, Result};
 
 /// What a path names.
@@ -54,10 +55,10 @@ impl Route {
     }
 
     /// Whether a method here transfers content, and which way.
-    pub(crate) fn transfer(&self, method: &Method) -> Option<&'static str> {
+    pub(crate) fn transfer(&self, method: &Method) -> Option<Direction> {
         match (self, method.as_str()) {
-            (Self::Manifest(..) | Self::Blob(..), "GET") => Some("download"),
-            (Self::Manifest(..) | Self::Upload(..), "PUT") | (Self::Uploads(_), "POST") => Some("upload"),
+            (Self::Manifest(..) | Self::Blob(..), "GET") => Some(Direction::Download),
+            (Self::Manifest(..) | Self::Upload(..), "PUT") | (Self::Uploads(_), "POST") => Some(Direction::Upload),
             _ => None,
         }
     }

@@ -7,13 +7,14 @@ use axum::response::{IntoResponse, Response};
 use zot_domain::artifact::digest::{Algorithm, Digest};
 use zot_domain::artifact::name::RepositoryName;
 use zot_domain::artifact::upload::TAIL_MAX;
+use zot_domain::observed::Direction;
 use zot_domain::ports::blobs::ByteStream;
 use zot_domain::{Call, Error, Result};
 
 use super::blob::CONTENT_DIGEST;
 use super::body::{announced, exactly, incoming};
 use super::query::Parameters;
-use super::value;
+use super::{transferred, value};
 use crate::App;
 
 const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
@@ -36,11 +37,9 @@ pub(crate) async fn begin(
         }
     } else if let Some(digest) = parameters.one("digest")? {
         let digest: Digest = digest.parse()?;
-        let timer = app.metrics.transfer("upload", repository.namespace());
         let body = incoming(parts, body, app.options.max_body)?;
         let size = app.artifacts.push_blob(call, repository, &digest, body).await?;
-        timer.done("blob", size);
-        return Ok(created(repository, &digest));
+        return Ok(transferred(created(repository, &digest), Direction::Upload, "blob", repository, size));
     }
     let algorithm = parameters.one("digest-algorithm")?.map_or(Ok(Algorithm::Sha256), str::parse)?;
     let id = app.artifacts.begin_upload(call, repository, algorithm).await?;
@@ -78,7 +77,6 @@ pub(crate) async fn finish(
     parts: &Parts,
     body: Body,
 ) -> Result<Response> {
-    let timer = app.metrics.transfer("upload", repository.namespace());
     let parameters = Parameters::of(parts);
     let digest = parameters
         .one("digest")?
@@ -86,8 +84,7 @@ pub(crate) async fn finish(
     let digest: Digest = digest.parse()?;
     let (start, body) = chunk(app, parts, body)?;
     let size = app.artifacts.finish_upload(call, repository, id, start, &digest, body).await?;
-    timer.done("blob", size);
-    Ok(created(repository, &digest))
+    Ok(transferred(created(repository, &digest), Direction::Upload, "blob", repository, size))
 }
 
 /// `DELETE`: the session is given up.

@@ -7,36 +7,26 @@ use serde_json::json;
 use zot_domain::Error;
 use zot_domain::identity::RequestId;
 
-const RETRY_AFTER_SECS: u32 = 5;
+use crate::failure::{message, noted};
 
 /// The answer to a failed request.
 pub(crate) fn respond(error: &Error, request_id: RequestId) -> Response {
     let (status, code, kind) = place(error);
-    let message = match error {
-        Error::Internal(_) => {
-            tracing::error!(%request_id, %error, "internal error");
-            "internal server error".to_owned()
-        }
-        shown => shown.to_string(),
-    };
-    let retryable = matches!(kind, "transient_error");
+    let (message, retry) = (message(error), error.retry_after_secs());
     let mut body = json!({
-        "error": message, "code": code, "message": message, "type": kind, "retryable": retryable,
+        "error": message, "code": code, "message": message, "type": kind, "retryable": retry.is_some(),
         "requestId": request_id.to_string(),
     });
-    if retryable {
-        body["retryAfterSeconds"] = json!(RETRY_AFTER_SECS);
+    if let Some(seconds) = retry {
+        body["retryAfterSeconds"] = json!(seconds);
     }
     let mut response = (status, Json(body)).into_response();
-    if retryable {
-        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECS.into());
-    }
     if status == StatusCode::UNAUTHORIZED {
         response
             .headers_mut()
             .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"zot-artifact-store\""));
     }
-    response
+    noted(error, response)
 }
 
 /// Status, code and type. No wildcard: a new error has to be placed.

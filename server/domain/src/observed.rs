@@ -1,0 +1,57 @@
+//! What a door observed of a request, for metrics. Doors put it into their responses, and the one place that counts
+//! takes it out: so every door is counted alike.
+
+use crate::error::Error;
+
+/// Content that went in or out.
+#[derive(Clone, Debug)]
+pub struct Transfer {
+    /// In or out.
+    pub direction: Direction,
+    /// `blob`, `manifest` or `object`.
+    pub kind: &'static str,
+    /// Through which bucket or namespace.
+    pub bucket: String,
+    /// Bytes; none if it failed.
+    pub bytes: Option<u64>,
+}
+
+/// Which way content goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the client.
+    Upload,
+    /// To the client.
+    Download,
+    /// Away.
+    Delete,
+}
+
+/// Credentials that were presented.
+#[derive(Clone, Copy, Debug)]
+pub struct Authentication {
+    /// Their kind.
+    pub method: &'static str,
+    /// Whether they were right.
+    pub success: bool,
+}
+
+/// A failure of the server, or of what it depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    /// `unavailable` or `internal`.
+    pub kind: &'static str,
+    /// Of what.
+    pub component: &'static str,
+}
+
+impl Fault {
+    /// The fault behind an error; none if it is the client's.
+    pub fn of(error: &Error) -> Option<Self> {
+        match error {
+            Error::Unavailable { component, .. } => Some(Self { kind: "unavailable", component }),
+            Error::Internal(_) => Some(Self { kind: "internal", component: "server" }),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Which requests transfer content, and what came of it: for metrics.
+
+use axum::body::Body;
+use axum::http::uri::Authority;
+use axum::http::{Method, Request, Response, header};
+use zot_domain::observed::{Direction, Transfer};
+
+use crate::request::bucket_in_host;
+
+/// A request that is to transfer content.
+pub(crate) struct Attempt {
+    direction: Direction,
+    bucket: String,
+    announced: u64,
+}
+
+impl Attempt {
+    /// An object is named, and no subresource but a part of an upload. The bucket is in the path, or in the host.
+    pub(crate) fn of(request: &Request<Body>, prefix: &str, domain: Option<&str>) -> Option<Self> {
+        let path = request.uri().path().strip_prefix(prefix)?.trim_start_matches('/');
+        let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = host.or_else(|| request.uri().authority().map(Authority::as_str));
+        let in_host = domain.zip(host).and_then(|(domain, host)| bucket_in_host(domain, host));
+        let (bucket, key) = in_host.map(|bucket| (bucket, path)).or_else(|| path.split_once('/'))?;
+        let query = request.uri().query().unwrap_or_default();
+        let subresource = query.split('&').any(|pair| {
+            ["tagging", "acl", "uploads", "attributes", "retention", "legal-hold"].contains(&pair.trim_end_matches('='))
+        });
+        let direction = match *request.method() {
+            _ if key.is_empty() || subresource => return None,
+            Method::PUT => Direction::Upload,
+            Method::GET if !query.contains("uploadId=") => Direction::Download,
+            Method::DELETE if !query.contains("uploadId=") => Direction::Delete,
+            _ => return None,
+        };
+        let header = |name: &str| request.headers().get(name)?.to_str().ok()?.parse::<u64>().ok();
+        let announced = header("x-amz-decoded-content-length").or_else(|| header("content-length")).unwrap_or_default();
+        Some(Self { direction, bucket: bucket.to_owned(), announced })
+    }
+
+    /// What came of it; none where there was nothing to transfer, or nobody who may.
+    pub(crate) fn outcome(self, response: &Response<Body>) -> Option<Transfer> {
+        let status = response.status();
+        let length = response.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+        let bytes = match self.direction {
+            _ if matches!(status.as_u16(), 304 | 401 | 403 | 404) => return None,
+            _ if !status.is_success() => None,
+            Direction::Upload => Some(self.announced),
+            Direction::Download => Some(length.unwrap_or_default()),
+            Direction::Delete => Some(0),
+        };
+        Some(Transfer { direction: self.direction, kind: "object", bucket: self.bucket, bytes })
+    }
+}
