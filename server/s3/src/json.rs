@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, 
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use zot_domain::bucket::checksum::Algorithm;
 use zot_domain::bucket::multipart::NamedPart;
 use zot_domain::ports::objects::{Bucket, Entry, ListQuery, ObjectVersion, Versioning};
 use zot_domain::{Buckets, Call, Error, Result};
@@ -165,6 +166,7 @@ async fn complete(
 ) -> Result<Value> {
     let id = query.get("uploadId").unwrap_or_default();
     let condition = write_condition_of(request.headers())?;
+    let announced = checksum_of(request.headers());
     let body = request.into_body().collect().await.map_err(|error| broken(&error))?.to_bytes();
     let wanted: CompleteRequest = serde_json::from_slice(&body).map_err(|error| {
         Error::ParameterInvalid(format!(
@@ -177,8 +179,16 @@ async fn complete(
         checksum: None,
     });
     let named: Vec<_> = named.collect();
-    let done = buckets.complete_multipart(call, (bucket, &key.parse()?), id, &named, None, condition).await?;
+    let done = buckets.complete_multipart(call, (bucket, &key.parse()?), id, &named, announced, condition).await?;
     Ok(json!({"bucket": bucket, "key": key, "etag": done.etag}))
+}
+
+/// The checksum of the whole that the client holds against the parts'.
+fn checksum_of(headers: &HeaderMap) -> Option<(Algorithm, String)> {
+    headers.iter().find_map(|(name, value)| {
+        let algorithm = Algorithm::parse(name.as_str().strip_prefix("x-amz-checksum-")?)?;
+        Some((algorithm, value.to_str().ok()?.to_owned()))
+    })
 }
 
 /// A document.

@@ -78,6 +78,9 @@ async fn uploads_in_json_keep_what_the_client_says(backend: Backend) {
 
     let (status, refused) = send(Method::POST, &upload, &[("if-match", "\"other\"")], document.clone()).await;
     assert_eq!((status, &refused["code"]), (StatusCode::NOT_FOUND, &json!("not_found")), "{refused}");
+    let (status, refused) =
+        send(Method::POST, &upload, &[("x-amz-checksum-crc64nvme", "AAAAAAAAAAA=")], document.clone()).await;
+    assert_eq!((status, &refused["s3Code"]), (StatusCode::BAD_REQUEST, &json!("BadDigest")), "{refused}");
     assert_eq!(send(Method::POST, &upload, &[("if-none-match", "*")], document.clone()).await.0, StatusCode::OK);
     let object = ask(&server, Method::GET, "/s3/team/big").send().await.expect("a response");
     for (name, value) in [("content-type", "text/x"), ("cache-control", "no-store"), ("x-amz-meta-who", "me")] {
