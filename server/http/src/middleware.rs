@@ -38,10 +38,12 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
     let span = tracing::error_span!("request", %request_id);
     let mut response = next.run(request).instrument(span).await;
     drop(active);
-    if let Some(body) = body
-        && (response.status().is_client_error() || response.status().is_server_error())
-    {
-        body.drain().await;
+    match body {
+        Some(body) if body.is_awaited() => {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        Some(body) if response.status().is_client_error() || response.status().is_server_error() => body.drain().await,
+        _ => {}
     }
     if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
         response.headers_mut().insert(X_REQUEST_ID, value);

@@ -1,8 +1,10 @@
 //! Refusals that come before the request has been read: the client must see the answer, not a broken connection.
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use zot_tests::backend::Backend;
 use zot_tests::client::Reply;
-use zot_tests::server::{READER, Server};
+use zot_tests::server::{READER, Server, Setup};
 
 crate::on_both_backends!(a_large_chunk_at_a_wrong_offset_sees_416, a_large_blob_from_a_reader_sees_403);
 
@@ -29,5 +31,25 @@ async fn a_large_blob_from_a_reader_sees_403(backend: Backend) {
         let path = format!("/v2/team/app/blobs/uploads/?digest={digest}");
         let push = reader.request(reqwest::Method::POST, &path).header("content-type", "application/octet-stream");
         Reply::to(push.body(vec![1; LARGE])).await.expect_error(403, "DENIED");
+    }
+}
+
+/// Its next request would else lose its first bytes as that body (seen: `UT /bucket`, and a wrong signature).
+#[tokio::test]
+async fn a_client_that_kept_its_body_back_gets_no_further_request_on_the_connection() {
+    let setup = Setup::on(&Backend::SqliteDisk.fresh().await).with_s3_port();
+    let server = setup.start().await;
+    for (address, request) in [
+        (server.s3_address(), "PUT /nothing/key"),
+        (server.address(), "PUT /s3/nothing/key"),
+        (server.address(), "POST /v2/team/app/blobs/uploads/?digest=none"),
+    ] {
+        let mut connection = TcpStream::connect(address).await.expect("a connection");
+        let head =
+            format!("{request} HTTP/1.1\r\nHost: {address}\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n");
+        connection.write_all(head.as_bytes()).await.expect("sent");
+        let mut reply = String::new();
+        connection.read_to_string(&mut reply).await.expect("the answer, and the end of the connection");
+        assert!(reply.starts_with("HTTP/1.1 4") && reply.contains("\r\nconnection: close\r\n"), "{reply}");
     }
 }

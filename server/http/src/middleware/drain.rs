@@ -2,6 +2,8 @@
 //!
 //! Who closes a connection while the other side still sends makes the kernel throw away the answer with it; a client
 //! that pushes a large blob would see "connection reset" in place of "403". Bounded in bytes and time.
+//!
+//! A body that its sender held back is another matter: nobody can tell whether it still comes, so the connection ends.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,11 +45,14 @@ impl Tapped {
         Some(tapped)
     }
 
-    /// Reads away what is left. A client that waits for `100 Continue` has sent nothing yet, and need not.
+    /// Whether the client still waits for `100 Continue` with its body (RFC 9110, section 10.1.1). A final answer sets it
+    /// free to send the body or not; were the connection kept, the next request could be taken for that body.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.waits && !self.polled.load(Ordering::Relaxed)
+    }
+
+    /// Reads away what is left.
     pub(crate) async fn drain(mut self) {
-        if self.waits && !self.polled.load(Ordering::Relaxed) {
-            return;
-        }
         let read = async {
             let mut left = DRAIN_MAX;
             while let Ok(Some(Ok(frame))) = tokio::time::timeout(IDLE, self.frame()).await {
