@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::http::{HeaderName, HeaderValue, Method};
 use zot_blobs::{Backend, BlobStore, S3};
 use zot_domain::policy::Policy;
+use zot_domain::ports::inventory::Inventory as _;
 use zot_domain::{Artifacts, Buckets, Principal};
 use zot_http::auth::Authenticator;
 use zot_http::metrics::{Metrics, Sample};
@@ -44,7 +45,7 @@ pub(crate) async fn open(settings: &Settings) -> Result<Opened, Error> {
         let hint = "check storage.storageDriver: endpoint, bucket and keys, and that the bucket exists";
         Error::Store(format!("{}; {hint}", Error::from(error)))
     };
-    if !blobs.has_marker().await.map_err(unreachable)? && store.has_segments().await? {
+    if blobs.marker().await.map_err(unreachable)?.is_none() && store.has_segments().await? {
         return Err(Error::Refused(format!(
             "the database names blobs, but the blob storage does not belong to this store (no {}/marker): is the volume \
              mounted, is it the right bucket?",

@@ -78,9 +78,9 @@ impl Backend {
                 std::fs::create_dir_all(root).map_err(directory)?;
                 let store = LocalFileSystem::new_with_prefix(root)?.with_fsync(true);
                 // object_store reads files in pieces of 8 KiB, one thread hop each; windows make that 1 MiB
-                Ok((Arc::new(store), Tuning { part: MIB, window: Some(MIB as u64) }))
+                Ok((Arc::new(store), Tuning { part: MIB, window: Some(MIB as u64), root: Some(root.clone()) }))
             }
-            Self::S3(s3) => Ok((s3.open()?, Tuning { part: 8 * MIB, window: None })),
+            Self::S3(s3) => Ok((s3.open()?, Tuning { part: 8 * MIB, window: None, root: None })),
         }
     }
 }

@@ -6,9 +6,11 @@
 
 mod backend;
 mod hashing;
+mod inventory;
 mod read;
 mod write;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -17,6 +19,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
 use zot_domain::artifact::digest::Hasher;
 use zot_domain::ports::blobs::{Blobs, ByteStream, Piece, SegmentKey, Written};
+use zot_domain::ports::inventory::Inventory as _;
 use zot_domain::{Error, Result};
 
 pub use backend::{Backend, OpenError, S3};
@@ -30,12 +33,14 @@ pub struct BlobStore {
 }
 
 /// What differs between a disk and a cloud, in bytes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Tuning {
     /// Parts of a large segment; smaller segments are written in one request.
     part: usize,
     /// Reads in windows of this size; none: one streaming request for each piece.
     window: Option<u64>,
+    /// Where the files are, on a disk.
+    root: Option<PathBuf>,
 }
 
 impl BlobStore {
@@ -52,20 +57,8 @@ impl BlobStore {
         Path::from_iter([self.store_id.as_str(), &key.shard(), &key.to_string()])
     }
 
-    fn marker(&self) -> Path {
+    fn marker_path(&self) -> Path {
         Path::from_iter([self.store_id.as_str(), "marker"])
-    }
-
-    /// Whether the backend holds the store's marker.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`].
-    pub async fn has_marker(&self) -> Result<bool> {
-        match self.objects.head(&self.marker()).await {
-            Ok(_) => Ok(true),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
-            Err(error) => Err(Error::storage(error)),
-        }
     }
 
     /// Writes the store's marker, which says which life of the database these blobs belong to, if there is none yet;
@@ -75,15 +68,13 @@ impl BlobStore {
     /// [`Error::Unavailable`] if the backend cannot be written to or read from.
     pub async fn ensure_marker(&self, incarnation: &str) -> Result<String> {
         let create = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        let put = self.objects.put_opts(&self.marker(), incarnation.to_owned().into(), create).await;
+        let put = self.objects.put_opts(&self.marker_path(), incarnation.to_owned().into(), create).await;
         match put {
             Ok(_) => return Ok(incarnation.to_owned()),
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {}
             Err(error) => return Err(Error::storage(error)),
         }
-        let bytes = self.objects.get(&self.marker()).await.map_err(Error::storage)?;
-        let bytes = bytes.bytes().await.map_err(Error::storage)?;
-        Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+        Ok(self.marker().await?.unwrap_or_default())
     }
 }
 
@@ -108,6 +99,6 @@ impl Blobs for BlobStore {
     }
 
     async fn probe(&self) -> Result<()> {
-        self.objects.head(&self.marker()).await.map(drop).map_err(Error::storage)
+        self.objects.head(&self.marker_path()).await.map(drop).map_err(Error::storage)
     }
 }

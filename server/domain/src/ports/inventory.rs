@@ -1,0 +1,60 @@
+//! What lies in blob storage, for those who look after it: garbage collection, the sweep and `fsck`.
+
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use futures_core::Stream;
+
+use crate::error::Result;
+use crate::ports::blobs::SegmentKey;
+
+/// Storage is listed and swept in this many parts, by the first two hex digits under the store's id.
+pub const SHARDS: u16 = 256;
+
+/// Something that lies in the store's part of blob storage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its whole path.
+    pub path: String,
+    /// The segment's key; none if this is not a segment of ours.
+    pub key: Option<SegmentKey>,
+    /// Length in bytes.
+    pub size: u64,
+    /// When it was written, in microseconds since 1970 by the storage's clock.
+    pub modified: i64,
+}
+
+/// What lies there, on its way.
+pub type StoredStream = Pin<Box<dyn Stream<Item = Result<Stored>> + Send>>;
+
+/// Blob storage as an inventory. Whoever deletes compares the marker first (rule A4 of `docs/STORE.md`).
+#[async_trait]
+pub trait Inventory: Send + Sync {
+    /// Which life of the database these blobs belong to; none: the storage is not this store's.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn marker(&self) -> Result<Option<String>>;
+
+    /// Gives the blobs to another life of the database.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn set_marker(&self, incarnation: &str) -> Result<()>;
+
+    /// All that lies in one shard, below [`SHARDS`], or in all; the marker is left out. In no order.
+    fn list(&self, shard: Option<u16>) -> StoredStream;
+
+    /// Deletes segments. One that is not there counts as deleted.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`]; some may be deleted all the same.
+    async fn delete(&self, keys: &[SegmentKey]) -> Result<()>;
+
+    /// Removes what writers that died left half written, where the storage shows it: files of a disk. Clouds have rules
+    /// of their own for unfinished uploads. Gives the bytes that this freed.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn delete_unfinished(&self, older_than: std::time::Duration) -> Result<u64>;
+}
