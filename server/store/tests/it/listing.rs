@@ -67,6 +67,8 @@ async fn referrers_come_oldest_first(store: &Fresh) {
         write.manifest.artifact_type = Some(format!("application/{}", if index % 2 == 0 { "even" } else { "odd" }));
         write.manifest.annotations.insert("index".to_owned(), index.to_string());
         store.publish_manifest(write).await.unwrap();
+        // SQLite's clock has milliseconds, and within one the digest decides
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     }
     publish(store, "team/b", "referrer 0", &[], &[]).await.unwrap();
     let all = referrers(store, None, None, 10).await;
@@ -85,6 +87,7 @@ async fn fallback_tags_count_as_referrers(store: &Fresh) {
     let mut index = manifest("team/a", "index", &[], &[&fallback]);
     index.manifest.children = vec![sha256("without subject"), sha256("absent")];
     store.publish_manifest(index).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     let mut write = manifest("team/a", "with subject", &[], &[]);
     write.manifest.subject = Some(sha256("subject"));
     store.publish_manifest(write).await.unwrap();
