@@ -3,6 +3,7 @@
 
 mod admin;
 mod args;
+mod background;
 mod commands;
 mod error;
 mod listen;

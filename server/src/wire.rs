@@ -3,9 +3,12 @@
 use std::fs::File;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, Method};
 use zot_blobs::{Backend, BlobStore, S3};
+use zot_domain::fsck::Fsck;
+use zot_domain::gc::{Collector, Rules, owned};
 use zot_domain::policy::Policy;
 use zot_domain::ports::inventory::Inventory as _;
 use zot_domain::{Artifacts, Buckets, Principal};
@@ -52,11 +55,37 @@ pub(crate) async fn open(settings: &Settings) -> Result<Opened, Error> {
             info.store_id
         )));
     }
-    let marked = blobs.ensure_marker(&info.incarnation).await.map_err(unreachable)?;
-    if marked != info.incarnation {
-        tracing::warn!(found = marked, ours = info.incarnation, "the blobs belong to another life of this database");
+    blobs.ensure_marker(&info.incarnation).await.map_err(unreachable)?;
+    if let Err(zot_domain::Error::Denied(why)) = owned(&store, &blobs).await {
+        tracing::warn!("{why}; until then nothing is deleted from blob storage");
     }
     Ok(Opened { store, blobs, store_id: info.store_id, _lock: lock })
+}
+
+/// What an upload that is under way may take, before the sweep takes its bytes for forgotten ones.
+pub(crate) const ORPHAN_AGE: Duration = Duration::from_hours(48);
+
+/// Garbage collection by the settings.
+pub(crate) fn collector(settings: &Settings, opened: &Opened, orphan_age: Duration) -> Collector {
+    let storage = &settings.storage;
+    let rules = Rules { grace: storage.gc_delay.0, delete_delay: storage.gc_delete_delay.0, orphan_age };
+    Collector::new(Arc::new(opened.store.clone()), Arc::new(opened.blobs.clone()), rules)
+}
+
+/// A check of database and storage.
+pub(crate) fn fsck(opened: &Opened) -> Fsck {
+    let (store, blobs) = (opened.store.clone(), opened.blobs.clone());
+    Fsck::new(Arc::new(store), Arc::new(blobs.clone()), Arc::new(blobs))
+}
+
+/// Opens what is there to look at it, beside a running server: nothing is made, migrated or locked.
+pub(crate) async fn open_to_read(settings: &Settings) -> Result<Opened, Error> {
+    let store = open_database(settings, false).await?;
+    store.check_schema().await?;
+    let never = || Error::Refused("no server ran on this database yet; start one with `serve`".to_owned());
+    let info = store.known_info().await?.ok_or_else(never)?;
+    let blobs = BlobStore::open(&backend(settings), &info.store_id)?;
+    Ok(Opened { store, blobs, store_id: info.store_id, _lock: None })
 }
 
 /// Opens the database alone.

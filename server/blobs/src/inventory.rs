@@ -45,6 +45,14 @@ impl Inventory for BlobStore {
         Box::pin(listed)
     }
 
+    async fn size(&self, key: &SegmentKey) -> Result<Option<u64>> {
+        match self.objects.head(&self.path(key)).await {
+            Ok(found) => Ok(Some(found.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(Error::storage(error)),
+        }
+    }
+
     async fn delete(&self, keys: &[SegmentKey]) -> Result<()> {
         let paths: Vec<_> = keys.iter().map(|key| Ok(self.path(key))).collect();
         let mut deleted = self.objects.delete_stream(stream::iter(paths).boxed());

@@ -20,6 +20,8 @@
 pub mod artifact;
 pub mod bucket;
 pub mod error;
+pub mod fsck;
+pub mod gc;
 pub mod identity;
 pub mod observed;
 pub mod policy;

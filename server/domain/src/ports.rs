@@ -4,3 +4,4 @@ pub mod blobs;
 pub mod inventory;
 pub mod metadata;
 pub mod objects;
+pub mod upkeep;

@@ -1,5 +1,7 @@
 //! Prometheus metrics: the names of `docs/reference/metrics.md`. Labels are bounded: no client's text makes a series.
 
+mod collection;
+
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +17,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+use zot_domain::gc::Report;
 use zot_domain::observed::{Authentication, Direction, Fault, Transfer};
 
 use crate::App;
@@ -93,6 +96,7 @@ pub struct Metrics {
     requests: Family<Request, Counter>,
     authentications: Family<AuthenticationLabels, Counter>,
     faults: Family<FaultLabels, Counter>,
+    collection: collection::Counters,
     connections: Gauge,
     gauges: Gauges,
     active: Arc<AtomicUsize>,
@@ -123,6 +127,7 @@ impl Metrics {
             requests: Family::default(),
             authentications: Family::default(),
             faults: Family::default(),
+            collection: collection::Counters::default(),
             connections: Gauge::default(),
             gauges: Gauges::default(),
             active: Arc::default(),
@@ -148,6 +153,7 @@ impl Metrics {
         registry.register("system_requests", "Requests by route and status", self.requests.clone());
         registry.register("rbac_authentication_attempts", "Credentials presented", self.authentications.clone());
         registry.register("system_errors", "Failures of the server or what it depends on", self.faults.clone());
+        self.collection.register(registry);
         registry.register("system_active_connections", "Open client connections", self.connections.clone());
         registry.register("system_active_requests", "Requests being served", self.gauges.requests.clone());
         registry.register_with_unit(
@@ -160,6 +166,11 @@ impl Metrics {
         registry.register("database_connections_open", "Open database connections", self.gauges.open.clone());
         registry.register("database_connections_idle", "Idle database connections", self.gauges.idle.clone());
         registry.register("database_queued_writes", "Writes that wait for a commit", self.gauges.queued.clone());
+    }
+
+    /// Garbage collection ran, or failed.
+    pub fn collected(&self, outcome: Result<&Report, ()>) {
+        self.collection.count(outcome);
     }
 
     /// A client connected.

@@ -1,11 +1,12 @@
 //! `storage.*`: where blobs are kept. Where metadata is kept lives in `database.rs`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Secret;
+use crate::{Secret, Span};
 
 /// `storage`: where blobs are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -18,12 +19,28 @@ pub struct Storage {
     pub root_directory: PathBuf,
     /// Keep blobs in an object store instead of on local disk.
     pub storage_driver: Option<StorageDriver>,
+    /// Remove what nothing references, in the background, while everything else goes on.
+    pub gc: bool,
+    /// What was referenced, pushed or mounted this recently stays; `1h` or more.
+    pub gc_delay: Span,
+    /// How often garbage collection looks. One replica at a time does.
+    pub gc_interval: Span,
+    /// How long bytes stay in storage that nothing needs any more; `24h` or more. Set it to the longest time for which
+    /// you keep database backups: a backup that is restored needs the bytes that it names.
+    pub gc_delete_delay: Span,
 }
 
 impl Default for Storage {
     /// The root is what remains when the environment names no home; [`crate::load`] asks the environment first.
     fn default() -> Self {
-        Self { root_directory: PathBuf::from("./data"), storage_driver: None }
+        Self {
+            root_directory: PathBuf::from("./data"),
+            storage_driver: None,
+            gc: true,
+            gc_delay: Span(Duration::from_hours(1)),
+            gc_interval: Span(Duration::from_hours(1)),
+            gc_delete_delay: Span(Duration::from_hours(24)),
+        }
     }
 }
 

@@ -2,10 +2,11 @@
 //! `load/check.rs`.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use url::Url;
 
-use crate::{Cors, Fault, Settings, StorageDriver};
+use crate::{Cors, Fault, Settings, Storage, StorageDriver};
 
 /// The key at fault, and what to do about it.
 type Found = Vec<(&'static str, String)>;
@@ -20,6 +21,7 @@ pub(crate) fn faults(settings: &Settings) -> Vec<(String, Fault)> {
     if let Some(driver) = &settings.storage.storage_driver {
         check_driver(driver, &mut found);
     }
+    check_gc(&settings.storage, &mut found);
     check_database(settings, &mut found);
     check_paths(settings, &mut found);
     if let Some(realm) = &settings.auth.bearer.realm
@@ -101,6 +103,21 @@ fn check_driver(driver: &StorageDriver, found: &mut Found) {
         (Some(_), None) => found.push(("storage.storageDriver.accesskey", message())),
         (None, Some(_)) => found.push(("storage.storageDriver.secretkey", message())),
         _ => {}
+    }
+}
+
+/// The rules that keep garbage collection safe count with these times.
+fn check_gc(storage: &Storage, found: &mut Found) {
+    if storage.gc_delay.0 < Duration::from_hours(1) {
+        let message = "expected 1h or more: a push that is under way counts with an hour";
+        found.push(("storage.gcDelay", message.to_owned()));
+    }
+    if storage.gc_interval.0 < Duration::from_secs(1) {
+        found.push(("storage.gcInterval", "expected 1s or more; to turn it off set `storage.gc: false`".to_owned()));
+    }
+    if storage.gc_delete_delay.0 < Duration::from_hours(24) {
+        let message = "expected 24h or more, and no less than you keep backups of the database";
+        found.push(("storage.gcDeleteDelay", message.to_owned()));
     }
 }
 

@@ -2,23 +2,20 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use zot_domain::Buckets;
 use zot_http::App;
 use zot_settings::{Loaded, LogFormat, Settings};
 
+use crate::background;
 use crate::error::Error;
 use crate::listen::tls::{Files, Tls};
 use crate::listen::{self, Service};
 use crate::telemetry::{self, Logging};
 use crate::wire;
 
-/// How often to look for something to seal.
-const SEAL_PAUSE: Duration = Duration::from_secs(2);
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub(crate) async fn run(loaded: Loaded) -> Result<ExitCode, Error> {
@@ -44,7 +41,13 @@ pub(crate) async fn run(loaded: Loaded) -> Result<ExitCode, Error> {
     announce(&settings, &listener, s3_listener.as_ref())?;
     let (stopping, stop) = watch::channel(false);
     tokio::spawn(wait_for_signal(Signals::new()?, doors.app.clone(), stopping));
-    let sealing = tokio::spawn(seal(doors.buckets));
+    let mut background = tokio::task::JoinSet::new();
+    background.spawn(background::seal(doors.buckets));
+    if settings.storage.gc {
+        let (collector, interval) =
+            (wire::collector(&settings, &opened, wire::ORPHAN_AGE), settings.storage.gc_interval.0);
+        background.spawn(background::collect(collector, interval, Arc::clone(&doors.metrics)));
+    }
     let service = |router| Service { router, tls: tls.clone(), metrics: Arc::clone(&doors.metrics) };
     let main = listen::serve(listener, service(zot_http::router(doors.app.clone())), stopped(stop.clone()));
     match s3_listener.zip(doors.s3) {
@@ -54,7 +57,7 @@ pub(crate) async fn run(loaded: Loaded) -> Result<ExitCode, Error> {
         }
         None => main.await,
     }
-    sealing.abort();
+    background.shutdown().await;
     opened.store.close().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
@@ -78,21 +81,6 @@ async fn wait_for_signal(signals: Signals, app: App, stopping: watch::Sender<boo
 async fn stopped(mut stop: watch::Receiver<bool>) {
     // an error means that the sender is gone, which means the same
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-/// Seals objects that were uploaded in parts, one at a time, in the background.
-async fn seal(buckets: Buckets) {
-    let holder = uuid::Uuid::new_v4().to_string();
-    loop {
-        match buckets.seal_next(&holder).await {
-            Ok(true) => {}
-            Ok(false) => tokio::time::sleep(SEAL_PAUSE).await,
-            Err(error) => {
-                tracing::warn!(%error, "sealing failed and will be tried again");
-                tokio::time::sleep(10 * SEAL_PAUSE).await;
-            }
-        }
-    }
 }
 
 async fn bind(settings: &Settings, port: u16, key: &'static str) -> Result<TcpListener, Error> {

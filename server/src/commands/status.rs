@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use serde_json::json;
-use zot_blobs::BlobStore;
 use zot_domain::ports::blobs::Blobs as _;
 use zot_domain::ports::metadata::{Metadata as _, Totals};
 use zot_settings::{Loaded, Settings};
@@ -42,15 +41,11 @@ pub(crate) async fn run(loaded: Loaded, as_json: bool) -> Result<ExitCode, Error
 
 /// Reads only: no migration, no lock, so that it can be asked beside a running server.
 async fn look(settings: &Settings) -> Result<Report, Error> {
-    let store = wire::open_database(settings, false).await?;
-    store.check_schema().await?;
-    let never = || Error::Refused("no server ran on this database yet; start one with `serve`".to_owned());
-    let info = store.known_info().await?.ok_or_else(never)?;
-    let blobs = BlobStore::open(&wire::backend(settings), &info.store_id)?;
+    let opened = wire::open_to_read(settings).await?;
     Ok(Report {
         database: wire::shown_url(&settings.effective_database_url()),
-        storage: blobs.probe().await.map_err(|error| Error::from(error).to_string()),
-        totals: store.totals().await?,
+        storage: opened.blobs.probe().await.map_err(|error| Error::from(error).to_string()),
+        totals: opened.store.totals().await?,
     })
 }
 

@@ -13,9 +13,9 @@ statements! {
     END_UPLOAD = "DELETE FROM upload WHERE id = $1 AND epoch = $2 AND length = $3 AND state = 'open'";
     SELECT_MEMBER = "SELECT n.blob, b.size FROM blob_name n JOIN blob b ON b.id = n.blob
         JOIN repo_blob rb ON rb.blob = n.blob JOIN repository r ON r.id = rb.repo
-        WHERE n.digest = $1 AND r.name = $2";
+        WHERE n.digest = $1 AND r.name = $2 AND b.state <> 'quarantined'";
     SELECT_MEMBER_ANYWHERE = "SELECT n.blob, b.size FROM blob_name n JOIN blob b ON b.id = n.blob
-        WHERE n.digest = $1 AND EXISTS (SELECT 1 FROM repo_blob rb WHERE rb.blob = n.blob)";
+        WHERE n.digest = $1 AND b.state <> 'quarantined' AND EXISTS (SELECT 1 FROM repo_blob rb WHERE rb.blob = n.blob)";
 }
 
 #[async_trait]

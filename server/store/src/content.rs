@@ -24,12 +24,14 @@ statements! {
     INSERT_REPOSITORY = "INSERT INTO repository (ns, name, created_at) VALUES ($1, $2, now_us())
         ON CONFLICT (name) DO NOTHING";
 
-    SELECT_BLOB_BY_NAME = "SELECT COALESCE(b.merged_into, b.id), b.size FROM blob_name n JOIN blob b ON b.id = n.blob
-        WHERE n.digest = $1";
+    SELECT_BLOB_BY_NAME = "SELECT b.id, b.size, CASE WHEN b.state = 'quarantined' THEN 1 ELSE 0 END
+        FROM blob_name n JOIN blob b ON b.id = n.blob WHERE n.digest = $1";
     TOUCH_BLOB = "UPDATE blob SET touched_at = now_us() WHERE id = $1 AND touched_at < now_us() - $2 RETURNING id";
     SELECT_BLOB = "SELECT id FROM blob WHERE id = $1";
     INSERT_BLOB = "INSERT INTO blob (size, state, touched_at) VALUES ($1, 'sealed', now_us()) RETURNING id";
     DELETE_BLOB = "DELETE FROM blob WHERE id = $1";
+    /// A damaged blob whose bytes come again.
+    HEAL_BLOB = "UPDATE blob SET state = 'sealed', touched_at = now_us() WHERE id = $1 AND state = 'quarantined'";
     INSERT_BLOB_NAME = "INSERT INTO blob_name (digest, blob) VALUES ($1, $2) ON CONFLICT (digest) DO NOTHING";
     INSERT_BLOB_INLINE = "INSERT INTO blob_inline (blob, bytes) VALUES ($1, $2)";
 
@@ -115,8 +117,10 @@ impl Tx<'_> {
     pub(crate) async fn ensure_blob(&mut self, new: &NewContent, upload: Option<&str>) -> Result<BlobIds, TxError> {
         let sha256 = new.digests.sha256.as_str();
         let blob = loop {
-            if let Some(blob) = self.touched_blob(sha256).await? {
-                self.kill(new, upload).await?;
+            if let Some((blob, damaged)) = self.touched_blob(sha256).await? {
+                if !damaged || !self.heal(blob, new, upload).await? {
+                    self.kill(new, upload).await?;
+                }
                 break blob;
             }
             if let Some(blob) = self.insert_blob(new, upload).await? {
@@ -129,13 +133,25 @@ impl Tx<'_> {
         Ok(blob)
     }
 
-    /// A blob with that name, left fresh, so that no collector takes it while this transaction runs.
-    async fn touched_blob(&mut self, digest: &str) -> Result<Option<BlobIds>, TxError> {
+    /// A blob with that name, left fresh, so that no collector takes it while this transaction runs; and whether its
+    /// bytes are damaged.
+    async fn touched_blob(&mut self, digest: &str) -> Result<Option<(BlobIds, bool)>, TxError> {
         let Some(row) = self.optional(self.query(&SELECT_BLOB_BY_NAME).bind(digest.to_owned())).await? else {
             return Ok(None);
         };
         let ids = BlobIds { blob: row.try_get(0)?, size: row.try_get(1)? };
-        Ok(self.touch_blob(ids.blob).await?.then_some(ids))
+        let damaged = row.try_get::<i64, _>(2)? != 0;
+        Ok(self.touch_blob(ids.blob).await?.then_some((ids, damaged)))
+    }
+
+    /// Puts new bytes in the place of damaged ones, for all that reference the blob; false if somebody else did.
+    async fn heal(&mut self, blob: BlobIds, new: &NewContent, upload: Option<&str>) -> Result<bool, TxError> {
+        if self.execute(self.query(&HEAL_BLOB).bind(blob.blob)).await? == 0 {
+            return Ok(false);
+        }
+        self.drop_bytes(blob.blob).await?;
+        self.insert_content(blob.blob, new, upload).await?;
+        Ok(true)
     }
 
     /// Leaves a blob fresh; false if it is gone.
@@ -155,6 +171,11 @@ impl Tx<'_> {
             self.execute(self.query(&DELETE_BLOB).bind(blob)).await?;
             return Ok(None);
         }
+        self.insert_content(blob, new, upload).await?;
+        Ok(Some(BlobIds { blob, size }))
+    }
+
+    async fn insert_content(&mut self, blob: i64, new: &NewContent, upload: Option<&str>) -> Result<(), TxError> {
         match &new.content {
             Content::Inline(bytes) => {
                 self.execute(self.query(&INSERT_BLOB_INLINE).bind(blob).bind(bytes.to_vec())).await?;
@@ -168,7 +189,7 @@ impl Tx<'_> {
                 }
             }
         }
-        Ok(Some(BlobIds { blob, size }))
+        Ok(())
     }
 
     async fn insert_live(&mut self, blob: i64, segment: &Segment) -> Result<(), TxError> {

@@ -62,6 +62,11 @@ pub(crate) fn is_retryable(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| RETRYABLE.contains(&&*code) || SQLITE_RETRYABLE.contains(&&*code))
 }
 
+/// Whether a row was to go, or to come, against a foreign key.
+pub(crate) fn is_broken_reference(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_foreign_key_violation)
+}
+
 /// Whether a key was there already: of an audit row, as all other inserts expect conflicts.
 pub(crate) fn is_duplicate(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)

@@ -10,6 +10,9 @@
 mod blobs;
 mod content;
 mod error;
+mod fsck;
+mod gc;
+mod lease;
 mod manifests;
 pub mod migrate;
 mod objects;
@@ -21,6 +24,7 @@ mod removal;
 pub mod sql;
 mod store_info;
 mod tx;
+mod upkeep;
 mod uploads;
 
 pub use error::OpenError;

@@ -20,7 +20,8 @@ statements! {
     /// The plus keeps SQLite from beginning with all members, and reading the list anew for each of them.
     SELECT_MEMBERS = "SELECT n.digest, rb.blob, b.size, CASE WHEN rb.touched_at < now_us() - $3 THEN 1 ELSE 0 END
         FROM json_list($2) AS wanted JOIN blob_name n ON n.digest = wanted.value
-        JOIN repo_blob rb ON rb.repo = $1 AND rb.blob = +n.blob JOIN blob b ON b.id = rb.blob";
+        JOIN repo_blob rb ON rb.repo = $1 AND rb.blob = +n.blob
+        JOIN blob b ON b.id = rb.blob AND b.state <> 'quarantined'";
     INSERT_MANIFEST = "INSERT INTO manifest (repo, digest, blob, media_type, artifact_type, subject_digest, annotations,
             created_at, touched_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, now_us(), now_us())

@@ -22,6 +22,8 @@ use zot_domain::{Error, Result};
 use crate::pool::Store;
 use crate::sql::Statement;
 
+pub(crate) use multipart::DELETE_PARTS;
+
 /// Every statement of these files.
 pub(crate) fn statements() -> impl Iterator<Item = &'static Statement> {
     [buckets::ALL, delete::ALL, list::ALL, multipart::ALL, put::ALL, read::ALL, seal::ALL]
@@ -129,7 +131,7 @@ impl Objects for Store {
     }
 
     async fn lease_open_blob(&self, holder: &str, lease_secs: i64) -> Result<Option<OpenBlob>> {
-        if !self.write(seal::TakeLease { holder: holder.to_owned(), lease_secs }).await? {
+        if !self.take_lease("seal", holder, lease_secs).await? {
             return Ok(None);
         }
         self.read_oldest_open_blob().await

@@ -25,7 +25,7 @@ statements! {
     SELECT_OBJECT_BLOB = "SELECT b.size, i.bytes, s.key, s.start, s.size, s.sha256
         FROM blob_name d JOIN blob b ON b.id = d.blob LEFT JOIN blob_inline i ON i.blob = b.id
         LEFT JOIN segment s ON s.blob = b.id AND s.state = 'live'
-        WHERE d.digest = $2 AND EXISTS (SELECT 1 FROM object_version v JOIN namespace n ON n.id = v.ns
+        WHERE d.digest = $2 AND b.state <> 'quarantined' AND EXISTS (SELECT 1 FROM object_version v JOIN namespace n ON n.id = v.ns
             WHERE n.name = $1 AND (v.blob = b.id OR v.blob IN (SELECT m.id FROM blob m WHERE m.merged_into = b.id)))
         ORDER BY s.start";
     /// Objects' blobs become members, so that a manifest may name them.

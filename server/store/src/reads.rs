@@ -20,18 +20,18 @@ statements! {
         FROM repository r JOIN blob_name n ON n.digest = $2 JOIN repo_blob rb ON rb.repo = r.id AND rb.blob = n.blob
         JOIN blob b ON b.id = n.blob LEFT JOIN blob_inline i ON i.blob = b.id
         LEFT JOIN segment s ON s.blob = b.id AND s.state = 'live'
-        WHERE r.name = $1 ORDER BY s.start";
+        WHERE r.name = $1 AND b.state <> 'quarantined' ORDER BY s.start";
     SELECT_MANIFEST_BY_DIGEST = "SELECT b.size, i.bytes, s.key, s.start, s.size, s.sha256, m.digest, m.media_type
         FROM repository r JOIN manifest m ON m.repo = r.id AND m.digest = $2
         JOIN blob b ON b.id = m.blob LEFT JOIN blob_inline i ON i.blob = b.id
         LEFT JOIN segment s ON s.blob = b.id AND s.state = 'live'
-        WHERE r.name = $1 ORDER BY s.start";
+        WHERE r.name = $1 AND b.state <> 'quarantined' ORDER BY s.start";
     SELECT_MANIFEST_BY_TAG = "SELECT b.size, i.bytes, s.key, s.start, s.size, s.sha256, m.digest, m.media_type
         FROM repository r JOIN tag t ON t.repo = r.id AND t.name = $2
         JOIN manifest m ON m.repo = r.id AND m.digest = t.digest
         JOIN blob b ON b.id = m.blob LEFT JOIN blob_inline i ON i.blob = b.id
         LEFT JOIN segment s ON s.blob = b.id AND s.state = 'live'
-        WHERE r.name = $1 ORDER BY s.start";
+        WHERE r.name = $1 AND b.state <> 'quarantined' ORDER BY s.start";
     /// A page of tags: one range of the primary key.
     SELECT_TAGS = "SELECT name FROM tag WHERE repo = (SELECT id FROM repository WHERE name = $1) AND name > $2
         ORDER BY name LIMIT $3";

@@ -67,6 +67,8 @@ pub fn all() -> impl Iterator<Item = &'static Statement> {
     [
         crate::blobs::ALL,
         crate::content::ALL,
+        crate::fsck::ALL,
+        crate::lease::ALL,
         crate::manifests::ALL,
         crate::migrate::ALL,
         crate::own_repository::ALL,
@@ -80,6 +82,7 @@ pub fn all() -> impl Iterator<Item = &'static Statement> {
     .flatten()
     .copied()
     .chain(crate::objects::statements())
+    .chain(crate::gc::statements())
 }
 
 /// A JSON array for `json_list`.

@@ -11,6 +11,11 @@ statements! {
     INSERT_INFO = "INSERT INTO store_info (id, store_id, incarnation) VALUES (1, $1, $2) ON CONFLICT (id) DO NOTHING";
     SELECT_INFO = "SELECT store_id, incarnation, admin_generated FROM store_info WHERE id = 1";
     SELECT_ANY_SEGMENT = "SELECT key FROM segment WHERE state = 'live' LIMIT 1";
+    SELECT_INCARNATIONS = "SELECT incarnation, next_incarnation FROM store_info WHERE id = 1";
+    SET_NEXT_INCARNATION = "UPDATE store_info SET next_incarnation = $2
+        WHERE id = 1 AND incarnation = $1 AND (next_incarnation IS NULL OR next_incarnation = $2)";
+    SET_INCARNATION = "UPDATE store_info SET incarnation = $1, next_incarnation = NULL
+        WHERE id = 1 AND (next_incarnation = $1 OR incarnation = $1)";
     SET_ADMIN_GENERATED = "UPDATE store_info SET admin_generated = 1 WHERE id = 1 AND admin_generated = 0";
 }
 
@@ -52,6 +57,24 @@ impl Store {
             })
         };
         read().map(Some).map_err(read_error)
+    }
+
+    pub(crate) async fn read_incarnations(&self) -> Result<(String, Option<String>)> {
+        let row = SELECT_INCARNATIONS.on(self.dialect).fetch_one(&self.pool).await.map_err(read_error)?;
+        Ok((row.try_get(0).map_err(read_error)?, row.try_get(1).map_err(read_error)?))
+    }
+
+    pub(crate) async fn write_next_incarnation(&self, current: &str, next: &str) -> Result<()> {
+        let set = SET_NEXT_INCARNATION.on(self.dialect).bind(current.to_owned()).bind(next.to_owned());
+        match set.execute(&self.pool).await.map_err(read_error)?.rows_affected() {
+            0 => Err(zot_domain::Error::Conflict),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) async fn write_incarnation(&self, next: &str) -> Result<()> {
+        let set = SET_INCARNATION.on(self.dialect).bind(next.to_owned());
+        set.execute(&self.pool).await.map(drop).map_err(read_error)
     }
 
     /// Whether any bytes in blob storage belong to this store.

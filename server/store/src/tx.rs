@@ -15,7 +15,7 @@ use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Row as _};
 use zot_domain::ports::metadata::Audit;
 use zot_domain::{Error, Result};
 
-use crate::error::{TxError, is_duplicate, is_lost, is_retryable, to_domain};
+use crate::error::{TxError, is_broken_reference, is_duplicate, is_lost, is_retryable, to_domain};
 use crate::sql::{Dialect, Statement, statements};
 
 pub(crate) use group::Group;
@@ -31,6 +31,9 @@ const TRANSACTION_MAX: Duration = Duration::from_secs(50);
 /// Attempts of a write before its client is asked to retry.
 const ATTEMPTS: u32 = 5;
 
+/// A statement with values bound to it.
+pub(crate) type Bound = Query<'static, Any, AnyArguments>;
+
 /// An open transaction.
 pub(crate) struct Tx<'c> {
     conn: &'c mut AnyConnection,
@@ -43,7 +46,7 @@ impl<'c> Tx<'c> {
     }
 
     /// A statement to bind values to.
-    pub(crate) fn query(&self, statement: &'static Statement) -> Query<'static, Any, AnyArguments> {
+    pub(crate) fn query(&self, statement: &'static Statement) -> Bound {
         statement.on(self.dialect)
     }
 
@@ -91,6 +94,11 @@ pub(crate) trait Write: Send + Sync {
 
     /// What it came to, if it was committed earlier.
     async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<Self::Output>, TxError>;
+
+    /// Whether a broken foreign key ends it: garbage collection gives way, and says that a rule did not hold.
+    fn gives_way(&self) -> bool {
+        false
+    }
 }
 
 /// Runs a write in transactions of its own until one commits.
@@ -105,6 +113,9 @@ pub(crate) async fn run_alone<W: Write>(pool: &AnyPool, dialect: Dialect, write:
             Ok(output) => return Ok(output),
             // its audit row is there: the COMMIT whose answer was lost took place after all
             Err(TxError::Sql(error)) if attempt < ATTEMPTS && is_duplicate(&error) => maybe_committed = true,
+            Err(TxError::Sql(error)) if write.gives_way() && is_broken_reference(&error) => {
+                return Err(Error::Conflict);
+            }
             Err(TxError::Refused(Error::Conflict)) if attempt < ATTEMPTS => {}
             Err(TxError::Sql(error)) if attempt < ATTEMPTS && (is_retryable(&error) || is_lost(&error)) => {
                 tracing::debug!(%error, attempt, "a write is tried again");

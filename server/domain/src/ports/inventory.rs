@@ -45,6 +45,12 @@ pub trait Inventory: Send + Sync {
     /// All that lies in one shard, below [`SHARDS`], or in all; the marker is left out. In no order.
     fn list(&self, shard: Option<u16>) -> StoredStream;
 
+    /// The length of a segment in storage; none if it is not there.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn size(&self, key: &SegmentKey) -> Result<Option<u64>>;
+
     /// Deletes segments. One that is not there counts as deleted.
     ///
     /// # Errors

@@ -6,8 +6,6 @@ use serde_json::Value;
 const SUPPLY_CHAIN: &str = "not in this version: signing, SBOMs and attestations come in a later one; remove the key \
      (`cosign` and `oras` can push them as OCI referrers today)";
 const TRACING: &str = "not in this version: traces come in a later one; remove the key and use the logs and metrics";
-const GC: &str =
-    "not in this version: garbage collection comes in a later one; remove the key or set `storage.gc: false`";
 const CLOUD: &str = "not in this version: GCS and Azure storage come in a later one; use `s3` or local disk";
 const HTPASSWD: &str = "password files are not supported; remove the key and use access keys";
 const LDAP: &str = "LDAP is not supported; remove the key and use access keys (a later version takes an OIDC provider, \
@@ -84,9 +82,6 @@ pub(crate) const REFUSALS: &[Refusal] = &[
         When::Unless(true),
         "the store keeps each blob once, which cannot be turned off; remove the key or set it to true",
     ),
-    refusal("storage.gc", When::Unless(false), GC),
-    refusal("storage.gcDelay", When::Always, GC),
-    refusal("storage.gcInterval", When::Always, GC),
     refusal("storage.storageDriver.accountkey", When::Always, CLOUD),
     refusal("storage.storageDriver.accountname", When::Always, CLOUD),
     refusal("storage.storageDriver.container", When::Always, CLOUD),

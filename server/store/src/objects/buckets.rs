@@ -29,6 +29,8 @@ statements! {
         UNION ALL SELECT 1 FROM upload WHERE ns = $1 AND state = 'open' AND expires_at > now_us()
         UNION ALL SELECT 1 FROM repository r JOIN repo_blob b ON b.repo = r.id WHERE r.ns = $1 LIMIT 1";
     DELETE_BUCKET_PARTS = "DELETE FROM part WHERE upload IN (SELECT id FROM upload WHERE ns = $1)";
+    KILL_BUCKET_SEGMENTS = "UPDATE segment SET state = 'dead', dead_at = now_us(), owner_upload = NULL
+        WHERE state = 'staged' AND owner_upload IN (SELECT id FROM upload WHERE ns = $1)";
     DELETE_BUCKET_UPLOADS = "DELETE FROM upload WHERE ns = $1";
     DELETE_BUCKET_HEADS = "DELETE FROM object_head WHERE ns = $1";
     DELETE_BUCKET_HISTORY = "DELETE FROM tag_history WHERE repo IN (SELECT id FROM repository WHERE ns = $1)";
@@ -40,8 +42,9 @@ statements! {
 }
 
 /// What hangs on a bucket that holds nothing, in the order that the foreign keys demand.
-static REMAINS: [&crate::sql::Statement; 8] = [
+static REMAINS: [&crate::sql::Statement; 9] = [
     &DELETE_BUCKET_PARTS,
+    &KILL_BUCKET_SEGMENTS,
     &DELETE_BUCKET_UPLOADS,
     &DELETE_BUCKET_HEADS,
     &DELETE_BUCKET_HISTORY,

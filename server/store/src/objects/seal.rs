@@ -7,7 +7,7 @@ use zot_domain::artifact::digest::Digest;
 use zot_domain::bucket::render::Rendering;
 use zot_domain::ports::objects::OpenBlob;
 
-use crate::content::{INSERT_BLOB_NAME, SELECT_BLOB_BY_NAME};
+use crate::content::{HEAL_BLOB, INSERT_BLOB_NAME, SELECT_BLOB_BY_NAME};
 use crate::error::TxError;
 use crate::pool::Store;
 use crate::reads::{segment_of, to_u64};
@@ -15,14 +15,13 @@ use crate::sql::statements;
 use crate::tx::{Tx, Write, read_error};
 
 statements! {
-    TAKE_LEASE = "INSERT INTO lease (name, holder, until_at, fence) VALUES ('seal', $1, now_us() + $2 * 1000000, 1)
-        ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until_at = excluded.until_at, fence = lease.fence + 1
-        WHERE lease.until_at < now_us() OR lease.holder = excluded.holder RETURNING fence";
     SELECT_OLDEST_OPEN = "SELECT id FROM blob WHERE state = 'open' ORDER BY id LIMIT 1";
     SELECT_OPEN_SEGMENTS = "SELECT b.size, s.key, s.start, s.size, s.sha256 FROM blob b
         JOIN segment s ON s.blob = b.id AND s.state = 'live' WHERE b.id = $1 AND b.state = 'open' ORDER BY s.start";
     SEAL_BLOB = "UPDATE blob SET state = 'sealed', touched_at = now_us(), sealed_at = now_us() WHERE id = $1 AND state = 'open'";
     MERGE_BLOB = "UPDATE blob SET merged_into = $2 WHERE id = $1";
+    /// These bytes were just read and are whole; those of the blob that has their digest were not.
+    MOVE_SEGMENTS = "UPDATE segment SET blob = $2 WHERE blob = $1 AND state = 'live'";
     REPOINT_VERSIONS = "UPDATE object_version SET blob = $2 WHERE blob = $1";
     QUARANTINE_BLOB = "UPDATE blob SET state = 'quarantined' WHERE id = $1 AND state = 'open'";
     SELECT_UNNAMED_VERSIONS = "SELECT ns, key, seq, content_type, size, render_version FROM object_version
@@ -51,27 +50,6 @@ impl Store {
     }
 }
 
-/// Takes or renews the lease on sealing.
-pub(super) struct TakeLease {
-    pub holder: String,
-    pub lease_secs: i64,
-}
-
-#[async_trait]
-impl Write for TakeLease {
-    type Output = bool;
-
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError> {
-        let take = tx.query(&TAKE_LEASE).bind(self.holder.clone()).bind(self.lease_secs);
-        Ok(tx.number(take).await?.is_some())
-    }
-
-    async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
-        // taking it once more does no harm
-        Ok(None)
-    }
-}
-
 /// Names a blob.
 pub(super) struct Seal {
     pub blob: i64,
@@ -90,20 +68,7 @@ impl Write for Seal {
                 blob = self.merge(tx).await?;
             }
         }
-        for row in tx.all(tx.query(&SELECT_UNNAMED_VERSIONS).bind(blob)).await? {
-            let (ns, key, seq): (i64, String, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-            let content_type: String = row.try_get(3)?;
-            let rendering = Rendering {
-                digest: self.digest.as_str(),
-                size: to_u64(row.try_get(4)?)?,
-                content_type: &content_type,
-                key: &key,
-                version: row.try_get(5)?,
-            };
-            let digest = rendering.manifest_digest().to_string();
-            tx.execute(tx.query(&NAME_VERSION).bind(ns).bind(key.clone()).bind(seq).bind(digest)).await?;
-        }
-        Ok(())
+        tx.name_versions(blob, self.digest.as_str()).await
     }
 
     async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<()>, TxError> {
@@ -117,14 +82,40 @@ impl Seal {
     /// led there by `merged_into`.
     async fn merge(&self, tx: &mut Tx<'_>) -> Result<i64, TxError> {
         let find = tx.query(&SELECT_BLOB_BY_NAME).bind(self.digest.to_string());
-        let winner = tx.number(find).await?.ok_or(zot_domain::Error::Conflict)?;
+        let row = tx.optional(find).await?.ok_or(zot_domain::Error::Conflict)?;
+        let (winner, damaged): (i64, i64) = (row.try_get(0)?, row.try_get(2)?);
         if !tx.touch_blob(winner).await? {
             return Err(zot_domain::Error::Conflict.into());
         }
+        if damaged == 1 && tx.execute(tx.query(&HEAL_BLOB).bind(winner)).await? == 1 {
+            tx.drop_bytes(winner).await?;
+            tx.execute(tx.query(&MOVE_SEGMENTS).bind(self.blob).bind(winner)).await?;
+        }
         tx.execute(tx.query(&MERGE_BLOB).bind(self.blob).bind(winner)).await?;
-        tx.execute(tx.query(&REPOINT_VERSIONS).bind(self.blob).bind(winner)).await?;
+        tx.repoint_versions(self.blob, winner).await?;
         tx.add_candidate("blob", &self.blob.to_string()).await?;
         Ok(winner)
+    }
+}
+
+impl Tx<'_> {
+    /// Moves the versions of a merged blob onto the one that has its digest.
+    pub(crate) async fn repoint_versions(&mut self, from: i64, to: i64) -> Result<(), TxError> {
+        self.execute(self.query(&REPOINT_VERSIONS).bind(from).bind(to)).await.map(drop)
+    }
+
+    /// Sets the manifest digest of the blob's versions that have none.
+    pub(crate) async fn name_versions(&mut self, blob: i64, digest: &str) -> Result<(), TxError> {
+        for row in self.all(self.query(&SELECT_UNNAMED_VERSIONS).bind(blob)).await? {
+            let (ns, key, seq): (i64, String, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            let content_type: String = row.try_get(3)?;
+            let size = to_u64(row.try_get(4)?)?;
+            let rendering =
+                Rendering { digest, size, content_type: &content_type, key: &key, version: row.try_get(5)? };
+            let manifest = rendering.manifest_digest().to_string();
+            self.execute(self.query(&NAME_VERSION).bind(ns).bind(key.clone()).bind(seq).bind(manifest)).await?;
+        }
+        Ok(())
     }
 }
 

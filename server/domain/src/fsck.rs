@@ -1,0 +1,138 @@
+//! `fsck`: holds database and storage against each other, both ways, and explains what does not fit.
+//!
+//! It runs beside a working store: what looks wrong is looked at again before it is reported. Repairing takes damaged
+//! blobs out of use, so that a push of the same bytes heals all that reference them, and hands what nobody needs to
+//! garbage collection. It deletes nothing.
+
+mod blobs;
+mod finding;
+mod storage;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::gc::owned;
+use crate::ports::blobs::Blobs;
+use crate::ports::inventory::Inventory;
+use crate::ports::upkeep::Upkeep;
+
+pub use finding::{Finding, Kind};
+
+/// How many contradictions of one sort are named.
+const CONTRADICTIONS_MAX: u32 = 100;
+
+/// What is looked at, and what is done about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope {
+    /// Of so many blobs in a hundred the bytes are read and hashed.
+    pub verify_percent: u8,
+    /// Mend what can be mended.
+    pub repair: bool,
+    /// Bytes that are younger and that no row names belong to uploads that are under way.
+    pub orphan_age: Duration,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Blobs in the database.
+    pub blobs: u64,
+    /// Those of them whose bytes were read and hashed.
+    pub verified: u64,
+    /// The bytes that were read for it.
+    pub verified_bytes: u64,
+    /// Segments in storage.
+    pub segments: u64,
+    /// Their bytes.
+    pub stored_bytes: u64,
+    /// Segments that no row names yet, too young to be forgotten ones.
+    pub young: u64,
+    /// Dead segments that garbage collection will delete.
+    pub dead: u64,
+    /// What does not fit.
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// Whether something is damaged that was not mended. Garbage is none.
+    pub fn is_damaged(&self) -> bool {
+        self.findings.iter().any(|finding| finding.kind.is_damage() && !finding.repaired)
+    }
+}
+
+/// How far it is: what is being looked at, and how many of them were.
+pub type Progress<'a> = &'a (dyn Fn(&'static str, u64) + Send + Sync);
+
+/// Checks a store. Cheap to clone.
+#[derive(Clone)]
+pub struct Fsck {
+    upkeep: Arc<dyn Upkeep>,
+    inventory: Arc<dyn Inventory>,
+    blobs: Arc<dyn Blobs>,
+}
+
+impl Fsck {
+    /// A check over these ports.
+    pub fn new(upkeep: Arc<dyn Upkeep>, inventory: Arc<dyn Inventory>, blobs: Arc<dyn Blobs>) -> Self {
+        Self { upkeep, inventory, blobs }
+    }
+
+    /// Checks, and mends if told to.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] if it may not repair, as the blobs belong to another database; [`Error::Unavailable`].
+    pub async fn run(&self, scope: Scope, progress: Progress<'_>) -> Result<Report> {
+        if scope.repair {
+            owned(&*self.upkeep, &*self.inventory).await?;
+        }
+        let mut report = Report::default();
+        self.check_rows(scope, progress, &mut report).await?;
+        let stored = self.check_storage(scope, progress, &mut report).await?;
+        self.check_presence(&stored, progress, &mut report).await?;
+        self.check_blobs(scope, progress, &mut report).await?;
+        if scope.repair {
+            self.quarantine(&mut report).await?;
+        }
+        report.findings.sort_by_key(|finding| (!finding.kind.is_damage(), finding.subject.clone()));
+        Ok(report)
+    }
+
+    async fn check_rows(&self, scope: Scope, progress: Progress<'_>, report: &mut Report) -> Result<()> {
+        progress("rows", 0);
+        let found = self.upkeep.contradictions(CONTRADICTIONS_MAX).await?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        // the queries are several, and the store works on: what was only passing is gone when asked again
+        let again = self.upkeep.contradictions(CONTRADICTIONS_MAX).await?;
+        let leaked = if scope.repair { self.upkeep.requeue_leaked().await? } else { 0 };
+        for text in again.into_iter().filter(|text| found.contains(text)) {
+            let kind =
+                if text.contains("garbage collection does not know") { Kind::Leaked } else { Kind::Contradiction };
+            let mut finding = Finding::new(kind, text);
+            finding.repaired = kind == Kind::Leaked && leaked > 0;
+            report.findings.push(finding);
+        }
+        Ok(())
+    }
+
+    /// Takes damaged blobs out of use.
+    async fn quarantine(&self, report: &mut Report) -> Result<()> {
+        let mut done = BTreeSet::new();
+        for finding in &mut report.findings {
+            let (Some(blob), true) = (finding.blob, finding.kind.is_damage()) else { continue };
+            if done.insert(blob) {
+                self.upkeep.quarantine_blob(blob).await?;
+            }
+            finding.repaired = true;
+        }
+        Ok(())
+    }
+}
+
+/// A read that failed because of what is stored, not because the storage is away.
+fn is_damage(error: &Error) -> bool {
+    !matches!(error, Error::Unavailable { .. })
+}

@@ -1,0 +1,119 @@
+//! Blob by blob: whether its rows make up its bytes, and for a sample whether the bytes have its digest.
+
+use futures_util::StreamExt as _;
+
+use super::{Finding, Fsck, Kind, Progress, Report, Scope, is_damage};
+use crate::artifact::digest::{Algorithm, Hasher};
+use crate::artifact::range::ByteRange;
+use crate::error::Result;
+use crate::ports::blobs::open;
+use crate::ports::metadata::{Content, Segment};
+use crate::ports::upkeep::BlobRecord;
+
+/// Blobs in a page.
+const PAGE: u32 = 200;
+
+impl Fsck {
+    pub(super) async fn check_blobs(&self, scope: Scope, progress: Progress<'_>, report: &mut Report) -> Result<()> {
+        let mut after = 0;
+        let mut due = 0_u64;
+        loop {
+            let page = self.upkeep.blobs_after(after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.id;
+            for blob in page.into_iter().filter(|blob| !blob.merged) {
+                report.blobs += 1;
+                due += u64::from(scope.verify_percent);
+                // evenly spread: each time another whole hundred is reached
+                let sampled = due >= 100;
+                due -= if sampled { 100 } else { 0 };
+                self.check_blob(&blob, sampled, report).await?;
+            }
+            progress("blobs", report.blobs);
+        }
+    }
+
+    async fn check_blob(&self, blob: &BlobRecord, sampled: bool, report: &mut Report) -> Result<()> {
+        if blob.quarantined {
+            report.findings.push(Finding::of_blob(Kind::Quarantined, blob.id, describe(blob)));
+        } else if !is_complete(blob) {
+            self.check_again(blob, report).await?;
+        } else if sampled && !report.findings.iter().any(|finding| finding.blob == Some(blob.id)) {
+            report.verified += 1;
+            report.verified_bytes += blob.size;
+            if let Some(why) = self.damage(blob).await? {
+                report.findings.push(Finding::of_blob(Kind::Damaged, blob.id, format!("{}: {why}", describe(blob))));
+            }
+        }
+        Ok(())
+    }
+
+    /// The page was read by several queries, between which the blob may have gone.
+    async fn check_again(&self, blob: &BlobRecord, report: &mut Report) -> Result<()> {
+        let now = self.upkeep.blobs_after(blob.id - 1, 1).await?;
+        if let Some(now) = now.into_iter().find(|now| now.id == blob.id && !now.merged && !is_complete(now)) {
+            report.findings.push(Finding::of_blob(Kind::Incomplete, now.id, describe(&now)));
+        }
+        Ok(())
+    }
+
+    /// Why the bytes are not those that were written; none if they are.
+    async fn damage(&self, blob: &BlobRecord) -> Result<Option<String>> {
+        let parts = match &blob.content {
+            Content::Inline(_) => vec![(blob.content.clone(), ByteRange { start: 0, end: blob.size }, None)],
+            Content::Segments(segments) => segments.iter().map(part).collect(),
+        };
+        let mut whole = Hasher::new(Algorithm::Sha256);
+        for (content, range, expected) in parts {
+            let mut own = Hasher::new(Algorithm::Sha256);
+            let mut bytes = open(&*self.blobs, &content, range);
+            while let Some(chunk) = bytes.next().await {
+                match chunk {
+                    Ok(chunk) => {
+                        own.update(&chunk);
+                        whole.update(&chunk);
+                    }
+                    Err(error) if is_damage(&error) => return Ok(Some("its bytes cannot be read".to_owned())),
+                    Err(error) => return Err(error),
+                }
+            }
+            if expected.is_some_and(|expected| expected != own.finish().sha256) {
+                return Ok(Some("a segment has another digest than when it was written".to_owned()));
+            }
+        }
+        let found = whole.finish().sha256;
+        let named = blob.digests.iter().find(|digest| digest.algorithm() == Algorithm::Sha256);
+        Ok(named.filter(|named| **named != found).map(|_| format!("its bytes have the digest {found}")))
+    }
+}
+
+type Part = (Content, ByteRange, Option<crate::artifact::digest::Digest>);
+
+fn part(segment: &Segment) -> Part {
+    let range = ByteRange { start: segment.start, end: segment.start + segment.size };
+    (Content::Segments(vec![segment.clone()]), range, segment.sha256.clone())
+}
+
+/// Whether inline bytes or segments, one behind the other, make up the length.
+fn is_complete(blob: &BlobRecord) -> bool {
+    match &blob.content {
+        Content::Inline(bytes) => bytes.len() as u64 == blob.size,
+        Content::Segments(segments) => {
+            let mut end = 0;
+            segments.iter().all(|segment| {
+                let fits = segment.start == end;
+                end += segment.size;
+                fits
+            }) && end == blob.size
+        }
+    }
+}
+
+fn describe(blob: &BlobRecord) -> String {
+    let name = blob.digests.iter().find(|digest| digest.algorithm() == Algorithm::Sha256);
+    let name = name.map_or_else(|| format!("blob {}, not sealed", blob.id), |digest| format!("blob {digest}"));
+    match &blob.used_by {
+        Some(user) => format!("{name}, {} bytes, used by {user}", blob.size),
+        None => format!("{name}, {} bytes, referenced by nothing", blob.size),
+    }
+}

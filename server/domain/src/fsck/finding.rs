@@ -1,0 +1,109 @@
+//! What `fsck` can find, with a sentence on what it means and what to do.
+
+use std::fmt;
+
+/// What does not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A row names bytes that are not in storage.
+    Missing,
+    /// Bytes in storage are more or fewer than the row says.
+    WrongSize,
+    /// Bytes do not have the digest that the row says.
+    Damaged,
+    /// A blob's segments do not make up its length.
+    Incomplete,
+    /// A blob was taken out of use, and nobody has pushed its bytes since.
+    Quarantined,
+    /// Rows contradict each other.
+    Contradiction,
+    /// Something that nothing references and that garbage collection would never look at.
+    Leaked,
+    /// A segment in storage that no row names.
+    Orphan,
+    /// Something in the store's part of the storage that is no segment.
+    Foreign,
+}
+
+impl Kind {
+    /// Whether something that a client put is affected; else it is only garbage.
+    pub fn is_damage(self) -> bool {
+        !matches!(self, Self::Leaked | Self::Orphan | Self::Foreign)
+    }
+
+    /// One word for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::WrongSize => "wrong-size",
+            Self::Damaged => "damaged",
+            Self::Incomplete => "incomplete",
+            Self::Quarantined => "quarantined",
+            Self::Contradiction => "contradiction",
+            Self::Leaked => "leaked",
+            Self::Orphan => "orphan",
+            Self::Foreign => "foreign",
+        }
+    }
+
+    /// What it means, and what to do.
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Self::Missing => {
+                "The database names bytes that are not in storage: the bucket or folder lost them, or a database was \
+                 restored that is older than their deletion. `--repair` makes the blob answer as absent; push it again."
+            }
+            Self::WrongSize => {
+                "The bytes in storage are more or fewer than were written. `--repair` makes the blob answer as absent; \
+                 push it again."
+            }
+            Self::Damaged => {
+                "The bytes in storage are not those that were written. `--repair` makes the blob answer as absent; push \
+                 it again, and look for the cause in the storage."
+            }
+            Self::Incomplete => {
+                "The rows of a blob's segments do not make up its length. This is a fault of the server: please report \
+                 it. `--repair` makes the blob answer as absent; push it again."
+            }
+            Self::Quarantined => "It was damaged and answers as absent. A push of the same bytes heals it everywhere.",
+            Self::Contradiction => "Rows contradict each other. This is a fault of the server: please report it.",
+            Self::Leaked => "It only takes up space. `--repair` tells garbage collection about it.",
+            Self::Orphan => {
+                "An upload was cut off before its commit. Garbage collection deletes the bytes; `--repair` claims them \
+                 for it now."
+            }
+            Self::Foreign => {
+                "Nothing of this store's is named like that. Look who put it there; the store never deletes it."
+            }
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One thing that does not fit.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// Of which kind.
+    pub kind: Kind,
+    /// What it is about, for people.
+    pub subject: String,
+    /// The blob that is affected.
+    pub blob: Option<i64>,
+    /// It was mended.
+    pub repaired: bool,
+}
+
+impl Finding {
+    pub(super) fn new(kind: Kind, subject: impl Into<String>) -> Self {
+        Self { kind, subject: subject.into(), blob: None, repaired: false }
+    }
+
+    pub(super) fn of_blob(kind: Kind, blob: i64, subject: impl Into<String>) -> Self {
+        Self { blob: Some(blob), ..Self::new(kind, subject) }
+    }
+}

@@ -1,0 +1,91 @@
+//! The bytes: of segments that have been dead for long enough, and only if the storage is still this database's.
+
+use std::time::{Duration, Instant};
+
+use super::{Collector, Report, secs};
+use crate::error::{Error, Result};
+use crate::ports::inventory::Inventory;
+use crate::ports::upkeep::Upkeep;
+
+/// Segments deleted at a time: as many as one request of S3 takes.
+const BATCH: u32 = 1000;
+/// How long a key is remembered after its bytes went: a commit that comes this late still loses.
+const REMEMBERED: Duration = Duration::from_hours(7 * 24);
+/// Half written files that are older have no writer any more.
+const UNFINISHED_AGE: Duration = Duration::from_hours(48);
+
+/// This database's life, and the next one if that is being entered, once it is clear that the blobs are of it.
+///
+/// # Errors
+/// [`Error::Denied`] with the reason if they are not.
+pub async fn owned(upkeep: &dyn Upkeep, inventory: &dyn Inventory) -> Result<(String, Option<String>)> {
+    // twice, as between the two looks another process may have gone from one life to the next
+    for _ in 0..2 {
+        let marker = inventory.marker().await?;
+        let (current, next) = upkeep.incarnations().await?;
+        if marker.is_some() && (marker.as_ref() == Some(&current) || marker == next) {
+            return Ok((current, next));
+        }
+    }
+    Err(Error::Denied(
+        "the blobs belong to another life of this database: it was restored or copied. If no other server uses these \
+         blobs, run `zot-artifact-store adopt`"
+            .to_owned(),
+    ))
+}
+
+impl Collector {
+    /// Whether bytes may be deleted, and a mark that they are being deleted by this very database: the marker's
+    /// incarnation changes with each run, so a database that was restored or copied from this one no longer has it
+    /// (rule A4).
+    ///
+    /// # Errors
+    /// [`Error::Denied`] with the reason if not.
+    pub(super) async fn permission(&self) -> Result<()> {
+        if self.upkeep.held().await? {
+            return Err(Error::Denied(
+                "a backup holds deletion up (`zot-artifact-store hold --release` ends that)".to_owned(),
+            ));
+        }
+        let (current, next) = owned(&*self.upkeep, &*self.inventory).await?;
+        self.enter(&current, next).await
+    }
+
+    /// Goes from one incarnation to the next. A process that died on the way left the next one noted: whoever goes on
+    /// comes to the same.
+    async fn enter(&self, current: &str, next: Option<String>) -> Result<()> {
+        let next = next.unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string());
+        self.upkeep.begin_incarnation(current, &next).await?;
+        self.inventory.set_marker(&next).await?;
+        self.upkeep.enter_incarnation(&next).await
+    }
+
+    /// Takes the blobs over for this database, whatever the marker says: after a restore, once it is known that no other
+    /// server uses them.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn adopt(&self) -> Result<()> {
+        let (current, next) = self.upkeep.incarnations().await?;
+        self.enter(&current, next).await
+    }
+
+    pub(super) async fn delete_bytes(&self, holder: &str, report: &mut Report) -> Result<()> {
+        loop {
+            let begun = Instant::now();
+            let dead = self.upkeep.dead_segments(secs(self.rules.delete_delay), BATCH).await?;
+            if dead.is_empty() {
+                break;
+            }
+            let keys: Vec<_> = dead.iter().map(|segment| segment.key.clone()).collect();
+            self.inventory.delete(&keys).await?;
+            self.upkeep.note_gone(&keys).await?;
+            report.segments += dead.len() as u64;
+            report.freed_bytes += dead.iter().map(|segment| segment.size).sum::<u64>();
+            self.breathe(holder, begun).await?;
+        }
+        while self.upkeep.forget_gone(secs(REMEMBERED)).await? > 0 {}
+        report.freed_bytes += self.inventory.delete_unfinished(UNFINISHED_AGE).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,255 @@
+//! The database, as those see it who look after the store: garbage collection, the sweep and `fsck`.
+
+use async_trait::async_trait;
+
+use crate::artifact::digest::Digest;
+use crate::error::Result;
+use crate::ports::blobs::SegmentKey;
+use crate::ports::metadata::Content;
+
+/// What may have lost its last reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CandidateKind {
+    /// A blob's membership in a repository.
+    Membership,
+    /// A blob.
+    Blob,
+}
+
+/// Something that garbage collection has to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Of which kind.
+    pub kind: CandidateKind,
+    /// Its id, as the kind writes it.
+    pub id: String,
+    /// When its reference went, in microseconds since 1970 by the database's clock.
+    pub due_at: i64,
+}
+
+/// What came of a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Collected {
+    /// It is gone, and with it this many bytes that nobody can read any more.
+    Removed(u64),
+    /// Something references it, or it is gone already.
+    Kept,
+    /// It was touched within the grace period: it will be looked at again.
+    TooFresh,
+}
+
+/// A dead segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadSegment {
+    /// Its key.
+    pub key: SegmentKey,
+    /// Bytes of it in storage, as far as they are known.
+    pub size: u64,
+}
+
+/// What garbage collection would do now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forecast {
+    /// Uploads that have expired, and finished ones whose result nobody asks for any more.
+    pub uploads: u64,
+    /// Memberships that no manifest needs.
+    pub memberships: u64,
+    /// Blobs that nothing references.
+    pub blobs: u64,
+    /// Bytes in those blobs.
+    pub blob_bytes: u64,
+    /// Dead segments whose bytes may go.
+    pub segments: u64,
+    /// Their bytes.
+    pub segment_bytes: u64,
+    /// Dead segments whose bytes have to wait.
+    pub waiting: u64,
+    /// Their bytes.
+    pub waiting_bytes: u64,
+}
+
+/// A blob, for `fsck`.
+#[derive(Clone, Debug)]
+pub struct BlobRecord {
+    /// The internal id.
+    pub id: i64,
+    /// Length in bytes.
+    pub size: u64,
+    /// Its bytes do not make up a digest yet.
+    pub open: bool,
+    /// It was taken out of use.
+    pub quarantined: bool,
+    /// Another blob has its bytes.
+    pub merged: bool,
+    /// SHA-256 first, if it has names.
+    pub digests: Vec<Digest>,
+    /// Its bytes; an empty list of segments if there are none.
+    pub content: Content,
+    /// Where it is used: a repository or `bucket/key`, for messages; none if nothing references it.
+    pub used_by: Option<String>,
+}
+
+/// A segment's row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentRecord {
+    /// Its key.
+    pub key: SegmentKey,
+    /// Length in bytes.
+    pub size: u64,
+    /// Nobody needs it.
+    pub dead: bool,
+    /// And its bytes were deleted.
+    pub gone: bool,
+    /// The blob that it is part of.
+    pub blob: Option<i64>,
+}
+
+/// The database of a store that is looked after.
+#[async_trait]
+pub trait Upkeep: Send + Sync {
+    /// Takes or renews a lease; false if somebody else holds it. A lease spares work, it decides nothing.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn lease(&self, name: &'static str, holder: &str, lease_secs: i64) -> Result<bool>;
+
+    /// Gives a lease back.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn release(&self, name: &'static str, holder: &str) -> Result<()>;
+
+    /// Which lives of this database the storage's marker may name: this one, and the next while it is being changed.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn incarnations(&self) -> Result<(String, Option<String>)>;
+
+    /// Notes the next life, before the marker is changed.
+    ///
+    /// # Errors
+    /// [`crate::Error::Conflict`] if this is no longer the current life.
+    async fn begin_incarnation(&self, current: &str, next: &str) -> Result<()>;
+
+    /// The marker names the next life: it is the current one from now on.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn enter_incarnation(&self, next: &str) -> Result<()>;
+
+    /// Whether a backup holds deletion up.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn held(&self) -> Result<bool>;
+
+    /// Holds deletion up for that long; 0 seconds: no longer.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn hold(&self, id: &str, secs: i64) -> Result<()>;
+
+    /// Where a background pass goes on; 0 at first.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn place(&self, pass: &'static str) -> Result<i64>;
+
+    /// Notes where a background pass goes on.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn set_place(&self, pass: &'static str, place: i64) -> Result<()>;
+
+    /// Uploads that have expired, open or finished, oldest first.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn expired_uploads(&self, limit: u32) -> Result<Vec<String>>;
+
+    /// Ends an upload that has expired: its segments are dead. False if somebody went on with it, or ended it.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn expire_upload(&self, id: &str) -> Result<bool>;
+
+    /// Candidates whose grace period is over, longest first.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn candidates(&self, grace_secs: i64, limit: u32) -> Result<Vec<Candidate>>;
+
+    /// Removes a candidate, unless something references it or it was touched within the grace period. Bytes stay: its
+    /// segments are dead.
+    ///
+    /// # Errors
+    /// [`crate::Error::Conflict`] if a reference came meanwhile, which the rules should have made impossible.
+    async fn collect(&self, candidate: &Candidate, grace_secs: i64) -> Result<Collected>;
+
+    /// Segments that have been dead for that long and whose bytes are still there.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn dead_segments(&self, delay_secs: i64, limit: u32) -> Result<Vec<DeadSegment>>;
+
+    /// Notes that the bytes of dead segments are gone.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn note_gone(&self, keys: &[SegmentKey]) -> Result<()>;
+
+    /// Forgets segments whose bytes have been gone for that long; gives their number.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn forget_gone(&self, secs: i64) -> Result<u64>;
+
+    /// Claims keys that lie in storage and that no row names: they are dead from now on, whoever comes to name them.
+    /// Also those whose bytes are there again after they were deleted. Gives what was claimed.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn claim_orphans(&self, found: &[DeadSegment]) -> Result<Vec<SegmentKey>>;
+
+    /// What garbage collection would do now.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn forecast(&self, grace_secs: i64, delay_secs: i64) -> Result<Forecast>;
+
+    /// Blobs by rising id.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn blobs_after(&self, id: i64, limit: u32) -> Result<Vec<BlobRecord>>;
+
+    /// The rows of these keys, as far as there are any.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn segments(&self, keys: &[SegmentKey]) -> Result<Vec<SegmentRecord>>;
+
+    /// Segments that ought to lie in storage, by rising key.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn segments_after(&self, key: &str, limit: u32) -> Result<Vec<SegmentRecord>>;
+
+    /// Takes a blob out of use: it answers as absent until somebody pushes its bytes again.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn quarantine_blob(&self, blob: i64) -> Result<()>;
+
+    /// Rows that contradict each other, each as a sentence; at most `limit`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn contradictions(&self, limit: u32) -> Result<Vec<String>>;
+
+    /// Makes candidates of what nothing references and garbage collection does not know; gives their number.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn requeue_leaked(&self) -> Result<u64>;
+}

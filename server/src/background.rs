@@ -1,0 +1,89 @@
+//! Background tasks of a serving replica: sealing, and garbage collection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use zot_domain::Buckets;
+use zot_domain::gc::{Collector, Report};
+use zot_domain::ports::inventory::SHARDS;
+use zot_http::metrics::Metrics;
+
+/// How often to look for something to seal.
+const SEAL_PAUSE: Duration = Duration::from_secs(2);
+/// A replica that just started waits this long before it collects, unless the interval is shorter.
+const FIRST_RUN: Duration = Duration::from_mins(1);
+/// The sweep is once around the storage in this time.
+const SWEEP_ROUND: Duration = Duration::from_hours(24);
+
+/// Seals objects that were uploaded in parts, one at a time.
+pub(crate) async fn seal(buckets: Buckets) {
+    let holder = uuid::Uuid::new_v4().to_string();
+    loop {
+        match buckets.seal_next(&holder).await {
+            Ok(true) => {}
+            Ok(false) => tokio::time::sleep(SEAL_PAUSE).await,
+            Err(error) => {
+                tracing::warn!(%error, "sealing failed and will be tried again");
+                tokio::time::sleep(10 * SEAL_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Collects garbage, one replica at a time.
+pub(crate) async fn collect(collector: Collector, interval: Duration, metrics: Arc<Metrics>) {
+    let holder = uuid::Uuid::new_v4().to_string();
+    let collector = collector.gentle(Arc::new(|span| Box::pin(tokio::time::sleep(span))));
+    let shards = shards_each(interval);
+    tokio::time::sleep(interval.min(FIRST_RUN)).await;
+    loop {
+        match collector.run(&holder, shards).await {
+            Ok(Some(report)) => {
+                tell(&report);
+                metrics.collected(Ok(&report));
+            }
+            Ok(None) => tracing::debug!("another replica collects garbage"),
+            Err(error) => {
+                tracing::warn!(%error, "garbage collection failed, and goes on in the next run");
+                metrics.collected(Err(()));
+            }
+        }
+        tokio::time::sleep(interval).await;
+    }
+}
+
+/// Shards of the storage that each run sweeps.
+fn shards_each(interval: Duration) -> u16 {
+    let round = SWEEP_ROUND.as_millis().div_ceil(interval.as_millis().max(1)).max(1);
+    u16::try_from(u128::from(SHARDS).div_ceil(round)).unwrap_or(SHARDS)
+}
+
+fn tell(report: &Report) {
+    for candidate in &report.conflicts {
+        tracing::warn!(?candidate, "a reference came while garbage collection removed what it is to; nothing was lost");
+    }
+    if let Some(why) = &report.withheld {
+        tracing::warn!("garbage collection deleted no bytes: {why}");
+    }
+    tracing::info!(
+        uploads = report.uploads,
+        memberships = report.memberships,
+        blobs = report.blobs,
+        segments = report.segments,
+        freed_bytes = report.freed_bytes,
+        orphans = report.orphans,
+        "garbage collection"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_once_around() {
+        for (interval, shards) in [(1, 1), (60, 1), (3600, 11), (24 * 3600, 256), (7 * 24 * 3600, 256)] {
+            assert_eq!(shards_each(Duration::from_secs(interval)), shards, "{interval}");
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Garbage collection, the database's half: candidates whose last reference went are claimed one by one, each in a short
+//! transaction; their segments become dead. Bytes are in `gc/segments.rs`, uploads that expired in `gc/uploads.rs`.
+//!
+//! Rules A2 and B2 of `docs/STORE.md`: a claim is one UPDATE whose condition includes an old `touched_at` on the very
+//! row that every writer leaves fresh before it adds a reference; foreign keys stand behind it.
+
+mod forecast;
+mod segments;
+mod uploads;
+
+use async_trait::async_trait;
+use sqlx::Row as _;
+use zot_domain::Error;
+use zot_domain::Result;
+use zot_domain::ports::upkeep::{Candidate, CandidateKind, Collected};
+
+use crate::content::{DELETE_BLOB, INSERT_USAGE, to_i64};
+use crate::error::TxError;
+use crate::pool::Store;
+use crate::reads::to_u64;
+use crate::removal::{DELETE_MEMBER, FRESHEN_BLOB};
+use crate::sql::{Statement, statements};
+use crate::tx::{Tx, Write, read_error};
+
+statements! {
+    SELECT_CANDIDATES = "SELECT kind, id, due_at FROM gc_candidate WHERE due_at <= now_us() - $1 * 1000000
+        ORDER BY due_at LIMIT $2";
+    /// Only as it was seen: one that was named again meanwhile stays.
+    DROP_CANDIDATE = "DELETE FROM gc_candidate WHERE kind = $1 AND id = $2 AND due_at = $3";
+    REDATE_CANDIDATE = "UPDATE gc_candidate SET due_at = $4 WHERE kind = $1 AND id = $2 AND due_at = $3";
+
+    CLAIM_MEMBER = "UPDATE repo_blob SET touched_at = touched_at
+        WHERE repo = $1 AND blob = $2 AND touched_at < now_us() - $3 * 1000000
+            AND NOT EXISTS (SELECT 1 FROM manifest_blob e WHERE e.repo = $1 AND e.blob = $2)
+            AND NOT EXISTS (SELECT 1 FROM manifest m WHERE m.repo = $1 AND m.blob = $2)
+        RETURNING blob";
+    /// When it was touched, whether a manifest needs it, its size and its namespace.
+    SELECT_MEMBER_STATE = "SELECT rb.touched_at,
+            CASE WHEN EXISTS (SELECT 1 FROM manifest_blob e WHERE e.repo = $1 AND e.blob = $2)
+                OR EXISTS (SELECT 1 FROM manifest m WHERE m.repo = $1 AND m.blob = $2) THEN 1 ELSE 0 END,
+            b.size, r.ns
+        FROM repo_blob rb JOIN blob b ON b.id = rb.blob JOIN repository r ON r.id = rb.repo
+        WHERE rb.repo = $1 AND rb.blob = $2";
+
+    CLAIM_BLOB = "UPDATE blob SET touched_at = touched_at WHERE id = $1 AND touched_at < now_us() - $2 * 1000000
+            AND NOT EXISTS (SELECT 1 FROM repo_blob rb WHERE rb.blob = $1)
+            AND NOT EXISTS (SELECT 1 FROM object_version v WHERE v.blob = $1)
+            AND NOT EXISTS (SELECT 1 FROM blob m WHERE m.merged_into = $1)
+        RETURNING id";
+    SELECT_BLOB_STATE = "SELECT b.touched_at,
+            CASE WHEN EXISTS (SELECT 1 FROM repo_blob rb WHERE rb.blob = $1)
+                OR EXISTS (SELECT 1 FROM object_version v WHERE v.blob = $1)
+                OR EXISTS (SELECT 1 FROM blob m WHERE m.merged_into = $1) THEN 1 ELSE 0 END,
+            b.size, b.merged_into
+        FROM blob b WHERE b.id = $1";
+    KILL_BLOB_SEGMENTS = "UPDATE segment SET state = 'dead', dead_at = now_us(), blob = NULL, owner_upload = NULL
+        WHERE blob = $1";
+    DELETE_BLOB_NAMES = "DELETE FROM blob_name WHERE blob = $1";
+    DELETE_BLOB_INLINE = "DELETE FROM blob_inline WHERE blob = $1";
+    SELECT_SHA256 = "SELECT digest FROM blob_name WHERE blob = $1 AND SUBSTR(digest, 1, 7) = 'sha256:'";
+}
+
+/// Every statement of garbage collection.
+pub(crate) fn statements() -> impl Iterator<Item = &'static Statement> {
+    [ALL, forecast::ALL, segments::ALL, uploads::ALL].into_iter().flatten().copied()
+}
+
+/// A kind as the table has it.
+fn text(kind: CandidateKind) -> &'static str {
+    match kind {
+        CandidateKind::Membership => "repo_blob",
+        CandidateKind::Blob => "blob",
+    }
+}
+
+impl Store {
+    pub(crate) async fn read_candidates(&self, grace_secs: i64, limit: u32) -> Result<Vec<Candidate>> {
+        let query = SELECT_CANDIDATES.on(self.dialect).bind(grace_secs).bind(i64::from(limit));
+        let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
+        let candidate = |row: &sqlx::any::AnyRow| -> Result<Candidate, TxError> {
+            let kind = match row.try_get::<String, _>(0)?.as_str() {
+                "repo_blob" => CandidateKind::Membership,
+                "blob" => CandidateKind::Blob,
+                other => return Err(Error::Internal(format!("a candidate of the unknown kind {other}")).into()),
+            };
+            Ok(Candidate { kind, id: row.try_get(1)?, due_at: row.try_get(2)? })
+        };
+        rows.iter().map(|row| candidate(row).map_err(Error::from)).collect()
+    }
+
+    pub(crate) async fn collect_candidate(&self, candidate: &Candidate, grace_secs: i64) -> Result<Collected> {
+        self.write(Collect { candidate: candidate.clone(), grace_secs }).await
+    }
+}
+
+/// Looks at one candidate, and removes it if nothing needs it.
+struct Collect {
+    candidate: Candidate,
+    grace_secs: i64,
+}
+
+#[async_trait]
+impl Write for Collect {
+    type Output = Collected;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Collected, TxError> {
+        match self.candidate.kind {
+            CandidateKind::Membership => self.membership(tx).await,
+            CandidateKind::Blob => self.blob(tx).await,
+        }
+    }
+
+    async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<Collected>, TxError> {
+        // looking again finds it gone
+        Ok(None)
+    }
+
+    fn gives_way(&self) -> bool {
+        true
+    }
+}
+
+impl Collect {
+    async fn membership(&self, tx: &mut Tx<'_>) -> Result<Collected, TxError> {
+        let (repo, blob) = member_ids(&self.candidate.id)?;
+        let Some(state) = state(tx, tx.query(&SELECT_MEMBER_STATE).bind(repo).bind(blob)).await? else {
+            return self.kept(tx).await;
+        };
+        if state.referenced {
+            return self.kept(tx).await;
+        }
+        // the blob before the membership, as a push locks them
+        tx.execute(tx.query(&FRESHEN_BLOB).bind(blob)).await?;
+        let claim = tx.query(&CLAIM_MEMBER).bind(repo).bind(blob).bind(self.grace_secs);
+        if tx.number(claim).await?.is_none() {
+            return self.too_fresh(tx, state.touched_at).await;
+        }
+        tx.execute(tx.query(&DELETE_MEMBER).bind(repo).bind(blob)).await?;
+        tx.add_candidate("blob", &blob.to_string()).await?;
+        let ns = state.fourth.ok_or(Error::Conflict)?;
+        tx.execute(tx.query(&INSERT_USAGE).bind(ns).bind(-to_i64(state.size)?)).await?;
+        self.drop_candidate(tx).await?;
+        Ok(Collected::Removed(0))
+    }
+
+    async fn blob(&self, tx: &mut Tx<'_>) -> Result<Collected, TxError> {
+        let id: i64 = self.candidate.id.parse().map_err(|_| malformed(&self.candidate.id))?;
+        let Some(mut found) = state(tx, tx.query(&SELECT_BLOB_STATE).bind(id)).await? else {
+            return self.kept(tx).await;
+        };
+        if let (true, Some(winner)) = (found.referenced, found.fourth) {
+            found.referenced = !repoint(tx, id, winner).await?;
+        }
+        if found.referenced {
+            return self.kept(tx).await;
+        }
+        if tx.number(tx.query(&CLAIM_BLOB).bind(id).bind(self.grace_secs)).await?.is_none() {
+            return self.too_fresh(tx, found.touched_at).await;
+        }
+        let dead = tx.drop_bytes(id).await?;
+        for statement in [&DELETE_BLOB_NAMES, &DELETE_BLOB] {
+            tx.execute(tx.query(statement).bind(id)).await?;
+        }
+        if let Some(winner) = found.fourth {
+            tx.execute(tx.query(&FRESHEN_BLOB).bind(winner)).await?;
+            tx.add_candidate("blob", &winner.to_string()).await?;
+        }
+        self.drop_candidate(tx).await?;
+        // inline bytes went with their row
+        Ok(Collected::Removed(if dead > 0 { found.size } else { 0 }))
+    }
+
+    async fn kept(&self, tx: &mut Tx<'_>) -> Result<Collected, TxError> {
+        self.drop_candidate(tx).await?;
+        Ok(Collected::Kept)
+    }
+
+    /// It is looked at again once it has not been touched for the grace period.
+    async fn too_fresh(&self, tx: &mut Tx<'_>, touched_at: i64) -> Result<Collected, TxError> {
+        let later = touched_at.max(self.candidate.due_at + 1);
+        tx.execute(self.bound(tx, &REDATE_CANDIDATE).bind(later)).await?;
+        Ok(Collected::TooFresh)
+    }
+
+    async fn drop_candidate(&self, tx: &mut Tx<'_>) -> Result<(), TxError> {
+        tx.execute(self.bound(tx, &DROP_CANDIDATE)).await.map(drop)
+    }
+
+    fn bound(&self, tx: &Tx<'_>, statement: &'static Statement) -> crate::tx::Bound {
+        let candidate = &self.candidate;
+        tx.query(statement).bind(text(candidate.kind)).bind(candidate.id.clone()).bind(candidate.due_at)
+    }
+}
+
+impl Tx<'_> {
+    /// Takes a blob's bytes away: its segments are dead. Gives their number.
+    pub(crate) async fn drop_bytes(&mut self, blob: i64) -> Result<u64, TxError> {
+        self.execute(self.query(&DELETE_BLOB_INLINE).bind(blob)).await?;
+        self.execute(self.query(&KILL_BLOB_SEGMENTS).bind(blob)).await
+    }
+}
+
+/// What a candidate is now.
+struct State {
+    touched_at: i64,
+    referenced: bool,
+    size: u64,
+    /// The namespace of a membership; what a blob was merged into.
+    fourth: Option<i64>,
+}
+
+async fn state(tx: &mut Tx<'_>, query: crate::tx::Bound) -> Result<Option<State>, TxError> {
+    let Some(row) = tx.optional(query).await? else { return Ok(None) };
+    let referenced = row.try_get::<i64, _>(1)? != 0;
+    Ok(Some(State { touched_at: row.try_get(0)?, referenced, size: to_u64(row.try_get(2)?)?, fourth: row.try_get(3)? }))
+}
+
+/// Moves copies that were made while the blob was being merged (rule A9); true if nothing is left on it then.
+async fn repoint(tx: &mut Tx<'_>, blob: i64, winner: i64) -> Result<bool, TxError> {
+    if !tx.touch_blob(winner).await? {
+        return Ok(false);
+    }
+    let Some(row) = tx.optional(tx.query(&SELECT_SHA256).bind(winner)).await? else { return Ok(false) };
+    tx.repoint_versions(blob, winner).await?;
+    tx.name_versions(winner, &row.try_get::<String, _>(0)?).await?;
+    Ok(true)
+}
+
+fn member_ids(id: &str) -> Result<(i64, i64), TxError> {
+    let ids = id.split_once('/').and_then(|(repo, blob)| Some((repo.parse().ok()?, blob.parse().ok()?)));
+    ids.ok_or_else(|| malformed(id))
+}
+
+fn malformed(id: &str) -> TxError {
+    Error::Internal(format!("a candidate has the malformed id {id}")).into()
+}

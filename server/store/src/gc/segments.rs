@@ -1,0 +1,115 @@
+//! Dead segments: whose bytes may go, whose went, and keys in storage that no row names (rules A1 and A3).
+
+use async_trait::async_trait;
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+use zot_domain::ports::blobs::SegmentKey;
+use zot_domain::ports::upkeep::DeadSegment;
+use zot_domain::{Error, Result};
+
+use crate::error::TxError;
+use crate::pool::Store;
+use crate::reads::to_u64;
+use crate::sql::{json_list, statements};
+use crate::tx::{Tx, Write, read_error};
+
+statements! {
+    SELECT_DEAD = "SELECT key, size FROM segment
+        WHERE state = 'dead' AND gone_at IS NULL AND dead_at <= now_us() - $1 * 1000000 ORDER BY dead_at LIMIT $2";
+    NOTE_GONE = "UPDATE segment SET gone_at = now_us()
+        WHERE state = 'dead' AND key IN (SELECT item.value FROM json_list($1) AS item)";
+    FORGET_GONE = "DELETE FROM segment WHERE key IN
+        (SELECT key FROM segment WHERE gone_at IS NOT NULL AND gone_at < now_us() - $1 * 1000000 LIMIT 1000)";
+    /// Each value is the size, in 20 digits, and the key.
+    CLAIM_ORPHANS = "INSERT INTO segment (key, state, start, size, dead_at)
+        SELECT SUBSTR(item.value, 21), 'dead', 0, CAST(SUBSTR(item.value, 1, 20) AS BIGINT), now_us()
+        FROM json_list($1) AS item WHERE 1 = 1 ON CONFLICT (key) DO NOTHING RETURNING key";
+    /// A writer that was slower than its own deletion: the bytes are there again.
+    CLAIM_RETURNED = "UPDATE segment SET gone_at = NULL, dead_at = now_us() WHERE state = 'dead' AND gone_at IS NOT NULL
+        AND key IN (SELECT SUBSTR(item.value, 21) FROM json_list($1) AS item) RETURNING key";
+}
+
+impl Store {
+    pub(crate) async fn read_dead_segments(&self, delay_secs: i64, limit: u32) -> Result<Vec<DeadSegment>> {
+        let query = SELECT_DEAD.on(self.dialect).bind(delay_secs).bind(i64::from(limit));
+        let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
+        let dead = |row: &AnyRow| -> Result<DeadSegment, TxError> {
+            Ok(DeadSegment { key: row.try_get::<String, _>(0)?.parse()?, size: to_u64(row.try_get(1)?)? })
+        };
+        rows.iter().map(|row| dead(row).map_err(Error::from)).collect()
+    }
+
+    pub(crate) async fn write_gone(&self, keys: &[SegmentKey]) -> Result<()> {
+        self.write(NoteGone { keys: json_list(keys) }).await
+    }
+
+    pub(crate) async fn write_forgotten(&self, secs: i64) -> Result<u64> {
+        self.write(ForgetGone { secs }).await
+    }
+
+    pub(crate) async fn write_orphans(&self, found: &[DeadSegment]) -> Result<Vec<SegmentKey>> {
+        let found = json_list(found.iter().map(|orphan| format!("{:020}{}", orphan.size, orphan.key)));
+        self.write(ClaimOrphans { found }).await
+    }
+}
+
+/// Notes that bytes are gone.
+struct NoteGone {
+    keys: String,
+}
+
+/// Forgets up to a thousand segments.
+struct ForgetGone {
+    secs: i64,
+}
+
+/// Claims keys for the byte deleter.
+struct ClaimOrphans {
+    found: String,
+}
+
+#[async_trait]
+impl Write for NoteGone {
+    type Output = ();
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<(), TxError> {
+        tx.execute(tx.query(&NOTE_GONE).bind(self.keys.clone())).await.map(drop)
+    }
+
+    async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<()>, TxError> {
+        Ok(None)
+    }
+}
+
+#[async_trait]
+impl Write for ForgetGone {
+    type Output = u64;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<u64, TxError> {
+        tx.execute(tx.query(&FORGET_GONE).bind(self.secs)).await
+    }
+
+    async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<u64>, TxError> {
+        Ok(None)
+    }
+}
+
+#[async_trait]
+impl Write for ClaimOrphans {
+    type Output = Vec<SegmentKey>;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<SegmentKey>, TxError> {
+        let mut claimed = Vec::new();
+        for statement in [&CLAIM_ORPHANS, &CLAIM_RETURNED] {
+            for row in tx.all(tx.query(statement).bind(self.found.clone())).await? {
+                claimed.push(row.try_get::<String, _>(0)?.parse()?);
+            }
+        }
+        Ok(claimed)
+    }
+
+    async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<Vec<SegmentKey>>, TxError> {
+        // what was claimed the first time is not claimed again: it is merely not counted
+        Ok(None)
+    }
+}

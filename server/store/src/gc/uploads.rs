@@ -1,0 +1,55 @@
+//! Uploads that nobody went on with in time, and finished ones whose result nobody asks for any more.
+
+use async_trait::async_trait;
+use sqlx::Row as _;
+use zot_domain::Result;
+
+use crate::error::TxError;
+use crate::objects::DELETE_PARTS;
+use crate::pool::Store;
+use crate::sql::statements;
+use crate::tx::{Tx, Write, read_error};
+
+statements! {
+    SELECT_EXPIRED = "SELECT id FROM upload WHERE expires_at < now_us() ORDER BY expires_at LIMIT $1";
+    /// Looks again: a chunk that came meanwhile has moved the end.
+    EXPIRE_UPLOAD = "UPDATE upload SET state = 'aborted' WHERE id = $1 AND expires_at < now_us() RETURNING epoch";
+    DELETE_EXPIRED = "DELETE FROM upload WHERE id = $1 AND state = 'aborted'";
+}
+
+impl Store {
+    pub(crate) async fn read_expired_uploads(&self, limit: u32) -> Result<Vec<String>> {
+        let query = SELECT_EXPIRED.on(self.dialect).bind(i64::from(limit));
+        let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
+        rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(read_error)
+    }
+
+    pub(crate) async fn end_expired_upload(&self, id: &str) -> Result<bool> {
+        self.write(ExpireUpload { id: id.to_owned() }).await
+    }
+}
+
+/// Ends an upload that has expired.
+struct ExpireUpload {
+    id: String,
+}
+
+#[async_trait]
+impl Write for ExpireUpload {
+    type Output = bool;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError> {
+        // holds the row: who adds a part or a chunk comes before this, or finds no upload
+        if tx.number(tx.query(&EXPIRE_UPLOAD).bind(self.id.clone())).await?.is_none() {
+            return Ok(false);
+        }
+        tx.execute(tx.query(&DELETE_PARTS).bind(self.id.clone())).await?;
+        tx.kill_session(&self.id).await?;
+        tx.execute(tx.query(&DELETE_EXPIRED).bind(self.id.clone())).await?;
+        Ok(true)
+    }
+
+    async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
+        Ok(None)
+    }
+}

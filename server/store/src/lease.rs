@@ -1,0 +1,129 @@
+//! Leases, passes and holds: who does background work, where it goes on, and what stops it. A lease spares work; no
+//! rule leans on it.
+
+use async_trait::async_trait;
+use sqlx::Row as _;
+use zot_domain::Result;
+
+use crate::error::TxError;
+use crate::pool::Store;
+use crate::sql::statements;
+use crate::tx::{Tx, Write, read_error};
+
+statements! {
+    TAKE_LEASE = "INSERT INTO lease (name, holder, until_at, fence) VALUES ($3, $1, now_us() + $2 * 1000000, 1)
+        ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until_at = excluded.until_at, fence = lease.fence + 1
+        WHERE lease.until_at < now_us() OR lease.holder = excluded.holder RETURNING fence";
+    RELEASE_LEASE = "UPDATE lease SET until_at = 0 WHERE name = $1 AND holder = $2";
+    SELECT_PLACE = "SELECT place FROM pass WHERE name = $1";
+    SET_PLACE = "INSERT INTO pass (name, place) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET place = excluded.place";
+    SELECT_HOLD = "SELECT until_at FROM gc_hold WHERE until_at > now_us() LIMIT 1";
+    SET_HOLD = "INSERT INTO gc_hold (id, until_at) VALUES ($1, now_us() + $2 * 1000000)
+        ON CONFLICT (id) DO UPDATE SET until_at = excluded.until_at";
+}
+
+impl Store {
+    pub(crate) async fn take_lease(&self, name: &'static str, holder: &str, lease_secs: i64) -> Result<bool> {
+        self.write(TakeLease { name, holder: holder.to_owned(), lease_secs }).await
+    }
+
+    pub(crate) async fn release_lease(&self, name: &'static str, holder: &str) -> Result<()> {
+        self.write(ReleaseLease { name, holder: holder.to_owned() }).await
+    }
+
+    pub(crate) async fn read_place(&self, pass: &'static str) -> Result<i64> {
+        let row = SELECT_PLACE.on(self.dialect).bind(pass).fetch_optional(&self.pool).await.map_err(read_error)?;
+        row.map_or(Ok(0), |row| row.try_get(0).map_err(read_error))
+    }
+
+    pub(crate) async fn write_place(&self, pass: &'static str, place: i64) -> Result<()> {
+        self.write(SetPlace { pass, place }).await
+    }
+
+    pub(crate) async fn read_held(&self) -> Result<bool> {
+        Ok(SELECT_HOLD.on(self.dialect).fetch_optional(&self.pool).await.map_err(read_error)?.is_some())
+    }
+
+    pub(crate) async fn write_hold(&self, id: &str, secs: i64) -> Result<()> {
+        self.write(SetHold { id: id.to_owned(), secs }).await
+    }
+}
+
+/// Takes or renews a lease.
+struct TakeLease {
+    name: &'static str,
+    holder: String,
+    lease_secs: i64,
+}
+
+/// Gives a lease back.
+struct ReleaseLease {
+    name: &'static str,
+    holder: String,
+}
+
+/// Notes where a pass goes on.
+struct SetPlace {
+    pass: &'static str,
+    place: i64,
+}
+
+/// Holds deletion up.
+struct SetHold {
+    id: String,
+    secs: i64,
+}
+
+#[async_trait]
+impl Write for TakeLease {
+    type Output = bool;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError> {
+        let take = tx.query(&TAKE_LEASE).bind(self.holder.clone()).bind(self.lease_secs).bind(self.name);
+        Ok(tx.number(take).await?.is_some())
+    }
+
+    async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
+        // taking it once more does no harm; the same goes for the writes below
+        Ok(None)
+    }
+}
+
+#[async_trait]
+impl Write for ReleaseLease {
+    type Output = ();
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<(), TxError> {
+        tx.execute(tx.query(&RELEASE_LEASE).bind(self.name).bind(self.holder.clone())).await.map(drop)
+    }
+
+    async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<()>, TxError> {
+        Ok(None)
+    }
+}
+
+#[async_trait]
+impl Write for SetPlace {
+    type Output = ();
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<(), TxError> {
+        tx.execute(tx.query(&SET_PLACE).bind(self.pass).bind(self.place)).await.map(drop)
+    }
+
+    async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<()>, TxError> {
+        Ok(None)
+    }
+}
+
+#[async_trait]
+impl Write for SetHold {
+    type Output = ();
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<(), TxError> {
+        tx.execute(tx.query(&SET_HOLD).bind(self.id.clone()).bind(self.secs)).await.map(drop)
+    }
+
+    async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<()>, TxError> {
+        Ok(None)
+    }
+}

@@ -1,0 +1,107 @@
+//! The port `Upkeep`, entry by entry: leases in `lease.rs`, garbage collection in `gc.rs`, `fsck` in `fsck.rs`.
+
+use async_trait::async_trait;
+use zot_domain::Result;
+use zot_domain::ports::blobs::SegmentKey;
+use zot_domain::ports::upkeep::{BlobRecord, Candidate, Collected, DeadSegment, Forecast, SegmentRecord, Upkeep};
+
+use crate::pool::Store;
+
+#[async_trait]
+impl Upkeep for Store {
+    async fn lease(&self, name: &'static str, holder: &str, lease_secs: i64) -> Result<bool> {
+        self.take_lease(name, holder, lease_secs).await
+    }
+
+    async fn release(&self, name: &'static str, holder: &str) -> Result<()> {
+        self.release_lease(name, holder).await
+    }
+
+    async fn incarnations(&self) -> Result<(String, Option<String>)> {
+        self.read_incarnations().await
+    }
+
+    async fn begin_incarnation(&self, current: &str, next: &str) -> Result<()> {
+        self.write_next_incarnation(current, next).await
+    }
+
+    async fn enter_incarnation(&self, next: &str) -> Result<()> {
+        self.write_incarnation(next).await
+    }
+
+    async fn held(&self) -> Result<bool> {
+        self.read_held().await
+    }
+
+    async fn hold(&self, id: &str, secs: i64) -> Result<()> {
+        self.write_hold(id, secs).await
+    }
+
+    async fn place(&self, pass: &'static str) -> Result<i64> {
+        self.read_place(pass).await
+    }
+
+    async fn set_place(&self, pass: &'static str, place: i64) -> Result<()> {
+        self.write_place(pass, place).await
+    }
+
+    async fn expired_uploads(&self, limit: u32) -> Result<Vec<String>> {
+        self.read_expired_uploads(limit).await
+    }
+
+    async fn expire_upload(&self, id: &str) -> Result<bool> {
+        self.end_expired_upload(id).await
+    }
+
+    async fn candidates(&self, grace_secs: i64, limit: u32) -> Result<Vec<Candidate>> {
+        self.read_candidates(grace_secs, limit).await
+    }
+
+    async fn collect(&self, candidate: &Candidate, grace_secs: i64) -> Result<Collected> {
+        self.collect_candidate(candidate, grace_secs).await
+    }
+
+    async fn dead_segments(&self, delay_secs: i64, limit: u32) -> Result<Vec<DeadSegment>> {
+        self.read_dead_segments(delay_secs, limit).await
+    }
+
+    async fn note_gone(&self, keys: &[SegmentKey]) -> Result<()> {
+        self.write_gone(keys).await
+    }
+
+    async fn forget_gone(&self, secs: i64) -> Result<u64> {
+        self.write_forgotten(secs).await
+    }
+
+    async fn claim_orphans(&self, found: &[DeadSegment]) -> Result<Vec<SegmentKey>> {
+        self.write_orphans(found).await
+    }
+
+    async fn forecast(&self, grace_secs: i64, delay_secs: i64) -> Result<Forecast> {
+        self.read_forecast(grace_secs, delay_secs).await
+    }
+
+    async fn blobs_after(&self, id: i64, limit: u32) -> Result<Vec<BlobRecord>> {
+        self.read_blobs_after(id, limit).await
+    }
+
+    async fn segments(&self, keys: &[SegmentKey]) -> Result<Vec<SegmentRecord>> {
+        self.read_segments(keys).await
+    }
+
+    async fn segments_after(&self, key: &str, limit: u32) -> Result<Vec<SegmentRecord>> {
+        self.read_segments_after(key, limit).await
+    }
+
+    async fn quarantine_blob(&self, blob: i64) -> Result<()> {
+        self.take_out_of_use(blob).await
+    }
+
+    async fn contradictions(&self, limit: u32) -> Result<Vec<String>> {
+        self.read_contradictions(limit).await
+    }
+
+    async fn requeue_leaked(&self) -> Result<u64> {
+        self.write_leaked().await
+    }
+}
