@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use zot_settings::Span;
 
 /// A content-addressed artifact store with an OCI registry door and an S3 door.
 ///
@@ -58,6 +59,58 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Collect garbage now, at full speed. `serve` does it in the background by itself.
+    Gc {
+        /// Count what would go, and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// Take bytes in storage that no row names and that are older for forgotten ones. An upload that is under way for
+        /// longer fails, and has to be done again.
+        #[arg(long, value_name = "AGE", default_value = "48h")]
+        orphan_age: Span,
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Hold database and blob storage against each other, and explain what does not fit. May run beside a server.
+    ///
+    /// Ends with 0 if nothing is damaged, with 1 if something is. Garbage that is left to collect is no damage.
+    Fsck {
+        /// Read and hash the bytes of this share of the blobs: `all`, `none`, or a percentage such as `5%`.
+        #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = share)]
+        verify: u8,
+        /// Mend what can be mended: damaged blobs answer as absent until they are pushed again, garbage is handed to
+        /// garbage collection. Deletes nothing.
+        #[arg(long)]
+        repair: bool,
+        /// Bytes in storage that no row names are reported when they are older.
+        #[arg(long, value_name = "AGE", default_value = "48h")]
+        orphan_age: Span,
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Keep all bytes while a backup is taken: first of the database, then of the blobs.
+    Hold {
+        /// For how long, should nobody release it.
+        #[arg(long = "for", value_name = "SPAN", default_value = "6h")]
+        span: Span,
+        /// Name of the hold; several can stand beside each other.
+        #[arg(long, default_value = "backup")]
+        id: String,
+        /// End the hold.
+        #[arg(long)]
+        release: bool,
+    },
+    /// After a restore: take the blobs over for this database, so that it may delete of them again.
+    ///
+    /// A restored or copied database deletes nothing, as another server may still use the same blobs. Make sure that none
+    /// does. Checks first that the bytes are there which the database names.
+    Adopt {
+        /// Take over although bytes are missing. `fsck --repair` then says which, and mends what can be mended.
+        #[arg(long)]
+        accept_losses: bool,
+    },
     /// Ask a running server how it is; ends with 0 if it is healthy.
     Health {
         /// Its health endpoint.
@@ -69,6 +122,18 @@ pub(crate) enum Command {
         /// bash, zsh, fish, elvish or powershell.
         shell: Shell,
     },
+}
+
+/// A share of the blobs, in percent.
+fn share(text: &str) -> Result<u8, String> {
+    match text {
+        "all" => Ok(100),
+        "none" => Ok(0),
+        text => {
+            let percent = text.strip_suffix('%').and_then(|number| number.parse().ok()).filter(|number| *number <= 100);
+            percent.ok_or_else(|| "expected `all`, `none`, or a percentage such as `5%`".to_owned())
+        }
+    }
 }
 
 /// Images and documents spell the flag `-config`, as Go does.
@@ -91,6 +156,12 @@ mod tests {
             let arguments = Arguments::parse_from(go_style(flags.iter().map(OsString::from)));
             assert_eq!(arguments.settings.config, Some(PathBuf::from("a.yaml")), "{flags:?}");
         }
+    }
+
+    #[test]
+    fn shares_are_percentages() {
+        assert_eq!(["all", "none", "5%", "100%"].map(share), [Ok(100), Ok(0), Ok(5), Ok(100)]);
+        assert!(["5", "101%", "-1%", "%", "some"].iter().all(|text| share(text).is_err()));
     }
 
     #[test]

@@ -1,7 +1,13 @@
 //! The commands, one file each where they are longer than a few lines.
 
+mod adopt;
 mod check_config;
+mod fsck;
+mod gc;
 mod health;
+mod hold;
+mod human;
+mod progress;
 mod serve;
 mod status;
 
@@ -9,6 +15,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::CommandFactory as _;
+use zot_domain::fsck::Scope;
 use zot_settings::{Loaded, Sources, load};
 
 use crate::args::{Arguments, Command, SettingsArguments};
@@ -24,6 +31,17 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Error> {
         Command::CheckConfig { print, schema: false } => check_config::run(&settings(&arguments.settings)?, print),
         Command::Migrate => migrate(settings(&arguments.settings)?).await,
         Command::Status { json } => status::run(settings(&arguments.settings)?, json).await,
+        Command::Gc { dry_run, orphan_age, json } => {
+            gc::run(settings(&arguments.settings)?, gc::Options { dry_run, orphan_age: orphan_age.0, json }).await
+        }
+        Command::Fsck { verify, repair, orphan_age, json } => {
+            let scope = Scope { verify_percent: verify, repair, orphan_age: orphan_age.0 };
+            fsck::run(settings(&arguments.settings)?, scope, json).await
+        }
+        Command::Hold { span, id, release } => {
+            hold::run(settings(&arguments.settings)?, &id, (!release).then_some(span)).await
+        }
+        Command::Adopt { accept_losses } => adopt::run(settings(&arguments.settings)?, accept_losses).await,
         Command::Health { url } => health::run(&url).await,
         Command::Completion { shell } => {
             let mut script = Vec::new();

@@ -78,8 +78,8 @@ pub(crate) fn fsck(opened: &Opened) -> Fsck {
     Fsck::new(Arc::new(store), Arc::new(blobs.clone()), Arc::new(blobs))
 }
 
-/// Opens what is there to look at it, beside a running server: nothing is made, migrated or locked.
-pub(crate) async fn open_to_read(settings: &Settings) -> Result<Opened, Error> {
+/// Opens what is there, beside a running server: nothing is made, migrated or locked.
+pub(crate) async fn open_beside(settings: &Settings) -> Result<Opened, Error> {
     let store = open_database(settings, false).await?;
     store.check_schema().await?;
     let never = || Error::Refused("no server ran on this database yet; start one with `serve`".to_owned());

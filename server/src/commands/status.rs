@@ -7,6 +7,7 @@ use zot_domain::ports::blobs::Blobs as _;
 use zot_domain::ports::metadata::{Metadata as _, Totals};
 use zot_settings::{Loaded, Settings};
 
+use super::human::human;
 use super::print;
 use crate::error::Error;
 use crate::wire;
@@ -41,38 +42,10 @@ pub(crate) async fn run(loaded: Loaded, as_json: bool) -> Result<ExitCode, Error
 
 /// Reads only: no migration, no lock, so that it can be asked beside a running server.
 async fn look(settings: &Settings) -> Result<Report, Error> {
-    let opened = wire::open_to_read(settings).await?;
+    let opened = wire::open_beside(settings).await?;
     Ok(Report {
         database: wire::shown_url(&settings.effective_database_url()),
         storage: opened.blobs.probe().await.map_err(|error| Error::from(error).to_string()),
         totals: opened.store.totals().await?,
     })
-}
-
-/// Bytes in binary units, one decimal.
-fn human(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let mut unit = 0;
-    let mut whole = bytes;
-    while whole >= 1024 * 1024 && unit + 1 < UNITS.len() {
-        whole /= 1024;
-        unit += 1;
-    }
-    format!("{}.{} {}", whole / 1024, whole % 1024 * 10 / 1024, UNITS[unit])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::human;
-
-    #[test]
-    fn sizes_are_readable() {
-        for (bytes, text) in [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1536, "1.5 KiB"), (5 << 30, "5.0 GiB")]
-        {
-            assert_eq!(human(bytes), text);
-        }
-    }
 }

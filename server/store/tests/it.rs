@@ -6,6 +6,8 @@
 
 #[path = "it/database.rs"]
 mod database;
+#[path = "it/gc.rs"]
+mod gc;
 #[path = "it/listing.rs"]
 mod listing;
 #[path = "it/make.rs"]

@@ -84,7 +84,7 @@ fn every_section_of_the_schema_is_closed() {
 #[test]
 fn the_schema_names_what_is_accepted_of_refused_keys() {
     let schema = json_schema();
-    assert_eq!(schema["properties"]["storage"]["properties"]["gc"]["const"], false);
+    assert_eq!(schema["properties"]["storage"]["properties"]["dedupe"]["const"], true);
     let supply_chain = &schema["properties"]["extensions"]["properties"]["supplychain"];
     assert_eq!(supply_chain["properties"]["enabled"]["const"], false);
     assert!(!schema.to_string().contains(RULE));

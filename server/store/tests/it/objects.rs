@@ -68,11 +68,11 @@ pub(crate) fn object(key: &str, text: &str) -> PutObject {
     }
 }
 
-async fn put(store: &Fresh, key: &str, text: &str) -> Put {
+pub(crate) async fn put(store: &Fresh, key: &str, text: &str) -> Put {
     store.put_object(object(key, text)).await.unwrap()
 }
 
-async fn delete(store: &Fresh, key: &str, version: Option<&str>) -> Deleted {
+pub(crate) async fn delete(store: &Fresh, key: &str, version: Option<&str>) -> Deleted {
     let version_id = version.map(ToOwned::to_owned);
     let (bucket, key, condition) = ("team".to_owned(), key.to_owned(), WriteCondition::Always);
     store.delete_object(DeleteObject { bucket, key, version_id, condition, audit: audit() }).await.unwrap()
@@ -204,7 +204,7 @@ async fn a_bucket_that_holds_something_stays(store: &Fresh) {
     assert_eq!(store.count("SELECT COUNT(*) FROM namespace").await, 0);
 }
 
-async fn begin(store: &Fresh, id: &str) {
+pub(crate) async fn begin(store: &Fresh, id: &str) {
     let begin = BeginMultipart {
         id: id.to_owned(),
         bucket: "team".to_owned(),
@@ -216,7 +216,7 @@ async fn begin(store: &Fresh, id: &str) {
     assert!(store.begin_multipart(begin).await.unwrap());
 }
 
-fn part(number: i64, etag: &str, size: u64) -> Part {
+pub(crate) fn part(number: i64, etag: &str, size: u64) -> Part {
     Part { number, segment: segment(0, size), etag: etag.to_owned(), checksums: Checksums::default(), created: 0 }
 }
 
@@ -271,7 +271,7 @@ async fn who_completes_first_wins(store: &Fresh) {
     assert_eq!(store.count("SELECT COUNT(*) FROM segment WHERE state = 'staged'").await, 0);
 }
 
-async fn multipart(store: &Fresh, id: &str) -> i64 {
+pub(crate) async fn multipart(store: &Fresh, id: &str) -> i64 {
     begin(store, id).await;
     store.add_part(id, part(1, "e", 5)).await.unwrap();
     let parts = store.parts(id, 0, 100).await.unwrap();

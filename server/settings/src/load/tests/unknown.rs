@@ -5,7 +5,8 @@ use crate::{KeyDoc, Status, known_keys};
 
 #[test]
 fn all_problems_with_keys_are_reported_at_once() {
-    let yaml = "http: {prot: 1}\nstorage: {gc: true, rootDir: /x, subPaths: {/hot: {rootDirectory: /hot}}}\nbogus: 1";
+    let yaml =
+        "http: {prot: 1}\nstorage: {dedupe: false, rootDir: /x, subPaths: {/hot: {rootDirectory: /hot}}}\nbogus: 1";
     let problems = problems(yaml);
     assert_eq!(problems.len(), 5, "{problems:?}");
     let (_dir, sources) = sources(yaml, &[], &[]);
@@ -61,14 +62,14 @@ fn every_refused_key_is_refused_with_its_message() {
 #[test]
 fn what_is_switched_off_anyway_is_accepted() {
     for yaml in [
-        "storage: {dedupe: true, gc: false}",
+        "storage: {dedupe: true}",
         "extensions: {supplychain: {enabled: false}, rbac: {auditLogging: true}}",
         "extensions: {metrics: {tracing: {enabled: false}}}",
         "cluster:",
     ] {
         assert_eq!(settings(yaml), Settings::default(), "{yaml}");
     }
-    let off = loaded("", &[], &[("storage.gc", "false")]).settings;
+    let off = loaded("", &[], &[("extensions.supplychain.enabled", "false")]).settings;
     assert_eq!(off, Settings::default());
 }
 

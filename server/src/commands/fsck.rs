@@ -1,0 +1,66 @@
+//! `fsck`: database and storage held against each other, for people and for programs.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use serde_json::json;
+use zot_domain::fsck::{Finding, Kind, Report, Scope};
+use zot_settings::Loaded;
+
+use super::human::human;
+use super::print;
+use super::progress::Line;
+use crate::error::Error;
+use crate::wire;
+
+/// Findings of one kind that are printed one by one; `--json` has all.
+const SHOWN: usize = 20;
+
+pub(super) async fn run(loaded: Loaded, scope: Scope, as_json: bool) -> Result<ExitCode, Error> {
+    let opened = wire::open_beside(&loaded.settings).await?;
+    let line = Line::new();
+    let report = wire::fsck(&opened).run(scope, &|what, count| line.tell(what, count)).await;
+    drop(line);
+    let report = report?;
+    if as_json {
+        print(&format!("{:#}", as_value(&report)));
+    } else {
+        tell(&report);
+    }
+    Ok(if report.is_damaged() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn as_value(report: &Report) -> serde_json::Value {
+    let finding = |it: &Finding| {
+        json!({"kind": it.kind.as_str(), "subject": it.subject, "damage": it.kind.is_damage(), "repaired": it.repaired,
+            "explanation": it.kind.explanation()})
+    };
+    json!({
+        "damaged": report.is_damaged(), "blobs": report.blobs, "verifiedBlobs": report.verified,
+        "verifiedBytes": report.verified_bytes, "segments": report.segments, "storedBytes": report.stored_bytes,
+        "youngSegments": report.young, "deadSegments": report.dead,
+        "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
+    })
+}
+
+fn tell(report: &Report) {
+    print(&format!("blobs             {}", report.blobs));
+    print(&format!("  read and hashed {} ({})", report.verified, human(report.verified_bytes)));
+    print(&format!("files in storage  {} ({})", report.segments, human(report.stored_bytes)));
+    print(&format!("  under way       {}", report.young));
+    print(&format!("  to be deleted   {}", report.dead));
+    let mut kinds: BTreeMap<Kind, Vec<&Finding>> = BTreeMap::new();
+    for finding in &report.findings {
+        kinds.entry(finding.kind).or_default().push(finding);
+    }
+    for (kind, findings) in kinds {
+        print(&format!("\n{kind}: {}. {}", findings.len(), kind.explanation()));
+        for finding in findings.iter().take(SHOWN) {
+            print(&format!("  {}{}", finding.subject, if finding.repaired { " (repaired)" } else { "" }));
+        }
+        if findings.len() > SHOWN {
+            print(&format!("  and {} more; --json has all", findings.len() - SHOWN));
+        }
+    }
+    print(if report.is_damaged() { "\nThe store is damaged." } else { "\nNothing is damaged." });
+}

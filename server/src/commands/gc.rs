@@ -1,0 +1,83 @@
+//! `gc`: garbage collection once, at full speed; or what it would do.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde_json::json;
+use zot_domain::gc::Report;
+use zot_domain::ports::inventory::SHARDS;
+use zot_domain::ports::upkeep::Forecast;
+use zot_settings::Loaded;
+
+use super::human::human;
+use super::print;
+use super::progress::Line;
+use crate::error::Error;
+use crate::wire;
+
+pub(super) struct Options {
+    pub dry_run: bool,
+    pub orphan_age: Duration,
+    pub json: bool,
+}
+
+pub(super) async fn run(loaded: Loaded, options: Options) -> Result<ExitCode, Error> {
+    let settings = loaded.settings;
+    let opened = wire::open_beside(&settings).await?;
+    let collector = wire::collector(&settings, &opened, options.orphan_age);
+    let line = Line::new();
+    if options.dry_run {
+        line.tell("looking", 0);
+        let forecast = collector.forecast().await?;
+        drop(line);
+        tell_forecast(&forecast, options.json);
+        return Ok(ExitCode::SUCCESS);
+    }
+    line.tell("collecting", 0);
+    let report = collector.run(&format!("gc command {}", std::process::id()), SHARDS).await?;
+    drop(line);
+    let busy = || Error::Refused("a server collects garbage right now; try again in two minutes".to_owned());
+    let report = report.ok_or_else(busy)?;
+    tell_report(&report, options.json);
+    // what it was asked for did not happen in full
+    Ok(if report.withheld.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn tell_forecast(forecast: &Forecast, as_json: bool) {
+    if as_json {
+        let text = json!({
+            "uploads": forecast.uploads, "memberships": forecast.memberships, "blobs": forecast.blobs,
+            "blobBytes": forecast.blob_bytes, "segments": forecast.segments, "segmentBytes": forecast.segment_bytes,
+            "waitingSegments": forecast.waiting, "waitingBytes": forecast.waiting_bytes,
+        });
+        return print(&format!("{text:#}"));
+    }
+    print(&format!("uploads that expired             {}", forecast.uploads));
+    print(&format!("blobs no manifest of theirs has  {}", forecast.memberships));
+    print(&format!("blobs that nothing references    {} ({})", forecast.blobs, human(forecast.blob_bytes)));
+    print(&format!("bytes that may be deleted        {}", human(forecast.segment_bytes)));
+    print(&format!("bytes that have to wait          {}", human(forecast.waiting_bytes)));
+    print("Nothing was changed. Forgotten uploads are found by `fsck`, and by `gc` itself.");
+}
+
+fn tell_report(report: &Report, as_json: bool) {
+    if as_json {
+        let text = json!({
+            "uploads": report.uploads, "memberships": report.memberships, "blobs": report.blobs,
+            "segments": report.segments, "freedBytes": report.freed_bytes, "orphans": report.orphans,
+            "conflicts": report.conflicts.len(), "withheld": report.withheld,
+        });
+        return print(&format!("{text:#}"));
+    }
+    print(&format!("uploads ended                    {}", report.uploads));
+    print(&format!("blobs taken from repositories    {}", report.memberships));
+    print(&format!("blobs removed                    {}", report.blobs));
+    print(&format!("bytes deleted                    {}", human(report.freed_bytes)));
+    print(&format!("forgotten uploads found          {}", report.orphans));
+    if !report.conflicts.is_empty() {
+        print(&format!("conflicts, please report them    {}", report.conflicts.len()));
+    }
+    if let Some(why) = &report.withheld {
+        print(&format!("No bytes were deleted: {why}"));
+    }
+}

@@ -1,0 +1,30 @@
+//! How far a long command is: a line on a terminal, nothing elsewhere.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A line that moves while work goes on. Gone when dropped.
+pub(super) struct Line(ProgressBar);
+
+impl Line {
+    pub(super) fn new() -> Self {
+        let bar = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Self(bar)
+    }
+
+    /// What is being done, and to how many it was.
+    pub(super) fn tell(&self, what: &str, count: u64) {
+        self.0.set_message(if count == 0 { what.to_owned() } else { format!("{count} {what}") });
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
