@@ -59,6 +59,11 @@ impl Client {
         Reply::to(self.request(Method::GET, path)).await
     }
 
+    /// DELETE.
+    pub async fn delete(&self, path: &str) -> Reply {
+        Reply::to(self.request(Method::DELETE, path)).await
+    }
+
     /// GET; an error means that there was no whole answer.
     pub async fn try_get(&self, path: &str) -> Result<Reply, String> {
         Reply::try_to(self.request(Method::GET, path)).await

@@ -2,13 +2,15 @@
 //!
 //! [`backend`] makes a fresh database and storage, [`server`] runs the binary on it, [`cluster`] runs three of them
 //! behind a [`proxy`]. [`tools`] obtains and runs the real clients, [`client`] is a small typed one for what they
-//! cannot say, [`layout`] makes images for them. Nothing here knows the server's code.
+//! cannot say, [`layout`] makes images for them. [`inside`] looks at rows and files behind the server's back. Nothing here
+//! knows the server's code.
 #![expect(clippy::panic, clippy::missing_panics_doc, reason = "test code: it panics with a message that says why")]
 #![expect(clippy::return_self_not_must_use, reason = "a check of a reply returns it for more checks, or for nothing")]
 
 pub mod backend;
 pub mod client;
 pub mod cluster;
+pub mod inside;
 pub mod layout;
 pub mod proxy;
 pub mod s3;

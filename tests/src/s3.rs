@@ -29,7 +29,7 @@ impl Bucket {
             secret_key: variable("ZOT_TEST_S3_SECRET_KEY"),
             name: format!("zot-test-{}", Uuid::new_v4().simple()),
         };
-        let response = bucket.send(Method::PUT, "").await;
+        let response = bucket.send(Method::PUT, "", "", Vec::new()).await;
         assert_eq!(response.status(), 200, "creating bucket {}: {:?}", bucket.name, response.text().await);
         bucket
     }
@@ -56,29 +56,43 @@ impl Bucket {
 
     /// The first thousand keys in the bucket.
     pub async fn keys(&self) -> Vec<String> {
-        let response = self.send(Method::GET, "list-type=2").await;
+        let response = self.send(Method::GET, "", "list-type=2", Vec::new()).await;
         assert_eq!(response.status(), 200, "listing bucket {}", self.name);
         let body = response.text().await.expect("the listing");
         let keys = body.split("<Key>").skip(1).filter_map(|rest| rest.split_once("</Key>"));
         keys.map(|(key, _)| key.to_owned()).collect()
     }
 
-    async fn send(&self, method: Method, query: &str) -> Response {
-        let url = format!("{}/{}?{query}", self.endpoint, self.name);
+    /// Puts an object.
+    pub async fn put(&self, key: &str, bytes: &[u8]) {
+        let response = self.send(Method::PUT, &format!("/{key}"), "", bytes.to_vec()).await;
+        assert_eq!(response.status(), 200, "putting {key}");
+    }
+
+    /// Deletes an object.
+    pub async fn delete(&self, key: &str) {
+        let response = self.send(Method::DELETE, &format!("/{key}"), "", Vec::new()).await;
+        assert_eq!(response.status(), 204, "deleting {key}");
+    }
+
+    /// `path` needs no escapes.
+    async fn send(&self, method: Method, path: &str, query: &str, body: Vec<u8>) -> Response {
+        let url = format!("{}/{}{path}?{query}", self.endpoint, self.name);
         let host = self.endpoint.split_once("://").expect("ZOT_TEST_S3_ENDPOINT is a URL").1;
         let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
         let request = reqwest::Client::new()
             .request(method.clone(), url)
             .header("x-amz-date", &time)
             .header("x-amz-content-sha256", "UNSIGNED-PAYLOAD")
-            .header("authorization", self.authorization(&method, query, host, &time));
+            .header("authorization", self.authorization(&method, path, query, host, &time))
+            .body(body);
         request.send().await.expect("the S3 server answers")
     }
 
-    fn authorization(&self, method: &Method, query: &str, host: &str, time: &str) -> String {
+    fn authorization(&self, method: &Method, path: &str, query: &str, host: &str, time: &str) -> String {
         let headers = "host;x-amz-content-sha256;x-amz-date";
         let canonical = format!(
-            "{method}\n/{}\n{query}\nhost:{host}\nx-amz-content-sha256:UNSIGNED-PAYLOAD\nx-amz-date:{time}\n\n{headers}\n\
+            "{method}\n/{}{path}\n{query}\nhost:{host}\nx-amz-content-sha256:UNSIGNED-PAYLOAD\nx-amz-date:{time}\n\n{headers}\n\
              UNSIGNED-PAYLOAD",
             self.name
         );

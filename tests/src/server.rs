@@ -109,32 +109,69 @@ impl Setup {
         said
     }
 
-    fn spawn(&self) -> Server {
-        let dir = tempfile::Builder::new().prefix("zot-server-").tempdir().expect("a temporary folder");
-        let mut settings = self.storage.settings(dir.path());
+    /// Runs another command of the binary with the same settings, to its end.
+    pub async fn run(&self, arguments: &[&str]) -> Ended {
+        let dir = tempfile::Builder::new().prefix("zot-command-").tempdir().expect("a temporary folder");
+        let mut command = self.command(dir.path());
+        command.args(arguments);
+        let ended = tokio::task::spawn_blocking(move || command.output()).await.expect("a thread").expect("the binary");
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Ended { success: ended.status.success(), stdout: text(ended.stdout), stderr: text(ended.stderr) }
+    }
+
+    /// The binary with these settings, and nothing else of ours.
+    fn command(&self, dir: &Path) -> Command {
+        let mut settings = self.storage.settings(dir);
         merge(&mut settings, &self.settings);
         let port = &mut settings["extensions"]["s3api"]["port"];
         if *port == FREE_PORT {
             *port = free_port().into();
         }
-        let config = dir.path().join("config.yaml"); // JSON is YAML
+        let config = dir.join("config.yaml"); // JSON is YAML
         std::fs::write(&config, settings.to_string()).expect("writing the configuration");
-        let log = |name| File::create(dir.path().join(name)).expect("a file for the server's output");
-        let child = Command::new(binary())
-            .args(["serve", "--config"])
+        let mut command = Command::new(binary());
+        command
+            .arg("--config")
             .arg(&config)
             .env_clear() // what the developer's shell says must not reach the server
-            .env("HOME", dir.path())
+            .env("HOME", dir)
             .env("RUST_BACKTRACE", "1")
             .envs([("ZOT_ADMIN_ACCESS_KEY", ADMIN.id), ("ZOT_ADMIN_SECRET_KEY", ADMIN.secret)])
             .envs([("ZOT_READER_ACCESS_KEY", READER.id), ("ZOT_READER_SECRET_KEY", READER.secret)])
-            .stdin(Stdio::null())
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn spawn(&self) -> Server {
+        let dir = tempfile::Builder::new().prefix("zot-server-").tempdir().expect("a temporary folder");
+        let log = |name| File::create(dir.path().join(name)).expect("a file for the server's output");
+        let child = self
+            .command(dir.path())
+            .arg("serve")
             .stdout(log("stdout"))
             .stderr(log("stderr"))
             .spawn()
             .unwrap_or_else(|error| panic!("starting {}: {error}; build it first", binary().display()));
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         Server { child, dir, address, setup: self.clone() }
+    }
+}
+
+/// A command that ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Whether it ended with 0.
+    pub success: bool,
+    /// What it printed.
+    pub stdout: String,
+    /// What it complained about.
+    pub stderr: String,
+}
+
+impl Ended {
+    /// What it printed, as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }
 

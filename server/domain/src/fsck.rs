@@ -122,7 +122,8 @@ impl Fsck {
     async fn quarantine(&self, report: &mut Report) -> Result<()> {
         let mut done = BTreeSet::new();
         for finding in &mut report.findings {
-            let (Some(blob), true) = (finding.blob, finding.kind.is_damage()) else { continue };
+            let taken = finding.kind.is_damage() && finding.kind != Kind::Quarantined;
+            let (Some(blob), true) = (finding.blob, taken) else { continue };
             if done.insert(blob) {
                 self.upkeep.quarantine_blob(blob).await?;
             }

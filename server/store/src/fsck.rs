@@ -27,11 +27,18 @@ statements! {
     SELECT_INLINE = "SELECT blob, bytes FROM blob_inline WHERE blob > $1 AND blob <= $2";
     SELECT_BLOB_SEGMENTS = "SELECT blob, key, start, size, sha256 FROM segment
         WHERE blob > $1 AND blob <= $2 AND state = 'live' ORDER BY blob, start";
-    SELECT_SEGMENTS = "SELECT key, size, state, CASE WHEN gone_at IS NULL THEN 0 ELSE 1 END, blob FROM segment
-        WHERE key IN (SELECT item.value FROM json_list($1) AS item)";
-    SELECT_SEGMENTS_AFTER = "SELECT key, size, state, CASE WHEN gone_at IS NULL THEN 0 ELSE 1 END, blob FROM segment
-        WHERE key > $1 AND state <> 'dead' ORDER BY key LIMIT $2";
+    SELECT_SEGMENTS = "SELECT s.key, s.size, s.state, CASE WHEN s.gone_at IS NULL THEN 0 ELSE 1 END, s.blob,
+            CASE WHEN b.state = 'quarantined' THEN 1 ELSE 0 END
+        FROM segment s LEFT JOIN blob b ON b.id = s.blob
+        WHERE s.key IN (SELECT item.value FROM json_list($1) AS item)";
+    SELECT_SEGMENTS_AFTER = "SELECT s.key, s.size, s.state, CASE WHEN s.gone_at IS NULL THEN 0 ELSE 1 END, s.blob,
+            CASE WHEN b.state = 'quarantined' THEN 1 ELSE 0 END
+        FROM segment s LEFT JOIN blob b ON b.id = s.blob
+        WHERE s.key > $1 AND s.state <> 'dead' ORDER BY s.key LIMIT $2";
     TAKE_OUT_OF_USE = "UPDATE blob SET state = 'quarantined' WHERE id = $1";
+    /// Only what was sealed: its name tells that its bytes are right.
+    PUT_TO_USE = "UPDATE blob SET state = 'sealed' WHERE id = $1 AND state = 'quarantined'
+        AND EXISTS (SELECT 1 FROM blob_name n WHERE n.blob = $1)";
 
     BLOBS_WITHOUT_NAME = "SELECT 'blob ' || CAST(b.id AS TEXT) || ' is sealed, and has no digest' FROM blob b
         WHERE b.state = 'sealed' AND b.merged_into IS NULL
@@ -134,8 +141,8 @@ impl Store {
         self.write(RequeueLeaked).await
     }
 
-    pub(crate) async fn take_out_of_use(&self, blob: i64) -> Result<()> {
-        self.write(TakeOutOfUse { blob }).await
+    pub(crate) async fn put_to_use(&self, blob: i64, used: bool) -> Result<()> {
+        self.write(PutToUse { blob, used }).await
     }
 }
 
@@ -173,20 +180,23 @@ fn record_of(row: &AnyRow) -> Result<SegmentRecord, TxError> {
         dead: row.try_get::<String, _>(2)? == "dead",
         gone: row.try_get::<i64, _>(3)? != 0,
         blob: row.try_get(4)?,
+        quarantined: row.try_get::<i64, _>(5)? != 0,
     })
 }
 
-/// Takes a damaged blob out of use.
-struct TakeOutOfUse {
+/// Takes a damaged blob out of use, or puts one that is whole again back.
+struct PutToUse {
     blob: i64,
+    used: bool,
 }
 
 #[async_trait]
-impl Write for TakeOutOfUse {
+impl Write for PutToUse {
     type Output = ();
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<(), TxError> {
-        tx.execute(tx.query(&TAKE_OUT_OF_USE).bind(self.blob)).await.map(drop)
+        let statement = if self.used { &PUT_TO_USE } else { &TAKE_OUT_OF_USE };
+        tx.execute(tx.query(statement).bind(self.blob)).await.map(drop)
     }
 
     async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<()>, TxError> {

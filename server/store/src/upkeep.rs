@@ -94,7 +94,11 @@ impl Upkeep for Store {
     }
 
     async fn quarantine_blob(&self, blob: i64) -> Result<()> {
-        self.take_out_of_use(blob).await
+        self.put_to_use(blob, false).await
+    }
+
+    async fn restore_blob(&self, blob: i64) -> Result<()> {
+        self.put_to_use(blob, true).await
     }
 
     async fn contradictions(&self, limit: u32) -> Result<Vec<String>> {

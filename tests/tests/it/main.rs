@@ -4,6 +4,8 @@
 mod clients;
 mod conformance;
 mod crash;
+mod fsck;
+mod gc;
 mod refusals;
 mod replicas;
 mod s3;

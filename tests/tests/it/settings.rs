@@ -49,6 +49,11 @@ const CHANGED: &[&str] = &[
     "log.format",
     "log.level",
     "log.output",
+    // gc.rs
+    "storage.gc",
+    "storage.gcDelay",
+    "storage.gcDeleteDelay",
+    "storage.gcInterval",
     "storage.rootDirectory",
     // each test on Postgres and S3 stands on these; what a wrong value does is below
     "storage.storageDriver.accesskey",
@@ -70,7 +75,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("extensions.rbac.auditLogging", "false"),
     ("extensions.supplychain.enabled", "true"),
     ("storage.dedupe", "false"),
-    ("storage.gc", "true"),
 ];
 
 async fn on_disk() -> Setup {

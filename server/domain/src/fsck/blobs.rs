@@ -27,15 +27,15 @@ impl Fsck {
                 // evenly spread: each time another whole hundred is reached
                 let sampled = due >= 100;
                 due -= if sampled { 100 } else { 0 };
-                self.check_blob(&blob, sampled, report).await?;
+                self.check_blob(scope, &blob, sampled, report).await?;
             }
             progress("blobs", report.blobs);
         }
     }
 
-    async fn check_blob(&self, blob: &BlobRecord, sampled: bool, report: &mut Report) -> Result<()> {
+    async fn check_blob(&self, scope: Scope, blob: &BlobRecord, sampled: bool, report: &mut Report) -> Result<()> {
         if blob.quarantined {
-            report.findings.push(Finding::of_blob(Kind::Quarantined, blob.id, describe(blob)));
+            self.check_quarantined(scope, blob, report).await?;
         } else if !is_complete(blob) {
             self.check_again(blob, report).await?;
         } else if sampled && !report.findings.iter().any(|finding| finding.blob == Some(blob.id)) {
@@ -45,6 +45,17 @@ impl Fsck {
                 report.findings.push(Finding::of_blob(Kind::Damaged, blob.id, format!("{}: {why}", describe(blob))));
             }
         }
+        Ok(())
+    }
+
+    /// Its bytes may have come back, out of a backup of the storage.
+    async fn check_quarantined(&self, scope: Scope, blob: &BlobRecord, report: &mut Report) -> Result<()> {
+        let mut finding = Finding::of_blob(Kind::Quarantined, blob.id, describe(blob));
+        if scope.repair && !blob.digests.is_empty() && is_complete(blob) && self.damage(blob).await?.is_none() {
+            self.upkeep.restore_blob(blob.id).await?;
+            finding.repaired = true;
+        }
+        report.findings.push(finding);
         Ok(())
     }
 

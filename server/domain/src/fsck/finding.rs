@@ -65,7 +65,10 @@ impl Kind {
                 "The rows of a blob's segments do not make up its length. This is a fault of the server: please report \
                  it. `--repair` makes the blob answer as absent; push it again."
             }
-            Self::Quarantined => "It was damaged and answers as absent. A push of the same bytes heals it everywhere.",
+            Self::Quarantined => {
+                "It was damaged and answers as absent. A push of the same bytes heals it everywhere; so does `--repair`, once \
+                 its bytes are back in storage from a backup."
+            }
             Self::Contradiction => "Rows contradict each other. This is a fault of the server: please report it.",
             Self::Leaked => "It only takes up space. `--repair` tells garbage collection about it.",
             Self::Orphan => {

@@ -49,6 +49,8 @@ impl Fsck {
             report.stored_bytes += stored.size;
             match rows.binary_search_by(|row| row.key.cmp(key)).ok().map(|at| &rows[at]) {
                 Some(row) if row.dead && !row.gone => report.dead += 1,
+                // the blob's own finding says it
+                Some(row) if row.quarantined => {}
                 Some(row) if !row.dead && row.size != stored.size => report.findings.push(wrong_size(row, stored)),
                 Some(row) if !row.dead => {}
                 _ if is_young(stored, scope.orphan_age) => report.young += 1,
@@ -81,7 +83,8 @@ impl Fsck {
             let Some(last) = page.last() else { return Ok(()) };
             after = last.key.to_string();
             count += page.len() as u64;
-            for row in page.iter().filter(|row| stored.binary_search(&row.key).is_err()) {
+            let absent = |row: &&SegmentRecord| !row.quarantined && stored.binary_search(&row.key).is_err();
+            for row in page.iter().filter(absent) {
                 if self.is_missing(&row.key).await? {
                     let subject = format!("segment {}, {} bytes{}", row.key, row.size, of_blob(row));
                     report.findings.push(Finding { blob: row.blob, ..Finding::new(Kind::Missing, subject) });

@@ -102,6 +102,8 @@ pub struct SegmentRecord {
     pub gone: bool,
     /// The blob that it is part of.
     pub blob: Option<i64>,
+    /// That blob was taken out of use.
+    pub quarantined: bool,
 }
 
 /// The database of a store that is looked after.
@@ -240,6 +242,12 @@ pub trait Upkeep: Send + Sync {
     /// # Errors
     /// [`crate::Error::Unavailable`].
     async fn quarantine_blob(&self, blob: i64) -> Result<()>;
+
+    /// Puts a blob back into use whose bytes are whole again.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn restore_blob(&self, blob: i64) -> Result<()>;
 
     /// Rows that contradict each other, each as a sentence; at most `limit`.
     ///

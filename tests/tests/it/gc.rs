@@ -1,0 +1,222 @@
+//! Garbage collection of the real server: it frees what nothing needs, and nothing else, while requests go on.
+
+use std::time::Instant;
+
+use serde_json::Value;
+use zot_tests::DEADLINE;
+use zot_tests::backend::{Backend, Storage};
+use zot_tests::server::{Server, Setup};
+
+crate::on_both_backends!(
+    a_server_frees_what_nothing_needs,
+    a_command_does_it_at_once_and_says_so,
+    forgotten_uploads_are_swept,
+    a_backup_holds_deletion_up,
+    a_restored_database_deletes_nothing_until_it_adopts,
+    a_life_that_was_begun_is_entered,
+);
+
+/// More than fits inline.
+fn layer(fill: u8) -> Vec<u8> {
+    vec![fill; 50_000]
+}
+
+async fn report(setup: &Setup, arguments: &[&str]) -> Value {
+    let ended = setup.run(arguments).await;
+    assert!(ended.success, "{ended:?}");
+    ended.json()
+}
+
+async fn collect(setup: &Setup) -> Value {
+    report(setup, &["gc", "--json"]).await
+}
+
+async fn assert_clean(setup: &Setup) {
+    let found = report(setup, &["fsck", "--verify", "all", "--json"]).await;
+    assert_eq!(found["findings"], serde_json::json!([]), "{found:#}");
+}
+
+/// Collects until memberships, blobs and bytes are gone, each after its own time.
+async fn collect_all(setup: &Setup, storage: &Storage) {
+    for _ in 0..3 {
+        storage.pass_hours(30).await;
+        collect(setup).await;
+    }
+}
+
+/// An image that stays, and garbage of every kind.
+async fn litter(server: &Server) -> String {
+    let client = server.client();
+    let kept = client.push_image("team/app", "v1", layer(1)).await;
+    let deleted = client.push_image("team/app", "v2", layer(2)).await;
+    client.delete(&format!("/v2/team/app/manifests/{deleted}")).await.expect_status(202);
+    client.push_blob("team/app", layer(3)).await;
+    let s3 = |method, key: &str, body: Vec<u8>| client.request(method, &format!("/s3/team/{key}")).body(body).send();
+    assert_eq!(s3(reqwest::Method::PUT, "object", layer(4)).await.expect("a response").status(), 200);
+    assert_eq!(s3(reqwest::Method::PUT, "object", layer(5)).await.expect("a response").status(), 200);
+    assert_eq!(s3(reqwest::Method::PUT, "gone", layer(6)).await.expect("a response").status(), 200);
+    assert_eq!(s3(reqwest::Method::DELETE, "gone", Vec::new()).await.expect("a response").status(), 204);
+    let session = client.begin_upload("team/app").await;
+    client.append_upload(&session, 0, vec![7; 6_000_000]).await.expect_status(202);
+    kept
+}
+
+async fn assert_whole(server: &Server, kept: &str) {
+    let client = server.client();
+    let manifest = client.get_manifest("team/app", "v1").await.expect_status(200);
+    assert_eq!(manifest.header("docker-content-digest"), kept);
+    let digest = manifest.json()["layers"][0]["digest"].as_str().expect("a digest").to_owned();
+    assert_eq!(client.get_blob("team/app", &digest).await.expect_status(200).body, layer(1));
+    assert_eq!(client.get("/s3/team/object").await.expect_status(200).body, layer(5));
+}
+
+async fn metric_of(server: &Server, name: &str) -> u64 {
+    let metrics = server.client().get("/metrics").await.expect_status(200);
+    let text = String::from_utf8_lossy(&metrics.body);
+    text.lines().find_map(|line| line.strip_prefix(name)).and_then(|value| value.parse().ok()).unwrap_or(0)
+}
+
+async fn a_server_frees_what_nothing_needs(backend: Backend) {
+    let storage = backend.fresh().await;
+    let setup = Setup::on(&storage).set("storage.gcInterval", "1s");
+    let server = setup.start().await;
+    let kept = litter(&server).await;
+    let began = Instant::now();
+    while storage.files().await.len() > 2 {
+        assert!(began.elapsed() < DEADLINE, "{:?}\n{}", storage.files().await, server.output());
+        storage.pass_hours(30).await;
+        assert_whole(&server, &kept).await;
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    }
+    assert_whole(&server, &kept).await;
+    for (metric, least) in [
+        ("gc_freed_bytes_total ", 6_000_000 + 4 * 50_000),
+        ("gc_removed_total{kind=\"upload\"} ", 1),
+        ("gc_removed_total{kind=\"membership\"} ", 2),
+        ("gc_removed_total{kind=\"blob\"} ", 4),
+        ("gc_runs_total{status=\"success\"} ", 1),
+    ] {
+        // a run is counted when it ends, and the last one may still be at work
+        while metric_of(&server, metric).await < least {
+            assert!(began.elapsed() < DEADLINE, "{metric}\n{}", server.output());
+            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        }
+    }
+    assert_eq!(metric_of(&server, "gc_conflicts_total ").await, 0);
+    drop(server);
+    assert_clean(&setup).await;
+}
+
+async fn a_command_does_it_at_once_and_says_so(backend: Backend) {
+    let storage = backend.fresh().await;
+    // the server leaves it to the command, and the times are longer than the shortest ones
+    let setup = Setup::on(&storage).set("storage.gc", false);
+    let patient = setup.clone().set("storage.gcDelay", "48h").set("storage.gcDeleteDelay", "720h");
+    let server = setup.start().await;
+    let kept = litter(&server).await;
+    assert_eq!(collect(&setup).await["memberships"], 0, "the grace period is not over");
+    storage.pass_hours(30).await;
+    let done = collect(&patient).await;
+    assert_eq!((&done["uploads"], &done["memberships"]), (&1.into(), &0.into()), "a longer one is not: {done:#}");
+    let forecast = report(&setup, &["gc", "--dry-run", "--json"]).await;
+    // two layers, a manifest's own bytes, and `{}`, which needs no row
+    assert_eq!((&forecast["memberships"], &forecast["blobs"]), (&4.into(), &2.into()), "{forecast:#}");
+    let files = storage.files().await.len();
+    let done = collect(&setup).await;
+    assert_eq!((&done["memberships"], &done["blobs"]), (&4.into(), &2.into()), "{done:#}");
+    storage.pass_hours(30).await;
+    let done = collect(&patient).await;
+    assert_eq!((&done["blobs"], &done["freedBytes"]), (&0.into(), &0.into()), "{done:#}");
+    assert_eq!(storage.files().await.len(), files, "bytes wait for gcDeleteDelay");
+    collect_all(&setup, &storage).await;
+    assert_eq!(storage.files().await.len(), 2);
+    assert_whole(&server, &kept).await;
+    assert_clean(&setup).await;
+    let text = setup.run(&["gc"]).await;
+    assert!(text.success && text.stdout.contains("bytes deleted"), "{text:?}");
+}
+
+async fn forgotten_uploads_are_swept(backend: Backend) {
+    let storage = backend.fresh().await;
+    let setup = Setup::on(&storage);
+    let server = setup.start().await;
+    server.client().push_image("team/app", "v1", layer(1)).await;
+    let forgotten = storage.file_of("0190aaaaaaaa7000800000000000ab42").await;
+    let foreign = storage.file_of("not-a-segment").await;
+    for path in [&forgotten, &foreign] {
+        storage.put_file(path, b"bytes that no row names").await;
+    }
+    assert_eq!(collect(&setup).await["orphans"], 0, "it may belong to an upload that is under way");
+    let young = report(&setup, &["fsck", "--json"]).await;
+    assert_eq!((&young["youngSegments"], &young["findings"][0]["kind"]), (&1.into(), &"foreign".into()), "{young:#}");
+    let swept = report(&setup, &["gc", "--orphan-age", "0", "--json"]).await;
+    assert_eq!((&swept["orphans"], &swept["freedBytes"]), (&1.into(), &0.into()), "{swept:#}");
+    storage.pass_hours(30).await;
+    assert_eq!(collect(&setup).await["freedBytes"], 23);
+    let files = storage.files().await;
+    assert!(!files.contains(&forgotten) && files.contains(&foreign), "{files:?}");
+    // bytes that come back after their row said that they are gone
+    storage.put_file(&forgotten, b"bytes that no row names").await;
+    assert_eq!(report(&setup, &["gc", "--orphan-age", "0", "--json"]).await["orphans"], 1);
+    storage.pass_hours(30).await;
+    assert_eq!(collect(&setup).await["freedBytes"], 23);
+}
+
+async fn a_backup_holds_deletion_up(backend: Backend) {
+    let storage = backend.fresh().await;
+    let setup = Setup::on(&storage).set("storage.gc", false);
+    let server = setup.start().await;
+    server.client().push_blob("team/app", layer(1)).await;
+    let held = setup.run(&["hold", "--for", "1h"]).await;
+    assert!(held.success && held.stdout.contains("--release"), "{held:?}");
+    for _ in 0..3 {
+        storage.pass_hours(30).await;
+        let ended = setup.run(&["gc", "--json"]).await;
+        assert!(!ended.success && ended.stdout.contains("a backup holds deletion up"), "{ended:?}");
+    }
+    assert_eq!(storage.files().await.len(), 1, "rows go, bytes stay");
+    assert!(setup.run(&["hold", "--release"]).await.success);
+    collect(&setup).await;
+    assert_eq!(storage.files().await.len(), 0);
+}
+
+async fn a_restored_database_deletes_nothing_until_it_adopts(backend: Backend) {
+    let storage = backend.fresh().await;
+    let setup = Setup::on(&storage).set("storage.gc", false);
+    let server = setup.start().await;
+    server.client().push_blob("team/app", layer(1)).await;
+    let dumped = storage.column("SELECT incarnation FROM store_info").await.remove(0);
+    collect(&setup).await;
+    // what a dump from before that run says, restored beside the original or in its place
+    storage.execute(&format!("UPDATE store_info SET incarnation = '{dumped}', next_incarnation = NULL")).await;
+    for _ in 0..3 {
+        storage.pass_hours(30).await;
+        let ended = setup.run(&["gc", "--json"]).await;
+        assert!(!ended.success && ended.stdout.contains("zot-artifact-store adopt"), "{ended:?}");
+    }
+    let repair = setup.run(&["fsck", "--repair"]).await;
+    assert!(!repair.success && repair.stderr.contains("zot-artifact-store adopt"), "{repair:?}");
+    assert_eq!(storage.files().await.len(), 1);
+    drop(server);
+    let restarted = setup.start().await;
+    assert!(restarted.log().contains("nothing is deleted from blob storage"), "{}", restarted.output());
+    drop(restarted);
+    let adopted = setup.run(&["adopt"]).await;
+    assert!(adopted.success, "{adopted:?}");
+    assert!(setup.run(&["fsck", "--repair"]).await.success);
+    collect(&setup).await;
+    assert_eq!(storage.files().await.len(), 0);
+    assert_clean(&setup).await;
+}
+
+/// A process that died between the database and the marker must not lock its own store out.
+async fn a_life_that_was_begun_is_entered(backend: Backend) {
+    let storage = backend.fresh().await;
+    let setup = Setup::on(&storage).set("storage.gc", false);
+    drop(setup.start().await);
+    storage.execute("UPDATE store_info SET next_incarnation = 'a-life-that-was-begun'").await;
+    assert_eq!(collect(&setup).await["withheld"], Value::Null);
+    let incarnation = storage.column("SELECT incarnation FROM store_info").await.remove(0);
+    assert_eq!(incarnation, "a-life-that-was-begun", "whoever goes on comes to the same");
+    assert_eq!(collect(&setup).await["withheld"], Value::Null);
+}
