@@ -1,5 +1,9 @@
 //! A server that is killed: a new one on the same store finds all that was acknowledged, and nothing half done.
 
+mod model;
+pub(crate) mod rounds;
+mod writer;
+
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -12,6 +16,16 @@ use zot_tests::client::{Reply, digest as sha256};
 use zot_tests::server::Setup;
 
 crate::on_both_backends!(what_was_acknowledged_is_there_and_an_upload_goes_on, a_stop_lets_requests_end);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_crashes_of_three_replicas_lose_nothing() {
+    rounds::rounds(Backend::PostgresS3.fresh().await, 3, 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_crashes_of_an_embedded_store_lose_nothing() {
+    rounds::rounds(Backend::SqliteDisk.fresh().await, 1, 5).await;
+}
 
 /// More than the server asks a chunk to have.
 const CHUNK: usize = 6 * 1024 * 1024;
