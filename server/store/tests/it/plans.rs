@@ -12,6 +12,7 @@ use crate::on_both;
 on_both! {
     a_page_of_tags_is_a_range_of_an_index,
     a_page_of_the_catalog_is_a_range_of_an_index,
+    a_batch_of_garbage_is_a_range_of_an_index,
 }
 
 const ENTRIES: i64 = 100_000;
@@ -117,4 +118,27 @@ async fn a_page_of_the_catalog_is_a_range_of_an_index(store: &Fresh) {
         assert_is_a_range(store, &plan(store, "SELECT_REPOSITORIES", &[after, "1001"]).await, index);
     }
     assert_eq!(store.repositories("team/r0099998", 1001).await.unwrap(), ["team/r0099999", "team/r0100000"]);
+}
+
+async fn a_batch_of_garbage_is_a_range_of_an_index(store: &Fresh) {
+    let (from, name) = (numbers(store.dialect()), padded(store.dialect()));
+    for sql in [
+        format!("INSERT INTO gc_candidate (kind, id, due_at) SELECT 'blob', {name}, n FROM {from}"),
+        format!("INSERT INTO segment (key, state, start, size, dead_at) SELECT {name}, 'dead', 0, 1, n FROM {from}"),
+        format!(
+            "INSERT INTO upload (id, kind, target, actor, state, epoch, length, hash_state, tail, expires_at)
+             SELECT {name}, 'oci', 't', 'a', 'open', 0, 0, CAST('' AS {bytes}), CAST('' AS {bytes}), n FROM {from}",
+            bytes = if store.dialect() == Dialect::Postgres { "BYTEA" } else { "BLOB" }
+        ),
+    ] {
+        store.execute(sql).await;
+    }
+    analyze(store).await;
+    for (statement, values, index) in [
+        ("SELECT_CANDIDATES", &["CAST(3600 AS BIGINT)", "200"][..], "gc_candidate_due"),
+        ("SELECT_DEAD", &["CAST(86400 AS BIGINT)", "1000"], "segment_dead"),
+        ("SELECT_EXPIRED", &["200"], "upload_expires"),
+    ] {
+        assert_is_a_range(store, &plan(store, statement, values).await, index);
+    }
 }
