@@ -8,6 +8,9 @@ pub const KEY_MAX: usize = 1024;
 /// Sorts behind every key: no key holds it, so that `prefix + LAST` bounds all keys with a prefix.
 pub const LAST: char = '\u{10FFFF}';
 
+/// Sorts before every character of a key: `key + NEXT` is the least text behind a key that another one can reach.
+pub const NEXT: char = '\u{1}';
+
 /// A valid key. Bytes are kept as they are: `a//b`, `../a` and `a/` are keys like any other.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ObjectKey(String);

@@ -1,8 +1,9 @@
 //! Listing: ranges of indexes, and one recursive query that seeks past each rolled-up prefix, so that a page costs as
-//! much as its entries, whatever lies below them.
+//! much as its entries, whatever lies below them. A range has one lower bound: of two SQLite would use the first alone,
+//! and step through all that lies before the second.
 
 use sqlx::Row as _;
-use zot_domain::bucket::key::LAST;
+use zot_domain::bucket::key::{LAST, NEXT};
 use zot_domain::bucket::list::rolled_up;
 use zot_domain::ports::objects::{Entry, ListQuery, ObjectVersion, VersionsQuery};
 use zot_domain::{Error, Result};
@@ -17,9 +18,10 @@ statements! {
     LIST_FLAT = concat!("SELECT ", version_columns!(), " FROM object_head h
         JOIN object_version v ON v.ns = h.ns AND v.key = h.key AND v.seq = h.seq ", version_blob!(), "
         WHERE h.ns = (SELECT id FROM namespace WHERE name = $1) AND h.live = 1
-            AND h.key >= $2 AND h.key < $3 AND h.key > $4
-        ORDER BY h.key LIMIT $5");
-    /// `entry` is a key, or a prefix where the delimiter is found behind the prefix of the listing (at character $5).
+            AND h.key >= $2 AND h.key < $3
+        ORDER BY h.key LIMIT $4");
+    /// `entry` is a key, or a prefix where the delimiter is found behind the prefix of the listing (at character $5); of
+    /// the row that begins the walk it is where the page begins.
     LIST_ROLLED_UP = concat!("WITH RECURSIVE walk(entry, n) AS (
             SELECT CAST(CAST($4 AS TEXT) AS c_text), CAST(0 AS BIGINT)
             UNION ALL
@@ -27,9 +29,10 @@ statements! {
                     THEN SUBSTR(k.key, 1, $5 - 1 + CAST(instr(SUBSTR(k.key, $5), $6) AS INTEGER) + LENGTH($6) - 1)
                     ELSE k.key END
                 FROM object_head k
-                WHERE k.ns = (SELECT id FROM namespace WHERE name = $1) AND k.live = 1 AND k.key >= $2 AND k.key < $3
-                    AND k.key > CASE WHEN walk.n > 0 AND instr(SUBSTR(walk.entry, $5), $6) > 0
-                        THEN CAST(walk.entry || $7 AS c_text) ELSE walk.entry END
+                WHERE k.ns = (SELECT id FROM namespace WHERE name = $1) AND k.live = 1 AND k.key < $3
+                    AND k.key >= CASE WHEN walk.n = 0 THEN walk.entry
+                        WHEN instr(SUBSTR(walk.entry, $5), $6) > 0 THEN CAST(walk.entry || $7 AS c_text)
+                        ELSE CAST(walk.entry || $2 AS c_text) END
                 ORDER BY k.key LIMIT 1) AS c_text), walk.n + 1
             FROM walk WHERE walk.entry IS NOT NULL AND walk.n < $8)
         SELECT ", version_columns!(), ", CAST(walk.entry AS TEXT) FROM walk
@@ -39,9 +42,14 @@ statements! {
         WHERE walk.n > 0 AND walk.entry IS NOT NULL ORDER BY walk.n");
     LIST_VERSIONS = concat!("SELECT ", version_columns!(), " FROM object_version v
         JOIN object_head h ON h.ns = v.ns AND h.key = v.key ", version_blob!(), "
-        WHERE v.ns = (SELECT id FROM namespace WHERE name = $1) AND v.key >= $2 AND v.key < $3 AND v.key >= $4
+        WHERE v.ns = (SELECT id FROM namespace WHERE name = $1) AND v.key >= $2 AND v.key < $3
             AND (v.key > $4 OR v.seq < $5)
         ORDER BY v.key, v.seq DESC LIMIT $6");
+}
+
+/// The least key that a page can have.
+fn first(prefix: &str, after: &str) -> String {
+    format!("{after}{NEXT}").max(prefix.to_owned())
 }
 
 impl Store {
@@ -53,8 +61,8 @@ impl Store {
     }
 
     async fn list_flat(&self, query: ListQuery<'_>) -> Result<Vec<Entry>> {
-        let list = LIST_FLAT.on(self.dialect).bind(query.bucket.to_owned()).bind(query.prefix.to_owned());
-        let list = list.bind(format!("{}{LAST}", query.prefix)).bind(query.after.to_owned());
+        let list = LIST_FLAT.on(self.dialect).bind(query.bucket.to_owned()).bind(first(query.prefix, query.after));
+        let list = list.bind(format!("{}{LAST}", query.prefix));
         let rows = list.bind(i64::from(query.limit)).fetch_all(&self.pool).await.map_err(read_error)?;
         let entry = |row| version_of(row).map(|version| Entry::Object(Box::new(version)));
         rows.iter().map(|row| entry(row).map_err(Error::from)).collect()
@@ -62,8 +70,9 @@ impl Store {
 
     async fn list_rolled_up(&self, query: ListQuery<'_>, delimiter: &str) -> Result<Vec<Entry>> {
         let behind_prefix = i32::try_from(query.prefix.chars().count() + 1).unwrap_or(i32::MAX);
-        let list = LIST_ROLLED_UP.on(self.dialect).bind(query.bucket.to_owned()).bind(query.prefix.to_owned());
-        let list = list.bind(format!("{}{LAST}", query.prefix)).bind(query.after.to_owned()).bind(behind_prefix);
+        let list = LIST_ROLLED_UP.on(self.dialect).bind(query.bucket.to_owned()).bind(NEXT.to_string());
+        let begin = first(query.prefix, query.after);
+        let list = list.bind(format!("{}{LAST}", query.prefix)).bind(begin).bind(behind_prefix);
         let list = list.bind(delimiter.to_owned()).bind(LAST.to_string()).bind(i64::from(query.limit));
         let rows = list.fetch_all(&self.pool).await.map_err(read_error)?;
         let entry = |row: &sqlx::any::AnyRow| -> Result<Entry, TxError> {
@@ -77,7 +86,8 @@ impl Store {
     }
 
     pub(super) async fn read_versions(&self, query: VersionsQuery<'_>) -> Result<Vec<ObjectVersion>> {
-        let list = LIST_VERSIONS.on(self.dialect).bind(query.bucket.to_owned()).bind(query.prefix.to_owned());
+        let begin = query.prefix.max(query.after_key).to_owned();
+        let list = LIST_VERSIONS.on(self.dialect).bind(query.bucket.to_owned()).bind(begin);
         let list = list.bind(format!("{}{LAST}", query.prefix)).bind(query.after_key.to_owned());
         // no version: all of that key are passed
         let list = list.bind(query.after_seq.unwrap_or(0)).bind(i64::from(query.limit));

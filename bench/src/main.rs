@@ -1,0 +1,125 @@
+//! `hack/bench`: the store's speed as ratios to its peers, in one run on one machine.
+//!
+//! [`rows`] is the table of what is measured, each kind of operation in a file of its own. [`run`] starts [`servers`],
+//! lets clients do rounds of [`work`] on ours and the peer in turn, and [`report`] prints what came of it. [`http`] and
+//! [`sign`] are a client that costs little, [`content`] gives it bytes to send. [`trips`] counts round trips to the
+//! database. [`load`] is another mode: a fixed load for a server that runs already.
+
+mod args;
+mod content;
+mod error;
+mod http;
+mod load;
+mod machine;
+mod process;
+mod report;
+mod rows;
+mod run;
+mod servers;
+mod sign;
+mod stats;
+mod target;
+mod trips;
+mod work;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Parser as _;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::args::{Arguments, Command, Compare};
+use crate::content::Content;
+use crate::error::{Error, Result};
+use crate::machine::Machine;
+use crate::report::Report;
+use crate::rows::Scale;
+use crate::run::say;
+use crate::servers::Place;
+
+/// One thread: the generator must not crowd out the server, and one is enough for all that servers do on a few cores.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = tokio::select! {
+        outcome = begin(&arguments) => outcome,
+        error = stopped() => Err(error),
+    };
+    outcome.unwrap_or_else(|error| {
+        say(&error.to_string());
+        ExitCode::FAILURE
+    })
+}
+
+async fn begin(arguments: &Arguments) -> Result<ExitCode> {
+    match &arguments.command {
+        None => compare(&arguments.compare).await,
+        Some(Command::Load(load)) => {
+            let (report, well) = load::run(load).await?;
+            print(&serde_json::to_string_pretty(&report)?);
+            Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+    }
+}
+
+async fn compare(options: &Compare) -> Result<ExitCode> {
+    let begun = (Instant::now(), jiff::Timestamp::now());
+    let place = Place {
+        server: options.server.clone(),
+        minio: options.minio.clone(),
+        registry: options.registry.clone(),
+        postgres: options.postgres.clone(),
+        folder: options.folder.clone().unwrap_or_else(std::env::temp_dir),
+        content: Arc::new(Content::new(rows::LARGEST)),
+    };
+    let wanted = |name: &str| options.rows.is_empty() || options.rows.iter().any(|part| name.contains(part.as_str()));
+    let scale = if options.quick { Scale::Quick } else { Scale::Full };
+    let mut report = Report {
+        begun: begun.1.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        seconds: 0,
+        quick: options.quick,
+        machine: Machine::this(&place.folder),
+        versions: place.versions().await?,
+        rows: Vec::new(),
+        memory: Vec::new(),
+        trips: Vec::new(),
+    };
+    for suite in rows::suites(scale) {
+        let (rows, memory) = run::suite(&place, &suite, &wanted).await?;
+        report.rows.extend(rows);
+        report.memory.extend(memory);
+    }
+    if place.postgres.is_some() {
+        report.trips = trips::count(&place, &wanted).await?;
+    }
+    report.seconds = begun.0.elapsed().as_secs();
+    print(&report.markdown());
+    if let Some(file) = &options.json {
+        std::fs::write(file, serde_json::to_vec_pretty(&report)?).map_err(Error::io(file.display().to_string()))?;
+    }
+    if options.write {
+        report.write_into(Path::new("docs/BENCHMARKS.md"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Waits for a signal to stop: what was started is ended then.
+async fn stopped() -> Error {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return Error::Setup("cannot wait for signals".to_owned());
+    };
+    tokio::select! {
+        _ = terminate.recv() => (),
+        _ = interrupt.recv() => (),
+    }
+    Error::Setup("stopped by a signal".to_owned())
+}
+
+fn print(text: &str) {
+    use std::io::Write as _;
+    // nobody reads it: then it need not be printed
+    let _ = writeln!(std::io::stdout(), "{text}");
+}

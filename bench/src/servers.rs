@@ -1,0 +1,210 @@
+//! Our server and its peers, each as it comes: in its own defaults but for addresses, folders and keys.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use serde::Serialize;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+
+use crate::content::Content;
+use crate::error::{Error, Result};
+use crate::process::{Process, free_address, version};
+use crate::target::{AccessKey, Target};
+
+/// A server that is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) enum Server {
+    /// Ours with its embedded database.
+    Ours,
+    /// Ours on Postgres, blobs on the same disk.
+    OursOnPostgres,
+    /// `MinIO` on one drive.
+    MinIO,
+    /// distribution on its filesystem driver.
+    Distribution,
+}
+
+impl Server {
+    /// Its name in tables.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::OursOnPostgres => "ours on Postgres",
+            Self::MinIO => "MinIO",
+            Self::Distribution => "distribution",
+        }
+    }
+}
+
+/// Which protocol is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) enum Door {
+    /// S3, signed.
+    S3,
+    /// OCI, anonymous.
+    Oci,
+}
+
+impl Door {
+    /// With whom we are compared there.
+    pub(crate) fn peer(self) -> Server {
+        match self {
+            Self::S3 => Server::MinIO,
+            Self::Oci => Server::Distribution,
+        }
+    }
+}
+
+/// Where programs and folders are.
+pub(crate) struct Place {
+    /// Our server's binary, a release build.
+    pub server: PathBuf,
+    /// `MinIO`'s.
+    pub minio: PathBuf,
+    /// distribution's.
+    pub registry: PathBuf,
+    /// Address of an administrator of Postgres, if there is one.
+    pub postgres: Option<String>,
+    /// Folder for the data of all of them; each server gets a new one in it.
+    pub folder: PathBuf,
+    /// What requests carry.
+    pub content: Arc<Content>,
+}
+
+/// A running server and its clients' view of it.
+pub(crate) struct Side {
+    /// Which it is.
+    pub server: Server,
+    /// Where requests go.
+    pub target: Arc<Target>,
+    /// The process.
+    pub process: Process,
+    /// Its data, which goes with it.
+    _folder: tempfile::TempDir,
+}
+
+impl Place {
+    /// Starts a server with an empty store and waits until it is ready. `database` is used in place of Postgres' own
+    /// address, for a proxy.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] if it does not start.
+    pub(crate) async fn start(&self, server: Server, door: Door) -> Result<Side> {
+        let database = match server {
+            Server::OursOnPostgres => Some(self.create_database().await?),
+            _ => None,
+        };
+        self.start_on(server, door, database).await
+    }
+
+    /// The same; ours uses this database.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] if it does not start.
+    pub(crate) async fn start_on(&self, server: Server, door: Door, database: Option<String>) -> Result<Side> {
+        let folder = tempfile::Builder::new().prefix("zot-bench-").tempdir_in(&self.folder);
+        let folder = folder.map_err(Error::io(self.folder.display().to_string()))?;
+        let key = AccessKey { id: "bench-key".to_owned(), secret: "bench-secret-8c4f1b7e2d".to_owned() };
+        let address = free_address()?;
+        let (command, ready, path) = match server {
+            Server::Ours | Server::OursOnPostgres => self.ours(folder.path(), door, address, &key, database)?,
+            Server::MinIO => self.minio(folder.path(), address, &key),
+            Server::Distribution => self.distribution(folder.path(), address)?,
+        };
+        let mut process = Process::start(&command, folder.path().join("log"))?;
+        process.wait_ready(ready, path).await?;
+        let key = (door == Door::S3).then_some(&key);
+        let target = Arc::new(Target::new(address, "", key, Arc::clone(&self.content)));
+        Ok(Side { server, target, process, _folder: folder })
+    }
+
+    /// Ours: with access control where S3 requests are signed, open as distribution is where they are the registry's.
+    fn ours(
+        &self,
+        folder: &Path,
+        door: Door,
+        address: SocketAddr,
+        key: &AccessKey,
+        database: Option<String>,
+    ) -> Result<(Command, SocketAddr, &'static str)> {
+        let (main, s3_port) = match door {
+            Door::S3 => (free_address()?, address.port()),
+            Door::Oci => (address, 0),
+        };
+        let mut command = Command::new(&self.server);
+        command.arg("serve");
+        let mut set = |name: &str, value: String| {
+            command.arg("--set").arg(format!("{name}={value}"));
+        };
+        set("http.address", main.ip().to_string());
+        set("http.port", main.port().to_string());
+        set("storage.rootDirectory", folder.join("data").display().to_string());
+        set("extensions.s3api.port", s3_port.to_string());
+        set("extensions.rbac.enabled", (door == Door::S3).to_string());
+        command.env("ZOT_ADMIN_ACCESS_KEY", &key.id).env("ZOT_ADMIN_SECRET_KEY", &key.secret);
+        if let Some(database) = database {
+            command.env("ZOT_DATABASE_URL", database);
+        }
+        Ok((command, main, "/health/ready"))
+    }
+
+    /// `MinIO` on one drive. Without its console, which would cost it memory, and without asking for updates.
+    fn minio(&self, folder: &Path, address: SocketAddr, key: &AccessKey) -> (Command, SocketAddr, &'static str) {
+        let mut command = Command::new(&self.minio);
+        command.args(["server", "--quiet", "--address"]).arg(address.to_string()).arg(folder.join("data"));
+        command.env("MINIO_ROOT_USER", &key.id).env("MINIO_ROOT_PASSWORD", &key.secret);
+        command.env("MINIO_BROWSER", "off").env("MINIO_UPDATE", "off").env("HOME", folder);
+        (command, address, "/minio/health/ready")
+    }
+
+    /// distribution with the configuration of its image, but for passwords and metrics of traces.
+    fn distribution(&self, folder: &Path, address: SocketAddr) -> Result<(Command, SocketAddr, &'static str)> {
+        let config = folder.join("config.yml");
+        let text = format!(
+            "version: 0.1\nlog:\n  fields:\n    service: registry\nstorage:\n  cache:\n    blobdescriptor: inmemory\n  \
+             filesystem:\n    rootdirectory: {}\n  tag:\n    concurrencylimit: 8\nhttp:\n  addr: {address}\n  headers:\n    \
+             X-Content-Type-Options: [nosniff]\nhealth:\n  storagedriver:\n    enabled: true\n    interval: 10s\n    \
+             threshold: 3\n",
+            folder.join("data").display()
+        );
+        std::fs::write(&config, text).map_err(Error::io(config.display().to_string()))?;
+        let mut command = Command::new(&self.registry);
+        command.arg("serve").arg(config).env("OTEL_TRACES_EXPORTER", "none").env("HOME", folder);
+        Ok((command, address, "/v2/"))
+    }
+
+    /// Makes an empty database and returns its address.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] if no Postgres was named.
+    pub(crate) async fn create_database(&self) -> Result<String> {
+        let none = || Error::Setup("no Postgres: run through hack/bench".to_owned());
+        let (server, _) = self.postgres.as_deref().and_then(|admin| admin.rsplit_once('/')).ok_or_else(none)?;
+        let mut connection = PgConnection::connect(&format!("{server}/postgres")).await?;
+        let name = format!("zot_bench_{}_{}", std::process::id(), free_address()?.port());
+        sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await?;
+        connection.close().await?;
+        Ok(format!("{server}/{name}"))
+    }
+
+    /// Versions of all that takes part.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub(crate) async fn versions(&self) -> Result<Vec<(String, String)>> {
+        let mut versions = vec![
+            ("ours".to_owned(), version(&self.server)),
+            ("MinIO".to_owned(), version(&self.minio)),
+            ("distribution".to_owned(), version(&self.registry)),
+        ];
+        if let Some(admin) = &self.postgres {
+            let mut connection = PgConnection::connect(admin).await?;
+            let (found,): (String,) = sqlx::query_as("SHOW server_version").fetch_one(&mut connection).await?;
+            connection.close().await?;
+            versions.push(("Postgres".to_owned(), found));
+        }
+        Ok(versions)
+    }
+}
