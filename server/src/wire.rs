@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::http::{HeaderName, HeaderValue, Method};
-use zot_blobs::{Backend, BlobStore, S3};
+use zot_blobs::{Azure, Backend, BlobStore, Gcs, S3};
 use zot_domain::policy::Policy;
 use zot_domain::ports::inventory::Inventory as _;
 use zot_domain::{Artifacts, Buckets, Principal};
@@ -14,7 +14,7 @@ use zot_http::metrics::{Metrics, Sample};
 use zot_http::{App, Cors, HealthPaths, Mounted, Options, Version};
 use zot_s3::sigv4::{Access, Keys, Secret as SigningSecret};
 use zot_s3::{Door, Identify};
-use zot_settings::{Secret, Settings};
+use zot_settings::{DriverName, Secret, Settings};
 use zot_store::{Dialect, Store};
 
 use crate::admin;
@@ -81,16 +81,32 @@ fn lock(settings: &Settings) -> Result<File, Error> {
 }
 
 pub(crate) fn backend(settings: &Settings) -> Backend {
-    match &settings.storage.storage_driver {
-        None => Backend::Local(settings.storage.root_directory.join("blobs")),
-        Some(driver) => Backend::S3(S3 {
-            bucket: driver.bucket.clone(),
-            region: driver.region.clone(),
-            endpoint: driver.endpoint_url(),
+    let Some(driver) = &settings.storage.storage_driver else {
+        return Backend::Local(settings.storage.root_directory.join("blobs"));
+    };
+    let (endpoint, prefix, skip_verify) = (driver.endpoint_url(), driver.root_directory.clone(), driver.skip_verify);
+    // settings without the name of a bucket or container are refused when they are loaded
+    let bucket = driver.bucket.clone().unwrap_or_default();
+    match driver.name {
+        DriverName::S3 => Backend::S3(S3 {
+            bucket,
+            region: driver.effective_region().to_owned(),
+            endpoint,
             keys: driver.access_key.clone().zip(driver.secret_key.as_ref().map(|secret| secret.expose().to_owned())),
-            prefix: driver.root_directory.clone(),
+            prefix,
             path_style: driver.path_style(),
-            skip_verify: driver.skip_verify,
+            skip_verify,
+        }),
+        DriverName::Gcs => {
+            Backend::Gcs(Gcs { bucket, key_file: driver.keyfile.clone(), endpoint, prefix, skip_verify })
+        }
+        DriverName::Azure => Backend::Azure(Azure {
+            account: driver.account_name.clone().unwrap_or_default(),
+            key: driver.account_key.as_ref().map(|key| key.expose().to_owned()),
+            container: driver.container.clone().unwrap_or_default(),
+            endpoint,
+            prefix,
+            skip_verify,
         }),
     }
 }

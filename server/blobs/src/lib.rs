@@ -1,4 +1,4 @@
-//! Blob storage: the port `Blobs` over `object_store`, one behaviour for local disk and S3.
+//! Blob storage: the ports `Blobs` and `Inventory` over `object_store`, one behaviour for local disk, S3, GCS and Azure Blob.
 //!
 //! A segment is written once, under `<store id>/<two hex digits>/<key>`; it is durable when the write returns: local
 //! files and their directories are fsynced, clouds answer for it. This crate knows no digest-to-key mapping and no
@@ -22,7 +22,7 @@ use zot_domain::ports::blobs::{Blobs, ByteStream, Piece, SegmentKey, Written};
 use zot_domain::ports::inventory::Inventory as _;
 use zot_domain::{Error, Result};
 
-pub use backend::{Backend, OpenError, S3};
+pub use backend::{Azure, Backend, Gcs, OpenError, S3};
 
 /// One store's blobs in one backend.
 #[derive(Clone)]

@@ -8,7 +8,6 @@ const SUPPLY_CHAIN: &str = "not in this version: signing, SBOMs and attestations
 const TRACING: &str = "not in this version: traces come in a later one; remove the key and use the logs and metrics";
 const GC: &str =
     "not in this version: garbage collection comes in a later one; remove the key or set `storage.gc: false`";
-const CLOUD: &str = "not in this version: GCS and Azure storage come in a later one; use `s3` or local disk";
 const HTPASSWD: &str = "password files are not supported; remove the key and use access keys";
 const LDAP: &str = "LDAP is not supported; remove the key and use access keys (a later version takes an OIDC provider, \
      which can stand in front of the directory)";
@@ -20,8 +19,6 @@ pub(crate) enum When {
     Always,
     /// All but this one, which says what is so anyway.
     Unless(bool),
-    /// Only these.
-    Is(&'static [&'static str]),
 }
 
 /// One refused key.
@@ -87,11 +84,6 @@ pub(crate) const REFUSALS: &[Refusal] = &[
     refusal("storage.gc", When::Unless(false), GC),
     refusal("storage.gcDelay", When::Always, GC),
     refusal("storage.gcInterval", When::Always, GC),
-    refusal("storage.storageDriver.accountkey", When::Always, CLOUD),
-    refusal("storage.storageDriver.accountname", When::Always, CLOUD),
-    refusal("storage.storageDriver.container", When::Always, CLOUD),
-    refusal("storage.storageDriver.keyfile", When::Always, CLOUD),
-    refusal("storage.storageDriver.name", When::Is(&["gcs", "azure"]), CLOUD),
     refusal("storage.subPaths", When::Always, "one store has one storage; remove the section and run a second store"),
 ];
 
@@ -112,7 +104,6 @@ pub(crate) fn verdict(path: &str, value: &Value) -> Verdict {
         // a key without a value is not given
         _ if value.is_null() => Verdict::Accepted,
         When::Unless(accepted) if says(value, accepted) => Verdict::Accepted,
-        When::Is(values) if !value.as_str().is_some_and(|value| values.contains(&value)) => Verdict::None,
         _ => Verdict::Refused(refusal.message),
     }
 }
