@@ -4,6 +4,7 @@
 mod clients;
 mod conformance;
 mod crash;
+mod identity;
 mod refusals;
 mod replicas;
 mod s3;
