@@ -25,6 +25,8 @@ pub(crate) struct Opened {
     pub store: Store,
     pub blobs: BlobStore,
     pub store_id: String,
+    /// What will not work on this storage.
+    pub warnings: Vec<String>,
     /// Held while the server runs: SQLite allows one server on a directory.
     _lock: Option<File>,
 }
@@ -41,11 +43,17 @@ pub(crate) async fn open(settings: &Settings) -> Result<Opened, Error> {
     store.migrate().await?;
     let info = store.info().await?;
     let blobs = BlobStore::open(&backend(settings), &info.store_id)?;
+    let preflight = blobs.preflight().await?;
     let unreachable = |error| {
         let hint = "check storage.storageDriver: endpoint, bucket and keys, and that the bucket exists";
         Error::Store(format!("{}; {hint}", Error::from(error)))
     };
-    if blobs.marker().await.map_err(unreachable)?.is_none() && store.has_segments().await? {
+    let known = match blobs.marker().await {
+        // who may not list is not told either that something is absent; that reading is allowed was seen
+        Err(_) if !preflight.may_list => None,
+        found => found.map_err(unreachable)?,
+    };
+    if known.is_none() && store.has_segments().await? {
         return Err(Error::Refused(format!(
             "the database names blobs, but the blob storage does not belong to this store (no {}/marker): is the volume \
              mounted, is it the right bucket?",
@@ -56,7 +64,7 @@ pub(crate) async fn open(settings: &Settings) -> Result<Opened, Error> {
     if marked != info.incarnation {
         tracing::warn!(found = marked, ours = info.incarnation, "the blobs belong to another life of this database");
     }
-    Ok(Opened { store, blobs, store_id: info.store_id, _lock: lock })
+    Ok(Opened { store, blobs, store_id: info.store_id, warnings: preflight.warnings, _lock: lock })
 }
 
 /// Opens the database alone.
@@ -137,7 +145,8 @@ pub(crate) async fn doors(settings: &Settings, opened: &Opened, version: &'stati
     })));
     let buckets = Buckets::new(Arc::new(opened.store.clone()), Arc::new(opened.blobs.clone()), policy);
     let s3 = settings.extensions.s3api.enabled.then(|| s3_door(settings, buckets.clone(), Arc::clone(&authenticator)));
-    let mut app = App::new(artifacts, authenticator, Arc::clone(&metrics), options(settings)?, Version(version));
+    let mut app =
+        App::new(artifacts, authenticator, Arc::clone(&metrics), options(settings, opened)?, Version(version));
     if let Some(door) = &s3 {
         app = app.with_objects(buckets.clone());
         let prefix = &settings.extensions.s3api.base_path;
@@ -191,7 +200,7 @@ fn s3_door(settings: &Settings, buckets: Buckets, authenticator: Arc<Authenticat
     Door::new(buckets, keys, identify, options)
 }
 
-fn options(settings: &Settings) -> Result<Options, Error> {
+fn options(settings: &Settings, opened: &Opened) -> Result<Options, Error> {
     let metrics = &settings.extensions.metrics;
     let health = metrics.health.enabled.then(|| HealthPaths {
         health: metrics.health.health_path.clone(),
@@ -209,7 +218,7 @@ fn options(settings: &Settings) -> Result<Options, Error> {
         request_timeout: limits.request_timeout.map(|span| span.0),
         max_body: limits.max_request_body_size.map(|size| size.0),
         tls: settings.http.tls.is_some(),
-        warnings: warnings(settings),
+        warnings: [warnings(settings), opened.warnings.clone()].concat(),
     })
 }
 

@@ -10,6 +10,8 @@ mod inventory;
 mod marker;
 #[path = "it/place.rs"]
 mod place;
+#[path = "it/preflight.rs"]
+mod preflight;
 #[path = "it/segments.rs"]
 mod segments;
 #[path = "it/unfinished.rs"]

@@ -5,6 +5,7 @@ mod clients;
 mod conformance;
 mod crash;
 mod identity;
+mod preflight;
 mod refusals;
 mod replicas;
 mod s3;
