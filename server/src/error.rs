@@ -11,6 +11,8 @@ pub(crate) enum Error {
     Database(#[from] zot_store::OpenError),
     #[error(transparent)]
     Storage(#[from] zot_blobs::OpenError),
+    #[error(transparent)]
+    Preflight(#[from] zot_blobs::PreflightError),
     #[error("{0}")]
     Store(String),
     #[error("{path}: {source}")]

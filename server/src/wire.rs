@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, Method};
-use zot_blobs::{Backend, BlobStore, S3};
+use zot_blobs::{Azure, Backend, BlobStore, Gcs, S3};
 use zot_domain::fsck::Fsck;
 use zot_domain::gc::{Collector, Rules, owned};
 use zot_domain::policy::Policy;
@@ -17,7 +17,7 @@ use zot_http::metrics::{Metrics, Sample};
 use zot_http::{App, Cors, HealthPaths, Mounted, Options, Version};
 use zot_s3::sigv4::{Access, Keys, Secret as SigningSecret};
 use zot_s3::{Door, Identify};
-use zot_settings::{Secret, Settings};
+use zot_settings::{DriverName, Secret, Settings};
 use zot_store::{Dialect, Store};
 
 use crate::admin;
@@ -28,6 +28,8 @@ pub(crate) struct Opened {
     pub store: Store,
     pub blobs: BlobStore,
     pub store_id: String,
+    /// What will not work on this storage.
+    pub warnings: Vec<String>,
     /// Held while the server runs: SQLite allows one server on a directory.
     _lock: Option<File>,
 }
@@ -44,11 +46,17 @@ pub(crate) async fn open(settings: &Settings) -> Result<Opened, Error> {
     store.migrate().await?;
     let info = store.info().await?;
     let blobs = BlobStore::open(&backend(settings), &info.store_id)?;
+    let preflight = blobs.preflight().await?;
     let unreachable = |error| {
         let hint = "check storage.storageDriver: endpoint, bucket and keys, and that the bucket exists";
         Error::Store(format!("{}; {hint}", Error::from(error)))
     };
-    if blobs.marker().await.map_err(unreachable)?.is_none() && store.has_segments().await? {
+    let known = match blobs.marker().await {
+        // who may not list is not told either that something is absent; that reading is allowed was seen
+        Err(_) if !preflight.may_list => None,
+        found => found.map_err(unreachable)?,
+    };
+    if known.is_none() && store.has_segments().await? {
         return Err(Error::Refused(format!(
             "the database names blobs, but the blob storage does not belong to this store (no {}/marker): is the volume \
              mounted, is it the right bucket?",
@@ -59,7 +67,7 @@ pub(crate) async fn open(settings: &Settings) -> Result<Opened, Error> {
     if let Err(zot_domain::Error::Denied(why)) = owned(&store, &blobs).await {
         tracing::warn!("{why}; until then nothing is deleted from blob storage");
     }
-    Ok(Opened { store, blobs, store_id: info.store_id, _lock: lock })
+    Ok(Opened { store, blobs, store_id: info.store_id, warnings: preflight.warnings, _lock: lock })
 }
 
 /// What an upload that is under way may take, before the sweep takes its bytes for forgotten ones.
@@ -85,7 +93,7 @@ pub(crate) async fn open_beside(settings: &Settings) -> Result<Opened, Error> {
     let never = || Error::Refused("no server ran on this database yet; start one with `serve`".to_owned());
     let info = store.known_info().await?.ok_or_else(never)?;
     let blobs = BlobStore::open(&backend(settings), &info.store_id)?;
-    Ok(Opened { store, blobs, store_id: info.store_id, _lock: None })
+    Ok(Opened { store, blobs, store_id: info.store_id, warnings: Vec::new(), _lock: None })
 }
 
 /// Opens the database alone.
@@ -110,16 +118,32 @@ fn lock(settings: &Settings) -> Result<File, Error> {
 }
 
 pub(crate) fn backend(settings: &Settings) -> Backend {
-    match &settings.storage.storage_driver {
-        None => Backend::Local(settings.storage.root_directory.join("blobs")),
-        Some(driver) => Backend::S3(S3 {
-            bucket: driver.bucket.clone(),
-            region: driver.region.clone(),
-            endpoint: driver.endpoint_url(),
+    let Some(driver) = &settings.storage.storage_driver else {
+        return Backend::Local(settings.storage.root_directory.join("blobs"));
+    };
+    let (endpoint, prefix, skip_verify) = (driver.endpoint_url(), driver.root_directory.clone(), driver.skip_verify);
+    // settings without the name of a bucket or container are refused when they are loaded
+    let bucket = driver.bucket.clone().unwrap_or_default();
+    match driver.name {
+        DriverName::S3 => Backend::S3(S3 {
+            bucket,
+            region: driver.effective_region().to_owned(),
+            endpoint,
             keys: driver.access_key.clone().zip(driver.secret_key.as_ref().map(|secret| secret.expose().to_owned())),
-            prefix: driver.root_directory.clone(),
+            prefix,
             path_style: driver.path_style(),
-            skip_verify: driver.skip_verify,
+            skip_verify,
+        }),
+        DriverName::Gcs => {
+            Backend::Gcs(Gcs { bucket, key_file: driver.keyfile.clone(), endpoint, prefix, skip_verify })
+        }
+        DriverName::Azure => Backend::Azure(Azure {
+            account: driver.account_name.clone().unwrap_or_default(),
+            key: driver.account_key.as_ref().map(|key| key.expose().to_owned()),
+            container: driver.container.clone().unwrap_or_default(),
+            endpoint,
+            prefix,
+            skip_verify,
         }),
     }
 }
@@ -150,7 +174,8 @@ pub(crate) async fn doors(settings: &Settings, opened: &Opened, version: &'stati
     })));
     let buckets = Buckets::new(Arc::new(opened.store.clone()), Arc::new(opened.blobs.clone()), policy);
     let s3 = settings.extensions.s3api.enabled.then(|| s3_door(settings, buckets.clone(), Arc::clone(&authenticator)));
-    let mut app = App::new(artifacts, authenticator, Arc::clone(&metrics), options(settings)?, Version(version));
+    let mut app =
+        App::new(artifacts, authenticator, Arc::clone(&metrics), options(settings, opened)?, Version(version));
     if let Some(door) = &s3 {
         app = app.with_objects(buckets.clone());
         let prefix = &settings.extensions.s3api.base_path;
@@ -204,7 +229,7 @@ fn s3_door(settings: &Settings, buckets: Buckets, authenticator: Arc<Authenticat
     Door::new(buckets, keys, identify, options)
 }
 
-fn options(settings: &Settings) -> Result<Options, Error> {
+fn options(settings: &Settings, opened: &Opened) -> Result<Options, Error> {
     let metrics = &settings.extensions.metrics;
     let health = metrics.health.enabled.then(|| HealthPaths {
         health: metrics.health.health_path.clone(),
@@ -222,7 +247,7 @@ fn options(settings: &Settings) -> Result<Options, Error> {
         request_timeout: limits.request_timeout.map(|span| span.0),
         max_body: limits.max_request_body_size.map(|size| size.0),
         tls: settings.http.tls.is_some(),
-        warnings: warnings(settings),
+        warnings: [warnings(settings), opened.warnings.clone()].concat(),
     })
 }
 

@@ -9,26 +9,42 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::s3::Bucket;
+use crate::{azure, gcs};
 
-/// The two combinations that are supported in full.
+/// What is combined. The first two are supported in full and meet every test; the others show that blobs can be there too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
     /// SQLite and local disk: one replica, nothing else to run.
     SqliteDisk,
     /// Postgres and an S3 bucket: any number of replicas.
     PostgresS3,
+    /// SQLite and a bucket of GCS: one replica.
+    SqliteGcs,
+    /// SQLite and a container of Azure Blob Storage: one replica.
+    SqliteAzure,
 }
 
 impl Backend {
     /// Makes an empty database and an empty place for blobs.
     pub async fn fresh(self) -> Storage {
         let dir = tempfile::Builder::new().prefix("zot-test-").tempdir().expect("a temporary folder");
-        let (database, bucket) = match self {
-            Self::SqliteDisk => (None, None),
-            Self::PostgresS3 => (Some(create_database().await), Some(Bucket::create().await)),
+        let (database, place) = match self {
+            Self::SqliteDisk => (None, Place::Disk),
+            Self::PostgresS3 => (Some(create_database().await), Place::S3(Bucket::create().await)),
+            Self::SqliteGcs => (None, Place::Gcs(gcs::Bucket::create().await)),
+            Self::SqliteAzure => (None, Place::Azure(azure::Container::create().await)),
         };
-        Storage { dir: Arc::new(dir), database, bucket }
+        Storage { dir: Arc::new(dir), database, place }
     }
+}
+
+/// Where blobs are.
+#[derive(Clone)]
+enum Place {
+    Disk,
+    S3(Bucket),
+    Gcs(gcs::Bucket),
+    Azure(azure::Container),
 }
 
 /// A database and a place for blobs. Clones are the same store: a second replica, or one after a restart.
@@ -36,13 +52,31 @@ impl Backend {
 pub struct Storage {
     dir: Arc<TempDir>,
     database: Option<String>,
-    bucket: Option<Bucket>,
+    place: Place,
 }
 
 impl Storage {
-    /// The bucket of the blobs, if they are in one.
+    /// The S3 bucket of the blobs, if they are in one.
     pub fn bucket(&self) -> Option<&Bucket> {
-        self.bucket.as_ref()
+        match &self.place {
+            Place::S3(bucket) => Some(bucket),
+            _ => None,
+        }
+    }
+
+    /// The key `storage.storageDriver` of its servers, where the blobs are in a cloud.
+    pub fn driver(&self) -> Option<Value> {
+        self.place.driver()
+    }
+
+    /// The first keys of the blobs, where they are in a cloud.
+    pub async fn keys(&self) -> Vec<String> {
+        match &self.place {
+            Place::Disk => panic!("files on a disk have no keys"),
+            Place::S3(bucket) => bucket.keys().await,
+            Place::Gcs(bucket) => bucket.keys().await,
+            Place::Azure(container) => container.keys().await,
+        }
     }
 
     /// URL of the Postgres database, if it is one.
@@ -62,8 +96,19 @@ impl Storage {
         if let Some(url) = &self.database {
             settings["database"]["url"] = json!(url);
         }
-        if let Some(bucket) = &self.bucket {
-            settings["storage"]["storageDriver"] = json!({
+        if let Some(driver) = self.place.driver() {
+            settings["storage"]["storageDriver"] = driver;
+        }
+        settings
+    }
+}
+
+impl Place {
+    /// The key `storage.storageDriver`.
+    fn driver(&self) -> Option<Value> {
+        match self {
+            Self::Disk => None,
+            Self::S3(bucket) => Some(json!({
                 "name": "s3",
                 "bucket": bucket.name(),
                 "region": "us-east-1",
@@ -71,9 +116,16 @@ impl Storage {
                 "accesskey": bucket.access_key(),
                 "secretkey": bucket.secret_key(),
                 "forcepathstyle": true,
-            });
+            })),
+            Self::Gcs(bucket) => Some(json!({ "name": "gcs", "bucket": bucket.name(), "endpoint": bucket.endpoint() })),
+            Self::Azure(container) => Some(json!({
+                "name": "azure",
+                "accountname": container.account(),
+                "accountkey": container.key(),
+                "container": container.name(),
+                "endpoint": container.endpoint(),
+            })),
         }
-        settings
     }
 }
 

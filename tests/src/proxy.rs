@@ -35,14 +35,23 @@ struct Rotation {
     upstreams: Vec<SocketAddr>,
     /// Requests passed on so far.
     passed: usize,
+    refuses: Refuses,
 }
+
+/// Which requests are not passed on but refused, as a server refuses who may not do that.
+type Refuses = fn(&Request<Incoming>) -> bool;
 
 impl Proxy {
     /// Listens on a free port of loopback and passes requests on to these.
     pub async fn start(upstreams: Vec<SocketAddr>) -> Self {
+        Self::refusing(upstreams, |_| false).await
+    }
+
+    /// The same, but answers some requests with 403, in the words of S3.
+    pub async fn refusing(upstreams: Vec<SocketAddr>, refuses: Refuses) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("the listener's address");
-        let rotation = Arc::new(Mutex::new(Rotation { upstreams, passed: 0 }));
+        let rotation = Arc::new(Mutex::new(Rotation { upstreams, passed: 0, refuses }));
         let accepting = tokio::spawn(accept(listener, Arc::clone(&rotation)));
         Self { address, rotation, accepting }
     }
@@ -95,8 +104,16 @@ async fn accept(listener: TcpListener, rotation: Arc<Mutex<Rotation>>) {
 
 async fn connection(stream: TcpStream, client: Upstream, rotation: Arc<Mutex<Rotation>>) {
     let service = service_fn(move |request| {
-        let (client, upstream) = (client.clone(), next(&rotation));
-        async move { Ok::<_, Infallible>(pass_on(&client, upstream, request).await) }
+        let refuses = rotation.lock().expect("no panic while the lock is held").refuses;
+        let is_refused = refuses(&request);
+        let (client, upstream) = (client.clone(), if is_refused { None } else { next(&rotation) });
+        async move {
+            Ok::<_, Infallible>(if is_refused {
+                refused(request).await
+            } else {
+                pass_on(&client, upstream, request).await
+            })
+        }
     });
     // an error is a client that went away
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
@@ -144,9 +161,20 @@ fn pump(mut body: Incoming) -> Passed {
     Either::Left(channel)
 }
 
+/// Reads the body away first, so that the client is there to see the answer.
+async fn refused(request: Request<Incoming>) -> Response<Body> {
+    // an error is a client that went away
+    let _ = request.into_body().collect().await;
+    let denied = "<Error><Code>AccessDenied</Code><Message>Access Denied.</Message></Error>";
+    answer(StatusCode::FORBIDDEN, denied.to_owned())
+}
+
 fn failed(why: &str) -> Response<Body> {
-    let body = Full::new(Bytes::from(format!("test proxy: {why}\n"))).map_err(|never| match never {}).boxed();
-    let mut response = Response::new(body);
-    *response.status_mut() = StatusCode::BAD_GATEWAY;
+    answer(StatusCode::BAD_GATEWAY, format!("test proxy: {why}\n"))
+}
+
+fn answer(status: StatusCode, text: String) -> Response<Body> {
+    let mut response = Response::new(Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed());
+    *response.status_mut() = status;
     response
 }

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use reqwest::{Method, Response};
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -75,37 +76,87 @@ impl Bucket {
         assert_eq!(response.status(), 204, "deleting {key}");
     }
 
-    /// `path` needs no escapes.
-    async fn send(&self, method: Method, path: &str, query: &str, body: Vec<u8>) -> Response {
-        let url = format!("{}/{}{path}?{query}", self.endpoint, self.name);
-        let host = self.endpoint.split_once("://").expect("ZOT_TEST_S3_ENDPOINT is a URL").1;
-        let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
-        let request = reqwest::Client::new()
-            .request(method.clone(), url)
-            .header("x-amz-date", &time)
-            .header("x-amz-content-sha256", "UNSIGNED-PAYLOAD")
-            .header("authorization", self.authorization(&method, path, query, host, &time))
-            .body(body);
-        request.send().await.expect("the S3 server answers")
+    /// Temporary keys that may do these actions alone, in this bucket.
+    pub async fn keys_that_may(&self, actions: &[&str]) -> TemporaryKeys {
+        let bucket = format!("arn:aws:s3:::{}", self.name);
+        let policy = json!({ "Version": "2012-10-17", "Statement": [
+            { "Effect": "Allow", "Action": actions, "Resource": [&bucket, format!("{bucket}/*")] }
+        ] });
+        let form = [("Action", "AssumeRole"), ("Version", "2011-06-15"), ("Policy", &policy.to_string())];
+        let form = reqwest::Url::parse_with_params("http://form", form).expect("a form").query().map(str::to_owned);
+        let body = form.expect("a query");
+        let request = self.signed(Method::POST, "/", "", &Signed { service: "sts", body: Some(&body) });
+        let response = request.header("content-type", "application/x-www-form-urlencoded").body(body).send().await;
+        let text = response.expect("the S3 server answers").text().await.expect("keys");
+        let field = |tag: &str| {
+            let value = text.split_once(&format!("<{tag}>")).and_then(|(_, rest)| rest.split_once('<'));
+            value.unwrap_or_else(|| panic!("no {tag} in {text}")).0.to_owned()
+        };
+        TemporaryKeys {
+            access_key: field("AccessKeyId"),
+            secret_key: field("SecretAccessKey"),
+            session_token: field("SessionToken"),
+        }
     }
 
-    fn authorization(&self, method: &Method, path: &str, query: &str, host: &str, time: &str) -> String {
+    /// `path` needs no escapes.
+    async fn send(&self, method: Method, path: &str, query: &str, body: Vec<u8>) -> Response {
+        let path = format!("/{}{path}", self.name);
+        let request = self.signed(method, &path, query, &Signed { service: "s3", body: None });
+        request.body(body).send().await.expect("the S3 server answers")
+    }
+
+    fn signed(&self, method: Method, path: &str, query: &str, signed: &Signed<'_>) -> RequestBuilder {
+        let host = self.endpoint.split_once("://").expect("ZOT_TEST_S3_ENDPOINT is a URL").1;
+        let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+        let payload = signed.payload();
         let headers = "host;x-amz-content-sha256;x-amz-date";
         let canonical = format!(
-            "{method}\n/{}{path}\n{query}\nhost:{host}\nx-amz-content-sha256:UNSIGNED-PAYLOAD\nx-amz-date:{time}\n\n{headers}\n\
-             UNSIGNED-PAYLOAD",
-            self.name
+            "{method}\n{path}\n{query}\nhost:{host}\nx-amz-content-sha256:{payload}\nx-amz-date:{time}\n\n{headers}\n\
+             {payload}"
         );
+        let authorization = self.authorization(signed.service, &canonical, headers, &time);
+        reqwest::Client::new()
+            .request(method, format!("{}{path}?{query}", self.endpoint))
+            .header("x-amz-date", time)
+            .header("x-amz-content-sha256", payload)
+            .header("authorization", authorization)
+    }
+
+    fn authorization(&self, service: &str, canonical: &str, headers: &str, time: &str) -> String {
         let date = &time[..8];
-        let scope = format!("{date}/{REGION}/s3/aws4_request");
+        let scope = format!("{date}/{REGION}/{service}/aws4_request");
         let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hex::encode(Sha256::digest(canonical)));
         let mut key = format!("AWS4{}", self.secret_key).into_bytes();
-        for part in [date, REGION, "s3", "aws4_request", &to_sign] {
+        for part in [date, REGION, service, "aws4_request", &to_sign] {
             key = hmac(&key, part);
         }
         let mut value = format!("AWS4-HMAC-SHA256 Credential={}/{scope}", self.access_key);
         write!(value, ", SignedHeaders={headers}, Signature={}", hex::encode(key)).expect("writing to a string");
         value
+    }
+}
+
+/// Keys that end by themselves.
+pub struct TemporaryKeys {
+    /// Access key.
+    pub access_key: String,
+    /// Secret key.
+    pub secret_key: String,
+    /// What must come with each request.
+    pub session_token: String,
+}
+
+/// What is signed beside the request line.
+struct Signed<'a> {
+    service: &'a str,
+    /// None: a body that is not signed.
+    body: Option<&'a str>,
+}
+
+impl Signed<'_> {
+    fn payload(&self) -> String {
+        self.body.map_or_else(|| "UNSIGNED-PAYLOAD".to_owned(), |body| hex::encode(Sha256::digest(body)))
     }
 }
 

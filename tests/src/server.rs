@@ -31,6 +31,7 @@ const POLL: std::time::Duration = std::time::Duration::from_millis(25);
 pub struct Setup {
     storage: Storage,
     settings: Value,
+    env: Vec<(String, String)>,
 }
 
 impl Setup {
@@ -41,7 +42,7 @@ impl Setup {
             "extensions": { "s3api": { "port": 0 } }, // no port of its own: tests run beside each other
             "log": { "level": "info" },
         });
-        Self { storage: storage.clone(), settings }
+        Self { storage: storage.clone(), settings, env: Vec::new() }
     }
 
     /// Turns access control on; [`ADMIN`] and [`READER`] are the only keys.
@@ -61,6 +62,13 @@ impl Setup {
     pub fn set(mut self, key: &str, value: impl Into<Value>) -> Self {
         let entry = key.split('.').fold(&mut self.settings, |settings, part| &mut settings[part]);
         *entry = value.into();
+        self
+    }
+
+    /// Sets a variable of the server's environment, which is else nearly empty.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.env.push((name.to_owned(), value.into()));
         self
     }
 
@@ -138,6 +146,7 @@ impl Setup {
             .env("RUST_BACKTRACE", "1")
             .envs([("ZOT_ADMIN_ACCESS_KEY", ADMIN.id), ("ZOT_ADMIN_SECRET_KEY", ADMIN.secret)])
             .envs([("ZOT_READER_ACCESS_KEY", READER.id), ("ZOT_READER_SECRET_KEY", READER.secret)])
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command
     }

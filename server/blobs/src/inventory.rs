@@ -36,10 +36,10 @@ impl Inventory for BlobStore {
             Some(shard) => Path::from_iter([self.store_id.as_str(), &format!("{shard:02x}")]),
             None => Path::from(self.store_id.as_str()),
         };
-        let marker = self.marker_path();
+        let store = self.clone();
         let listed: BoxStream<'static, _> = self.objects.list(Some(&prefix));
         let listed = listed.map_err(Error::storage).try_filter_map(move |found| {
-            let stored = (found.location != marker).then(|| stored(&found));
+            let stored = (found.location != store.marker_path()).then(|| store.stored(&found));
             async move { Ok(stored) }
         });
         Box::pin(listed)
@@ -76,14 +76,17 @@ impl Inventory for BlobStore {
     }
 }
 
-/// A segment's path ends in its shard and its key; anything else is not ours.
-fn stored(found: &ObjectMeta) -> Stored {
-    let name = found.location.filename().unwrap_or_default();
-    let key = name.parse::<SegmentKey>().ok().filter(|key| {
-        let parts: Vec<_> = found.location.parts().collect();
-        parts.len() >= 2 && parts[parts.len() - 2].as_ref() == key.shard() && key.to_string() == name
-    });
-    Stored { path: found.location.to_string(), key, size: found.size, modified: found.last_modified.timestamp_micros() }
+impl BlobStore {
+    /// What is not at the path that its key would have is not ours.
+    fn stored(&self, found: &ObjectMeta) -> Stored {
+        let key = found.location.filename().and_then(|name| name.parse().ok());
+        Stored {
+            path: found.location.to_string(),
+            key: key.filter(|key| self.path(key) == found.location),
+            size: found.size,
+            modified: found.last_modified.timestamp_micros(),
+        }
+    }
 }
 
 /// Files as `object_store` names them while they are written: `<key>#<number>`. It hides them in its lists.

@@ -1,4 +1,4 @@
-//! Blob storage: the port `Blobs` over `object_store`, one behaviour for local disk and S3.
+//! Blob storage: the ports `Blobs` and `Inventory` over `object_store`, one behaviour for local disk, S3, GCS and Azure Blob.
 //!
 //! A segment is written once, under `<store id>/<two hex digits>/<key>`; it is durable when the write returns: local
 //! files and their directories are fsynced, clouds answer for it. This crate knows no digest-to-key mapping and no
@@ -7,6 +7,7 @@
 mod backend;
 mod hashing;
 mod inventory;
+mod preflight;
 mod read;
 mod write;
 
@@ -22,12 +23,15 @@ use zot_domain::ports::blobs::{Blobs, ByteStream, Piece, SegmentKey, Written};
 use zot_domain::ports::inventory::Inventory as _;
 use zot_domain::{Error, Result};
 
-pub use backend::{Backend, OpenError, S3};
+pub use backend::{Azure, Backend, Gcs, OpenError, S3};
+pub use preflight::{Preflight, PreflightError, Step};
 
 /// One store's blobs in one backend.
 #[derive(Clone)]
 pub struct BlobStore {
     objects: Arc<dyn ObjectStore>,
+    /// What `objects` was opened from, for messages.
+    backend: Arc<Backend>,
     store_id: String,
     tuning: Tuning,
 }
@@ -50,7 +54,7 @@ impl BlobStore {
     /// [`OpenError`] with what to do.
     pub fn open(backend: &Backend, store_id: &str) -> Result<Self, OpenError> {
         let (objects, tuning) = backend.open()?;
-        Ok(Self { objects, store_id: store_id.to_owned(), tuning })
+        Ok(Self { objects, backend: Arc::new(backend.clone()), store_id: store_id.to_owned(), tuning })
     }
 
     fn path(&self, key: &SegmentKey) -> Path {

@@ -60,7 +60,7 @@ pub fn json_schema() -> Value {
     schema
 }
 
-/// All keys by path, each once, or twice when only some of its values are refused.
+/// All keys by path, each once.
 pub fn known_keys() -> Vec<KeyDoc> {
     let mut keys = Vec::new();
     collect(&SCHEMA, "", &mut keys);
@@ -71,7 +71,6 @@ pub fn known_keys() -> Vec<KeyDoc> {
         description: match refusal.when {
             When::Always => "refused".to_owned(),
             When::Unless(accepted) => format!("only `{accepted}` is accepted"),
-            When::Is(values) => format!("refused as `{}`", values.join("`, `")),
         },
     }));
     keys.sort_by(|a, b| a.path.cmp(&b.path));

@@ -7,6 +7,7 @@
 
 mod alias;
 mod check;
+mod driver;
 mod environment;
 mod expand;
 mod file;
@@ -70,7 +71,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     environment::add_fallbacks(&sources.env, &mut layers);
     let tree = layer::overlay(&layers);
     let located = |(path, fault)| layer::problem(&layers, path, fault);
-    none_of(check::missing(&tree).into_iter().map(located).collect())?;
+    none_of(check::missing(&tree).into_iter().chain(driver::faults(&tree)).map(located).collect())?;
     let settings = decode(tree).map_err(|wrong| ConfigError::Invalid(vec![located(wrong)]))?;
     none_of(validate::faults(&settings).into_iter().map(located).collect())?;
 

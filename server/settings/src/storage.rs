@@ -44,50 +44,64 @@ impl Default for Storage {
     }
 }
 
-/// `storage.storageDriver`: an object store for blobs.
+/// `storage.storageDriver`: an object store for blobs. Which keys go with which of them: `load/driver.rs`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StorageDriver {
-    /// Kind of object store: `s3`, which is Amazon S3 or a server compatible with it.
+    /// Kind of object store: `s3`, which is Amazon S3 or a server compatible with it, `gcs` or `azure`.
     pub name: DriverName,
-    /// Region of the bucket. Falls back to `AWS_REGION`.
-    #[serde(default = "default_region")]
-    pub region: String,
-    /// Bucket, which must exist. Falls back to `S3_BUCKET`.
-    pub bucket: String,
-    /// Server to use instead of AWS, a URL or `host:port`.
+    /// `s3`: region of the bucket. Falls back to `AWS_REGION`.
+    #[schemars(extend("x-default" = "`us-east-1`"))]
+    pub region: Option<String>,
+    /// `s3` and `gcs`: bucket, which must exist. Falls back to `S3_BUCKET` or `GCS_BUCKET`.
+    pub bucket: Option<String>,
+    /// Server to use instead of the cloud's own, a URL or `host:port`. For `azure` the URL of the account's blob service,
+    /// such as `https://NAME.blob.core.usgovcloudapi.net`.
     pub endpoint: Option<String>,
-    /// Access key ID. Falls back to `AWS_ACCESS_KEY_ID`; without keys the credentials of the pod or machine are used.
+    /// `s3`: access key ID. Falls back to `AWS_ACCESS_KEY_ID`; without keys the credentials of the pod or machine are used.
     #[serde(rename = "accesskey")]
     pub access_key: Option<String>,
-    /// Secret access key. Falls back to `AWS_SECRET_ACCESS_KEY`.
+    /// `s3`: secret access key. Falls back to `AWS_SECRET_ACCESS_KEY`.
     #[serde(rename = "secretkey")]
     pub secret_key: Option<Secret>,
+    /// `gcs`: JSON file with a service account's key. Falls back to `GOOGLE_APPLICATION_CREDENTIALS`; without one the
+    /// credentials of the user, pod or machine are used, and none at all with an `endpoint` of plain HTTP.
+    pub keyfile: Option<PathBuf>,
+    /// `azure`: storage account. Falls back to `AZURE_STORAGE_ACCOUNT_NAME`.
+    #[serde(rename = "accountname")]
+    pub account_name: Option<String>,
+    /// `azure`: a key of the account. Falls back to `AZURE_STORAGE_ACCOUNT_KEY`; without one the credentials of the pod or
+    /// machine are used, or a service principal's.
+    #[serde(rename = "accountkey")]
+    pub account_key: Option<Secret>,
+    /// `azure`: container, which must exist. Falls back to `AZURE_STORAGE_CONTAINER`.
+    pub container: Option<String>,
     /// Speak HTTPS to an endpoint given without a scheme; false means plain HTTP.
     #[schemars(extend("x-default" = "`true`"))]
     pub secure: Option<bool>,
     /// Accept any certificate of the endpoint. For tests only: it gives up what TLS protects.
     #[serde(rename = "skipverify", default)]
     pub skip_verify: bool,
-    /// Prefix of all keys in the bucket, so that several stores can share one.
+    /// Prefix of all keys in the bucket or container, so that several stores can share one.
     #[serde(rename = "rootdirectory")]
     pub root_directory: Option<String>,
-    /// Address the bucket in the path (`host/bucket`) instead of the host name.
+    /// `s3`: address the bucket in the path (`host/bucket`) instead of the host name.
     #[serde(rename = "forcepathstyle")]
     #[schemars(extend("x-default" = "`true` when `endpoint` is set, else `false`"))]
     pub force_path_style: Option<bool>,
 }
 
-fn default_region() -> String {
-    "us-east-1".to_owned()
-}
-
 impl StorageDriver {
-    /// The endpoint as a URL, its scheme completed from `secure`; none means AWS itself.
+    /// The region as set, else the one that servers compatible with S3 take for granted.
+    pub fn effective_region(&self) -> &str {
+        self.region.as_deref().unwrap_or("us-east-1")
+    }
+
+    /// The endpoint as a URL, its scheme completed from `secure`; none means the cloud's own.
     pub fn endpoint_url(&self) -> Option<String> {
-        let endpoint = self.endpoint.as_ref()?;
+        let endpoint = self.endpoint.as_ref()?.trim_end_matches('/');
         if endpoint.contains("://") {
-            return Some(endpoint.clone());
+            return Some(endpoint.to_owned());
         }
         let scheme = if self.secure.unwrap_or(true) { "https" } else { "http" };
         Some(format!("{scheme}://{endpoint}"))
@@ -99,10 +113,14 @@ impl StorageDriver {
     }
 }
 
-/// The kinds of object store this version can use.
+/// The kinds of object store there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DriverName {
     /// Amazon S3 or a server compatible with it.
     S3,
+    /// Google Cloud Storage.
+    Gcs,
+    /// Azure Blob Storage.
+    Azure,
 }

@@ -1,12 +1,14 @@
 //! Rules that types cannot hold: ranges, forms, and what must go together. Types and spelling are checked before, in
 //! `load/check.rs`.
 
+mod driver;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
 use url::Url;
 
-use crate::{Cors, Fault, Settings, Storage, StorageDriver};
+use crate::{Cors, Fault, Settings, Storage};
 
 /// The key at fault, and what to do about it.
 type Found = Vec<(&'static str, String)>;
@@ -19,7 +21,7 @@ pub(crate) fn faults(settings: &Settings) -> Vec<(String, Fault)> {
     }
     check_cors(&settings.http.cors, &mut found);
     if let Some(driver) = &settings.storage.storage_driver {
-        check_driver(driver, &mut found);
+        driver::check(driver, &mut found);
     }
     check_gc(&settings.storage, &mut found);
     check_database(settings, &mut found);
@@ -79,31 +81,6 @@ fn check_cors(cors: &Cors, found: &mut Found) {
 /// A token of RFC 9110, which methods and header names are.
 fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
-}
-
-fn check_driver(driver: &StorageDriver, found: &mut Found) {
-    if driver.bucket.contains('/') {
-        let message = "a bucket name has no slash; a prefix goes to `storage.storageDriver.rootdirectory`";
-        found.push(("storage.storageDriver.bucket", message.to_owned()));
-    }
-    if let Some(endpoint) = driver.endpoint_url() {
-        let has_no_path =
-            Url::parse(&endpoint).is_ok_and(|url| matches!(url.path(), "" | "/") && url.query().is_none());
-        if !is_plain_url(&endpoint) || !has_no_path {
-            let message =
-                "expected `host:port` or a URL such as https://minio.example.com:9000, with no path and no user";
-            found.push(("storage.storageDriver.endpoint", message.to_owned()));
-        } else if driver.secure.is_some_and(|secure| secure != endpoint.starts_with("https:")) {
-            let message = "contradicts the scheme of `storage.storageDriver.endpoint`; remove one of the two";
-            found.push(("storage.storageDriver.secure", message.to_owned()));
-        }
-    }
-    let message = || "the access key and the secret key go together; give the other one too, or neither".to_owned();
-    match (&driver.access_key, &driver.secret_key) {
-        (Some(_), None) => found.push(("storage.storageDriver.accesskey", message())),
-        (None, Some(_)) => found.push(("storage.storageDriver.secretkey", message())),
-        _ => {}
-    }
 }
 
 /// The rules that keep garbage collection safe count with these times.

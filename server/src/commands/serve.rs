@@ -30,6 +30,9 @@ pub(crate) async fn run(loaded: Loaded) -> Result<ExitCode, Error> {
     }
     let tls = open_tls(&settings)?;
     let opened = wire::open(&settings).await?;
+    for warning in &opened.warnings {
+        tracing::warn!("{warning}");
+    }
     let doors = wire::doors(&settings, &opened, VERSION).await?;
     let listener = bind(&settings, settings.http.port, "http.port").await?;
     let s3_listener = match &doors.s3 {

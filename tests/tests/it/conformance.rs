@@ -36,6 +36,18 @@ async fn spec_dev_passes_on_postgres_and_s3() {
 }
 
 #[tokio::test]
+async fn spec_1_1_passes_on_sqlite_and_gcs() {
+    let server = Server::open(Backend::SqliteGcs).await;
+    conformance("1.1", server.address(), None).await;
+}
+
+#[tokio::test]
+async fn spec_1_1_passes_on_sqlite_and_azure() {
+    let server = Server::open(Backend::SqliteAzure).await;
+    conformance("1.1", server.address(), None).await;
+}
+
+#[tokio::test]
 async fn spec_1_1_passes_with_access_control() {
     let server = Server::guarded(Backend::SqliteDisk).await;
     conformance("1.1", server.address(), Some(ADMIN)).await;

@@ -6,6 +6,8 @@ mod conformance;
 mod crash;
 mod fsck;
 mod gc;
+mod identity;
+mod preflight;
 mod refusals;
 mod replicas;
 mod s3;

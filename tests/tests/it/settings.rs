@@ -57,9 +57,14 @@ const CHANGED: &[&str] = &[
     "storage.rootDirectory",
     // each test on Postgres and S3 stands on these; what a wrong value does is below
     "storage.storageDriver.accesskey",
+    // each test on Azure stands on these
+    "storage.storageDriver.accountkey",
+    "storage.storageDriver.accountname",
     "storage.storageDriver.bucket",
+    "storage.storageDriver.container",
     "storage.storageDriver.endpoint",
     "storage.storageDriver.forcepathstyle",
+    "storage.storageDriver.keyfile",
     "storage.storageDriver.name",
     "storage.storageDriver.region",
     "storage.storageDriver.rootdirectory",
@@ -313,6 +318,7 @@ async fn what_a_server_stands_on_is_what_it_is_told() {
         ("bucket", "no-such-bucket-at-all"),
         ("endpoint", "http://127.0.0.1:1"),
         ("name", "gcs"),
+        ("accountname", "of-another-driver"),
     ] {
         let why = refusal(driver(key, value)).await;
         assert!(why.contains("storageDriver"), "{key}: {why}");
@@ -329,6 +335,79 @@ async fn what_a_server_stands_on_is_what_it_is_told() {
     assert!(why.contains("storageDriver"), "forcepathstyle: {why}");
     let why = refusal(Setup::on(&storage).set("database.url", "postgres://127.0.0.1:1/none")).await;
     assert!(why.contains("database"), "{why}");
+}
+
+#[tokio::test]
+async fn a_store_on_azure_stands_on_what_it_is_told() {
+    let storage = Backend::SqliteAzure.fresh().await;
+    let driver = |key: &str, value: Value| Setup::on(&storage).set(&format!("storage.storageDriver.{key}"), value);
+    for (key, value) in [
+        ("accountname", "nobody"),
+        ("accountkey", "d3Jvbmc="),
+        ("accountkey", "not Base64"),
+        ("container", "no-such-container"),
+        ("endpoint", "http://127.0.0.1:1/account"),
+        ("bucket", "of-another-driver"),
+    ] {
+        let why = refusal(driver(key, value.into())).await;
+        assert!(why.contains("storageDriver") && !why.contains("d3Jvbmc="), "{key}: {why}");
+    }
+    let below = |setup: Setup| setup.set("storage.storageDriver.rootdirectory", "below/here");
+    let server = below(Setup::on(&storage)).start().await;
+    server.client().push_blob("team/app", vec![7; 100_000]).await;
+    let keys = storage.keys().await;
+    assert!(keys.len() == 2 && keys.iter().all(|key| key.starts_with("below/here/")), "{keys:?}");
+    drop(server);
+    // the same out of the environment, where the file is silent
+    let mut silent = below(Setup::on(&storage));
+    let given = storage.driver().expect("a driver");
+    for (key, variable) in [
+        ("accountname", "AZURE_STORAGE_ACCOUNT_NAME"),
+        ("accountkey", "AZURE_STORAGE_ACCOUNT_KEY"),
+        ("container", "AZURE_STORAGE_CONTAINER"),
+    ] {
+        let value = given[key].as_str().expect("text");
+        silent = silent.set(&format!("storage.storageDriver.{key}"), Value::Null).env(variable, value);
+    }
+    silent.start().await.client().push_blob("team/app", vec![8; 100_000]).await;
+    assert_eq!(storage.keys().await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_store_on_gcs_stands_on_what_it_is_told() {
+    let storage = Backend::SqliteGcs.fresh().await;
+    let driver = |key: &str, value: Value| Setup::on(&storage).set(&format!("storage.storageDriver.{key}"), value);
+    let home = Home::new();
+    let no_key = home.write("no-key.json", r#"{"type": "external_account"}"#).to_string_lossy().into_owned();
+    for (key, value) in [
+        ("bucket", "no-such-bucket-at-all"),
+        ("endpoint", "http://127.0.0.1:1"),
+        ("keyfile", "/nowhere/key.json"),
+        ("keyfile", &no_key),
+        ("region", "of-another-driver"),
+    ] {
+        let why = refusal(driver(key, value.into())).await;
+        assert!(why.contains("storageDriver"), "{key}: {why}");
+    }
+    // a key file of Google's form may name an endpoint, and that no token is wanted there
+    let given = storage.driver().expect("a driver");
+    let key = serde_json::json!({
+        "type": "service_account", "private_key": "", "private_key_id": "", "client_email": "",
+        "gcs_base_url": given["endpoint"], "disable_oauth": true,
+    });
+    let file = home.write("key.json", key.to_string()).to_string_lossy().into_owned();
+    let by_file = driver("endpoint", Value::Null).set("storage.storageDriver.rootdirectory", "below/here");
+    let server = by_file.clone().set("storage.storageDriver.keyfile", file.clone()).start().await;
+    server.client().push_blob("team/app", vec![7; 100_000]).await;
+    let keys = storage.keys().await;
+    assert!(keys.len() == 2 && keys.iter().all(|key| key.starts_with("below/here/")), "{keys:?}");
+    drop(server);
+    // the same out of the environment, where the file is silent, and by zot's other word for it
+    let silent = by_file.set("storage.storageDriver.bucket", Value::Null).set("storage.storageDriver.name", "gcp");
+    let silent = silent.env("GCS_BUCKET", given["bucket"].as_str().expect("text"));
+    let server = silent.env("GOOGLE_APPLICATION_CREDENTIALS", file).start().await;
+    server.client().push_blob("team/app", vec![8; 100_000]).await;
+    assert_eq!(storage.keys().await.len(), 3);
 }
 
 #[tokio::test]

@@ -6,7 +6,6 @@ use serde_json::Value;
 const SUPPLY_CHAIN: &str = "not in this version: signing, SBOMs and attestations come in a later one; remove the key \
      (`cosign` and `oras` can push them as OCI referrers today)";
 const TRACING: &str = "not in this version: traces come in a later one; remove the key and use the logs and metrics";
-const CLOUD: &str = "not in this version: GCS and Azure storage come in a later one; use `s3` or local disk";
 const HTPASSWD: &str = "password files are not supported; remove the key and use access keys";
 const LDAP: &str = "LDAP is not supported; remove the key and use access keys (a later version takes an OIDC provider, \
      which can stand in front of the directory)";
@@ -18,8 +17,6 @@ pub(crate) enum When {
     Always,
     /// All but this one, which says what is so anyway.
     Unless(bool),
-    /// Only these.
-    Is(&'static [&'static str]),
 }
 
 /// One refused key.
@@ -82,11 +79,6 @@ pub(crate) const REFUSALS: &[Refusal] = &[
         When::Unless(true),
         "the store keeps each blob once, which cannot be turned off; remove the key or set it to true",
     ),
-    refusal("storage.storageDriver.accountkey", When::Always, CLOUD),
-    refusal("storage.storageDriver.accountname", When::Always, CLOUD),
-    refusal("storage.storageDriver.container", When::Always, CLOUD),
-    refusal("storage.storageDriver.keyfile", When::Always, CLOUD),
-    refusal("storage.storageDriver.name", When::Is(&["gcs", "azure"]), CLOUD),
     refusal("storage.subPaths", When::Always, "one store has one storage; remove the section and run a second store"),
 ];
 
@@ -107,7 +99,6 @@ pub(crate) fn verdict(path: &str, value: &Value) -> Verdict {
         // a key without a value is not given
         _ if value.is_null() => Verdict::Accepted,
         When::Unless(accepted) if says(value, accepted) => Verdict::Accepted,
-        When::Is(values) if !value.as_str().is_some_and(|value| values.contains(&value)) => Verdict::None,
         _ => Verdict::Refused(refusal.message),
     }
 }

@@ -67,7 +67,7 @@ fn every_key_is_described_once() {
     let paths: BTreeSet<_> = works.iter().map(|key| &key.path).collect();
     assert_eq!(paths.len(), works.len());
     let both = keys.iter().filter(|key| key.status != Status::Works && paths.contains(&key.path));
-    assert_eq!(both.map(|key| key.path.as_str()).collect::<Vec<_>>(), ["storage.storageDriver.name"]);
+    assert_eq!(both.map(|key| key.path.as_str()).collect::<Vec<_>>(), [""; 0]);
 }
 
 #[test]

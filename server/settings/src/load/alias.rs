@@ -1,4 +1,4 @@
-//! Other spellings of keys, from zot and from older documents, moved to the canonical one. Keys that are refused
+//! Other spellings of keys and values, from zot and from older documents, moved to the canonical one. Keys that are refused
 //! under every spelling need no entry.
 
 use serde_json::{Map, Value};
@@ -16,6 +16,9 @@ const ALIASES: [(&str, &str); 5] = [
     ("extensions.supply-chain", "extensions.supplychain"),
 ];
 
+/// Key, other spelling of its value, canonical one.
+const VALUES: [(&str, &str, &str); 1] = [("storage.storageDriver.name", "gcp", "gcs")];
+
 /// Puts a layer into the canonical spelling. A key given under two spellings is a problem, not a guess.
 pub(super) fn rewrite(layer: &mut Layer, problems: &mut Vec<Problem>) {
     let mut faults = Vec::new();
@@ -27,6 +30,12 @@ pub(super) fn rewrite(layer: &mut Layer, problems: &mut Vec<Problem>) {
     for (alias, key) in ALIASES {
         if let Some(value) = take(&mut layer.tree, alias) {
             put(&mut layer.tree, key, (alias, key), value, &mut faults);
+        }
+    }
+    for (key, alias, canonical) in VALUES {
+        match find(&mut layer.tree, key) {
+            Some(value) if value.as_str() == Some(alias) => *value = canonical.into(),
+            _ => {}
         }
     }
     problems.extend(faults.into_iter().map(|(path, fault)| layer.problem(path, fault)));
@@ -41,6 +50,13 @@ fn enable(section: &mut Value, path: &str, faults: &mut Vec<(String, Fault)>) {
     }
     for (key, child) in map {
         enable(child, &join(path, key), faults);
+    }
+}
+
+fn find<'a>(map: &'a mut Map<String, Value>, path: &str) -> Option<&'a mut Value> {
+    match path.split_once('.') {
+        Some((section, rest)) => find(map.get_mut(section)?.as_object_mut()?, rest),
+        None => map.get_mut(path),
     }
 }
 

@@ -24,12 +24,17 @@ const VARIABLES: [(&str, &str); 6] = [
 /// Folder of the log file, which is then `zot.log` in it.
 const LOG_DIR: &str = "ZOT_LOG_DIR";
 
-/// Variable and key for an S3 storage driver; the file wins over them, as they are often set for other programs too.
-const S3_FALLBACKS: [(&str, &str); 4] = [
-    ("AWS_REGION", "storage.storageDriver.region"),
-    ("AWS_ACCESS_KEY_ID", "storage.storageDriver.accesskey"),
-    ("AWS_SECRET_ACCESS_KEY", "storage.storageDriver.secretkey"),
-    ("S3_BUCKET", "storage.storageDriver.bucket"),
+/// Driver, variable and key; the file wins over them, as they are often set for other programs too.
+const DRIVER_FALLBACKS: [(&str, &str, &str); 9] = [
+    ("s3", "AWS_REGION", "storage.storageDriver.region"),
+    ("s3", "AWS_ACCESS_KEY_ID", "storage.storageDriver.accesskey"),
+    ("s3", "AWS_SECRET_ACCESS_KEY", "storage.storageDriver.secretkey"),
+    ("s3", "S3_BUCKET", "storage.storageDriver.bucket"),
+    ("gcs", "GCS_BUCKET", "storage.storageDriver.bucket"),
+    ("gcs", "GOOGLE_APPLICATION_CREDENTIALS", "storage.storageDriver.keyfile"),
+    ("azure", "AZURE_STORAGE_ACCOUNT_NAME", "storage.storageDriver.accountname"),
+    ("azure", "AZURE_STORAGE_ACCOUNT_KEY", "storage.storageDriver.accountkey"),
+    ("azure", "AZURE_STORAGE_CONTAINER", "storage.storageDriver.container"),
 ];
 
 /// Variables read by other parts of the project.
@@ -74,8 +79,10 @@ pub(super) fn add_fallbacks(env: &Env, layers: &mut Vec<Layer>) {
     if let Some(home) = data_home(env) {
         below.push(Layer::single("the home directory".to_owned(), ROOT, &home.to_string_lossy()));
     }
-    if overlay(layers).pointer("/storage/storageDriver/name").and_then(Value::as_str) == Some("s3") {
-        for (variable, key) in S3_FALLBACKS {
+    let tree = overlay(layers);
+    let name = tree.pointer("/storage/storageDriver/name").and_then(Value::as_str);
+    for (driver, variable, key) in DRIVER_FALLBACKS {
+        if name == Some(driver) {
             below.extend(get(env, variable).map(|value| Layer::single(variable.to_owned(), key, value)));
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{ByteSize, Level, Span};
+use crate::{ByteSize, DriverName, Level, Span};
 
 mod sources;
 mod unknown;
@@ -86,7 +86,8 @@ fn a_missing_key_is_named_with_its_meaning() {
         problems("http: {tls: {cert: /c}}\nstorage: {storageDriver: {name: s3}}"),
         [
             "http.tls.key: is missing; set it: Private key of the certificate, PEM file.",
-            "storage.storageDriver.bucket: is missing; set it: Bucket, which must exist. Falls back to `S3_BUCKET`.",
+            "storage.storageDriver.bucket: is missing; set it: `s3` and `gcs`: bucket, which must exist. Falls back to \
+             `S3_BUCKET` or `GCS_BUCKET`.",
         ]
     );
 }
@@ -131,10 +132,52 @@ proptest! {
             format!("storage: {{storageDriver: {{name: s3, bucket: b, accesskey: a, secretkey: {secret}}}}}"),
             format!("storage: {{storageDriver: {{name: s3, bucket: b, secretkey: \"{secret}\"}}}}"),
             format!("storage: {{storageDriver: {{name: s3, bucket: b, endpoint: \"https://u:{secret}@h\"}}}}"),
+            format!("storage: {{storageDriver: {{name: azure, accountname: a, container: c, accountkey: {secret}}}}}"),
+            format!("storage: {{storageDriver: {{name: s3, bucket: b, accountkey: \"{secret}\"}}}}"),
         ] {
             let (_dir, sources) = sources(&yaml, &[], &[]);
             let error = load(&sources).unwrap_err();
             prop_assert!(!format!("{error} {error:?}").contains(&secret), "{}", error);
+        }
+    }
+}
+
+#[test]
+fn a_driver_has_its_own_keys_and_needs_some() {
+    for (yaml, want) in [
+        ("{name: gcs, bucket: b, keyfile: /k, endpoint: h, secure: false, skipverify: true, rootdirectory: r}", vec![]),
+        ("{name: azure, accountname: a, accountkey: a2V5, container: c}", vec![]),
+        ("{name: gcs}", vec!["bucket: is missing"]),
+        ("{name: azure, accountkey: a2V5}", vec!["accountname: is missing", "container: is missing"]),
+        (
+            "{name: gcs, bucket: b, region: r, accountname: a}",
+            vec![
+                "accountname: belongs to the driver azure, and this one is gcs; remove it",
+                "region: belongs to the driver s3, and this one is gcs; remove it",
+            ],
+        ),
+        (
+            "{name: azure, accountname: a, container: c, bucket: b, accesskey: k}",
+            vec![
+                "accesskey: belongs to the driver s3, and this one is azure; remove it",
+                "bucket: belongs to the driver s3 or gcs, and this one is azure; remove it",
+            ],
+        ),
+        (
+            "{name: s3, bucket: b, keyfile: /k}",
+            vec!["keyfile: belongs to the driver gcs, and this one is s3; remove it"],
+        ),
+    ] {
+        let (_dir, sources) = sources(&format!("storage: {{storageDriver: {yaml}}}"), &[], &[]);
+        let problems = match load(&sources) {
+            Ok(_) => Vec::new(),
+            Err(ConfigError::Invalid(problems)) => problems,
+            Err(other) => panic!("{other}"),
+        };
+        let texts: Vec<_> = problems.iter().map(|problem| format!("{}: {}", problem.path, problem.fault)).collect();
+        assert_eq!(texts.len(), want.len(), "{texts:?}");
+        for (text, want) in texts.iter().zip(&want) {
+            assert!(text.starts_with(&format!("storage.storageDriver.{want}")), "{text}");
         }
     }
 }

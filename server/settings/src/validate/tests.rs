@@ -1,5 +1,5 @@
 use super::*;
-use crate::{ByteSize, DriverName, Health, Secret, Span, Storage};
+use crate::{ByteSize, DriverName, Health, Secret, Span, Storage, StorageDriver};
 
 fn faulty(change: impl FnOnce(&mut Settings)) -> Vec<String> {
     let mut settings = Settings::default();
@@ -10,11 +10,15 @@ fn faulty(change: impl FnOnce(&mut Settings)) -> Vec<String> {
 fn driver(change: impl FnOnce(&mut StorageDriver)) -> Vec<String> {
     let mut driver = StorageDriver {
         name: DriverName::S3,
-        region: "us-east-1".into(),
-        bucket: "b".into(),
+        region: None,
+        bucket: Some("b".into()),
         endpoint: None,
         access_key: None,
         secret_key: None,
+        keyfile: None,
+        account_name: None,
+        account_key: None,
+        container: None,
         secure: None,
         skip_verify: false,
         root_directory: None,
@@ -80,6 +84,7 @@ fn an_endpoint_is_a_server() {
         ("https://h/", true),
         ("https://h/bucket", false),
         ("https://u:p@h", false),
+        ("https://h?x", false),
         ("ftp://h", false),
     ] {
         assert_eq!(driver(|driver| driver.endpoint = Some(endpoint.into())).is_empty(), is_good, "{endpoint}");
@@ -88,6 +93,10 @@ fn an_endpoint_is_a_server() {
         (driver.endpoint, driver.secure) = (Some("http://h".into()), Some(true));
     };
     assert_eq!(driver(contradiction), ["storage.storageDriver.secure"]);
+    let emulator = |driver: &mut StorageDriver| {
+        (driver.name, driver.endpoint) = (DriverName::Azure, Some("http://127.0.0.1:10000/account".into()));
+    };
+    assert_eq!(driver(emulator), [""; 0]);
 }
 
 #[test]
@@ -95,7 +104,10 @@ fn keys_of_a_driver_go_together() {
     assert_eq!(driver(|driver| driver.access_key = Some("a".into())), ["storage.storageDriver.accesskey"]);
     let secret = || Some(Secret::from("s".to_owned()));
     assert_eq!(driver(|driver| driver.secret_key = secret()), ["storage.storageDriver.secretkey"]);
-    assert_eq!(driver(|driver| driver.bucket = "b/prefix".into()), ["storage.storageDriver.bucket"]);
+    assert_eq!(driver(|driver| driver.bucket = Some("b/prefix".into())), ["storage.storageDriver.bucket"]);
+    assert_eq!(driver(|driver| driver.container = Some("c/x".into())), ["storage.storageDriver.container"]);
+    let url = "https://acct.blob.core.windows.net";
+    assert_eq!(driver(|driver| driver.account_name = Some(url.into())), ["storage.storageDriver.accountname"]);
 }
 
 #[test]

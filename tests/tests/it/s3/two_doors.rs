@@ -28,6 +28,16 @@ async fn holds_when_each_request_meets_another_of_three_replicas() {
     doors.pull_and_compare("large.bin", &large).await;
 }
 
+#[tokio::test]
+async fn a_multipart_object_is_sealed_on_gcs() {
+    a_multipart_object_is_sealed_when_asked_for(Backend::SqliteGcs).await;
+}
+
+#[tokio::test]
+async fn a_multipart_object_is_sealed_on_azure() {
+    a_multipart_object_is_sealed_when_asked_for(Backend::SqliteAzure).await;
+}
+
 async fn an_object_is_pulled_signed_and_described(backend: Backend) {
     let server = guarded(backend).await;
     let doors = Doors::at(server.address().to_string()).await;

@@ -64,10 +64,31 @@ fn s3_variables_fill_what_the_file_leaves_out() {
     ];
     let yaml = "storage: {storageDriver: {name: s3, region: us-west-2, accesskey: file}}";
     let driver = loaded(yaml, &env, &[]).settings.storage.storage_driver.unwrap();
-    assert_eq!((driver.region.as_str(), driver.bucket.as_str()), ("us-west-2", "env-bucket"));
+    assert_eq!((driver.effective_region(), driver.bucket.as_deref()), ("us-west-2", Some("env-bucket")));
     assert_eq!(driver.access_key.as_deref(), Some("file"));
     assert_eq!(driver.secret_key.unwrap().expose(), "env-secret");
     assert_eq!(loaded("", &env, &[]).settings, Settings::default());
+}
+
+#[test]
+fn gcs_and_azure_variables_fill_what_the_file_leaves_out() {
+    let env = [
+        ("S3_BUCKET", "not-this-one"),
+        ("GCS_BUCKET", "env-bucket"),
+        ("GOOGLE_APPLICATION_CREDENTIALS", "/env/key.json"),
+        ("AZURE_STORAGE_ACCOUNT_NAME", "envaccount"),
+        ("AZURE_STORAGE_ACCOUNT_KEY", "ZW52"),
+        ("AZURE_STORAGE_CONTAINER", "env-container"),
+    ];
+    let driver = |yaml: &str| loaded(yaml, &env, &[]).settings.storage.storage_driver.unwrap();
+    let gcs = driver("storage: {storageDriver: {name: gcp}}");
+    assert_eq!((gcs.name, gcs.bucket.as_deref()), (DriverName::Gcs, Some("env-bucket")));
+    assert_eq!(gcs.keyfile.as_deref(), Some(Path::new("/env/key.json")));
+    assert_eq!((gcs.account_name, gcs.account_key), (None, None));
+    let azure = driver("storage: {storageDriver: {name: azure, accountname: fileaccount}}");
+    assert_eq!((azure.account_name.as_deref(), azure.bucket), (Some("fileaccount"), None));
+    assert_eq!(azure.container.as_deref(), Some("env-container"));
+    assert_eq!(azure.account_key.unwrap().expose(), "ZW52");
 }
 
 #[test]

@@ -1,0 +1,18 @@
+//! A directory of this machine.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
+
+use super::{MIB, OpenError};
+use crate::Tuning;
+
+pub(super) fn open(root: &Path) -> Result<(Arc<dyn ObjectStore>, Tuning), OpenError> {
+    let directory = |source| OpenError::Directory { path: root.to_owned(), source };
+    std::fs::create_dir_all(root).map_err(directory)?;
+    let store = LocalFileSystem::new_with_prefix(root)?.with_fsync(true);
+    // object_store reads files in pieces of 8 KiB, one thread hop each; windows make that 1 MiB
+    Ok((Arc::new(store), Tuning { part: MIB, window: Some(MIB as u64), root: Some(root.to_owned()) }))
+}
