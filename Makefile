@@ -23,7 +23,7 @@ run: ## start the store on SQLite and a local directory (DATA=./data PORT=8080 S
 		--set http.port=$(PORT) --set extensions.s3api.port=$(S3_PORT) --set log.format=text $(ARGS)
 
 .PHONY: test
-test: ## all tests on real Postgres, MinIO and clients; JUnit in target/nextest/ci/junit.xml (ARGS= goes to nextest)
+test: ## all tests on real Postgres, MinIO, emulators of other clouds, and clients; JUnit in target/nextest/ci/junit.xml (ARGS= goes to nextest)
 	hack/test $(ARGS)
 
 .PHONY: e2e
