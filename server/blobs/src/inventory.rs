@@ -13,6 +13,7 @@ use zot_domain::ports::inventory::{Inventory, Stored, StoredStream};
 use zot_domain::{Error, Result};
 
 use crate::BlobStore;
+use crate::preflight::is_probe;
 
 #[async_trait]
 impl Inventory for BlobStore {
@@ -39,7 +40,8 @@ impl Inventory for BlobStore {
         let store = self.clone();
         let listed: BoxStream<'static, _> = self.objects.list(Some(&prefix));
         let listed = listed.map_err(Error::storage).try_filter_map(move |found| {
-            let stored = (found.location != store.marker_path()).then(|| store.stored(&found));
+            let own = found.location == store.marker_path() || is_probe(&found.location);
+            let stored = (!own).then(|| store.stored(&found));
             async move { Ok(stored) }
         });
         Box::pin(listed)

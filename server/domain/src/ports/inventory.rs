@@ -42,7 +42,7 @@ pub trait Inventory: Send + Sync {
     /// [`crate::Error::Unavailable`].
     async fn set_marker(&self, incarnation: &str) -> Result<()>;
 
-    /// All that lies in one shard, below [`SHARDS`], or in all; the marker is left out. In no order.
+    /// All that lies in one shard, below [`SHARDS`], or in all; the marker and what a start tries rights with are left out. In no order.
     fn list(&self, shard: Option<u16>) -> StoredStream;
 
     /// The length of a segment in storage; none if it is not there.
