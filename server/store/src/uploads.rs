@@ -33,7 +33,8 @@ statements! {
 
 impl Store {
     pub(crate) async fn read_upload(&self, id: &str, target: &RepositoryName, actor: &str) -> Result<Option<Upload>> {
-        let query = SELECT_UPLOAD.on(self.dialect).bind(id.to_owned()).bind(target.to_string()).bind(actor.to_owned());
+        let query =
+            self.reading(&SELECT_UPLOAD).await.bind(id.to_owned()).bind(target.to_string()).bind(actor.to_owned());
         let Some(row) = query.fetch_optional(&self.pool).await.map_err(read_error)? else { return Ok(None) };
         let read = || -> Result<Upload, TxError> {
             Ok(Upload {
@@ -48,7 +49,7 @@ impl Store {
     }
 
     pub(crate) async fn read_upload_segments(&self, id: &str) -> Result<Vec<Segment>> {
-        let query = SELECT_UPLOAD_SEGMENTS.on(self.dialect).bind(id.to_owned());
+        let query = self.reading(&SELECT_UPLOAD_SEGMENTS).await.bind(id.to_owned());
         let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
         rows.iter().map(|row| segment_of(row, 0).map_err(Error::from)).collect()
     }
