@@ -34,6 +34,8 @@ statements! {
         JOIN blob_name d ON d.digest = wanted.value JOIN object_version v ON v.ns = $2
             AND (v.blob = d.blob OR v.blob IN (SELECT m.id FROM blob m WHERE m.merged_into = d.blob))
         WHERE 1 = 1 ON CONFLICT (repo, blob) DO NOTHING";
+    /// Who deletes the object waits, or is waited for.
+    HOLD_OBJECT = "UPDATE object_version SET manifest_digest = manifest_digest WHERE ns = $1 AND manifest_digest = $2";
     SELECT_IS_OBJECT = "SELECT v.seq FROM object_version v JOIN namespace n ON n.id = v.ns
         WHERE n.name = $1 AND v.manifest_digest = $2 LIMIT 1";
 }
@@ -50,7 +52,7 @@ impl Store {
         bucket: &RepositoryName,
         digest: &Digest,
     ) -> Result<Option<StoredManifest>> {
-        let query = SELECT_OBJECT_MANIFEST.on(self.dialect).bind(bucket.to_string()).bind(digest.to_string());
+        let query = self.reading(&SELECT_OBJECT_MANIFEST).await.bind(bucket.to_string()).bind(digest.to_string());
         let Some(row) = query.fetch_optional(&self.pool).await.map_err(read_error)? else { return Ok(None) };
         let render = || -> Result<StoredManifest, TxError> {
             let text = |index: usize| row.try_get::<String, _>(index);
@@ -71,7 +73,7 @@ impl Store {
         bucket: &RepositoryName,
         digest: &Digest,
     ) -> Result<Option<BlobContent>> {
-        let query = SELECT_OBJECT_BLOB.on(self.dialect).bind(bucket.to_string()).bind(digest.to_string());
+        let query = self.reading(&SELECT_OBJECT_BLOB).await.bind(bucket.to_string()).bind(digest.to_string());
         let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
         content_of(&rows).map_err(Into::into)
     }
@@ -82,6 +84,12 @@ impl Tx<'_> {
     pub(crate) async fn adopt_object_blobs(&mut self, repo: i64, ns: i64, wanted: &[&Digest]) -> Result<(), TxError> {
         let adopt = self.query(&ADOPT_OBJECT_BLOBS).bind(repo).bind(ns).bind(json_list(wanted));
         self.execute(adopt).await.map(drop)
+    }
+
+    /// Keeps an object from being deleted while its manifest is pushed: a delete that comes later finds the manifest and
+    /// takes it along.
+    pub(crate) async fn hold_object(&mut self, ns: i64, manifest: &Digest) -> Result<(), TxError> {
+        self.execute(self.query(&HOLD_OBJECT).bind(ns).bind(manifest.to_string())).await.map(drop)
     }
 
     /// Whether a digest is the manifest of an object: it goes only with the object.

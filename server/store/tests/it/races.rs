@@ -1,0 +1,19 @@
+//! The rules of `docs/STORE.md` under concurrency, on Postgres: SQLite has one writer and proves nothing here. Tests
+//! are named after their rule.
+
+#[path = "races/acts.rs"]
+mod acts;
+#[path = "races/artifacts.rs"]
+mod artifacts;
+#[path = "races/buckets.rs"]
+mod buckets;
+#[path = "races/explore.rs"]
+mod explore;
+#[path = "races/gate.rs"]
+mod gate;
+#[path = "races/invariants.rs"]
+mod invariants;
+#[path = "races/multipart.rs"]
+mod multipart;
+#[path = "races/sessions.rs"]
+mod sessions;
