@@ -7,6 +7,8 @@ mod acts;
 mod artifacts;
 #[path = "races/buckets.rs"]
 mod buckets;
+#[path = "races/conditions.rs"]
+mod conditions;
 #[path = "races/explore.rs"]
 mod explore;
 #[path = "races/gate.rs"]
@@ -15,5 +17,7 @@ mod gate;
 mod invariants;
 #[path = "races/multipart.rs"]
 mod multipart;
+#[path = "races/sealing.rs"]
+mod sealing;
 #[path = "races/sessions.rs"]
 mod sessions;

@@ -1,4 +1,4 @@
-//! Objects: rules A8, A9, A10, B7 and B12.
+//! Objects: rules A10, B7, B8 and B12.
 
 use std::collections::BTreeMap;
 
@@ -6,38 +6,29 @@ use zot_domain::Error;
 use zot_domain::artifact::name::Reference;
 use zot_domain::bucket::condition::WriteCondition;
 use zot_domain::bucket::render::{RENDER_VERSION, Rendering};
-use zot_domain::ports::metadata::{Metadata as _, PushRights, RemoveTarget};
+use zot_domain::ports::metadata::{Metadata as _, RemoveTarget};
 use zot_domain::ports::objects::{BeginMultipart, MultipartInput, Objects as _, Versioning};
 
-use super::acts::{
-    add_part, age, begin_parts, complete, copy, delete, delete_if, part, push, put, put_as, put_if, put_segment,
-    remove, run, seal,
-};
+use super::acts::{add_part, age, begin_parts, complete, delete, delete_if, part, push, put, put_segment, remove, run};
 use super::explore::{Act, Ends, Track};
 use crate::database::Fresh;
-use crate::make::{self, ALL_RIGHTS, audit, manifest, repository, sha256};
+use crate::make::{self, audit, manifest, repository, sha256};
 use crate::objects::{bucket, manifest_digest, object, text, versioning};
 
-const ABSENT: WriteCondition = WriteCondition::Absent;
-
-fn over(text: &str) -> WriteCondition {
-    WriteCondition::Match(format!("etag of {text}"))
-}
-
 /// A bucket without objects.
-async fn empty(store: &Fresh) {
+pub(crate) async fn empty(store: &Fresh) {
     bucket(store, "team").await;
 }
 
 /// A bucket with an object `a`, whose blob nobody touched for long.
-async fn one(store: &Fresh) {
+pub(crate) async fn one(store: &Fresh) {
     empty(store).await;
     store.put_object(object("a", "one")).await.unwrap();
     age(store).await;
 }
 
 /// The same where versions are kept; the first one is called `v1`.
-async fn versioned(store: &Fresh) {
+pub(crate) async fn versioned(store: &Fresh) {
     empty(store).await;
     versioning(store, Versioning::Enabled).await;
     store.put_object(object("a", "one")).await.unwrap();
@@ -55,7 +46,7 @@ async fn versioned(store: &Fresh) {
 }
 
 /// An object `big` of bytes `hello` that are not sealed yet.
-async fn unsealed(store: &Fresh) {
+pub(crate) async fn unsealed(store: &Fresh) {
     empty(store).await;
     begin_parts(store).await;
     add_part(store, 1, "e", "hello").await;
@@ -63,113 +54,46 @@ async fn unsealed(store: &Fresh) {
 }
 
 /// The same, and the store has these bytes already.
-async fn unsealed_twin(store: &Fresh) {
+pub(crate) async fn unsealed_twin(store: &Fresh) {
     unsealed(store).await;
     store.put_object(object("small", "hello")).await.unwrap();
     age(store).await;
 }
 
-async fn versions(store: &Fresh) -> i64 {
+pub(crate) async fn versions(store: &Fresh) -> i64 {
     store.count("SELECT COUNT(*) FROM object_version").await
 }
 
 /// Whether the OCI door finds an object's manifest.
-async fn rendered(store: &Fresh, key: &str, text: &str) -> bool {
+pub(crate) async fn rendered(store: &Fresh, key: &str, text: &str) -> bool {
     let reference = Reference::Digest(manifest_digest(key, text));
     store.manifest(&repository("team"), &reference).await.unwrap().is_some()
 }
 
-#[tokio::test]
-async fn a8_of_two_puts_if_absent_one_wins() {
-    let track = Track::new().await;
-    let check = async |store: &Fresh, ends: &Ends| {
-        assert_eq!(ends.done(), 1, "{:?}, {:?}", ends.a, ends.b);
-        assert!(matches!(
-            (&ends.a, &ends.b),
-            (Err(Error::PreconditionFailed), _) | (_, Err(Error::PreconditionFailed))
-        ));
-        ends.at_once();
-        assert_eq!(text(store, "a", None).await.as_deref(), Some(if ends.done_a() { "x" } else { "y" }));
-    };
-    track.explore(empty, (put_if("a", "x", ABSENT), put_if("a", "y", ABSENT)), &check).await;
-    let deleted = async |store: &Fresh| {
-        one(store).await;
-        run(store, delete("a")).await;
-    };
-    track.explore(deleted, (put_if("a", "x", ABSENT), put_if("a", "y", ABSENT)), &check).await;
+/// The manifest of an object `a` of the bytes `one`, as a client may push it.
+fn rendering() -> String {
+    let digest = sha256("one");
+    let (digest, content_type) = (digest.as_str(), "text/plain");
+    Rendering { digest, size: 3, content_type, key: "a", version: RENDER_VERSION }.bytes()
 }
 
-#[tokio::test]
-async fn a8_of_two_puts_over_one_version_one_wins() {
-    let check = async |store: &Fresh, ends: &Ends| {
-        assert_eq!(ends.done(), 1, "{:?}, {:?}", ends.a, ends.b);
-        ends.at_once();
-        assert_eq!(text(store, "a", None).await.as_deref(), Some(if ends.done_a() { "x" } else { "y" }));
-    };
-    Track::new().await.explore(one, (put_if("a", "x", over("one")), put_if("a", "y", over("one"))), check).await;
+/// The object's manifest with a tag, and a signature of it.
+async fn push_over_object(store: &Fresh) {
+    make::publish(store, "team", &rendering(), &["one"], &["v1"]).await.unwrap();
+    let mut signature = manifest("team", "signature", &[], &[]);
+    signature.manifest.subject = Some(manifest_digest("a", "one"));
+    store.publish_manifest(signature).await.unwrap();
+    age(store).await;
 }
 
-#[tokio::test]
-async fn a8_a_conditional_put_and_one_without() {
-    let track = Track::new().await;
-    for (setup, condition) in [(false, ABSENT), (true, over("one"))] {
-        let setup = async |store: &Fresh| if setup { one(store).await } else { empty(store).await };
-        let check = async |store: &Fresh, ends: &Ends| {
-            assert!(ends.done_b(), "{:?}", ends.b);
-            assert!(matches!(ends.a, Ok(true) | Err(Error::PreconditionFailed)), "{:?}", ends.a);
-            ends.at_once();
-            assert_eq!(text(store, "a", None).await.as_deref(), Some("y"), "it came later, or the condition failed");
-        };
-        track.explore(setup, (put_if("a", "x", condition), put("a", "y")), check).await;
-    }
+/// An object with both.
+async fn signed_object(store: &Fresh) {
+    one(store).await;
+    push_over_object(store).await;
 }
 
-#[tokio::test]
-async fn a8_a_robot_that_may_only_create_and_a_racing_put() {
-    let check = async |store: &Fresh, ends: &Ends| {
-        assert!(ends.done_b(), "{:?}", ends.b);
-        assert!(matches!(ends.a, Ok(true) | Err(Error::Denied(_))), "{:?}", ends.a);
-        ends.at_once();
-        assert_eq!(text(store, "a", None).await.as_deref(), Some("y"), "it came later, or was never overwritten");
-    };
-    let creator = PushRights { update: false, ..ALL_RIGHTS };
-    Track::new().await.explore(empty, (put_as(creator, "a", "x"), put("a", "y")), check).await;
-}
-
-#[tokio::test]
-async fn a8_a_robot_that_may_only_update_and_a_delete() {
-    let check = async |store: &Fresh, ends: &Ends| {
-        assert!(ends.done_b(), "{:?}", ends.b);
-        assert!(matches!(ends.a, Ok(true) | Err(Error::Denied(_))), "{:?}", ends.a);
-        ends.at_once();
-        assert_eq!(text(store, "a", None).await, None, "it is not made anew");
-    };
-    let updater = PushRights { create: false, ..ALL_RIGHTS };
-    Track::new().await.explore(one, (put_as(updater, "a", "x"), delete("a")), check).await;
-}
-
-#[tokio::test]
-async fn a8_a_conditional_delete_and_a_put() {
-    let track = Track::new().await;
-    let check = async |store: &Fresh, ends: &Ends| {
-        assert!(ends.done_b(), "{:?}", ends.b);
-        assert!(matches!(ends.a, Ok(true) | Err(Error::PreconditionFailed)), "{:?}", ends.a);
-        ends.at_once();
-        assert_eq!(text(store, "a", None).await.as_deref(), Some("y"), "only what was asked for was deleted");
-    };
-    track.explore(one, (delete_if("a", None, over("one")), put("a", "y")), &check).await;
-    track.explore(versioned, (delete_if("a", None, over("two")), put("a", "y")), &check).await;
-}
-
-#[tokio::test]
-async fn a8_of_two_conditional_deletes_one_wins() {
-    let check = async |store: &Fresh, ends: &Ends| {
-        assert_eq!(ends.done(), 1, "{:?}, {:?}", ends.a, ends.b);
-        ends.at_once();
-        assert_eq!(versions(store).await, 0);
-    };
-    let acts = (delete_if("a", None, over("one")), delete_if("a", None, over("one")));
-    Track::new().await.explore(one, acts, check).await;
+async fn signed(store: &Fresh) -> bool {
+    store.manifest(&repository("team"), &Reference::Digest(sha256("signature"))).await.unwrap().is_some()
 }
 
 #[tokio::test]
@@ -252,125 +176,6 @@ async fn b7_versions_go_while_others_come() {
     };
     let both = (delete_if("a", Some("v1"), always.clone()), delete_if("a", Some("v2"), always));
     track.explore(versioned, both, check).await;
-}
-
-#[tokio::test]
-async fn a9_a_copy_and_the_sealing_of_its_source() {
-    let track = Track::new().await;
-    for twin in [false, true] {
-        let setup = async |store: &Fresh| if twin { unsealed_twin(store).await } else { unsealed(store).await };
-        let check = async |store: &Fresh, ends: &Ends| {
-            ends.both_done();
-            ends.at_once();
-            for key in ["big", "copy"] {
-                let found = store.object("team", key, None).await.unwrap().unwrap();
-                assert_eq!(found.digest, Some(sha256("hello")));
-                assert!(rendered(store, key, "hello").await, "{key} has an OCI manifest");
-            }
-            assert!(store.blob(&repository("team"), &sha256("hello")).await.unwrap().is_some());
-        };
-        track.explore_deeply(setup, (copy("big", "copy"), seal("big", "hello")), check).await;
-    }
-}
-
-#[tokio::test]
-async fn a9_a_put_of_the_bytes_that_are_being_sealed() {
-    let track = Track::new().await;
-    let check = async |store: &Fresh, ends: &Ends| {
-        ends.both_done();
-        ends.at_once();
-        assert!(rendered(store, "big", "hello").await && rendered(store, "other", "hello").await);
-        assert_eq!(store.count("SELECT COUNT(*) FROM blob_name").await, 1);
-    };
-    track.explore(unsealed, (put_segment("other", "hello"), seal("big", "hello")), &check).await;
-    track.explore(unsealed_twin, (put("other", "hello"), seal("big", "hello")), &check).await;
-}
-
-#[tokio::test]
-async fn a9_a_delete_or_an_overwrite_while_the_bytes_are_sealed() {
-    let track = Track::new().await;
-    for twin in [false, true] {
-        let setup = async |store: &Fresh| if twin { unsealed_twin(store).await } else { unsealed(store).await };
-        let check = async |store: &Fresh, ends: &Ends| {
-            assert!(ends.done_a() && ends.b.is_ok(), "{:?}, {:?}", ends.a, ends.b);
-            ends.at_once();
-            assert_eq!(text(store, "big", None).await, None);
-            assert!(!rendered(store, "big", "hello").await);
-        };
-        track.explore(&setup, (delete("big"), seal("big", "hello")), check).await;
-        let check = async |store: &Fresh, ends: &Ends| {
-            assert!(ends.done_a() && ends.b.is_ok(), "{:?}, {:?}", ends.a, ends.b);
-            ends.at_once();
-            assert!(rendered(store, "big", "other").await && !rendered(store, "big", "hello").await);
-        };
-        track.explore(&setup, (put("big", "other"), seal("big", "hello")), check).await;
-    }
-}
-
-#[tokio::test]
-async fn a9_two_seal_one_blob_or_two_of_the_same_bytes() {
-    let track = Track::new().await;
-    let check = async |store: &Fresh, ends: &Ends| {
-        assert!(ends.done() >= 1 && ends.a.is_ok() && ends.b.is_ok(), "{:?}, {:?}", ends.a, ends.b);
-        ends.at_once();
-        assert!(rendered(store, "big", "hello").await);
-    };
-    track.explore(unsealed_twin, (seal("big", "hello"), seal("big", "hello")), &check).await;
-    // a second one, under another key
-    let two = async |store: &Fresh| {
-        unsealed(store).await;
-        store.execute("DELETE FROM upload".to_owned()).await;
-        run(store, copy("big", "second")).await;
-        begin_parts(store).await;
-        add_part(store, 1, "e", "hello").await;
-        run(store, complete()).await;
-    };
-    let check = async |store: &Fresh, ends: &Ends| {
-        ends.both_done();
-        ends.at_once();
-        assert!(rendered(store, "big", "hello").await && rendered(store, "second", "hello").await);
-        assert_eq!(store.count("SELECT COUNT(*) FROM blob WHERE merged_into IS NULL").await, 1);
-    };
-    track.explore(two, (seal("big", "hello"), seal("second", "hello")), check).await;
-}
-
-#[tokio::test]
-async fn a9_a_copy_of_an_object_that_goes() {
-    let track = Track::new().await;
-    let check = async |store: &Fresh, ends: &Ends| {
-        assert!(ends.done_b(), "{:?}", ends.b);
-        assert!(matches!(ends.a, Ok(true) | Err(Error::NoSuchKey(_))), "{:?}", ends.a);
-        ends.at_once();
-        assert_eq!(text(store, "copy", None).await.is_some(), ends.done_a());
-    };
-    track.explore(one, (copy("a", "copy"), delete("a")), &check).await;
-    track.explore(unsealed, (copy("big", "copy"), delete("big")), &check).await;
-}
-
-/// The manifest of an object `a` of the bytes `one`, as a client may push it.
-fn rendering() -> String {
-    let digest = sha256("one");
-    let (digest, content_type) = (digest.as_str(), "text/plain");
-    Rendering { digest, size: 3, content_type, key: "a", version: RENDER_VERSION }.bytes()
-}
-
-/// The object's manifest with a tag, and a signature of it.
-async fn push_over_object(store: &Fresh) {
-    make::publish(store, "team", &rendering(), &["one"], &["v1"]).await.unwrap();
-    let mut signature = manifest("team", "signature", &[], &[]);
-    signature.manifest.subject = Some(manifest_digest("a", "one"));
-    store.publish_manifest(signature).await.unwrap();
-    age(store).await;
-}
-
-/// An object with both.
-async fn signed_object(store: &Fresh) {
-    one(store).await;
-    push_over_object(store).await;
-}
-
-async fn signed(store: &Fresh) -> bool {
-    store.manifest(&repository("team"), &Reference::Digest(sha256("signature"))).await.unwrap().is_some()
 }
 
 #[tokio::test]
