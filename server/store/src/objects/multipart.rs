@@ -10,12 +10,13 @@ use zot_domain::{Error, Result};
 
 use super::put::write_version;
 use super::{from_json, to_json};
-use crate::content::to_i64;
+use crate::content::{SELECT_SEGMENT, to_i64};
 use crate::error::TxError;
 use crate::pool::Store;
 use crate::reads::segment_of;
 use crate::sql::{json_list, statements};
 use crate::tx::{Tx, Write, read_error};
+use crate::uploads::HOLD_UPLOAD;
 
 statements! {
     INSERT_MULTIPART = "INSERT INTO upload (id, kind, target, actor, state, epoch, length, hash_state, tail, expires_at, ns,
@@ -151,7 +152,9 @@ impl Write for AddPart {
     }
 
     async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
-        let segment = tx.query(&crate::content::SELECT_SEGMENT).bind(self.part.segment.key.to_string());
+        // waits for a part that is being committed
+        tx.optional(tx.query(&HOLD_UPLOAD).bind(self.upload.clone())).await?;
+        let segment = tx.query(&SELECT_SEGMENT).bind(self.part.segment.key.to_string());
         Ok(tx.number(segment).await?.map(|staged| staged == 1))
     }
 }

@@ -15,8 +15,12 @@ mod explore;
 mod gate;
 #[path = "races/invariants.rs"]
 mod invariants;
+#[path = "races/lost.rs"]
+mod lost;
 #[path = "races/multipart.rs"]
 mod multipart;
+#[path = "races/proxy.rs"]
+mod proxy;
 #[path = "races/sealing.rs"]
 mod sealing;
 #[path = "races/sessions.rs"]

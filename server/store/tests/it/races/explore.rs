@@ -36,6 +36,11 @@ impl Act {
     pub(crate) async fn alone(&self, store: &Store) -> Outcome {
         (self.0)(Side::new(store, None)).await
     }
+
+    /// Does it through a store that is watched already.
+    pub(crate) async fn through(&self, store: Store) -> Outcome {
+        (self.0)(Side { store, gate: Arc::default() }).await
+    }
 }
 
 /// The store as one side sees it.
@@ -126,6 +131,16 @@ impl Track {
         Self { fresh, reset }
     }
 
+    /// The store, without gates.
+    pub(crate) fn store(&self) -> &Fresh {
+        &self.fresh
+    }
+
+    /// Empties the database.
+    pub(crate) async fn reset(&self) {
+        self.fresh.execute(self.reset.clone()).await;
+    }
+
     /// Holds up one side at each of its steps while the other one runs, then the other way round. With
     /// `ZOT_TEST_RACES=deep` in the environment as [`Track::explore_deeply`].
     pub(crate) async fn explore(
@@ -186,7 +201,7 @@ impl Track {
         (i, j): (usize, Option<usize>),
         check: &impl AsyncFn(&Fresh, &Ends),
     ) -> (bool, bool) {
-        self.fresh.execute(self.reset.clone()).await;
+        self.reset().await;
         setup(&self.fresh).await;
         let (stop_a, stop_b) = if swapped { (j, Some(i)) } else { (Some(i), j) };
         let (side_a, side_b) = (Side::new(&self.fresh, stop_a), Side::new(&self.fresh, stop_b));
@@ -251,8 +266,8 @@ impl Track {
         ((first, second), (held_first, held_second))
     }
 
-    /// Returns once a side waits for a row of the other one.
-    async fn blocked(&self) {
+    /// Returns once somebody waits for somebody else's row.
+    pub(crate) async fn blocked(&self) {
         loop {
             tokio::time::sleep(Duration::from_millis(2)).await;
             let waiting = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()
