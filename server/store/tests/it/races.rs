@@ -7,6 +7,8 @@ mod acts;
 mod artifacts;
 #[path = "races/buckets.rs"]
 mod buckets;
+#[path = "races/collector.rs"]
+mod collector;
 #[path = "races/conditions.rs"]
 mod conditions;
 #[path = "races/explore.rs"]

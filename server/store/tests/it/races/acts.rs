@@ -13,6 +13,7 @@ use zot_domain::ports::metadata::{
 use zot_domain::ports::objects::{
     BeginMultipart, CompleteMultipart, DeleteObject, MultipartInput, Objects as _, Part, PutObject, Source,
 };
+use zot_domain::ports::upkeep::{Collected, DeadSegment, Upkeep as _};
 use zot_domain::{Error, Result};
 
 use super::explore::{Act, Side};
@@ -300,24 +301,43 @@ pub(crate) fn seal(key: &'static str, text: &'static str) -> Act {
     })
 }
 
-/// What the sweep of blob storage does before it touches bytes that no row names.
+/// Claims what lies in blob storage and that no row names, as the sweep does before it touches bytes.
 pub(crate) fn sweep(key: SegmentKey) -> Act {
     Act::new(move |side| {
-        let insert = format!(
-            "INSERT INTO segment (key, state, start, size, dead_at) VALUES ('{key}', 'dead', 0, 5, now_us())
-             ON CONFLICT DO NOTHING"
-        );
-        async move {
-            let sql = |error: sqlx::Error| Error::Internal(error.to_string());
-            let mut transaction = side.raw_pool().begin().await.map_err(sql)?;
-            side.step("SWEEP").await;
-            let swept = transaction.execute(sqlx::AssertSqlSafe(insert)).await.map_err(sql)?.rows_affected() == 1;
-            side.step("COMMIT").await;
-            transaction.commit().await.map_err(sql)?;
-            side.step("COMMITTED").await;
-            Ok(swept)
-        }
+        let found = [DeadSegment { key: key.clone(), size: 5 }];
+        async move { Ok(!side.claim_orphans(&found).await?.is_empty()) }
     })
+}
+
+/// Shortest grace period of garbage collection, in seconds.
+const GRACE_SECS: i64 = 3600;
+
+/// Looks at all candidates, as one run of garbage collection does; true if something went.
+pub(crate) fn collect() -> Act {
+    Act::new(|side| async move {
+        let mut removed = false;
+        for candidate in side.candidates(GRACE_SECS, 100).await? {
+            removed |= matches!(side.collect(&candidate, GRACE_SECS).await?, Collected::Removed(_));
+        }
+        Ok(removed)
+    })
+}
+
+/// Lets an upload's time run out, and ends it as garbage collection does; false if somebody went on with it.
+pub(crate) fn expire(id: &'static str) -> Act {
+    Act::new(move |side| async move {
+        side.step("TIME").await;
+        let end = "UPDATE upload SET expires_at = 1 WHERE state = 'open'";
+        side.raw_pool().execute(end).await.map_err(|error| Error::Internal(error.to_string()))?;
+        side.step("PASSES").await;
+        side.expire_upload(id).await
+    })
+}
+
+/// Makes rows look old, and their candidates due.
+pub(crate) async fn forget(store: &Fresh) {
+    age(store).await;
+    store.execute("UPDATE gc_candidate SET due_at = 1".to_owned()).await;
 }
 
 /// Makes rows look old, so that touching them is a write that others wait for.

@@ -7,7 +7,7 @@ use crate::database::Fresh;
 /// Each gives rows that say what is wrong.
 const INVARIANTS: &[&str] = &[
     "SELECT 'blob ' || b.id || ' has not its bytes' FROM blob b LEFT JOIN blob_inline i ON i.blob = b.id
-        WHERE b.merged_into IS NULL AND CASE WHEN i.blob IS NOT NULL THEN OCTET_LENGTH(i.bytes) <> b.size
+        WHERE b.merged_into IS NULL AND b.state <> 'quarantined' AND CASE WHEN i.blob IS NOT NULL THEN OCTET_LENGTH(i.bytes) <> b.size
             ELSE b.size <> (SELECT COALESCE(SUM(s.size), 0) FROM segment s WHERE s.blob = b.id AND s.state = 'live') END",
     "SELECT 'blob ' || blob || ' has a gap at ' || expected FROM (SELECT blob, start,
             LAG(start + size, 1, CAST(0 AS BIGINT)) OVER (PARTITION BY blob ORDER BY start) AS expected
@@ -60,7 +60,8 @@ const INVARIANTS: &[&str] = &[
         AND NOT EXISTS (SELECT 1 FROM gc_candidate c WHERE c.kind = 'blob' AND c.id = CAST(b.id AS TEXT))",
     "SELECT 'blob ' || b.id || ' lost its last reference, but is not fresh' FROM blob b
         WHERE NOT EXISTS (SELECT 1 FROM repo_blob m WHERE m.blob = b.id)
-        AND NOT EXISTS (SELECT 1 FROM object_version v WHERE v.blob = b.id) AND b.touched_at < now_us() - 1000000000",
+        AND NOT EXISTS (SELECT 1 FROM object_version v WHERE v.blob = b.id) AND b.touched_at < now_us() - 1000000000
+        AND NOT EXISTS (SELECT 1 FROM gc_candidate c WHERE c.kind = 'blob' AND c.id = CAST(b.id AS TEXT) AND c.due_at = 1)",
     "SELECT 'nobody will collect blob ' || m.blob || ' out of repository ' || m.repo FROM repo_blob m
         WHERE m.adopted = 0 AND NOT EXISTS (SELECT 1 FROM manifest_blob e WHERE e.repo = m.repo AND e.blob = m.blob)
         AND NOT EXISTS (SELECT 1 FROM manifest f WHERE f.repo = m.repo AND f.blob = m.blob)
