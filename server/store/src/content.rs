@@ -236,13 +236,18 @@ impl Tx<'_> {
     pub(crate) async fn ensure_member(&mut self, ids: RepositoryIds, blob: BlobIds) -> Result<(), TxError> {
         loop {
             if self.execute(self.query(&INSERT_REPO_BLOB).bind(ids.repo).bind(blob.blob)).await? == 1 {
-                self.execute(self.query(&INSERT_USAGE).bind(ids.ns).bind(blob.size)).await?;
-                return self.add_candidate("repo_blob", &member_id(ids.repo, blob.blob)).await;
+                break;
             }
             if self.touch_member(ids.repo, blob.blob).await? {
-                return self.execute(self.query(&OWN_REPO_BLOB).bind(ids.repo).bind(blob.blob)).await.map(drop);
+                let own = self.query(&OWN_REPO_BLOB).bind(ids.repo).bind(blob.blob);
+                if self.execute(own).await? == 1 {
+                    break;
+                }
+                return Ok(());
             }
         }
+        self.execute(self.query(&INSERT_USAGE).bind(ids.ns).bind(blob.size)).await?;
+        self.add_candidate("repo_blob", &member_id(ids.repo, blob.blob)).await
     }
 
     /// Leaves a membership fresh; false if it is gone.

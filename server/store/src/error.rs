@@ -67,11 +67,6 @@ pub(crate) fn is_broken_reference(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_foreign_key_violation)
 }
 
-/// Whether a key was there already: of an audit row, as all other inserts expect conflicts.
-pub(crate) fn is_duplicate(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
-}
-
 /// Whether the connection was lost, so that a COMMIT may or may not have happened.
 pub(crate) fn is_lost(error: &sqlx::Error) -> bool {
     match error {

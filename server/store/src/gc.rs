@@ -135,10 +135,13 @@ impl Collect {
         if tx.number(claim).await?.is_none() {
             return self.too_fresh(tx, state.touched_at).await;
         }
-        tx.execute(tx.query(&DELETE_MEMBER).bind(repo).bind(blob)).await?;
+        let adopted = tx.number(tx.query(&DELETE_MEMBER).bind(repo).bind(blob)).await?;
         tx.add_candidate("blob", &blob.to_string()).await?;
-        let ns = state.fourth.ok_or(Error::Conflict)?;
-        tx.execute(tx.query(&INSERT_USAGE).bind(ns).bind(-to_i64(state.size)?)).await?;
+        if adopted == Some(0) {
+            // what an object brought along was booked with the object
+            let ns = state.fourth.ok_or(Error::Conflict)?;
+            tx.execute(tx.query(&INSERT_USAGE).bind(ns).bind(-to_i64(state.size)?)).await?;
+        }
         self.drop_candidate(tx).await?;
         Ok(Collected::Removed(0))
     }

@@ -31,3 +31,5 @@ pub use error::OpenError;
 pub use pool::{Options, PoolStatus, Store};
 pub use sql::Dialect;
 pub use store_info::StoreInfo;
+#[doc(hidden)]
+pub use tx::{Step, Steps};

@@ -37,7 +37,8 @@ statements! {
         WHERE $4 = 1 OR tag.digest = excluded.digest RETURNING seq";
     MOVE_TAG = "UPDATE tag SET digest = $3, seq = seq + 1, updated_at = now_us() WHERE repo = $1 AND name = $2
         RETURNING seq";
-    INSERT_TAG_HISTORY = "INSERT INTO tag_history (repo, name, seq, digest, actor, at) VALUES ($1, $2, $3, $4, $5, now_us())";
+    INSERT_TAG_HISTORY = "INSERT INTO tag_history (repo, name, seq, digest, actor, at)
+        VALUES ($1, $2, $3, $4, $5, now_us()) ON CONFLICT (repo, name, seq) DO NOTHING";
 }
 
 #[async_trait]
@@ -47,6 +48,7 @@ impl Write for PublishManifest {
     async fn run(&self, tx: &mut Tx<'_>) -> Result<(), TxError> {
         let ids = tx.ensure_repository(&self.repository, self.rights, &self.audit.actor).await?;
         if is_own(&self.repository) {
+            tx.hold_object(ids.ns, &self.digest).await?;
             let wanted: Vec<&Digest> = self.manifest.blobs.iter().map(|blob| &blob.digest).collect();
             tx.adopt_object_blobs(ids.repo, ids.ns, &wanted).await?;
         }
@@ -136,5 +138,9 @@ async fn put_tag(publish: &PublishManifest, tx: &mut Tx<'_>, repo: i64, tag: &Ta
         return Err(Error::Denied(format!("tag {tag} needs the right to {right}")).into());
     };
     let history = tx.query(&INSERT_TAG_HISTORY).bind(repo).bind(tag.to_string()).bind(seq).bind(digest);
-    tx.execute(history.bind(publish.audit.actor.clone())).await.map(drop)
+    match tx.execute(history.bind(publish.audit.actor.clone())).await? {
+        1 => Ok(()),
+        // the tag was deleted while this waited for it: that is later in its history than this knew
+        _ => Err(Error::Conflict.into()),
+    }
 }

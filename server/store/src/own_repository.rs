@@ -10,6 +10,7 @@ use zot_domain::artifact::name::RepositoryName;
 use zot_domain::bucket::render::Rendering;
 use zot_domain::ports::metadata::{BlobContent, Content, StoredManifest};
 
+use crate::content::FRESH_US;
 use crate::error::TxError;
 use crate::pool::Store;
 use crate::reads::{content_of, to_u64};
@@ -28,12 +29,16 @@ statements! {
         WHERE d.digest = $2 AND b.state <> 'quarantined' AND EXISTS (SELECT 1 FROM object_version v JOIN namespace n ON n.id = v.ns
             WHERE n.name = $1 AND (v.blob = b.id OR v.blob IN (SELECT m.id FROM blob m WHERE m.merged_into = b.id)))
         ORDER BY s.start";
-    /// Objects' blobs become members, so that a manifest may name them.
+    /// Objects' blobs become members, so that a manifest may name them. Memberships that are there are left fresh: the
+    /// collector may be at them.
     ADOPT_OBJECT_BLOBS = "INSERT INTO repo_blob (repo, blob, touched_at, adopted)
-        SELECT DISTINCT CAST($1 AS BIGINT), d.blob, now_us(), 1 FROM json_list($3) AS wanted
+        SELECT CAST($1 AS BIGINT), d.blob, now_us(), 1 FROM json_list($3) AS wanted
         JOIN blob_name d ON d.digest = wanted.value JOIN object_version v ON v.ns = $2
             AND (v.blob = d.blob OR v.blob IN (SELECT m.id FROM blob m WHERE m.merged_into = d.blob))
-        WHERE 1 = 1 ON CONFLICT (repo, blob) DO NOTHING";
+        WHERE 1 = 1 GROUP BY d.blob ORDER BY d.blob ON CONFLICT (repo, blob) DO UPDATE SET touched_at = excluded.touched_at
+        WHERE repo_blob.touched_at < excluded.touched_at - $4";
+    /// Who deletes the object waits, or is waited for.
+    HOLD_OBJECT = "UPDATE object_version SET manifest_digest = manifest_digest WHERE ns = $1 AND manifest_digest = $2";
     SELECT_IS_OBJECT = "SELECT v.seq FROM object_version v JOIN namespace n ON n.id = v.ns
         WHERE n.name = $1 AND v.manifest_digest = $2 LIMIT 1";
 }
@@ -50,7 +55,7 @@ impl Store {
         bucket: &RepositoryName,
         digest: &Digest,
     ) -> Result<Option<StoredManifest>> {
-        let query = SELECT_OBJECT_MANIFEST.on(self.dialect).bind(bucket.to_string()).bind(digest.to_string());
+        let query = self.reading(&SELECT_OBJECT_MANIFEST).await.bind(bucket.to_string()).bind(digest.to_string());
         let Some(row) = query.fetch_optional(&self.pool).await.map_err(read_error)? else { return Ok(None) };
         let render = || -> Result<StoredManifest, TxError> {
             let text = |index: usize| row.try_get::<String, _>(index);
@@ -71,7 +76,7 @@ impl Store {
         bucket: &RepositoryName,
         digest: &Digest,
     ) -> Result<Option<BlobContent>> {
-        let query = SELECT_OBJECT_BLOB.on(self.dialect).bind(bucket.to_string()).bind(digest.to_string());
+        let query = self.reading(&SELECT_OBJECT_BLOB).await.bind(bucket.to_string()).bind(digest.to_string());
         let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
         content_of(&rows).map_err(Into::into)
     }
@@ -81,7 +86,13 @@ impl Tx<'_> {
     /// Makes blobs of the bucket's objects members of its own repository, as far as a manifest names them.
     pub(crate) async fn adopt_object_blobs(&mut self, repo: i64, ns: i64, wanted: &[&Digest]) -> Result<(), TxError> {
         let adopt = self.query(&ADOPT_OBJECT_BLOBS).bind(repo).bind(ns).bind(json_list(wanted));
-        self.execute(adopt).await.map(drop)
+        self.execute(adopt.bind(FRESH_US)).await.map(drop)
+    }
+
+    /// Keeps an object from being deleted while its manifest is pushed: a delete that comes later finds the manifest and
+    /// takes it along.
+    pub(crate) async fn hold_object(&mut self, ns: i64, manifest: &Digest) -> Result<(), TxError> {
+        self.execute(self.query(&HOLD_OBJECT).bind(ns).bind(manifest.to_string())).await.map(drop)
     }
 
     /// Whether a digest is the manifest of an object: it goes only with the object.

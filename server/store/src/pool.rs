@@ -1,15 +1,17 @@
 //! The open store: connections, and the one way to write through them.
 
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyConnection, AnyPool, Connection as _, Executor as _};
+use sqlx::any::{AnyArguments, AnyConnectOptions, AnyPoolOptions};
+use sqlx::query::Query;
+use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Executor as _};
 use zot_domain::Result;
 
 use crate::error::OpenError;
-use crate::sql::Dialect;
-use crate::tx::{Group, Write, run_alone};
+use crate::sql::{Dialect, Statement};
+use crate::tx::{Alone, Group, Step, Steps, Watched, Write};
 
 /// How to open a store.
 #[derive(Clone, Debug)]
@@ -39,6 +41,7 @@ pub struct Store {
     pub(crate) pool: AnyPool,
     pub(crate) dialect: Dialect,
     writer: Writer,
+    watched: Watched,
 }
 
 #[derive(Clone)]
@@ -85,7 +88,7 @@ impl Store {
                 Writer::Grouped(Group::start(pool_options.max_connections(1).connect_with(connect).await?))
             }
         };
-        Ok(Self { pool, dialect, writer })
+        Ok(Self { pool, dialect, writer, watched: Watched::default() })
     }
 
     /// Which database this is.
@@ -116,9 +119,24 @@ impl Store {
         &self.pool
     }
 
+    /// The same store, whose steps on Postgres wait for a test's leave.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_steps(&self, steps: Arc<dyn Steps>) -> Self {
+        Self { watched: Watched::by(steps), ..self.clone() }
+    }
+
+    /// A statement that reads, in no transaction.
+    pub(crate) async fn reading(&self, statement: &'static Statement) -> Query<'static, Any, AnyArguments> {
+        self.watched.before(Step::Statement(statement.name)).await;
+        statement.on(self.dialect)
+    }
+
     pub(crate) async fn write<W: Write + 'static>(&self, write: W) -> Result<W::Output> {
         match &self.writer {
-            Writer::Alone => run_alone(&self.pool, self.dialect, &write).await,
+            Writer::Alone => {
+                Alone { pool: &self.pool, dialect: self.dialect, watched: &self.watched }.run(&write).await
+            }
             Writer::Grouped(group) => group.run(write).await,
         }
     }

@@ -54,7 +54,7 @@ statements! {
 
 impl Store {
     pub(crate) async fn read_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<BlobContent>> {
-        let query = SELECT_BLOB_CONTENT.on(self.dialect).bind(repository.to_string()).bind(digest.to_string());
+        let query = self.reading(&SELECT_BLOB_CONTENT).await.bind(repository.to_string()).bind(digest.to_string());
         let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
         match content_of(&rows).map_err(Error::from)? {
             None if is_own(repository) => self.read_object_blob(repository, digest).await,
@@ -71,7 +71,7 @@ impl Store {
             Reference::Tag(_) => &SELECT_MANIFEST_BY_TAG,
             Reference::Digest(_) => &SELECT_MANIFEST_BY_DIGEST,
         };
-        let query = statement.on(self.dialect).bind(repository.to_string()).bind(reference.to_string());
+        let query = self.reading(statement).await.bind(repository.to_string()).bind(reference.to_string());
         let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
         let Some(blob) = content_of(&rows).map_err(Error::from)? else {
             return match reference {
@@ -89,17 +89,17 @@ impl Store {
         after: &str,
         limit: u32,
     ) -> Result<Option<Vec<String>>> {
-        let query = SELECT_TAGS.on(self.dialect).bind(repository.to_string()).bind(after.to_owned());
+        let query = self.reading(&SELECT_TAGS).await.bind(repository.to_string()).bind(after.to_owned());
         let names = self.names(query.bind(i64::from(limit))).await?;
         if !names.is_empty() {
             return Ok(Some(names));
         }
-        let query = SELECT_REPOSITORY.on(self.dialect).bind(repository.to_string());
+        let query = self.reading(&SELECT_REPOSITORY).await.bind(repository.to_string());
         Ok(query.fetch_optional(&self.pool).await.map_err(read_error)?.map(|_| names))
     }
 
     pub(crate) async fn read_repositories(&self, after: &str, limit: u32) -> Result<Vec<String>> {
-        self.names(SELECT_REPOSITORIES.on(self.dialect).bind(after.to_owned()).bind(i64::from(limit))).await
+        self.names(self.reading(&SELECT_REPOSITORIES).await.bind(after.to_owned()).bind(i64::from(limit))).await
     }
 
     async fn names(
@@ -112,7 +112,7 @@ impl Store {
 
     pub(crate) async fn read_referrers(&self, wanted: ReferrersQuery<'_>) -> Result<Vec<Referrer>> {
         let (created, digest) = wanted.after.unwrap_or_default();
-        let query = SELECT_REFERRERS.on(self.dialect).bind(wanted.repository.to_string());
+        let query = self.reading(&SELECT_REFERRERS).await.bind(wanted.repository.to_string());
         let query = query.bind(wanted.subject.to_string()).bind(wanted.subject.fallback_tag());
         let query = query.bind(wanted.artifact_type.unwrap_or_default().to_owned()).bind(created).bind(digest);
         let rows = query.bind(i64::from(wanted.limit)).fetch_all(&self.pool).await.map_err(read_error)?;
@@ -120,7 +120,7 @@ impl Store {
     }
 
     pub(crate) async fn read_totals(&self) -> Result<Totals> {
-        let row = SELECT_TOTALS.on(self.dialect).fetch_one(&self.pool).await.map_err(read_error)?;
+        let row = self.reading(&SELECT_TOTALS).await.fetch_one(&self.pool).await.map_err(read_error)?;
         let count = |index: usize| -> Result<u64, TxError> { to_u64(row.try_get(index)?) };
         let totals = || -> Result<Totals, TxError> {
             Ok(Totals { repositories: count(0)?, manifests: count(1)?, blobs: count(2)?, bytes: count(3)? })

@@ -2,7 +2,9 @@
 //! collection (rule B2); bytes go much later.
 
 use async_trait::async_trait;
-use sqlx::Row as _;
+use sqlx::any::AnyArguments;
+use sqlx::query::Query;
+use sqlx::{Any, Row as _};
 use zot_domain::Error;
 use zot_domain::ports::metadata::{Remove, RemoveTarget};
 
@@ -13,10 +15,16 @@ use crate::tx::{Tx, Write};
 
 statements! {
     DELETE_TAG = "DELETE FROM tag WHERE repo = $1 AND name = $2 RETURNING seq";
+    /// Unless it was moved to another manifest while it was waited for.
+    DELETE_TAG_OF = "DELETE FROM tag WHERE repo = $1 AND name = $2 AND digest = $3 RETURNING seq";
     CLOSE_TAG_HISTORY = "INSERT INTO tag_history (repo, name, seq, actor, at) VALUES ($1, $2, $3, $4, now_us())";
-    LOCK_MANIFEST = "UPDATE manifest SET touched_at = now_us() WHERE repo = $1 AND digest = $2 RETURNING blob";
+    /// A manifest's members, and last itself: as a push locks them.
+    SELECT_MEMBERS_OF = "SELECT blob, 0 AS own FROM manifest_blob WHERE repo = $1 AND digest = $2
+        UNION SELECT blob, 1 FROM manifest WHERE repo = $1 AND digest = $2 ORDER BY own, blob";
+    LOCK_MANIFEST = "UPDATE manifest SET touched_at = now_us() WHERE repo = $1 AND digest = $2
+        RETURNING blob";
     SELECT_TAGS_OF = "SELECT name FROM tag WHERE repo = $1 AND digest = $2 ORDER BY name";
-    DELETE_EDGES = "DELETE FROM manifest_blob WHERE repo = $1 AND digest = $2 RETURNING blob";
+    DELETE_EDGES = "DELETE FROM manifest_blob WHERE repo = $1 AND digest = $2";
     DELETE_CHILDREN = "DELETE FROM manifest_child WHERE repo = $1 AND digest = $2";
     DELETE_MANIFEST = "DELETE FROM manifest WHERE repo = $1 AND digest = $2";
     FRESHEN_MEMBER = "UPDATE repo_blob SET touched_at = now_us() WHERE repo = $1 AND blob = $2";
@@ -26,7 +34,7 @@ statements! {
         JOIN repo_blob rb ON rb.repo = $1 AND rb.blob = n.blob WHERE n.digest = $2";
     SELECT_USER = "SELECT digest FROM manifest_blob WHERE repo = $1 AND blob = $2
         UNION ALL SELECT digest FROM manifest WHERE repo = $1 AND blob = $2 LIMIT 1";
-    DELETE_MEMBER = "DELETE FROM repo_blob WHERE repo = $1 AND blob = $2";
+    DELETE_MEMBER = "DELETE FROM repo_blob WHERE repo = $1 AND blob = $2 RETURNING adopted";
     FRESHEN_BLOB = "UPDATE blob SET touched_at = now_us() WHERE id = $1";
 }
 
@@ -58,34 +66,49 @@ impl Write for Remove {
 }
 
 async fn remove_tag(tx: &mut Tx<'_>, repo: i64, name: &str, actor: &str) -> Result<bool, TxError> {
-    let Some(seq) = tx.number(tx.query(&DELETE_TAG).bind(repo).bind(name.to_owned())).await? else {
-        return Ok(false);
-    };
+    let delete = tx.query(&DELETE_TAG).bind(repo).bind(name.to_owned());
+    close_tag(tx, delete, repo, name, actor).await
+}
+
+/// Deletes a tag, and says so in its history.
+async fn close_tag(
+    tx: &mut Tx<'_>,
+    delete: Query<'static, Any, AnyArguments>,
+    repo: i64,
+    name: &str,
+    actor: &str,
+) -> Result<bool, TxError> {
+    let Some(seq) = tx.number(delete).await? else { return Ok(false) };
     let close = tx.query(&CLOSE_TAG_HISTORY).bind(repo).bind(name.to_owned()).bind(seq + 1).bind(actor.to_owned());
     tx.execute(close).await?;
     Ok(true)
 }
 
+/// Removes a manifest with all tags upon it. Locks memberships, the manifest and its tags in the order in which a push
+/// does, so that the two never wait for each other.
 pub(crate) async fn remove_manifest(tx: &mut Tx<'_>, repo: i64, digest: &str, actor: &str) -> Result<bool, TxError> {
-    let Some(own) = tx.number(tx.query(&LOCK_MANIFEST).bind(repo).bind(digest.to_owned())).await? else {
+    let mut members = Vec::new();
+    for row in tx.all(tx.query(&SELECT_MEMBERS_OF).bind(repo).bind(digest.to_owned())).await? {
+        let blob: i64 = row.try_get(0)?;
+        tx.execute(tx.query(&FRESHEN_MEMBER).bind(repo).bind(blob)).await?;
+        members.push(blob);
+    }
+    if tx.number(tx.query(&LOCK_MANIFEST).bind(repo).bind(digest.to_owned())).await?.is_none() {
         return Ok(false);
-    };
+    }
+    if members.is_empty() {
+        // it was pushed between the two statements
+        return Err(Error::Conflict.into());
+    }
     for row in tx.all(tx.query(&SELECT_TAGS_OF).bind(repo).bind(digest.to_owned())).await? {
-        remove_tag(tx, repo, row.try_get(0)?, actor).await?;
+        let name: String = row.try_get(0)?;
+        let delete = tx.query(&DELETE_TAG_OF).bind(repo).bind(name.clone()).bind(digest.to_owned());
+        close_tag(tx, delete, repo, &name, actor).await?;
     }
-    let mut blobs = vec![own];
-    for row in tx.all(tx.query(&DELETE_EDGES).bind(repo).bind(digest.to_owned())).await? {
-        blobs.push(row.try_get(0)?);
-    }
+    tx.execute(tx.query(&DELETE_EDGES).bind(repo).bind(digest.to_owned())).await?;
     tx.execute(tx.query(&DELETE_CHILDREN).bind(repo).bind(digest.to_owned())).await?;
     tx.execute(tx.query(&DELETE_MANIFEST).bind(repo).bind(digest.to_owned())).await?;
-    // sorted by id, as every writer locks them
-    blobs.sort_unstable();
-    blobs.dedup();
-    for blob in &blobs {
-        tx.execute(tx.query(&FRESHEN_MEMBER).bind(repo).bind(*blob)).await?;
-    }
-    let candidates = json_list(blobs.iter().map(|blob| member_id(repo, *blob)));
+    let candidates = json_list(members.iter().map(|blob| member_id(repo, *blob)));
     tx.execute(tx.query(&ADD_CANDIDATES).bind(candidates)).await?;
     Ok(true)
 }
@@ -99,12 +122,16 @@ async fn remove_member(tx: &mut Tx<'_>, ids: RepositoryIds, digest: &str) -> Res
         let user: String = user.try_get(0)?;
         return Err(Error::Unsupported(format!("manifest {user} references the blob; delete that first")).into());
     }
-    // a manifest that came meanwhile breaks the foreign key, and the whole is tried again
-    if tx.execute(tx.query(&DELETE_MEMBER).bind(ids.repo).bind(blob)).await? == 0 {
-        return Ok(false);
-    }
+    // the blob before the membership, as a push locks them
     tx.execute(tx.query(&FRESHEN_BLOB).bind(blob)).await?;
+    // a manifest that came meanwhile breaks the foreign key, and the whole is tried again
+    let Some(adopted) = tx.number(tx.query(&DELETE_MEMBER).bind(ids.repo).bind(blob)).await? else {
+        return Ok(false);
+    };
     tx.add_candidate("blob", &blob.to_string()).await?;
-    tx.execute(tx.query(&INSERT_USAGE).bind(ids.ns).bind(-size)).await?;
+    if adopted == 0 {
+        // what an object brought along was booked with the object
+        tx.execute(tx.query(&INSERT_USAGE).bind(ids.ns).bind(-size)).await?;
+    }
     Ok(true)
 }

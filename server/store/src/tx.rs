@@ -5,7 +5,9 @@
 //! connection and groups concurrent writes into one commit, each within a savepoint.
 
 mod group;
+mod steps;
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,15 +17,19 @@ use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Row as _};
 use zot_domain::ports::metadata::Audit;
 use zot_domain::{Error, Result};
 
-use crate::error::{TxError, is_broken_reference, is_duplicate, is_lost, is_retryable, to_domain};
+use crate::error::{TxError, is_broken_reference, is_lost, is_retryable, to_domain};
 use crate::sql::{Dialect, Statement, statements};
 
 pub(crate) use group::Group;
+pub(crate) use steps::Watched;
+pub use steps::{Step, Steps};
 
 statements! {
     INSERT_CHANGE = "INSERT INTO change (request_id, at, actor, action, resource, outcome)
         VALUES ($1, now_us(), $2, $3, $4, 'success')";
-    SELECT_CHANGE = "SELECT at FROM change WHERE request_id = $1";
+    /// Waits for a transaction that is about to commit the same row: no row inserted means that there is one.
+    CLAIM_CHANGE = "INSERT INTO change (request_id, at, actor, action, resource, outcome)
+        VALUES ($1, now_us(), $2, $3, $4, 'success') ON CONFLICT (request_id) DO NOTHING";
 }
 
 /// Longest transaction.
@@ -38,25 +44,35 @@ pub(crate) type Bound = Query<'static, Any, AnyArguments>;
 pub(crate) struct Tx<'c> {
     conn: &'c mut AnyConnection,
     dialect: Dialect,
+    watched: &'c Watched,
+    /// What was asked for last, for who watches.
+    statement: Cell<&'static str>,
 }
 
 impl<'c> Tx<'c> {
-    pub(crate) fn new(conn: &'c mut AnyConnection, dialect: Dialect) -> Self {
-        Self { conn, dialect }
+    pub(crate) fn new(conn: &'c mut AnyConnection, dialect: Dialect, watched: &'c Watched) -> Self {
+        Self { conn, dialect, watched, statement: Cell::new("") }
     }
 
     /// A statement to bind values to.
     pub(crate) fn query(&self, statement: &'static Statement) -> Bound {
+        self.statement.set(statement.name);
         statement.on(self.dialect)
+    }
+
+    async fn step(&mut self) {
+        self.watched.before(Step::Statement(self.statement.get())).await;
     }
 
     /// The first row, if there is one.
     pub(crate) async fn optional(&mut self, query: Query<'_, Any, AnyArguments>) -> Result<Option<AnyRow>, TxError> {
+        self.step().await;
         Ok(query.fetch_optional(&mut *self.conn).await?)
     }
 
     /// All rows.
     pub(crate) async fn all(&mut self, query: Query<'_, Any, AnyArguments>) -> Result<Vec<AnyRow>, TxError> {
+        self.step().await;
         Ok(query.fetch_all(&mut *self.conn).await?)
     }
 
@@ -67,6 +83,7 @@ impl<'c> Tx<'c> {
 
     /// Rows affected.
     pub(crate) async fn execute(&mut self, query: Query<'_, Any, AnyArguments>) -> Result<u64, TxError> {
+        self.step().await;
         Ok(query.execute(&mut *self.conn).await?.rows_affected())
     }
 
@@ -76,10 +93,10 @@ impl<'c> Tx<'c> {
         self.execute(query.bind(audit.action).bind(audit.resource.clone())).await.map(drop)
     }
 
-    /// Whether the write with this audit row was committed.
+    /// Whether the write with this audit row was committed. One that is being committed is waited for.
     pub(crate) async fn recorded(&mut self, audit: &Audit) -> Result<bool, TxError> {
-        let query = self.query(&SELECT_CHANGE).bind(audit.request_id.to_string());
-        Ok(self.number(query).await?.is_some())
+        let query = self.query(&CLAIM_CHANGE).bind(audit.request_id.to_string()).bind(audit.actor.clone());
+        Ok(self.execute(query.bind(audit.action).bind(audit.resource.clone())).await? == 0)
     }
 }
 
@@ -92,7 +109,8 @@ pub(crate) trait Write: Send + Sync {
     /// Does it. All or nothing is the caller's business.
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Output, TxError>;
 
-    /// What it came to, if it was committed earlier.
+    /// What it came to, if it was committed earlier. Is asked in a transaction that is rolled back, after a COMMIT whose
+    /// answer was lost and which may still be under way: so it has to wait for that one, by a lock that it holds.
     async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<Self::Output>, TxError>;
 
     /// Whether a broken foreign key ends it: garbage collection gives way, and says that a rule did not hold.
@@ -101,54 +119,70 @@ pub(crate) trait Write: Send + Sync {
     }
 }
 
-/// Runs a write in transactions of its own until one commits.
-pub(crate) async fn run_alone<W: Write>(pool: &AnyPool, dialect: Dialect, write: &W) -> Result<W::Output> {
-    let mut maybe_committed = false;
-    let mut attempt = 0;
-    loop {
-        attempt += 1;
-        // within the time that garbage collection's safety counts with (rule A2)
-        let tried = tokio::time::timeout(TRANSACTION_MAX, try_alone(pool, dialect, write, &mut maybe_committed)).await;
-        match tried.unwrap_or(Err(TxError::Sql(sqlx::Error::PoolTimedOut))) {
-            Ok(output) => return Ok(output),
-            // its audit row is there: the COMMIT whose answer was lost took place after all
-            Err(TxError::Sql(error)) if attempt < ATTEMPTS && is_duplicate(&error) => maybe_committed = true,
-            Err(TxError::Sql(error)) if write.gives_way() && is_broken_reference(&error) => {
-                return Err(Error::Conflict);
-            }
-            Err(TxError::Refused(Error::Conflict)) if attempt < ATTEMPTS => {}
-            Err(TxError::Sql(error)) if attempt < ATTEMPTS && (is_retryable(&error) || is_lost(&error)) => {
-                tracing::debug!(%error, attempt, "a write is tried again");
-            }
-            Err(error) => return Err(error.into()),
-        }
-        tokio::time::sleep(backoff(attempt)).await;
-    }
+/// Where writes run that have a transaction each.
+#[derive(Clone, Copy)]
+pub(crate) struct Alone<'a> {
+    pub pool: &'a AnyPool,
+    pub dialect: Dialect,
+    pub watched: &'a Watched,
 }
 
-async fn try_alone<W: Write>(
-    pool: &AnyPool,
-    dialect: Dialect,
-    write: &W,
-    maybe_committed: &mut bool,
-) -> Result<W::Output, TxError> {
-    let mut conn = pool.acquire().await?;
-    if *maybe_committed && let Some(output) = write.committed(&mut Tx::new(&mut conn, dialect)).await? {
-        return Ok(output);
+impl<'a> Alone<'a> {
+    fn tx(self, conn: &'a mut AnyConnection) -> Tx<'a> {
+        Tx::new(conn, self.dialect, self.watched)
     }
-    *maybe_committed = false;
-    let mut transaction = conn.begin().await?;
-    let output = write.run(&mut Tx::new(&mut transaction, dialect)).await;
-    match output {
-        Ok(output) => {
-            *maybe_committed = true;
-            transaction.commit().await?;
-            Ok(output)
+
+    /// Runs a write in transactions of its own until one commits.
+    pub(crate) async fn run<W: Write>(self, write: &W) -> Result<W::Output> {
+        let mut maybe_committed = false;
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            // within the time that garbage collection's safety counts with (rule A2)
+            let tried = tokio::time::timeout(TRANSACTION_MAX, self.attempt(write, &mut maybe_committed)).await;
+            match tried.unwrap_or(Err(TxError::Sql(sqlx::Error::PoolTimedOut))) {
+                Ok(output) => return Ok(output),
+                Err(TxError::Sql(error)) if write.gives_way() && is_broken_reference(&error) => {
+                    return Err(Error::Conflict);
+                }
+                Err(TxError::Refused(Error::Conflict)) if attempt < ATTEMPTS => {}
+                Err(TxError::Sql(error)) if attempt < ATTEMPTS && (is_retryable(&error) || is_lost(&error)) => {
+                    tracing::debug!(%error, attempt, "a write is tried again");
+                }
+                Err(error) => return Err(error.into()),
+            }
+            tokio::time::sleep(backoff(attempt)).await;
         }
-        Err(error) => {
-            // a rollback that fails means a dead connection, which rolls back as well
-            let _ = transaction.rollback().await;
-            Err(error)
+    }
+
+    /// Runs it once, unless it turns out that an earlier attempt was committed.
+    async fn attempt<W: Write>(self, write: &W, maybe_committed: &mut bool) -> Result<W::Output, TxError> {
+        let mut conn = self.pool.acquire().await?;
+        if *maybe_committed {
+            self.watched.before(Step::Look).await;
+            let mut transaction = conn.begin().await?;
+            let earlier = write.committed(&mut self.tx(&mut transaction)).await;
+            transaction.rollback().await?;
+            if let Some(output) = earlier? {
+                return Ok(output);
+            }
+            *maybe_committed = false;
+        }
+        self.watched.before(Step::Begin).await;
+        let mut transaction = conn.begin().await?;
+        match write.run(&mut self.tx(&mut transaction)).await {
+            Ok(output) => {
+                self.watched.before(Step::Commit).await;
+                *maybe_committed = true;
+                transaction.commit().await?;
+                self.watched.before(Step::Committed).await;
+                Ok(output)
+            }
+            Err(error) => {
+                // a rollback that fails means a dead connection, which rolls back as well
+                let _ = transaction.rollback().await;
+                Err(error)
+            }
         }
     }
 }

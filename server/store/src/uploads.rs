@@ -7,7 +7,7 @@ use zot_domain::artifact::name::RepositoryName;
 use zot_domain::ports::metadata::{AppendUpload, BeginUpload, Segment, Upload};
 use zot_domain::{Error, Result};
 
-use crate::content::to_i64;
+use crate::content::{SELECT_SEGMENT, to_i64};
 use crate::error::TxError;
 use crate::pool::Store;
 use crate::reads::{segment_of, to_u64};
@@ -26,14 +26,18 @@ statements! {
     APPEND_UPLOAD = "UPDATE upload SET epoch = epoch + 1, length = $4, hash_state = $5, tail = $6, last_request = $7,
             expires_at = now_us() + $8 * 1000000
         WHERE id = $1 AND epoch = $2 AND length = $3 AND state = 'open'";
-    SELECT_LAST_REQUEST = "SELECT epoch FROM upload WHERE id = $1 AND last_request = $2";
-    SELECT_UPLOAD_ID = "SELECT epoch FROM upload WHERE id = $1";
+    /// Waits for who writes to the session.
+    HOLD_UPLOAD = "UPDATE upload SET epoch = epoch WHERE id = $1 RETURNING last_request";
+    /// Waits for who begins the same session: no row inserted means that it is there.
+    CLAIM_UPLOAD_ID = "INSERT INTO upload (id, kind, target, actor, state, epoch, length, hash_state, tail, expires_at)
+        VALUES ($1, 'oci', '', '', 'aborted', 0, 0, $2, $2, 0) ON CONFLICT (id) DO NOTHING";
     DELETE_UPLOAD = "DELETE FROM upload WHERE id = $1 AND target = $2 AND actor = $3 AND state = 'open'";
 }
 
 impl Store {
     pub(crate) async fn read_upload(&self, id: &str, target: &RepositoryName, actor: &str) -> Result<Option<Upload>> {
-        let query = SELECT_UPLOAD.on(self.dialect).bind(id.to_owned()).bind(target.to_string()).bind(actor.to_owned());
+        let query =
+            self.reading(&SELECT_UPLOAD).await.bind(id.to_owned()).bind(target.to_string()).bind(actor.to_owned());
         let Some(row) = query.fetch_optional(&self.pool).await.map_err(read_error)? else { return Ok(None) };
         let read = || -> Result<Upload, TxError> {
             Ok(Upload {
@@ -48,7 +52,7 @@ impl Store {
     }
 
     pub(crate) async fn read_upload_segments(&self, id: &str) -> Result<Vec<Segment>> {
-        let query = SELECT_UPLOAD_SEGMENTS.on(self.dialect).bind(id.to_owned());
+        let query = self.reading(&SELECT_UPLOAD_SEGMENTS).await.bind(id.to_owned());
         let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
         rows.iter().map(|row| segment_of(row, 0).map_err(Error::from)).collect()
     }
@@ -68,7 +72,8 @@ impl Write for BeginUpload {
     }
 
     async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<()>, TxError> {
-        Ok(tx.number(tx.query(&SELECT_UPLOAD_ID).bind(self.id.clone())).await?.map(drop))
+        let claim = tx.query(&CLAIM_UPLOAD_ID).bind(self.id.clone()).bind(Vec::<u8>::new());
+        Ok((tx.execute(claim).await? == 0).then_some(()))
     }
 }
 
@@ -90,8 +95,16 @@ impl Write for AppendUpload {
     }
 
     async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
-        let last = tx.query(&SELECT_LAST_REQUEST).bind(self.from.id.clone()).bind(self.request_id.to_string());
-        Ok(tx.number(last).await?.map(|_| true))
+        if let Some(row) = tx.optional(tx.query(&HOLD_UPLOAD).bind(self.from.id.clone())).await? {
+            let last: Option<String> = row.try_get(0)?;
+            if last == Some(self.request_id.to_string()) {
+                return Ok(Some(true));
+            }
+        }
+        // another request went on from there, or ended the session: then the chunk's segment tells
+        let Some(segment) = &self.segment else { return Ok(None) };
+        let alive = tx.number(tx.query(&SELECT_SEGMENT).bind(segment.key.to_string())).await?;
+        Ok((alive == Some(1)).then_some(true))
     }
 }
 
@@ -116,7 +129,7 @@ impl Write for CancelUpload {
     }
 
     async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
-        let gone = tx.number(tx.query(&SELECT_UPLOAD_ID).bind(self.id.clone())).await?.is_none();
+        let gone = tx.optional(tx.query(&HOLD_UPLOAD).bind(self.id.clone())).await?.is_none();
         Ok(gone.then_some(true))
     }
 }

@@ -22,6 +22,8 @@ mod object_listing;
 mod objects;
 #[path = "it/plans.rs"]
 mod plans;
+#[path = "it/races.rs"]
+mod races;
 #[path = "it/schema.rs"]
 mod schema;
 #[path = "it/uploads.rs"]

@@ -28,10 +28,13 @@ statements! {
     SELECT_BUCKET_CONTENT = "SELECT 1 FROM object_version WHERE ns = $1
         UNION ALL SELECT 1 FROM upload WHERE ns = $1 AND state = 'open' AND expires_at > now_us()
         UNION ALL SELECT 1 FROM repository r JOIN repo_blob b ON b.repo = r.id WHERE r.ns = $1 LIMIT 1";
-    DELETE_BUCKET_PARTS = "DELETE FROM part WHERE upload IN (SELECT id FROM upload WHERE ns = $1)";
+    /// Uploads that are over; one that was begun meanwhile breaks a foreign key.
+    DELETE_BUCKET_PARTS = "DELETE FROM part WHERE upload IN
+        (SELECT id FROM upload WHERE ns = $1 AND (state <> 'open' OR expires_at <= now_us()))";
     KILL_BUCKET_SEGMENTS = "UPDATE segment SET state = 'dead', dead_at = now_us(), owner_upload = NULL
-        WHERE state = 'staged' AND owner_upload IN (SELECT id FROM upload WHERE ns = $1)";
-    DELETE_BUCKET_UPLOADS = "DELETE FROM upload WHERE ns = $1";
+        WHERE state = 'staged' AND owner_upload IN
+        (SELECT id FROM upload WHERE ns = $1 AND (state <> 'open' OR expires_at <= now_us()))";
+    DELETE_BUCKET_UPLOADS = "DELETE FROM upload WHERE ns = $1 AND (state <> 'open' OR expires_at <= now_us())";
     DELETE_BUCKET_HEADS = "DELETE FROM object_head WHERE ns = $1";
     DELETE_BUCKET_HISTORY = "DELETE FROM tag_history WHERE repo IN (SELECT id FROM repository WHERE ns = $1)";
     DELETE_BUCKET_REPOSITORIES = "DELETE FROM repository WHERE ns = $1";
@@ -56,13 +59,13 @@ static REMAINS: [&crate::sql::Statement; 9] = [
 
 impl Store {
     pub(super) async fn read_bucket(&self, name: &str) -> Result<Option<Bucket>> {
-        let query = SELECT_BUCKET.on(self.dialect).bind(name.to_owned());
+        let query = self.reading(&SELECT_BUCKET).await.bind(name.to_owned());
         let row = query.fetch_optional(&self.pool).await.map_err(read_error)?;
         row.map(|row| bucket_of(&row).map_err(Error::from)).transpose()
     }
 
     pub(super) async fn read_buckets(&self, after: &str, limit: u32) -> Result<Vec<Bucket>> {
-        let query = SELECT_BUCKETS.on(self.dialect).bind(after.to_owned()).bind(i64::from(limit));
+        let query = self.reading(&SELECT_BUCKETS).await.bind(after.to_owned()).bind(i64::from(limit));
         let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
         rows.iter().map(|row| bucket_of(row).map_err(Error::from)).collect()
     }

@@ -8,9 +8,9 @@ use zot_domain::bucket::condition::WriteCondition;
 use zot_domain::ports::objects::{Bucket, DeleteObject, Deleted, NULL_VERSION, Versioning};
 
 use super::put::SELECT_LIVE;
-use crate::content::{INSERT_USAGE, SELECT_REPOSITORY};
+use crate::content::{FRESH_US, INSERT_USAGE, SELECT_REPOSITORY, TOUCH_BLOB};
 use crate::error::TxError;
-use crate::removal::{FRESHEN_BLOB, remove_manifest};
+use crate::removal::remove_manifest;
 use crate::sql::statements;
 use crate::tx::{Tx, Write};
 
@@ -26,6 +26,9 @@ statements! {
     LOCK_HEAD = "UPDATE object_head SET seq = seq WHERE ns = $1 AND key = $2 RETURNING seq";
     TAKE_VERSION = "DELETE FROM object_version WHERE ns = $1 AND key = $2 AND version_id = $3
         RETURNING seq, blob, size, manifest_digest";
+    /// The blob of a version that may be replaced or deleted: before the head, as a put of its bytes locks them.
+    TOUCH_BLOB_OF_VERSION = "UPDATE blob SET touched_at = now_us() WHERE touched_at < now_us() - $4
+        AND id = (SELECT v.blob FROM object_version v WHERE v.ns = $1 AND v.key = $2 AND v.version_id = $3)";
     SELECT_VERSION_ETAG = "SELECT etag FROM object_version WHERE ns = $1 AND key = $2 AND version_id = $3";
     SELECT_NEWEST = "SELECT seq, version_id, etag, CASE WHEN blob IS NULL THEN 0 ELSE 1 END FROM object_version
         WHERE ns = $1 AND key = $2 ORDER BY seq DESC LIMIT 1";
@@ -35,7 +38,8 @@ statements! {
     DELETE_OBJECT_MEMBER = "DELETE FROM repo_blob WHERE repo = $1 AND blob = $2 AND (adopted = 1 OR $4 = 1)
         AND NOT EXISTS (SELECT 1 FROM manifest_blob e WHERE e.repo = $1 AND e.blob = $2)
         AND NOT EXISTS (SELECT 1 FROM manifest m WHERE m.repo = $1 AND m.blob = $2)
-        AND NOT EXISTS (SELECT 1 FROM object_version v WHERE v.ns = $3 AND v.blob = $2)";
+        AND NOT EXISTS (SELECT 1 FROM object_version v WHERE v.ns = $3 AND v.blob = $2)
+        RETURNING CASE WHEN adopted = 1 THEN 0 ELSE (SELECT size FROM blob WHERE id = $2) END";
     SELECT_NAMED_BLOB = "SELECT blob FROM blob_name WHERE digest = $1";
     SELECT_REFERRING = "SELECT digest FROM manifest WHERE repo = $1 AND subject_digest = $2 ORDER BY digest";
 }
@@ -47,6 +51,13 @@ struct Taken {
 }
 
 impl Tx<'_> {
+    /// Leaves the blob of a version fresh that is about to go. Comes before the head is locked, as a put of the same bytes
+    /// and sealing lock the blob first. A version that comes after this look brought a fresh blob along.
+    pub(super) async fn touch_blob_of(&mut self, bucket: &Bucket, key: &str, version_id: &str) -> Result<(), TxError> {
+        let touch = self.query(&TOUCH_BLOB_OF_VERSION).bind(bucket.id).bind(key.to_owned());
+        self.execute(touch.bind(version_id.to_owned()).bind(FRESH_US)).await.map(drop)
+    }
+
     /// Removes the version of a bucket that keeps none: its blob may have lost its last reference, its manifest its
     /// last object, unless the manifest is `kept`.
     pub(super) async fn drop_version(
@@ -71,7 +82,6 @@ impl Tx<'_> {
         let (seq, blob, size, manifest): (i64, Option<i64>, i64, Option<String>) =
             (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
         if let Some(blob) = blob {
-            self.execute(self.query(&FRESHEN_BLOB).bind(blob)).await?;
             self.add_candidate("blob", &blob.to_string()).await?;
             self.execute(self.query(&INSERT_USAGE).bind(bucket.id).bind(-size)).await?;
         }
@@ -108,7 +118,11 @@ impl Tx<'_> {
         for (blob, pushed) in [(blob, 0_i64), (own, 1)] {
             let Some(blob) = blob else { continue };
             let member = self.query(&DELETE_OBJECT_MEMBER).bind(repo).bind(blob).bind(bucket.id).bind(pushed);
-            self.execute(member).await?;
+            if let Some(booked) = self.number(member).await? {
+                self.execute(self.query(&TOUCH_BLOB).bind(blob).bind(FRESH_US)).await?;
+                self.add_candidate("blob", &blob.to_string()).await?;
+                self.execute(self.query(&INSERT_USAGE).bind(bucket.id).bind(-booked)).await?;
+            }
         }
         Ok(())
     }
@@ -155,6 +169,7 @@ fn wanted_etag(delete: &DeleteObject) -> String {
 
 /// The object, where no versions are kept. What is not there is deleted as well.
 async fn delete_unversioned(tx: &mut Tx<'_>, bucket: &Bucket, delete: &DeleteObject) -> Result<Deleted, TxError> {
+    tx.touch_blob_of(bucket, &delete.key, NULL_VERSION).await?;
     let head = tx.query(&DELETE_HEAD).bind(bucket.id).bind(delete.key.clone()).bind(wanted_etag(delete));
     if tx.number(head).await?.is_none() {
         let live = tx.number(tx.query(&SELECT_LIVE).bind(bucket.id).bind(delete.key.clone())).await? == Some(1);
@@ -173,6 +188,9 @@ async fn delete_unversioned(tx: &mut Tx<'_>, bucket: &Bucket, delete: &DeleteObj
 
 /// A marker that says that the object is deleted; older versions stay.
 async fn mark(tx: &mut Tx<'_>, bucket: &Bucket, delete: &DeleteObject, version_id: String) -> Result<Deleted, TxError> {
+    if version_id == NULL_VERSION {
+        tx.touch_blob_of(bucket, &delete.key, NULL_VERSION).await?;
+    }
     let head = tx.query(&MARK_HEAD).bind(bucket.id).bind(delete.key.clone()).bind(version_id.clone());
     let seq = tx.number(head.bind(wanted_etag(delete))).await?.ok_or(Error::PreconditionFailed)?;
     if version_id == NULL_VERSION {
@@ -192,6 +210,7 @@ async fn delete_version(
     version: &str,
 ) -> Result<Deleted, TxError> {
     let outcome = |marker| Deleted { version_id: Some(version.to_owned()), delete_marker: marker };
+    tx.touch_blob_of(bucket, &delete.key, version).await?;
     let lock = tx.query(&LOCK_HEAD).bind(bucket.id).bind(delete.key.clone());
     let Some(head) = tx.number(lock).await? else { return Ok(outcome(false)) };
     if let WriteCondition::Match(wanted) = &delete.condition {

@@ -10,12 +10,13 @@ use zot_domain::{Error, Result};
 
 use super::put::write_version;
 use super::{from_json, to_json};
-use crate::content::to_i64;
+use crate::content::{SELECT_SEGMENT, to_i64};
 use crate::error::TxError;
 use crate::pool::Store;
 use crate::reads::segment_of;
 use crate::sql::{json_list, statements};
 use crate::tx::{Tx, Write, read_error};
+use crate::uploads::HOLD_UPLOAD;
 
 statements! {
     INSERT_MULTIPART = "INSERT INTO upload (id, kind, target, actor, state, epoch, length, hash_state, tail, expires_at, ns,
@@ -56,13 +57,14 @@ statements! {
 
 impl Store {
     pub(super) async fn read_multipart(&self, bucket: &str, key: &str, id: &str) -> Result<Option<Multipart>> {
-        let query = SELECT_MULTIPART.on(self.dialect).bind(bucket.to_owned()).bind(key.to_owned()).bind(id.to_owned());
+        let query =
+            self.reading(&SELECT_MULTIPART).await.bind(bucket.to_owned()).bind(key.to_owned()).bind(id.to_owned());
         let row = query.fetch_optional(&self.pool).await.map_err(read_error)?;
         row.map(|row| multipart_of(&row).map_err(Error::from)).transpose()
     }
 
     pub(super) async fn read_multipart_result(&self, bucket: &str, key: &str, id: &str) -> Result<Option<String>> {
-        let query = SELECT_MULTIPART_RESULT.on(self.dialect).bind(bucket.to_owned()).bind(key.to_owned());
+        let query = self.reading(&SELECT_MULTIPART_RESULT).await.bind(bucket.to_owned()).bind(key.to_owned());
         let row = query.bind(id.to_owned()).fetch_optional(&self.pool).await.map_err(read_error)?;
         row.map(|row| row.try_get(0).map_err(read_error)).transpose()
     }
@@ -74,14 +76,14 @@ impl Store {
         (key, id): (&str, &str),
         limit: u32,
     ) -> Result<Vec<Multipart>> {
-        let query = SELECT_MULTIPARTS.on(self.dialect).bind(bucket.to_owned()).bind(prefix.to_owned());
+        let query = self.reading(&SELECT_MULTIPARTS).await.bind(bucket.to_owned()).bind(prefix.to_owned());
         let query = query.bind(format!("{prefix}{LAST}")).bind(key.to_owned()).bind(id.to_owned());
         let rows = query.bind(i64::from(limit)).fetch_all(&self.pool).await.map_err(read_error)?;
         rows.iter().map(|row| multipart_of(row).map_err(Error::from)).collect()
     }
 
     pub(super) async fn read_parts(&self, upload: &str, after: i64, limit: u32) -> Result<Vec<Part>> {
-        let query = SELECT_PARTS.on(self.dialect).bind(upload.to_owned()).bind(after).bind(i64::from(limit));
+        let query = self.reading(&SELECT_PARTS).await.bind(upload.to_owned()).bind(after).bind(i64::from(limit));
         let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
         rows.iter().map(|row| part_of(row).map_err(Error::from)).collect()
     }
@@ -150,7 +152,9 @@ impl Write for AddPart {
     }
 
     async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
-        let segment = tx.query(&crate::content::SELECT_SEGMENT).bind(self.part.segment.key.to_string());
+        // waits for a part that is being committed
+        tx.optional(tx.query(&HOLD_UPLOAD).bind(self.upload.clone())).await?;
+        let segment = tx.query(&SELECT_SEGMENT).bind(self.part.segment.key.to_string());
         Ok(tx.number(segment).await?.map(|staged| staged == 1))
     }
 }
@@ -174,7 +178,7 @@ impl Write for CompleteMultipart {
         // parts go first: their segments that were not named are dead, and nobody asks for them again
         tx.execute(tx.query(&DELETE_PARTS).bind(self.id.clone())).await?;
         tx.kill_session(&self.id).await?;
-        write_version(tx, &bucket, &self.object, blob).await.map(Some)
+        write_version(tx, &bucket, &self.object, (blob, None)).await.map(Some)
     }
 
     async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<Option<Put>>, TxError> {

@@ -2,9 +2,11 @@
 //! versions (rules A8, B7).
 
 use async_trait::async_trait;
+use sqlx::Row as _;
 use zot_domain::Error;
+use zot_domain::artifact::digest::Digest;
 use zot_domain::bucket::condition::WriteCondition;
-use zot_domain::bucket::render::RENDER_VERSION;
+use zot_domain::bucket::render::{RENDER_VERSION, Rendering};
 use zot_domain::ports::metadata::Audit;
 use zot_domain::ports::objects::{Bucket, NULL_VERSION, Put, PutObject, Source, Versioning};
 
@@ -27,7 +29,10 @@ statements! {
     INSERT_VERSION = "INSERT INTO object_version (ns, key, seq, version_id, blob, etag, size, content_type, headers, meta,
             tags, checksums, part_sizes, render_version, manifest_digest, created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, now_us())";
-    RESOLVE_BLOB = "SELECT COALESCE(merged_into, id) FROM blob WHERE id = $1";
+    RESOLVE_BLOB = "SELECT COALESCE(merged_into, id), state FROM blob WHERE id = $1";
+    /// Waits for who is sealing it, and holds up who comes to seal it.
+    HOLD_OPEN_BLOB = "UPDATE blob SET touched_at = now_us() WHERE id = $1 RETURNING COALESCE(merged_into, id), state";
+    SELECT_DIGEST = "SELECT digest FROM blob_name WHERE blob = $1 AND SUBSTR(digest, 1, 7) = 'sha256:'";
     TAG_VERSION = "UPDATE object_version SET tags = $4
         WHERE ns = (SELECT id FROM namespace WHERE name = $1) AND key = $2 AND version_id = $3";
 }
@@ -38,11 +43,11 @@ impl Write for PutObject {
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Put, TxError> {
         let bucket = tx.bucket(&self.bucket).await?;
-        let blob = match &self.source {
-            Source::New(content) => tx.ensure_blob(content, None).await?.blob,
-            Source::Blob { blob, .. } => touched(tx, *blob).await?,
+        let (blob, manifest) = match &self.source {
+            Source::New(content) => (tx.ensure_blob(content, None).await?.blob, self.manifest_digest.clone()),
+            Source::Blob { blob, .. } => copied(tx, self, *blob).await?,
         };
-        write_version(tx, &bucket, self, blob).await
+        write_version(tx, &bucket, self, (blob, manifest)).await
     }
 
     async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<Put>, TxError> {
@@ -54,11 +59,39 @@ impl Write for PutObject {
     }
 }
 
-/// A blob to copy from, left fresh.
-async fn touched(tx: &mut Tx<'_>, blob: i64) -> Result<i64, TxError> {
+/// A blob to copy from, left fresh, and the digest of the copy's manifest. Who is just sealing the blob is waited for, or
+/// waits: either it names the copy with the other versions, or the copy takes what it found (rule A9).
+async fn copied(tx: &mut Tx<'_>, put: &PutObject, blob: i64) -> Result<(i64, Option<Digest>), TxError> {
     let gone = || Error::NoSuchKey("the source".to_owned());
-    let blob = tx.number(tx.query(&RESOLVE_BLOB).bind(blob)).await?.ok_or_else(gone)?;
-    if tx.touch_blob(blob).await? { Ok(blob) } else { Err(gone().into()) }
+    let mut row = tx.optional(tx.query(&RESOLVE_BLOB).bind(blob)).await?.ok_or_else(gone)?;
+    if row.try_get::<String, _>(1)? == "open" {
+        row = tx.optional(tx.query(&HOLD_OPEN_BLOB).bind(blob)).await?.ok_or_else(gone)?;
+    }
+    let (blob, state): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
+    if !tx.touch_blob(blob).await? {
+        return Err(gone().into());
+    }
+    if put.manifest_digest.is_some() || state != "sealed" {
+        return Ok((blob, put.manifest_digest.clone()));
+    }
+    // sealed since the use case read it
+    let Some(row) = tx.optional(tx.query(&SELECT_DIGEST).bind(blob)).await? else { return Ok((blob, None)) };
+    let rendering = Rendering {
+        digest: row.try_get(0)?,
+        size: size_of(put),
+        content_type: &put.attributes.content_type,
+        key: &put.key,
+        version: RENDER_VERSION,
+    };
+    Ok((blob, Some(rendering.manifest_digest())))
+}
+
+/// The length of what is put, in bytes.
+fn size_of(put: &PutObject) -> u64 {
+    match &put.source {
+        Source::New(content) => content.size,
+        Source::Blob { size, .. } => *size,
+    }
 }
 
 /// The id of the version that a put makes: derived from the request, so that a put done again makes the same one.
@@ -74,19 +107,19 @@ pub(super) async fn write_version(
     tx: &mut Tx<'_>,
     bucket: &Bucket,
     put: &PutObject,
-    blob: i64,
+    (blob, manifest): (i64, Option<Digest>),
 ) -> Result<Put, TxError> {
-    let size = match &put.source {
-        Source::New(content) => content.size,
-        Source::Blob { size, .. } => *size,
-    };
+    let size = size_of(put);
     let version_id = version_id(bucket, put);
+    if version_id == NULL_VERSION {
+        tx.touch_blob_of(bucket, &put.key, NULL_VERSION).await?;
+    }
     tx.record(&put.audit).await?;
     tx.execute(tx.query(&INSERT_USAGE).bind(bucket.id).bind(to_i64(size)?)).await?;
     let seq = put_head(tx, bucket.id, put, &version_id).await?;
     if version_id == NULL_VERSION {
         // the same manifest again: what hangs on it stays
-        let kept = put.manifest_digest.as_ref().map(zot_domain::artifact::digest::Digest::as_str);
+        let kept = manifest.as_ref().map(Digest::as_str);
         tx.drop_version(bucket, &put.key, kept, &put.audit.actor).await?;
     }
     let attributes = &put.attributes;
@@ -95,7 +128,7 @@ pub(super) async fn write_version(
     let insert = insert.bind(to_json(&attributes.headers)?).bind(to_json(&attributes.meta)?);
     let insert = insert.bind(to_json(&attributes.tags)?).bind(to_json(&put.checksums)?);
     let insert = insert.bind(put.part_sizes.as_ref().map(to_json).transpose()?).bind(RENDER_VERSION);
-    tx.execute(insert.bind(put.manifest_digest.as_ref().map(ToString::to_string))).await?;
+    tx.execute(insert.bind(manifest.map(|digest| digest.to_string()))).await?;
     Ok(Put { version_id, versioning: bucket.versioning })
 }
 

@@ -54,9 +54,9 @@ impl Store {
         version_id: Option<&str>,
     ) -> Result<Option<ObjectVersion>> {
         let query = match version_id {
-            None => SELECT_OBJECT.on(self.dialect).bind(bucket.to_owned()).bind(key.to_owned()),
+            None => self.reading(&SELECT_OBJECT).await.bind(bucket.to_owned()).bind(key.to_owned()),
             Some(version) => {
-                let query = SELECT_OBJECT_VERSION.on(self.dialect).bind(bucket.to_owned()).bind(key.to_owned());
+                let query = self.reading(&SELECT_OBJECT_VERSION).await.bind(bucket.to_owned()).bind(key.to_owned());
                 query.bind(version.to_owned())
             }
         };

@@ -31,7 +31,7 @@ statements! {
 
 impl Store {
     pub(super) async fn read_oldest_open_blob(&self) -> Result<Option<OpenBlob>> {
-        let query = SELECT_OLDEST_OPEN.on(self.dialect);
+        let query = self.reading(&SELECT_OLDEST_OPEN).await;
         match query.fetch_optional(&self.pool).await.map_err(read_error)? {
             Some(row) => self.read_open_blob(row.try_get(0).map_err(read_error)?).await,
             None => Ok(None),
@@ -39,7 +39,7 @@ impl Store {
     }
 
     pub(super) async fn read_open_blob(&self, blob: i64) -> Result<Option<OpenBlob>> {
-        let query = SELECT_OPEN_SEGMENTS.on(self.dialect).bind(blob);
+        let query = self.reading(&SELECT_OPEN_SEGMENTS).await.bind(blob);
         let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
         let read = || -> Result<Option<OpenBlob>, TxError> {
             let Some(first) = rows.first() else { return Ok(None) };

@@ -8,7 +8,7 @@ use sqlx::{AnyConnection, AnyPool, Executor as _};
 use tokio::sync::{mpsc, oneshot};
 use zot_domain::{Error, Result};
 
-use super::{Tx, Write};
+use super::{Tx, Watched, Write};
 use crate::error::{TxError, to_domain};
 use crate::sql::Dialect;
 
@@ -75,7 +75,7 @@ struct Pending<W: Write> {
 #[async_trait]
 impl<W: Write> Job for Pending<W> {
     async fn run(&mut self, conn: &mut AnyConnection) -> bool {
-        let output = self.write.run(&mut Tx::new(conn, Dialect::Sqlite)).await;
+        let output = self.write.run(&mut Tx::new(conn, Dialect::Sqlite, &Watched::default())).await;
         let keep = output.is_ok();
         self.output = Some(output);
         keep

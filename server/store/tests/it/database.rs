@@ -10,7 +10,7 @@ use zot_store::{Options, Store};
 pub(crate) struct Fresh {
     store: Store,
     pub(crate) url: String,
-    _directory: Option<TempDir>,
+    directory: Option<TempDir>,
 }
 
 impl Deref for Fresh {
@@ -25,6 +25,12 @@ impl Fresh {
     /// The first column of the first row, a number.
     pub(crate) async fn count(&self, sql: &'static str) -> i64 {
         sqlx::query(sql).fetch_one(self.raw_pool()).await.unwrap().get(0)
+    }
+
+    /// The same database, opened anew: settings of the database count from then on.
+    pub(crate) async fn reopened(self) -> Self {
+        self.store.close().await;
+        open(self.url, self.directory).await
     }
 
     /// Runs statements as they are.
@@ -53,5 +59,5 @@ pub(crate) async fn postgres() -> Fresh {
 async fn open(url: String, directory: Option<TempDir>) -> Fresh {
     let store = Store::open(&Options { url: url.clone(), max_connections: 16, create: true }).await.unwrap();
     store.migrate().await.unwrap();
-    Fresh { store, url, _directory: directory }
+    Fresh { store, url, directory }
 }

@@ -40,13 +40,13 @@ pub(crate) async fn bucket(store: &Fresh, name: &str) {
     assert!(store.create_bucket(create).await.unwrap());
 }
 
-async fn versioning(store: &Fresh, versioning: Versioning) {
+pub(crate) async fn versioning(store: &Fresh, versioning: Versioning) {
     let configure =
         ConfigureBucket { name: "team".to_owned(), versioning: Some(versioning), tags: None, audit: audit() };
     assert!(store.configure_bucket(configure).await.unwrap());
 }
 
-fn manifest_digest(key: &str, text: &str) -> Digest {
+pub(crate) fn manifest_digest(key: &str, text: &str) -> Digest {
     let digest = sha256(text);
     let (digest, size) = (digest.as_str(), text.len() as u64);
     Rendering { digest, size, content_type: "text/plain", key, version: RENDER_VERSION }.manifest_digest()
@@ -79,7 +79,7 @@ pub(crate) async fn delete(store: &Fresh, key: &str, version: Option<&str>) -> D
 }
 
 /// The text of the newest version; none if there is no object.
-async fn text(store: &Fresh, key: &str, version: Option<&str>) -> Option<String> {
+pub(crate) async fn text(store: &Fresh, key: &str, version: Option<&str>) -> Option<String> {
     let object = store.object("team", key, version).await.unwrap().filter(|object| !object.delete_marker)?;
     match object.content {
         Content::Inline(bytes) => Some(String::from_utf8(bytes.to_vec()).unwrap()),
