@@ -35,7 +35,7 @@ soak: ## long rounds: large blobs, many clients (tests named soak_)
 	hack/test --run-ignored only -E 'test(/soak_/)' $(ARGS)
 
 .PHONY: bench
-bench: ## throughput as ratios against a peer, in one run
+bench: ## speed as ratios to MinIO and distribution, in one run (ARGS=--quick for a look, --write for docs/BENCHMARKS.md)
 	hack/bench $(ARGS)
 
 .PHONY: lint

@@ -86,7 +86,8 @@ pub(crate) fn suites(scale: Scale) -> Vec<Suite> {
     vec![
         suite("objects up to 1 MiB", Door::S3, small_objects()),
         suite("lists", Door::S3, lists(scale)),
-        suite("large objects", Door::S3, large_objects(scale)),
+        suite("objects of 64 MiB", Door::S3, large_objects()),
+        suite("uploads in parts", Door::S3, uploads_in_parts(scale)),
         suite("manifests", Door::Oci, manifests()),
         suite("blobs", Door::Oci, blob_cases(scale)),
     ]
@@ -103,8 +104,8 @@ fn small_objects() -> Vec<Case> {
         Case::quick("PUT 4 KiB", tiny, 2.0).also_on_postgres(),
         Case::quick("GET 4 KiB", get(tiny, "get-4k", 1000), 2.0).also_on_postgres(),
         Case::quick("HEAD", Head { of: Put { folder: "head-4k", ..tiny }, count: 1000 }, 2.0).also_on_postgres(),
-        Case::quick("PUT 1 MiB", large, 2.0).limited_to(512).in_megabytes().also_on_postgres(),
-        Case::quick("PUT 1 MiB, body signed", signed, 2.0).limited_to(512).in_megabytes().with_clients(&[8]),
+        Case::quick("PUT 1 MiB", large, 2.0).limited_to(192).in_megabytes().also_on_postgres(),
+        Case::quick("PUT 1 MiB, body signed", signed, 2.0).limited_to(192).in_megabytes().with_clients(&[8]),
         Case::quick("GET 1 MiB", get(large, "get-1m", 100), 2.0).in_megabytes(),
         Case::quick("75 % GET, 25 % PUT", Mixed { sizes }, 2.0).with_clients(&[8, 32]).also_on_postgres(),
     ]
@@ -113,7 +114,7 @@ fn small_objects() -> Vec<Case> {
 fn lists(scale: Scale) -> Vec<Case> {
     let (keys, of) = match scale {
         Scale::Full => (100_000, "100,000"),
-        Scale::Quick => (5_000, "5,000"),
+        Scale::Quick => (3_000, "3,000"),
     };
     let list = |page| List { keys, page };
     let behind = format!("LIST 1,000 of {of} keys, from any key on");
@@ -124,21 +125,19 @@ fn lists(scale: Scale) -> Vec<Case> {
     ]
 }
 
-fn large_objects(scale: Scale) -> Vec<Case> {
+fn large_objects() -> Vec<Case> {
     let put = Put { folder: "64m", size: 64 * MIB, signed: false };
     let get = Get { of: Put { folder: "get-64m", ..put }, count: 8 };
+    vec![Case::long("PUT 64 MiB", put, 1.5).limited_to(8), Case::long("GET 64 MiB", get, 1.1).limited_to(48)]
+}
+
+fn uploads_in_parts(scale: Scale) -> Vec<Case> {
     let (parts, whole) = match scale {
         Scale::Full => (64, "1 GiB"),
         Scale::Quick => (8, "128 MiB"),
     };
-    let multipart = Multipart { parts, size: 16 * MIB };
-    vec![
-        Case::long("PUT 64 MiB", put, 1.5).limited_to(8),
-        Case::long("GET 64 MiB", get, 1.1).limited_to(48),
-        Case::long(&format!("upload of {whole} in parts of 16 MiB, 8 at a time"), multipart, 1.5)
-            .limited_to(1)
-            .with_clients(&[1]),
-    ]
+    let name = format!("upload of {whole} in parts of 16 MiB, 8 at a time");
+    vec![Case::long(&name, Multipart { parts, size: 16 * MIB }, 1.5).limited_to(1).with_clients(&[1])]
 }
 
 fn manifests() -> Vec<Case> {
@@ -162,11 +161,11 @@ fn blob_cases(scale: Scale) -> Vec<Case> {
     let push = |size, series| Push { size, way: Way::Put, series };
     let pull = |size, series, count| Pull { of: push(size, series), count };
     let mut cases = vec![
-        Case::quick("push of a blob of 1 MB", push(MB, 1), 1.5).limited_to(512).in_megabytes(),
+        Case::quick("push of a blob of 1 MB", push(MB, 1), 1.5).limited_to(192).in_megabytes(),
         Case::quick("pull of a blob of 1 MB", pull(MB, 2, 64), 1.5).in_megabytes(),
-        Case::long("push of a blob of 10 MB", push(10 * MB, 3), 1.5).limited_to(48).with_clients(&[1, 8]),
+        Case::long("push of a blob of 10 MB", push(10 * MB, 3), 1.5).limited_to(24).with_clients(&[1, 8]),
         Case::long("push of a blob of 10 MB by PATCH", Push { way: Way::Patch, ..push(10 * MB, 4) }, 1.5)
-            .limited_to(48)
+            .limited_to(24)
             .with_clients(&[8]),
         Case::long("pull of a blob of 10 MB", pull(10 * MB, 5, 16), 1.5).limited_to(200).with_clients(&[1, 8]),
     ];

@@ -32,17 +32,29 @@ pub(crate) async fn segment(
     hasher: Hasher,
 ) -> Result<Done> {
     let mut sink = Sink { objects, path, part_size, part: Vec::new(), held: 0, parts: 0, upload: None };
-    let written = fill(&mut sink, head, &mut body, hasher).await;
+    let written = match fill(&mut sink, head, &mut body, hasher).await {
+        Ok(filled) => {
+            // the last bytes are hashed while the backend makes all of them durable
+            let (hasher, closed) = tokio::join!(filled.hash.last(filled.batch), sink.close());
+            closed.and(hasher).map(|hasher| Done { size: filled.size, hasher, broken: filled.broken })
+        }
+        Err(error) => Err(error),
+    };
     match written {
-        Ok(done) => match sink.close().await {
-            Ok(()) => Ok(done),
-            Err(error) => Err(sink.abort(error).await),
-        },
+        Ok(done) => Ok(done),
         Err(error) => Err(sink.abort(error).await),
     }
 }
 
-async fn fill(sink: &mut Sink<'_>, head: Bytes, body: &mut ByteStream, hasher: Hasher) -> Result<Done> {
+/// A segment whose bytes are all handed over, the last of them not hashed yet.
+struct Filled {
+    size: u64,
+    hash: HashTask,
+    batch: Vec<Bytes>,
+    broken: Option<Error>,
+}
+
+async fn fill(sink: &mut Sink<'_>, head: Bytes, body: &mut ByteStream, hasher: Hasher) -> Result<Filled> {
     let mut hash = HashTask::new(hasher);
     let mut size = 0;
     let mut batch = Vec::new();
@@ -67,7 +79,7 @@ async fn fill(sink: &mut Sink<'_>, head: Bytes, body: &mut ByteStream, hasher: H
             None => None,
         };
     }
-    Ok(Done { size, hasher: hash.last(batch).await?, broken })
+    Ok(Filled { size, hash, batch, broken })
 }
 
 /// Gathers bytes into parts.

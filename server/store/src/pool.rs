@@ -26,14 +26,18 @@ pub struct Options {
 
 /// How long a request waits for a connection before it is answered 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection that was idle for this long is tried before it is used: the database may have gone meanwhile. Of one that
+/// was just used a request would only pay a round trip for that.
+const TRIED_AFTER: Duration = Duration::from_secs(1);
 
 /// What every connection to Postgres is told: a transaction lasts less than the 60 s that garbage collection's safety
 /// counts with (rule A2), and nobody waits long behind a migration.
 const POSTGRES_SETTINGS: &str = "SET statement_timeout = '50s'; SET lock_timeout = '10s';
     SET idle_in_transaction_session_timeout = '50s'";
-/// What every connection to SQLite is told.
+/// What every connection to SQLite is told. What a savepoint would roll back is kept in memory, not in a file that each
+/// commit makes and removes.
 const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
-    PRAGMA busy_timeout = 10000; PRAGMA journal_size_limit = 67108864";
+    PRAGMA busy_timeout = 10000; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY";
 
 /// The metadata store. Cheap to clone.
 #[derive(Clone)]
@@ -76,6 +80,15 @@ impl Store {
         };
         let pool_options = AnyPoolOptions::new()
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            .before_acquire(|conn, connection| {
+                Box::pin(async move {
+                    if connection.idle_for >= TRIED_AFTER {
+                        conn.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .after_connect(move |conn, _| Box::pin(async move { conn.execute(settings).await.map(drop) }));
         if dialect == Dialect::Sqlite && options.create {
             AnyConnection::connect(&with_mode(&options.url, true)).await?.close().await?;
