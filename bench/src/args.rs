@@ -21,6 +21,34 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Puts a fixed load of pushes, pulls, puts and gets on a server that runs already, and prints its latencies as JSON.
     Load(Load),
+    /// What clients notice of garbage collection: half of a store is deleted and collected under a fixed load.
+    Collection(Collection),
+}
+
+/// Options of garbage collection under load.
+#[derive(Args, Debug)]
+pub(crate) struct Collection {
+    /// Objects to put; half of them are deleted.
+    #[arg(long, default_value_t = 50_000)]
+    pub objects: u64,
+    /// Manifests to push; half of them are deleted.
+    #[arg(long, default_value_t = 50_000)]
+    pub manifests: u64,
+    /// Seconds of each window of the load.
+    #[arg(long, default_value_t = 30)]
+    pub seconds: u64,
+    /// Operations of the load begun in a second.
+    #[arg(long, default_value_t = 50)]
+    pub rate: u32,
+    /// Write the table into docs/BENCHMARKS.md.
+    #[arg(long)]
+    pub write: bool,
+    /// Our server's binary.
+    #[arg(long, hide = true, env = "ZOT_BENCH_SERVER", default_value = "")]
+    pub server: PathBuf,
+    /// An administrator of Postgres.
+    #[arg(long, hide = true, env = "ZOT_TEST_POSTGRES_URL", hide_env_values = true)]
+    pub postgres: Option<String>,
 }
 
 /// Options of the comparison.

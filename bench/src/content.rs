@@ -78,6 +78,11 @@ impl Content {
     }
 }
 
+/// The digest of some bytes, as in `sha256:…`.
+pub(crate) fn digest_of(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
+}
+
 /// Spreads a number over 64 bits (the finalizer of `SplitMix64`).
 pub(crate) fn mix(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);

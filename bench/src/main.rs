@@ -3,9 +3,11 @@
 //! [`rows`] is the table of what is measured, each kind of operation in a file of its own. [`run`] starts [`servers`],
 //! lets clients do rounds of [`work`] on ours and the peer in turn, and [`report`] prints what came of it. [`http`] and
 //! [`sign`] are a client that costs little, [`content`] gives it bytes to send. [`trips`] counts round trips to the
-//! database. [`load`] is another mode: a fixed load for a server that runs already.
+//! database. [`load`] is another mode: a fixed load for a server that runs already; [`collection`] a third one: garbage collection
+//! under that load.
 
 mod args;
+mod collection;
 mod content;
 mod error;
 mod http;
@@ -22,7 +24,7 @@ mod target;
 mod trips;
 mod work;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -60,6 +62,22 @@ async fn begin(arguments: &Arguments) -> Result<ExitCode> {
             let (report, well) = load::run(load).await?;
             print(&serde_json::to_string_pretty(&report)?);
             Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Some(Command::Collection(options)) => {
+            let place = Place {
+                server: options.server.clone(),
+                minio: PathBuf::new(),
+                registry: PathBuf::new(),
+                postgres: options.postgres.clone(),
+                folder: std::env::temp_dir(),
+                content: Arc::new(Content::new(rows::LARGEST)),
+            };
+            let report = collection::run(&place, options).await?;
+            if options.write {
+                collection::write(&report)?;
+            }
+            print(&serde_json::to_string_pretty(&report)?);
+            Ok(ExitCode::SUCCESS)
         }
     }
 }

@@ -99,16 +99,23 @@ impl Report {
     /// Writes the tables into a document, between its two marks.
     ///
     /// # Errors
-    /// [`Error::Setup`] if the marks are missing.
+    /// As [`write_between`].
     pub(crate) fn write_into(&self, document: &Path) -> Result<()> {
-        let name = document.display().to_string();
-        let text = std::fs::read_to_string(document).map_err(Error::io(&name))?;
-        let missing = || Error::Setup(format!("{name} lacks the line `{BEGIN}` or `{END}`"));
-        let (before, rest) = text.split_once(BEGIN).ok_or_else(missing)?;
-        let (_, after) = rest.split_once(END).ok_or_else(missing)?;
-        let text = format!("{before}{BEGIN}\n{}{END}{after}", self.markdown());
-        std::fs::write(document, text).map_err(Error::io(name))
+        write_between(document, (BEGIN, END), &self.markdown())
     }
+}
+
+/// Writes a text into a document, between two lines of it.
+///
+/// # Errors
+/// [`Error::Setup`] if the lines are missing.
+pub(crate) fn write_between(document: &Path, (begin, end): (&str, &str), written: &str) -> Result<()> {
+    let name = document.display().to_string();
+    let text = std::fs::read_to_string(document).map_err(Error::io(&name))?;
+    let missing = || Error::Setup(format!("{name} lacks the line `{begin}` or `{end}`"));
+    let (before, rest) = text.split_once(begin).ok_or_else(missing)?;
+    let (_, after) = rest.split_once(end).ok_or_else(missing)?;
+    std::fs::write(document, format!("{before}{begin}\n{written}{end}{after}")).map_err(Error::io(name))
 }
 
 fn table(door: Door, rows: &[&Row]) -> String {

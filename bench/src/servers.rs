@@ -104,12 +104,32 @@ impl Place {
     /// # Errors
     /// [`Error::Setup`] if it does not start.
     pub(crate) async fn start_on(&self, server: Server, door: Door, database: Option<String>) -> Result<Side> {
+        self.start_with(server, door, database, &[]).await
+    }
+
+    /// The same; ours has these settings too.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] if it does not start.
+    pub(crate) async fn start_with(
+        &self,
+        server: Server,
+        door: Door,
+        database: Option<String>,
+        settings: &[(&str, &str)],
+    ) -> Result<Side> {
         let folder = tempfile::Builder::new().prefix("zot-bench-").tempdir_in(&self.folder);
         let folder = folder.map_err(Error::io(self.folder.display().to_string()))?;
         let key = AccessKey { id: "bench-key".to_owned(), secret: "bench-secret-8c4f1b7e2d".to_owned() };
         let address = free_address()?;
         let (command, ready, path) = match server {
-            Server::Ours | Server::OursOnPostgres => self.ours(folder.path(), door, address, &key, database)?,
+            Server::Ours | Server::OursOnPostgres => {
+                let (mut command, ready, path) = self.ours(folder.path(), door, address, &key, database)?;
+                for (name, value) in settings {
+                    command.arg("--set").arg(format!("{name}={value}"));
+                }
+                (command, ready, path)
+            }
             Server::MinIO => self.minio(folder.path(), address, &key),
             Server::Distribution => self.distribution(folder.path(), address)?,
         };

@@ -44,7 +44,7 @@ pub(crate) struct Head {
 }
 
 impl Put {
-    fn key(self, turn: u64) -> String {
+    pub(crate) fn key(self, turn: u64) -> String {
         format!("{}/{turn:08}", self.folder)
     }
 

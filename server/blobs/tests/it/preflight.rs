@@ -37,8 +37,12 @@ async fn what_a_process_left_that_died_over_it_goes_an_hour_later() {
     make("preflight-young", 30);
     make("notes", 90);
     store.preflight().await.unwrap();
-    let left: Vec<_> = list(&store, None).await.into_iter().map(|stored| stored.path).collect();
-    assert_eq!(left, ["id/notes", "id/preflight-young"]);
+    let name = |file: std::io::Result<std::fs::DirEntry>| file.unwrap().file_name().into_string().unwrap();
+    let mut left: Vec<_> = std::fs::read_dir(&folder).unwrap().map(name).collect();
+    left.sort();
+    assert_eq!(left, ["notes", "preflight-young"]);
+    let listed: Vec<_> = list(&store, None).await.into_iter().map(|stored| stored.path).collect();
+    assert_eq!(listed, ["id/notes"], "what others try at their start is nobody's garbage");
 }
 
 /// A folder in which not even root may make a file.
