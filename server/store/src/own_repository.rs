@@ -23,11 +23,14 @@ statements! {
         JOIN blob o ON o.id = v.blob
         JOIN blob_name d ON d.blob = COALESCE(o.merged_into, o.id) AND SUBSTR(d.digest, 1, 7) = 'sha256:'
         WHERE n.name = $1 LIMIT 1";
-    SELECT_OBJECT_BLOB = "SELECT b.size, i.bytes, s.key, s.start, s.size, s.sha256
+    /// One statement: two would miss a blob that changes from one kind of reference to the other in between.
+    SELECT_OWN_BLOB = "SELECT b.size, i.bytes, s.key, s.start, s.size, s.sha256
         FROM blob_name d JOIN blob b ON b.id = d.blob LEFT JOIN blob_inline i ON i.blob = b.id
         LEFT JOIN segment s ON s.blob = b.id AND s.state = 'live'
-        WHERE d.digest = $2 AND b.state <> 'quarantined' AND EXISTS (SELECT 1 FROM object_version v JOIN namespace n ON n.id = v.ns
-            WHERE n.name = $1 AND (v.blob = b.id OR v.blob IN (SELECT m.id FROM blob m WHERE m.merged_into = b.id)))
+        WHERE d.digest = $2 AND b.state <> 'quarantined'
+            AND (EXISTS (SELECT 1 FROM repo_blob rb JOIN repository r ON r.id = rb.repo WHERE r.name = $1 AND rb.blob = b.id)
+            OR EXISTS (SELECT 1 FROM object_version v JOIN namespace n ON n.id = v.ns
+                WHERE n.name = $1 AND (v.blob = b.id OR v.blob IN (SELECT m.id FROM blob m WHERE m.merged_into = b.id))))
         ORDER BY s.start";
     /// Objects' blobs become members, so that a manifest may name them. Memberships that are there are left fresh: the
     /// collector may be at them.
@@ -70,13 +73,9 @@ impl Store {
         render().map(Some).map_err(Into::into)
     }
 
-    /// The bytes of an object of the bucket.
-    pub(crate) async fn read_object_blob(
-        &self,
-        bucket: &RepositoryName,
-        digest: &Digest,
-    ) -> Result<Option<BlobContent>> {
-        let query = self.reading(&SELECT_OBJECT_BLOB).await.bind(bucket.to_string()).bind(digest.to_string());
+    /// A blob of the bucket's own repository: a member, or the bytes of an object.
+    pub(crate) async fn read_own_blob(&self, bucket: &RepositoryName, digest: &Digest) -> Result<Option<BlobContent>> {
+        let query = self.reading(&SELECT_OWN_BLOB).await.bind(bucket.to_string()).bind(digest.to_string());
         let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
         content_of(&rows).map_err(Into::into)
     }

@@ -54,12 +54,12 @@ statements! {
 
 impl Store {
     pub(crate) async fn read_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<BlobContent>> {
+        if is_own(repository) {
+            return self.read_own_blob(repository, digest).await;
+        }
         let query = self.reading(&SELECT_BLOB_CONTENT).await.bind(repository.to_string()).bind(digest.to_string());
         let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
-        match content_of(&rows).map_err(Error::from)? {
-            None if is_own(repository) => self.read_object_blob(repository, digest).await,
-            found => Ok(found),
-        }
+        content_of(&rows).map_err(Error::from)
     }
 
     pub(crate) async fn read_manifest(

@@ -122,7 +122,10 @@ impl Artifacts {
         }
         let mut chunk = self.receive(&upload, body, inline_max(&upload)).await?;
         if chunk.broken.is_none() && !chunk.hasher.computes(digest.algorithm()) {
-            chunk.hasher = self.rehash(&upload, &chunk, digest.algorithm()).await?;
+            match self.rehash(&upload, &chunk, digest.algorithm()).await? {
+                Some(hasher) => chunk.hasher = hasher,
+                None => return Err(self.overtaken(call, repository, &upload, chunk).await),
+            }
         }
         if let Some(size) = self.commit(call, repository, digest, Some(upload), chunk).await? {
             return Ok(size);
@@ -246,8 +249,21 @@ impl Artifacts {
         Ok(Received { hasher: written.hasher, tail: Bytes::new(), segment: Some(segment), broken })
     }
 
-    /// Reads a session's segments once more, for an algorithm that the client named only at the end.
-    async fn rehash(&self, upload: &Upload, chunk: &Received, algorithm: Algorithm) -> Result<Hasher> {
+    /// Why a session has not the segments that it had when it was read.
+    async fn overtaken(&self, call: &Call, repository: &RepositoryName, read: &Upload, chunk: Received) -> Error {
+        if let Some(segment) = chunk.segment {
+            self.blobs.discard(&segment.key).await;
+        }
+        match self.upload(call, repository, &read.id).await {
+            Ok(now) if now.epoch == read.epoch => Error::Internal("a session's segments have a gap".to_owned()),
+            Ok(now) => Error::UploadOutOfOrder { offset: now.offset },
+            Err(error) => error,
+        }
+    }
+
+    /// Reads a session's segments once more, for an algorithm that the client named only at the end; none if they are not
+    /// those of the session as it was read.
+    async fn rehash(&self, upload: &Upload, chunk: &Received, algorithm: Algorithm) -> Result<Option<Hasher>> {
         let mut segments = self.metadata.upload_segments(&upload.id).await?;
         segments.extend(chunk.segment.clone());
         let length = chunk.hasher.length();
@@ -256,11 +272,7 @@ impl Artifacts {
         while let Some(part) = bytes.next().await {
             hasher.update(&part?);
         }
-        if hasher.length() == length {
-            Ok(hasher)
-        } else {
-            Err(Error::Internal("a session's segments have a gap".to_owned()))
-        }
+        Ok((hasher.length() == length).then_some(hasher))
     }
 }
 

@@ -233,7 +233,13 @@ impl Buckets {
         let Some(upload) = self.objects.multipart(bucket, key.as_str(), id).await? else {
             return self.repeated(bucket, key, id).await;
         };
-        let parts = self.named_parts(id, named).await?;
+        let parts = match self.named_parts(id, named).await {
+            Err(Error::PartInvalid(_)) if self.objects.multipart(bucket, key.as_str(), id).await?.is_none() => {
+                // another request ended the upload since it was read, and its parts went with it
+                return self.repeated(bucket, key, id).await;
+            }
+            parts => parts?,
+        };
         let checksums = combined(&upload.input, &parts)?;
         if let Some((algorithm, value)) = announced
             && checksums.values.get(&algorithm) != Some(&value)

@@ -27,3 +27,5 @@ mod proxy;
 mod sealing;
 #[path = "races/sessions.rs"]
 mod sessions;
+#[path = "races/use_cases.rs"]
+mod use_cases;

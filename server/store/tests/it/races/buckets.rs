@@ -9,7 +9,9 @@ use zot_domain::bucket::render::{RENDER_VERSION, Rendering};
 use zot_domain::ports::metadata::{Metadata as _, RemoveTarget};
 use zot_domain::ports::objects::{BeginMultipart, MultipartInput, Objects as _, Versioning};
 
-use super::acts::{add_part, age, begin_parts, complete, delete, delete_if, part, push, put, put_segment, remove, run};
+use super::acts::{
+    add_part, age, begin_parts, complete, delete, delete_if, part, publish, push, put, put_segment, remove, run,
+};
 use super::explore::{Act, Ends, Track};
 use crate::database::Fresh;
 use crate::make::{self, audit, manifest, repository, sha256};
@@ -318,4 +320,25 @@ async fn b8_a_bucket_goes_while_something_comes() {
             assert!(store.blob(&repository("team/a"), &sha256("hello")).await.unwrap().is_some());
         })
         .await;
+}
+
+#[tokio::test]
+async fn a7_a_reader_finds_a_blob_whatever_references_it() {
+    let read = || {
+        Act::new(|side| async move {
+            let found = side.blob(&repository("team"), &sha256("one")).await?;
+            Ok(found.is_some())
+        })
+    };
+    let track = Track::new().await;
+    let check = async |_: &Fresh, ends: &Ends| ends.both_done();
+    // first an object is all that references it, then a manifest, then an object again
+    let writes = Act::chain(vec![
+        publish("team", "over", &["one"], &[]),
+        delete("a"),
+        put("b", "one"),
+        remove("team", RemoveTarget::Manifest(sha256("over"))),
+        remove("team", RemoveTarget::Blob(sha256("one"))),
+    ]);
+    track.explore(one, (read(), writes), check).await;
 }

@@ -197,9 +197,9 @@ async fn a9_sealing_what_is_being_collected() {
     for twin in [false, true] {
         let setup = async |store: &Fresh| {
             if twin {
-                unsealed_twin(store).await
+                unsealed_twin(store).await;
             } else {
-                unsealed(store).await
+                unsealed(store).await;
             }
             run(store, delete("big")).await;
             forget(store).await;

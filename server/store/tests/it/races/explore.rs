@@ -25,11 +25,31 @@ use crate::database::{self, Fresh};
 pub(crate) type Outcome = Result<bool>;
 
 /// One side of a race, which can be run again and again.
-pub(crate) struct Act(Box<dyn Fn(Side) -> BoxFuture<'static, Outcome>>);
+pub(crate) struct Act(Arc<dyn Fn(Side) -> BoxFuture<'static, Outcome> + Send + Sync>);
 
 impl Act {
-    pub(crate) fn new<F: Future<Output = Outcome> + Send + 'static>(run: impl Fn(Side) -> F + 'static) -> Self {
-        Self(Box::new(move |side| run(side).boxed()))
+    pub(crate) fn new<F: Future<Output = Outcome> + Send + 'static>(
+        run: impl Fn(Side) -> F + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(move |side| run(side).boxed()))
+    }
+
+    /// Several as one side, done if the last one is.
+    pub(crate) fn chain(acts: Vec<Act>) -> Self {
+        let acts: Arc<[_]> = acts.into_iter().map(|act| act.0).collect();
+        Self::new(move |side| {
+            let acts = Arc::clone(&acts);
+            async move {
+                let mut outcome = Ok(false);
+                for act in acts.iter() {
+                    outcome = act(side.clone()).await;
+                    if outcome.is_err() {
+                        break;
+                    }
+                }
+                outcome
+            }
+        })
     }
 
     /// Does it without a race.

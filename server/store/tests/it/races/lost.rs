@@ -27,6 +27,36 @@ use crate::database::Fresh;
 use crate::make::{self, audit, empty_hash, repository, sha256};
 use crate::objects::{bucket, object, versioning};
 
+/// What there is in how many rows: nothing of it depends on ids, keys or times.
+const COUNTS: &[&str] = &[
+    "SELECT COUNT(*) FROM namespace",
+    "SELECT COUNT(*) FROM repository",
+    "SELECT COUNT(*) FROM blob",
+    "SELECT COUNT(*) FROM blob WHERE state = 'open'",
+    "SELECT COUNT(*) FROM blob WHERE merged_into IS NOT NULL",
+    "SELECT COUNT(*) FROM blob_name",
+    "SELECT COUNT(*) FROM blob_inline",
+    "SELECT COUNT(*) FROM segment WHERE state = 'live'",
+    "SELECT COUNT(*) FROM segment WHERE state = 'staged'",
+    "SELECT COUNT(*) FROM segment WHERE state = 'dead'",
+    "SELECT COUNT(*) FROM repo_blob",
+    "SELECT COUNT(*) FROM manifest",
+    "SELECT COUNT(*) FROM manifest_blob",
+    "SELECT COALESCE(SUM(seq), 0) FROM tag",
+    "SELECT COUNT(*) FROM tag_history",
+    "SELECT COALESCE(SUM(epoch), 0) FROM upload",
+    "SELECT COALESCE(SUM(length), 0) FROM upload",
+    "SELECT COUNT(*) FROM upload",
+    "SELECT COUNT(*) FROM part",
+    "SELECT COUNT(*) FROM change",
+    "SELECT COALESCE(SUM(seq), 0) FROM object_head",
+    "SELECT COUNT(*) FROM object_version",
+    "SELECT COUNT(*) FROM object_version WHERE manifest_digest IS NULL",
+    "SELECT COUNT(*) FROM bucket_config WHERE versioning = 'enabled'",
+    "SELECT COALESCE(SUM(bytes), 0)::bigint FROM usage_delta",
+    "SELECT COUNT(*) FROM gc_candidate",
+];
+
 /// A database, and the store that reaches it through the proxy.
 struct Line {
     track: Track,
@@ -51,44 +81,14 @@ impl Line {
         Self { track, proxy, store }
     }
 
-    /// What there is in how many rows: nothing of it depends on ids, keys or times.
     async fn rows(&self) -> String {
-        let mut rows = String::new();
-        for count in [
-            "SELECT COUNT(*) FROM namespace",
-            "SELECT COUNT(*) FROM repository",
-            "SELECT COUNT(*) FROM blob",
-            "SELECT COUNT(*) FROM blob WHERE state = 'open'",
-            "SELECT COUNT(*) FROM blob WHERE merged_into IS NOT NULL",
-            "SELECT COUNT(*) FROM blob_name",
-            "SELECT COUNT(*) FROM blob_inline",
-            "SELECT COUNT(*) FROM segment WHERE state = 'live'",
-            "SELECT COUNT(*) FROM segment WHERE state = 'staged'",
-            "SELECT COUNT(*) FROM segment WHERE state = 'dead'",
-            "SELECT COUNT(*) FROM repo_blob",
-            "SELECT COUNT(*) FROM manifest",
-            "SELECT COUNT(*) FROM manifest_blob",
-            "SELECT COALESCE(SUM(seq), 0) FROM tag",
-            "SELECT COUNT(*) FROM tag_history",
-            "SELECT COALESCE(SUM(epoch), 0) FROM upload",
-            "SELECT COALESCE(SUM(length), 0) FROM upload",
-            "SELECT COUNT(*) FROM upload",
-            "SELECT COUNT(*) FROM part",
-            "SELECT COUNT(*) FROM change",
-            "SELECT COALESCE(SUM(seq), 0) FROM object_head",
-            "SELECT COUNT(*) FROM object_version",
-            "SELECT COUNT(*) FROM object_version WHERE manifest_digest IS NULL",
-            "SELECT COUNT(*) FROM bucket_config WHERE versioning = 'enabled'",
-            "SELECT COALESCE(SUM(bytes), 0)::bigint FROM usage_delta",
-            "SELECT COUNT(*) FROM gc_candidate",
-        ] {
-            let number = sqlx::query_scalar::<_, i64>(&*format!("SELECT CAST(({count}) AS BIGINT)").leak())
-                .fetch_one(self.raw_pool())
-                .await
-                .unwrap();
-            rows += &format!("{number} {count}\n");
+        let mut rows = Vec::new();
+        for count in COUNTS {
+            let select = sqlx::AssertSqlSafe(format!("SELECT CAST(({count}) AS BIGINT)"));
+            let number: i64 = sqlx::query_scalar(select).fetch_one(self.raw_pool()).await.unwrap();
+            rows.push(format!("{number} {count}"));
         }
-        rows
+        rows.join("\n")
     }
 
     /// Does a write without a loss and with each one, and compares.
