@@ -49,6 +49,7 @@ pub(crate) async fn run(place: &Place, options: &Collection) -> Result<Value> {
     let side = place.start_with(Server::OursOnPostgres, Door::Oci, Some(database.clone()), &settings).await?;
     let target = Arc::new(Target::new(side.target.address, "/s3", None, Arc::clone(&place.content)));
     say(&format!("collection: {} objects and {} manifests", options.objects, options.manifests));
+    Objects::of(1).prepare(&target).await?;
     fill(Objects { delete: false }, &target, options.objects).await?;
     fill(Manifests { delete: false }, &target, options.manifests).await?;
     let window = Load {
@@ -185,9 +186,6 @@ impl Work for Objects {
     async fn run(&self, target: &Target, connection: &mut Connection, turn: u64) -> Result<u64> {
         let put = Self::of(turn);
         if !self.delete {
-            if turn == 0 {
-                put.prepare(&Arc::new(Target::new(target.address, "/s3", None, Arc::clone(&target.content)))).await?;
-            }
             return put.run(target, connection, turn).await;
         }
         let request = target.s3("DELETE", &put.key(turn), "", Body::default());

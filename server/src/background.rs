@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use zot_domain::Buckets;
 use zot_domain::gc::{Collector, Report};
 use zot_domain::ports::inventory::SHARDS;
@@ -14,6 +15,18 @@ const SEAL_PAUSE: Duration = Duration::from_secs(2);
 const FIRST_RUN: Duration = Duration::from_mins(1);
 /// The sweep is once around the storage in this time.
 const SWEEP_ROUND: Duration = Duration::from_hours(24);
+
+/// Runs a task that never ends, anew if it panics: nobody would notice that nothing is collected any more.
+pub(crate) async fn kept_up<T: Future<Output = ()> + Send + 'static>(name: &'static str, task: impl Fn() -> T) {
+    loop {
+        let mut running = JoinSet::new();
+        running.spawn(task());
+        if let Some(Err(error)) = running.join_next().await {
+            tracing::error!(%error, task = name, "a background task broke down, and begins anew");
+        }
+        tokio::time::sleep(FIRST_RUN).await;
+    }
+}
 
 /// Seals objects that were uploaded in parts, one at a time.
 pub(crate) async fn seal(buckets: Buckets) {
@@ -61,6 +74,12 @@ fn shards_each(interval: Duration) -> u16 {
 fn tell(report: &Report) {
     for candidate in &report.conflicts {
         tracing::warn!(?candidate, "a reference came while garbage collection removed what it is to; nothing was lost");
+    }
+    if !report.stuck.is_empty() {
+        tracing::warn!(
+            segments = report.stuck.len(),
+            "the storage did not delete segments; they are tried again later"
+        );
     }
     if let Some(why) = &report.withheld {
         tracing::warn!("garbage collection deleted no bytes: {why}");

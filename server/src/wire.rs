@@ -31,7 +31,7 @@ pub(crate) struct Opened {
     /// What will not work on this storage.
     pub warnings: Vec<String>,
     /// Held while the server runs: SQLite allows one server on a directory.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 /// Opens database and storage, having brought the schema up to date.
@@ -59,15 +59,16 @@ pub(crate) async fn open(settings: &Settings) -> Result<Opened, Error> {
     if known.is_none() && store.has_segments().await? {
         return Err(Error::Refused(format!(
             "the database names blobs, but the blob storage does not belong to this store (no {}/marker): is the volume \
-             mounted, is it the right bucket?",
+             mounted, is it the right bucket? If it is, and only the marker was lost, run `zot-artifact-store adopt`",
             info.store_id
         )));
     }
     blobs.ensure_marker(&info.incarnation).await.map_err(unreachable)?;
+    store.settle().await?;
     if let Err(zot_domain::Error::Denied(why)) = owned(&store, &blobs).await {
         tracing::warn!("{why}; until then nothing is deleted from blob storage");
     }
-    Ok(Opened { store, blobs, store_id: info.store_id, warnings: preflight.warnings, _lock: lock })
+    Ok(Opened { store, blobs, store_id: info.store_id, warnings: preflight.warnings, lock })
 }
 
 /// What an upload that is under way may take, before the sweep takes its bytes for forgotten ones.
@@ -93,7 +94,16 @@ pub(crate) async fn open_beside(settings: &Settings) -> Result<Opened, Error> {
     let never = || Error::Refused("no server ran on this database yet; start one with `serve`".to_owned());
     let info = store.known_info().await?.ok_or_else(never)?;
     let blobs = BlobStore::open(&backend(settings), &info.store_id)?;
-    Ok(Opened { store, blobs, store_id: info.store_id, warnings: Vec::new(), _lock: None })
+    Ok(Opened { store, blobs, store_id: info.store_id, warnings: Vec::new(), lock: None })
+}
+
+/// Opens what is there while no server uses an SQLite database; nothing is made or migrated.
+pub(crate) async fn open_alone(settings: &Settings) -> Result<Opened, Error> {
+    let mut opened = open_beside(settings).await?;
+    if opened.store.dialect() == Dialect::Sqlite {
+        opened.lock = Some(lock(settings)?);
+    }
+    Ok(opened)
 }
 
 /// Opens the database alone.
@@ -106,7 +116,10 @@ pub(crate) async fn open_database(settings: &Settings, create: bool) -> Result<S
 fn lock(settings: &Settings) -> Result<File, Error> {
     let url = settings.effective_database_url();
     let path = url.expose().trim_start_matches("sqlite:").trim_start_matches("//");
-    let path = format!("{}.lock", path.split('?').next().unwrap_or_default());
+    let path = path.split('?').next().unwrap_or_default();
+    // a link to it is the same database
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
+    let path = format!("{}.lock", path.display());
     let file = File::create(&path).map_err(Error::file(&path))?;
     file.try_lock().map_err(|_| {
         Error::Refused(format!(
@@ -288,9 +301,27 @@ fn parsed<T: FromStr>(key: &str, texts: &[String]) -> Result<Vec<T>, Error> {
 
 /// The database's URL as it may be shown: without password.
 pub(crate) fn shown_url(url: &Secret) -> String {
-    let url = url.expose();
+    // a password may stand in the query too
+    let url = url.expose().split('?').next().unwrap_or_default();
     match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if at > scheme => format!("{}://…{}", &url[..scheme], &url[at..]),
-        _ => url.split('?').next().unwrap_or_default().to_owned(),
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shown_url_has_no_password() {
+        for (url, shown) in [
+            ("postgres://zot:secret@host/db", "postgres://…@host/db"),
+            ("postgres://zot@host/db?password=secret", "postgres://…@host/db"),
+            ("postgres://host/db?user=zot&password=secret", "postgres://host/db"),
+            ("sqlite:/data/metadata.db?mode=rwc", "sqlite:/data/metadata.db"),
+        ] {
+            assert_eq!(shown_url(&Secret::from(url.to_owned())), shown);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The port `Inventory`: what lies in the backend, and deleting it.
 
-use std::path::{Path as FilePath, PathBuf};
+mod disk;
+
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -33,18 +34,19 @@ impl Inventory for BlobStore {
     }
 
     fn list(&self, shard: Option<u16>) -> StoredStream {
-        let prefix = match shard {
-            Some(shard) => Path::from_iter([self.store_id.as_str(), &format!("{shard:02x}")]),
-            None => Path::from(self.store_id.as_str()),
-        };
+        let shard = shard.map(|shard| format!("{shard:02x}"));
         let store = self.clone();
-        let listed: BoxStream<'static, _> = self.objects.list(Some(&prefix));
-        let listed = listed.map_err(Error::storage).try_filter_map(move |found| {
-            let own = found.location == store.marker_path() || is_probe(&found.location);
-            let stored = (!own).then(|| store.stored(&found));
-            async move { Ok(stored) }
-        });
-        Box::pin(listed)
+        let found: BoxStream<'static, Result<Stored>> = match &self.tuning.root {
+            Some(root) => disk::files(root.clone(), [self.store_id.clone()].into_iter().chain(shard)),
+            None => {
+                let prefix: Path = [self.store_id.clone()].into_iter().chain(shard).collect();
+                self.objects.list(Some(&prefix)).map_ok(|found| of_cloud(&found)).map_err(Error::storage).boxed()
+            }
+        };
+        Box::pin(found.try_filter_map(move |found| {
+            let ours = store.judged(found);
+            async move { Ok(ours) }
+        }))
     }
 
     async fn size(&self, key: &SegmentKey) -> Result<Option<u64>> {
@@ -55,22 +57,30 @@ impl Inventory for BlobStore {
         }
     }
 
-    async fn delete(&self, keys: &[SegmentKey]) -> Result<()> {
+    async fn delete(&self, keys: &[SegmentKey]) -> Result<Vec<SegmentKey>> {
         let paths: Vec<_> = keys.iter().map(|key| Ok(self.path(key))).collect();
         let mut deleted = self.objects.delete_stream(stream::iter(paths).boxed());
+        let (mut gone, mut failed) = (Vec::new(), None);
         while let Some(outcome) = deleted.next().await {
             match outcome {
-                Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => return Err(Error::storage(error)),
+                Ok(path) => gone.extend(key_of(path.as_ref())),
+                Err(object_store::Error::NotFound { path, .. }) => gone.extend(key_of(&path)),
+                Err(error) => {
+                    tracing::warn!(%error, "a segment cannot be deleted");
+                    failed = Some(error);
+                }
             }
         }
-        Ok(())
+        match failed {
+            Some(error) if gone.is_empty() => Err(Error::storage(error)),
+            _ => Ok(gone),
+        }
     }
 
     async fn delete_unfinished(&self, older_than: Duration) -> Result<u64> {
         let Some(root) = self.tuning.root.clone() else { return Ok(0) };
         let root = root.join(&self.store_id);
-        let walk = move || delete_unfinished(&root, SystemTime::now() - older_than);
+        let walk = move || disk::delete_unfinished(&root, SystemTime::now() - older_than);
         let walked = tokio::task::spawn_blocking(walk).await;
         walked
             .map_err(|error| Error::Internal(format!("looking for unfinished files: {error}")))?
@@ -79,53 +89,27 @@ impl Inventory for BlobStore {
 }
 
 impl BlobStore {
-    /// What is not at the path that its key would have is not ours.
-    fn stored(&self, found: &ObjectMeta) -> Stored {
-        let key = found.location.filename().and_then(|name| name.parse().ok());
-        Stored {
-            path: found.location.to_string(),
-            key: key.filter(|key| self.path(key) == found.location),
-            size: found.size,
-            modified: found.last_modified.timestamp_micros(),
+    /// With its key, if it lies where that key belongs; nothing for what is the store's own, but no segment.
+    fn judged(&self, found: Stored) -> Option<Stored> {
+        let name = found.path.rsplit('/').next().unwrap_or_default();
+        if found.path == self.marker_path().as_ref() || is_probe(name) {
+            return None;
         }
+        let key = name.parse().ok().filter(|key| self.path(key).as_ref() == found.path);
+        Some(Stored { key, ..found })
     }
 }
 
-/// Files as `object_store` names them while they are written: `<key>#<number>`. It hides them in its lists.
-fn delete_unfinished(root: &FilePath, before: SystemTime) -> std::io::Result<u64> {
-    let mut freed = 0;
-    for file in files_below(root)? {
-        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let unfinished = name.split_once('#').is_some_and(|(key, number)| {
-            key.parse::<SegmentKey>().is_ok() && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
-        });
-        if !unfinished {
-            continue;
-        }
-        // a writer may finish or remove it under our eyes
-        let Ok(about) = file.metadata() else { continue };
-        if about.modified()? < before && std::fs::remove_file(&file).is_ok() {
-            freed += about.len();
-        }
+fn of_cloud(found: &ObjectMeta) -> Stored {
+    Stored {
+        path: found.location.to_string(),
+        key: None,
+        size: found.size,
+        modified: found.last_modified.timestamp_micros(),
     }
-    Ok(freed)
 }
 
-/// Files two levels down: shard and key.
-fn files_below(root: &FilePath) -> std::io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for shard in entries(root)? {
-        if shard.is_dir() {
-            files.extend(entries(&shard)?);
-        }
-    }
-    Ok(files)
-}
-
-fn entries(directory: &FilePath) -> std::io::Result<Vec<PathBuf>> {
-    match std::fs::read_dir(directory) {
-        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path())).collect(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
+/// The key that a path ends in.
+fn key_of(path: &str) -> Option<SegmentKey> {
+    path.rsplit('/').next()?.parse().ok()
 }

@@ -133,7 +133,7 @@ impl BlobStore {
         let found = objects.iter().find(|found| found.location == *own);
         let found = found.ok_or_else(|| self.broken(Step::List, "what was just written is not in the list"))?;
         let is_left_over = |object: &&ObjectMeta| {
-            let is_probe = is_probe(&object.location);
+            let is_probe = object.location.filename().is_some_and(is_probe);
             is_probe && (found.last_modified - object.last_modified).to_std().is_ok_and(|age| age > LEFT_OVER)
         };
         Ok(objects.iter().filter(is_left_over).map(|object| object.location.clone()).collect())
@@ -257,7 +257,7 @@ fn chain(error: &Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
     std::iter::successors(error.source(), |source| (*source).source())
 }
 
-/// Whether this is an object of a preflight, of this replica or another one.
-pub(crate) fn is_probe(path: &Path) -> bool {
-    path.filename().is_some_and(|name| name.starts_with(PREFIX))
+/// Whether an object of that name is of a preflight, of this replica or another one.
+pub(crate) fn is_probe(name: &str) -> bool {
+    name.starts_with(PREFIX)
 }

@@ -8,7 +8,7 @@ mod blobs;
 mod finding;
 mod storage;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ use crate::ports::upkeep::Upkeep;
 
 pub use finding::{Finding, Kind};
 
-/// How many contradictions of one sort are named.
-const CONTRADICTIONS_MAX: u32 = 100;
+/// How many contradictions of one sort are named, and how much of what leaked.
+const SENTENCES_MAX: u32 = 1000;
 
 /// What is looked at, and what is done about it.
 #[derive(Clone, Copy, Debug)]
@@ -91,7 +91,8 @@ impl Fsck {
         self.check_rows(scope, progress, &mut report).await?;
         let stored = self.check_storage(scope, progress, &mut report).await?;
         self.check_presence(&stored, progress, &mut report).await?;
-        self.check_blobs(scope, progress, &mut report).await?;
+        let known: HashSet<i64> = report.findings.iter().filter_map(|finding| finding.blob).collect();
+        self.check_blobs(scope, progress, &known, &mut report).await?;
         if scope.repair {
             self.quarantine(&mut report).await?;
         }
@@ -101,32 +102,38 @@ impl Fsck {
 
     async fn check_rows(&self, scope: Scope, progress: Progress<'_>, report: &mut Report) -> Result<()> {
         progress("rows", 0);
-        let found = self.upkeep.contradictions(CONTRADICTIONS_MAX).await?;
-        if found.is_empty() {
-            return Ok(());
+        if let Err(Error::Denied(why)) = owned(&*self.upkeep, &*self.inventory).await {
+            report.findings.push(Finding::new(Kind::NotOwned, why));
         }
         // the queries are several, and the store works on: what was only passing is gone when asked again
-        let again = self.upkeep.contradictions(CONTRADICTIONS_MAX).await?;
-        let leaked = if scope.repair { self.upkeep.requeue_leaked().await? } else { 0 };
+        let found = self.upkeep.contradictions(SENTENCES_MAX).await?;
+        let again = if found.is_empty() { Vec::new() } else { self.upkeep.contradictions(SENTENCES_MAX).await? };
+        let both = again.into_iter().filter(|text| found.contains(text));
+        report.findings.extend(both.map(|text| Finding::new(Kind::Contradiction, text)));
+        let found = self.upkeep.leaked(SENTENCES_MAX).await?;
+        let again = if found.is_empty() { Vec::new() } else { self.upkeep.leaked(SENTENCES_MAX).await? };
+        let queued = if scope.repair && !again.is_empty() { self.upkeep.requeue_leaked().await? } else { 0 };
         for text in again.into_iter().filter(|text| found.contains(text)) {
-            let kind =
-                if text.contains("garbage collection does not know") { Kind::Leaked } else { Kind::Contradiction };
-            let mut finding = Finding::new(kind, text);
-            finding.repaired = kind == Kind::Leaked && leaked > 0;
-            report.findings.push(finding);
+            report.findings.push(Finding { repaired: queued > 0, ..Finding::new(Kind::Leaked, text) });
         }
         Ok(())
     }
 
-    /// Takes damaged blobs out of use.
+    /// Takes damaged blobs out of use, having looked once more: the check took its time, and a push may have healed one.
     async fn quarantine(&self, report: &mut Report) -> Result<()> {
-        let mut done = BTreeSet::new();
+        owned(&*self.upkeep, &*self.inventory).await?;
+        let mut done = BTreeMap::new();
         for finding in &mut report.findings {
             let taken = finding.kind.is_damage() && finding.kind != Kind::Quarantined;
             let (Some(blob), true) = (finding.blob, taken) else { continue };
-            if done.insert(blob) {
+            let still = match done.get(&blob) {
+                Some(still) => *still,
+                None => self.is_damaged(blob).await?,
+            };
+            if still && !done.contains_key(&blob) {
                 self.upkeep.quarantine_blob(blob).await?;
             }
+            done.insert(blob, still);
             finding.repaired = true;
         }
         Ok(())

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 pub use bytes::owned;
 
 use crate::error::{Error, Result};
+use crate::ports::blobs::SegmentKey;
 use crate::ports::inventory::{Inventory, SHARDS};
 use crate::ports::upkeep::{Candidate, Forecast, Upkeep};
 
@@ -53,6 +54,8 @@ pub struct Report {
     pub freed_bytes: u64,
     /// Keys that lay in storage and that no row named; their bytes go after the delay.
     pub orphans: u64,
+    /// Segments whose bytes the storage did not delete: they are tried again after the delay.
+    pub stuck: Vec<SegmentKey>,
     /// References that came where the rules should have made it impossible: nothing was lost, but this wants a look.
     pub conflicts: Vec<Candidate>,
     /// Why no bytes were deleted, if so.

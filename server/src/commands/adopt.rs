@@ -12,7 +12,7 @@ use crate::wire;
 
 pub(super) async fn run(loaded: Loaded, accept_losses: bool) -> Result<ExitCode, Error> {
     let settings = loaded.settings;
-    let opened = wire::open(&settings).await?;
+    let opened = wire::open_alone(&settings).await?;
     let line = Line::new();
     // no hashing, no repair: whether the bytes are there
     let scope = Scope { verify_percent: 0, repair: false, orphan_age: wire::ORPHAN_AGE };

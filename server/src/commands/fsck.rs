@@ -56,11 +56,39 @@ fn tell(report: &Report) {
     for (kind, findings) in kinds {
         print(&format!("\n{kind}: {}. {}", findings.len(), kind.explanation()));
         for finding in findings.iter().take(SHOWN) {
-            print(&format!("  {}{}", finding.subject, if finding.repaired { " (repaired)" } else { "" }));
+            print(&format!("  {}{}", printable(&finding.subject), if finding.repaired { " (repaired)" } else { "" }));
         }
         if findings.len() > SHOWN {
             print(&format!("  and {} more; --json has all", findings.len() - SHOWN));
         }
     }
     print(if report.is_damaged() { "\nThe store is damaged." } else { "\nNothing is damaged." });
+}
+
+/// Keys are clients' texts: what would move the cursor or turn the direction is shown by its number.
+fn printable(text: &str) -> String {
+    let harmful = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().fold(String::new(), |mut shown, c| {
+        if harmful(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+        shown
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn keys_do_not_write_the_report() {
+        assert_eq!(
+            printable("a\n\rNothing is damaged.\u{9b}\u{202e}ü"),
+            "a\\u{a}\\u{d}Nothing is damaged.\\u{9b}\\u{202e}ü"
+        );
+    }
 }

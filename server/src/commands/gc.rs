@@ -34,7 +34,7 @@ pub(super) async fn run(loaded: Loaded, options: Options) -> Result<ExitCode, Er
         return Ok(ExitCode::SUCCESS);
     }
     line.tell("collecting", 0);
-    let report = collector.run(&format!("gc command {}", std::process::id()), SHARDS).await?;
+    let report = collector.run(&uuid::Uuid::new_v4().to_string(), SHARDS).await?;
     drop(line);
     let busy = || Error::Refused("a server collects garbage right now; try again in two minutes".to_owned());
     let report = report.ok_or_else(busy)?;
@@ -65,7 +65,7 @@ fn tell_report(report: &Report, as_json: bool) {
         let text = json!({
             "uploads": report.uploads, "memberships": report.memberships, "blobs": report.blobs,
             "segments": report.segments, "freedBytes": report.freed_bytes, "orphans": report.orphans,
-            "conflicts": report.conflicts.len(), "withheld": report.withheld,
+            "stuckSegments": report.stuck.len(), "conflicts": report.conflicts.len(), "withheld": report.withheld,
         });
         return print(&format!("{text:#}"));
     }
@@ -76,6 +76,9 @@ fn tell_report(report: &Report, as_json: bool) {
     print(&format!("forgotten uploads found          {}", report.orphans));
     if !report.conflicts.is_empty() {
         print(&format!("conflicts, please report them    {}", report.conflicts.len()));
+    }
+    if !report.stuck.is_empty() {
+        print(&format!("files that cannot be deleted     {}, see the log", report.stuck.len()));
     }
     if let Some(why) = &report.withheld {
         print(&format!("No bytes were deleted: {why}"));

@@ -12,6 +12,12 @@ use crate::wire;
 /// None: the hold ends.
 pub(super) async fn run(loaded: Loaded, id: &str, span: Option<Span>) -> Result<ExitCode, Error> {
     let opened = wire::open_beside(&loaded.settings).await?;
+    if id.is_empty() || !id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+        return Err(Error::Refused(format!("--id {id:?}: expected letters, digits, `-`, `_` and `.`")));
+    }
+    if span.is_some_and(|span| span.0.as_secs() == 0) {
+        return Err(Error::Refused("--for must be 1s or more; `--release` ends a hold".to_owned()));
+    }
     let secs = span.map_or(0, |span| i64::try_from(span.0.as_secs()).unwrap_or(i64::MAX / 1_000_000));
     opened.store.hold(id, secs).await?;
     print(&match span {

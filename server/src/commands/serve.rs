@@ -44,12 +44,17 @@ pub(crate) async fn run(loaded: Loaded) -> Result<ExitCode, Error> {
     announce(&settings, &listener, s3_listener.as_ref())?;
     let (stopping, stop) = watch::channel(false);
     tokio::spawn(wait_for_signal(Signals::new()?, doors.app.clone(), stopping));
-    let mut background = tokio::task::JoinSet::new();
-    background.spawn(background::seal(doors.buckets));
-    if settings.storage.gc {
-        let (collector, interval) =
-            (wire::collector(&settings, &opened, wire::ORPHAN_AGE), settings.storage.gc_interval.0);
-        background.spawn(background::collect(collector, interval, Arc::clone(&doors.metrics)));
+    let mut tasks = tokio::task::JoinSet::new();
+    // a store that nobody may change does not change by itself
+    if !settings.http.read_only {
+        let buckets = doors.buckets.clone();
+        tasks.spawn(background::kept_up("sealing", move || background::seal(buckets.clone())));
+        if settings.storage.gc {
+            let collector = wire::collector(&settings, &opened, wire::ORPHAN_AGE);
+            let (interval, metrics) = (settings.storage.gc_interval.0, Arc::clone(&doors.metrics));
+            let collect = move || background::collect(collector.clone(), interval, Arc::clone(&metrics));
+            tasks.spawn(background::kept_up("garbage collection", collect));
+        }
     }
     let service = |router| Service { router, tls: tls.clone(), metrics: Arc::clone(&doors.metrics) };
     let main = listen::serve(listener, service(zot_http::router(doors.app.clone())), stopped(stop.clone()));
@@ -60,7 +65,7 @@ pub(crate) async fn run(loaded: Loaded) -> Result<ExitCode, Error> {
         }
         None => main.await,
     }
-    background.shutdown().await;
+    tasks.shutdown().await;
     opened.store.close().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)

@@ -36,9 +36,9 @@ statements! {
         FROM segment s LEFT JOIN blob b ON b.id = s.blob
         WHERE s.key > $1 AND s.state <> 'dead' ORDER BY s.key LIMIT $2";
     TAKE_OUT_OF_USE = "UPDATE blob SET state = 'quarantined' WHERE id = $1";
-    /// Only what was sealed: its name tells that its bytes are right.
-    PUT_TO_USE = "UPDATE blob SET state = 'sealed' WHERE id = $1 AND state = 'quarantined'
-        AND EXISTS (SELECT 1 FROM blob_name n WHERE n.blob = $1)";
+    PUT_TO_USE = "UPDATE blob SET state = CASE WHEN EXISTS (SELECT 1 FROM blob_name n WHERE n.blob = $1)
+            THEN 'sealed' ELSE 'open' END
+        WHERE id = $1 AND state = 'quarantined'";
 
     BLOBS_WITHOUT_NAME = "SELECT 'blob ' || CAST(b.id AS TEXT) || ' is sealed, and has no digest' FROM blob b
         WHERE b.state = 'sealed' AND b.merged_into IS NULL
@@ -77,15 +77,10 @@ statements! {
 }
 
 /// Each finds rows that contradict each other, and says so in its one column.
-static CONTRADICTIONS: [&Statement; 7] = [
-    &BLOBS_WITHOUT_NAME,
-    &MERGED_TWICE,
-    &LIVE_WITHOUT_BLOB,
-    &STAGED_WITHOUT_UPLOAD,
-    &HEADS_WITHOUT_VERSION,
-    &LEAKED_BLOBS,
-    &LEAKED_MEMBERS,
-];
+static CONTRADICTIONS: [&Statement; 5] =
+    [&BLOBS_WITHOUT_NAME, &MERGED_TWICE, &LIVE_WITHOUT_BLOB, &STAGED_WITHOUT_UPLOAD, &HEADS_WITHOUT_VERSION];
+/// Each finds what nothing references, and says so in its one column.
+static LEAKED: [&Statement; 2] = [&LEAKED_BLOBS, &LEAKED_MEMBERS];
 
 impl Store {
     pub(crate) async fn read_blobs_after(&self, id: i64, limit: u32) -> Result<Vec<BlobRecord>> {
@@ -119,14 +114,23 @@ impl Store {
         rows.iter().map(|row| record_of(row).map_err(Error::from)).collect()
     }
 
-    pub(crate) async fn read_contradictions(&self, limit: u32) -> Result<Vec<String>> {
+    pub(crate) async fn read_leaked(&self, limit: u32) -> Result<Vec<String>> {
+        self.sentences(&LEAKED, limit).await
+    }
+
+    async fn sentences(&self, statements: &[&'static Statement], limit: u32) -> Result<Vec<String>> {
         let mut found = Vec::new();
-        for statement in CONTRADICTIONS {
+        for statement in statements {
             let rows = statement.on(self.dialect).bind(i64::from(limit)).fetch_all(&self.pool).await;
             for row in rows.map_err(read_error)? {
                 found.push(row.try_get(0).map_err(read_error)?);
             }
         }
+        Ok(found)
+    }
+
+    pub(crate) async fn read_contradictions(&self, limit: u32) -> Result<Vec<String>> {
+        let mut found = self.sentences(&CONTRADICTIONS, limit).await?;
         if self.dialect == Dialect::Sqlite {
             let broken = sqlx::query("PRAGMA foreign_key_check").fetch_all(&self.pool).await.map_err(read_error)?;
             for row in broken {

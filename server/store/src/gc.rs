@@ -160,6 +160,9 @@ impl Collect {
         if tx.number(tx.query(&CLAIM_BLOB).bind(id).bind(self.grace_secs)).await?.is_none() {
             return self.too_fresh(tx, found.touched_at).await;
         }
+        if let Some(winner) = found.fourth {
+            tx.heal_from(id, winner).await?;
+        }
         let dead = tx.drop_bytes(id).await?;
         for statement in [&DELETE_BLOB_NAMES, &DELETE_BLOB] {
             tx.execute(tx.query(statement).bind(id)).await?;

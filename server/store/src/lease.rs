@@ -17,7 +17,7 @@ statements! {
     RELEASE_LEASE = "UPDATE lease SET until_at = 0 WHERE name = $1 AND holder = $2";
     SELECT_PLACE = "SELECT place FROM pass WHERE name = $1";
     SET_PLACE = "INSERT INTO pass (name, place) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET place = excluded.place";
-    SELECT_HOLD = "SELECT until_at FROM gc_hold WHERE until_at > now_us() LIMIT 1";
+    SELECT_HOLD = "SELECT id FROM gc_hold WHERE until_at > now_us() ORDER BY until_at DESC LIMIT 1";
     SET_HOLD = "INSERT INTO gc_hold (id, until_at) VALUES ($1, now_us() + $2 * 1000000)
         ON CONFLICT (id) DO UPDATE SET until_at = excluded.until_at";
 }
@@ -40,8 +40,9 @@ impl Store {
         self.write(SetPlace { pass, place }).await
     }
 
-    pub(crate) async fn read_held(&self) -> Result<bool> {
-        Ok(SELECT_HOLD.on(self.dialect).fetch_optional(&self.pool).await.map_err(read_error)?.is_some())
+    pub(crate) async fn read_held(&self) -> Result<Option<String>> {
+        let row = SELECT_HOLD.on(self.dialect).fetch_optional(&self.pool).await.map_err(read_error)?;
+        row.map(|row| row.try_get(0).map_err(read_error)).transpose()
     }
 
     pub(crate) async fn write_hold(&self, id: &str, secs: i64) -> Result<()> {

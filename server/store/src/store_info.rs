@@ -4,6 +4,7 @@ use sqlx::Row as _;
 use zot_domain::Result;
 
 use crate::pool::Store;
+use crate::sql::Dialect;
 use crate::sql::statements;
 use crate::tx::read_error;
 
@@ -16,6 +17,9 @@ statements! {
         WHERE id = 1 AND incarnation = $1 AND (next_incarnation IS NULL OR next_incarnation = $2)";
     SET_INCARNATION = "UPDATE store_info SET incarnation = $1, next_incarnation = NULL
         WHERE id = 1 AND (next_incarnation = $1 OR incarnation = $1)";
+    SELECT_HOME = "SELECT home FROM store_info WHERE id = 1";
+    SETTLE = "UPDATE store_info SET home = $1 WHERE id = 1 AND home IS NULL";
+    SET_HOME = "UPDATE store_info SET home = $1 WHERE id = 1";
     SET_ADMIN_GENERATED = "UPDATE store_info SET admin_generated = 1 WHERE id = 1 AND admin_generated = 0";
 }
 
@@ -57,6 +61,44 @@ impl Store {
             })
         };
         read().map(Some).map_err(read_error)
+    }
+
+    /// Notes where the database is, if that was never noted.
+    ///
+    /// # Errors
+    /// [`zot_domain::Error::Unavailable`].
+    pub async fn settle(&self) -> Result<()> {
+        let home = self.home().await?;
+        SETTLE.on(self.dialect).bind(home).execute(&self.pool).await.map(drop).map_err(read_error)
+    }
+
+    /// Whether the database is where it was noted to be, or nothing was noted yet.
+    pub(crate) async fn is_at_home(&self) -> Result<bool> {
+        let row = SELECT_HOME.on(self.dialect).fetch_one(&self.pool).await.map_err(read_error)?;
+        match row.try_get::<Option<String>, _>(0).map_err(read_error)? {
+            Some(noted) => Ok(noted == self.home().await?),
+            None => Ok(true),
+        }
+    }
+
+    pub(crate) async fn write_home(&self) -> Result<()> {
+        let home = self.home().await?;
+        SET_HOME.on(self.dialect).bind(home).execute(&self.pool).await.map(drop).map_err(read_error)
+    }
+
+    /// What no dump and no copy brings along: which cluster and database of Postgres, which file of SQLite. A standby that
+    /// takes over is at home; a restored dump, a database made from another as template, and a copied file are not.
+    async fn home(&self) -> Result<String> {
+        if self.dialect == Dialect::Postgres {
+            let sql = "SELECT (SELECT CAST(system_identifier AS TEXT) FROM pg_control_system()) || '/'
+                || (SELECT CAST(oid AS TEXT) FROM pg_database WHERE datname = current_database())";
+            let row = sqlx::query(sql).fetch_one(&self.pool).await.map_err(read_error)?;
+            return row.try_get(0).map_err(read_error);
+        }
+        let row = sqlx::query("SELECT file FROM pragma_database_list WHERE name = 'main'").fetch_one(&self.pool).await;
+        let file: String = row.and_then(|row| row.try_get(0)).map_err(read_error)?;
+        let about = tokio::fs::metadata(&file).await.map_err(zot_domain::Error::database)?;
+        Ok(format!("file {}", std::os::unix::fs::MetadataExt::ino(&about)))
     }
 
     pub(crate) async fn read_incarnations(&self) -> Result<(String, Option<String>)> {

@@ -21,6 +21,14 @@ impl Upkeep for Store {
         self.read_incarnations().await
     }
 
+    async fn is_at_home(&self) -> Result<bool> {
+        Store::is_at_home(self).await
+    }
+
+    async fn come_home(&self) -> Result<()> {
+        self.write_home().await
+    }
+
     async fn begin_incarnation(&self, current: &str, next: &str) -> Result<()> {
         self.write_next_incarnation(current, next).await
     }
@@ -29,7 +37,7 @@ impl Upkeep for Store {
         self.write_incarnation(next).await
     }
 
-    async fn held(&self) -> Result<bool> {
+    async fn held(&self) -> Result<Option<String>> {
         self.read_held().await
     }
 
@@ -69,6 +77,10 @@ impl Upkeep for Store {
         self.write_gone(keys).await
     }
 
+    async fn postpone(&self, keys: &[SegmentKey]) -> Result<()> {
+        self.write_postponed(keys).await
+    }
+
     async fn forget_gone(&self, secs: i64) -> Result<u64> {
         self.write_forgotten(secs).await
     }
@@ -103,6 +115,10 @@ impl Upkeep for Store {
 
     async fn contradictions(&self, limit: u32) -> Result<Vec<String>> {
         self.read_contradictions(limit).await
+    }
+
+    async fn leaked(&self, limit: u32) -> Result<Vec<String>> {
+        self.read_leaked(limit).await
     }
 
     async fn requeue_leaked(&self) -> Result<u64> {

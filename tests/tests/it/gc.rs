@@ -14,6 +14,8 @@ crate::on_both_backends!(
     a_backup_holds_deletion_up,
     a_restored_database_deletes_nothing_until_it_adopts,
     a_life_that_was_begun_is_entered,
+    a_marker_that_was_lost_is_made_anew,
+    a_store_that_nobody_may_change_does_not_change,
 );
 
 /// More than fits inline.
@@ -172,7 +174,7 @@ async fn a_backup_holds_deletion_up(backend: Backend) {
     for _ in 0..3 {
         storage.pass_hours(30).await;
         let ended = setup.run(&["gc", "--json"]).await;
-        assert!(!ended.success && ended.stdout.contains("a backup holds deletion up"), "{ended:?}");
+        assert!(!ended.success && ended.stdout.contains("hold --id backup --release"), "{ended:?}");
     }
     assert_eq!(storage.files().await.len(), 1, "rows go, bytes stay");
     assert!(setup.run(&["hold", "--release"]).await.success);
@@ -187,9 +189,13 @@ async fn a_restored_database_deletes_nothing_until_it_adopts(backend: Backend) {
     server.client().push_blob("team/app", layer(1)).await;
     let dumped = storage.column("SELECT incarnation FROM store_info").await.remove(0);
     collect(&setup).await;
-    // what a dump from before that run says, restored beside the original or in its place
-    storage.execute(&format!("UPDATE store_info SET incarnation = '{dumped}', next_incarnation = NULL")).await;
-    for _ in 0..3 {
+    // what a dump from before that run says, restored beside the original or in its place; and what a copy of now says,
+    // which knows the same life and is somewhere else
+    for (round, state) in [format!("incarnation = '{dumped}'"), "home = 'elsewhere'".to_owned()].iter().enumerate() {
+        if round > 0 {
+            assert!(setup.run(&["adopt"]).await.success);
+        }
+        storage.execute(&format!("UPDATE store_info SET {state}, next_incarnation = NULL")).await;
         storage.pass_hours(30).await;
         let ended = setup.run(&["gc", "--json"]).await;
         assert!(!ended.success && ended.stdout.contains("zot-artifact-store adopt"), "{ended:?}");
@@ -199,11 +205,14 @@ async fn a_restored_database_deletes_nothing_until_it_adopts(backend: Backend) {
     assert_eq!(storage.files().await.len(), 1);
     drop(server);
     let restarted = setup.start().await;
+    let health = restarted.client().get("/health/ready").await;
+    health.expect_status(200);
     assert!(restarted.log().contains("nothing is deleted from blob storage"), "{}", restarted.output());
     drop(restarted);
     let adopted = setup.run(&["adopt"]).await;
     assert!(adopted.success, "{adopted:?}");
     assert!(setup.run(&["fsck", "--repair"]).await.success);
+    storage.pass_hours(30).await;
     collect(&setup).await;
     assert_eq!(storage.files().await.len(), 0);
     assert_clean(&setup).await;
@@ -219,4 +228,97 @@ async fn a_life_that_was_begun_is_entered(backend: Backend) {
     let incarnation = storage.column("SELECT incarnation FROM store_info").await.remove(0);
     assert_eq!(incarnation, "a-life-that-was-begun", "whoever goes on comes to the same");
     assert_eq!(collect(&setup).await["withheld"], Value::Null);
+}
+
+async fn a_marker_that_was_lost_is_made_anew(backend: Backend) {
+    let storage = backend.fresh().await;
+    let setup = Setup::on(&storage).set("storage.gc", false);
+    let server = setup.start().await;
+    server.client().push_image("team/app", "v1", layer(1)).await;
+    drop(server);
+    let id = storage.column("SELECT store_id FROM store_info").await.remove(0);
+    storage.delete_file(&format!("{id}/marker")).await;
+    assert!(setup.start_refused().await.contains("zot-artifact-store adopt"));
+    let found = report(&setup, &["fsck", "--json"]).await;
+    assert_eq!(found["findings"][0]["kind"], "not-owned", "{found:#}");
+    let adopted = setup.run(&["adopt"]).await;
+    assert!(adopted.success, "{adopted:?}");
+    drop(setup.start().await);
+    assert_eq!(collect(&setup).await["withheld"], Value::Null);
+    assert_clean(&setup).await;
+}
+
+async fn a_store_that_nobody_may_change_does_not_change(backend: Backend) {
+    let storage = backend.fresh().await;
+    let setup = Setup::on(&storage).set("storage.gcInterval", "1s");
+    let server = setup.clone().set("storage.gc", false).start().await;
+    litter(&server).await;
+    drop(server);
+    storage.pass_hours(30).await;
+    let server = setup.clone().set("http.readOnly", true).start().await;
+    // what would have been collected by then, and what would have been counted
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    assert_eq!(metric_of(&server, "gc_runs_total{status=\"success\"} ").await, 0);
+    assert_eq!(report(&setup, &["gc", "--dry-run", "--json"]).await["uploads"], 1);
+}
+
+/// One file that cannot be deleted, a candidate that is none, and names that are no text: the rest goes all the same.
+#[tokio::test]
+async fn what_is_odd_does_not_stop_the_rest() {
+    let storage = Backend::SqliteDisk.fresh().await;
+    let setup = Setup::on(&storage).set("storage.gc", false);
+    let server = setup.start().await;
+    for fill in 1..=3 {
+        server.client().push_blob("team/app", layer(fill)).await;
+    }
+    storage.execute("INSERT INTO gc_candidate (kind, id, due_at) VALUES ('blob', 'abc', 0)").await;
+    for _ in 0..2 {
+        storage.pass_hours(2).await;
+        collect(&setup).await;
+    }
+    let files = storage.files().await;
+    let blobs = storage.root().join("blobs");
+    std::fs::remove_file(blobs.join(&files[0])).expect("a segment's file");
+    std::fs::create_dir(blobs.join(&files[0])).expect("a folder in its place");
+    let shard = blobs.join(&files[0]).parent().expect("a shard").to_owned();
+    std::fs::write(shard.join("odd\nname"), "x").expect("an odd file");
+    std::os::unix::fs::symlink("..", shard.join("loop")).expect("a link");
+    let (found, text) = (report(&setup, &["fsck", "--json"]).await, setup.run(&["fsck"]).await.stdout);
+    assert_eq!(found["findings"].as_array().map(Vec::len), Some(2), "{found:#}");
+    assert!(text.contains("odd\\u{a}name"), "{text}");
+    storage.pass_hours(30).await;
+    let done = report(&setup, &["gc", "--orphan-age", "0", "--json"]).await;
+    let counts = (&done["segments"], &done["stuckSegments"], &done["conflicts"]);
+    assert_eq!(counts, (&2.into(), &1.into(), &1.into()), "{done:#}");
+    assert_eq!(collect(&setup).await["stuckSegments"], 0, "it waits for the whole delay again");
+}
+
+/// Storage that is away for a moment is not damage.
+#[tokio::test]
+async fn sealing_waits_for_storage_that_is_away() {
+    let storage = Backend::SqliteDisk.fresh().await;
+    let server = Setup::on(&storage).start().await;
+    let client = server.client();
+    let send = |method, path: &str, body: Vec<u8>| client.request(method, &format!("/s3/team{path}")).body(body).send();
+    assert_eq!(send(reqwest::Method::PUT, "", Vec::new()).await.expect("a response").status(), 200);
+    let begun = send(reqwest::Method::POST, "/big?uploads", Vec::new()).await.expect("a response");
+    let begun = begun.text().await.expect("text");
+    let id = begun.split("<UploadId>").nth(1).and_then(|rest| rest.split('<').next()).expect("an id").to_owned();
+    let part =
+        send(reqwest::Method::PUT, &format!("/big?partNumber=1&uploadId={id}"), layer(1)).await.expect("a response");
+    let etag = part.headers()["etag"].to_str().expect("text").to_owned();
+    let store = storage.root().join("blobs").join(storage.column("SELECT store_id FROM store_info").await.remove(0));
+    let away = storage.root().join("away");
+    std::fs::rename(&store, &away).expect("moving the blobs away");
+    let list = format!(
+        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part></CompleteMultipartUpload>"
+    );
+    let done =
+        send(reqwest::Method::POST, &format!("/big?uploadId={id}"), list.into_bytes()).await.expect("a response");
+    assert_eq!(done.status(), 200);
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    assert_eq!(storage.column("SELECT state FROM blob").await, ["open"], "the sealer looked, and left it alone");
+    std::fs::rename(&away, &store).expect("moving them back");
+    let artifact = client.get("/api/v1/artifacts/team/big").await.expect_status(200).json();
+    assert_eq!(artifact["digest"], zot_tests::client::digest(&layer(1)));
 }

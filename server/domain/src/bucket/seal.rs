@@ -54,6 +54,8 @@ impl Buckets {
             Err(error @ Error::Unavailable { .. }) => Err(error),
             // bytes that are missing or not what they were: the others must not wait behind them
             Ok(None) | Err(_) => {
+                // unless the storage was away for a moment, and another one or none was in its place
+                self.blobs.probe().await?;
                 self.objects.quarantine(open.blob).await?;
                 Err(Error::Internal(format!("blob {} is damaged and was quarantined", open.blob)))
             }

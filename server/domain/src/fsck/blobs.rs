@@ -1,5 +1,7 @@
 //! Blob by blob: whether its rows make up its bytes, and for a sample whether the bytes have its digest.
 
+use std::collections::HashSet;
+
 use futures_util::StreamExt as _;
 
 use super::{Finding, Fsck, Kind, Progress, Report, Scope, is_damage};
@@ -14,7 +16,14 @@ use crate::ports::upkeep::BlobRecord;
 const PAGE: u32 = 200;
 
 impl Fsck {
-    pub(super) async fn check_blobs(&self, scope: Scope, progress: Progress<'_>, report: &mut Report) -> Result<()> {
+    /// Blobs that are `known` to be damaged are not read.
+    pub(super) async fn check_blobs(
+        &self,
+        scope: Scope,
+        progress: Progress<'_>,
+        known: &HashSet<i64>,
+        report: &mut Report,
+    ) -> Result<()> {
         let mut after = 0;
         let mut due = 0_u64;
         loop {
@@ -27,6 +36,7 @@ impl Fsck {
                 // evenly spread: each time another whole hundred is reached
                 let sampled = due >= 100;
                 due -= if sampled { 100 } else { 0 };
+                let sampled = sampled && !known.contains(&blob.id);
                 self.check_blob(scope, &blob, sampled, report).await?;
             }
             progress("blobs", report.blobs);
@@ -38,7 +48,7 @@ impl Fsck {
             self.check_quarantined(scope, blob, report).await?;
         } else if !is_complete(blob) {
             self.check_again(blob, report).await?;
-        } else if sampled && !report.findings.iter().any(|finding| finding.blob == Some(blob.id)) {
+        } else if sampled {
             report.verified += 1;
             report.verified_bytes += blob.size;
             if let Some(why) = self.damage(blob).await? {
@@ -51,7 +61,7 @@ impl Fsck {
     /// Its bytes may have come back, out of a backup of the storage.
     async fn check_quarantined(&self, scope: Scope, blob: &BlobRecord, report: &mut Report) -> Result<()> {
         let mut finding = Finding::of_blob(Kind::Quarantined, blob.id, describe(blob));
-        if scope.repair && !blob.digests.is_empty() && is_complete(blob) && self.damage(blob).await?.is_none() {
+        if scope.repair && is_provable(blob) && is_complete(blob) && self.damage(blob).await?.is_none() {
             self.upkeep.restore_blob(blob.id).await?;
             finding.repaired = true;
         }
@@ -66,6 +76,23 @@ impl Fsck {
             report.findings.push(Finding::of_blob(Kind::Incomplete, now.id, describe(&now)));
         }
         Ok(())
+    }
+
+    /// Whether a blob is damaged as it is now.
+    pub(super) async fn is_damaged(&self, blob: i64) -> Result<bool> {
+        let now = self.upkeep.blobs_after(blob - 1, 1).await?;
+        let Some(now) = now.into_iter().find(|now| now.id == blob) else { return Ok(false) };
+        if now.quarantined || now.merged {
+            return Ok(false);
+        }
+        if let Content::Segments(segments) = &now.content {
+            for segment in segments {
+                if self.inventory.size(&segment.key).await? != Some(segment.size) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(!is_complete(&now) || self.damage(&now).await?.is_some())
     }
 
     /// Why the bytes are not those that were written; none if they are.
@@ -103,6 +130,15 @@ type Part = (Content, ByteRange, Option<crate::artifact::digest::Digest>);
 fn part(segment: &Segment) -> Part {
     let range = ByteRange { start: segment.start, end: segment.start + segment.size };
     (Content::Segments(vec![segment.clone()]), range, segment.sha256.clone())
+}
+
+/// Whether a digest tells that its bytes are right: its own, or that of each segment.
+fn is_provable(blob: &BlobRecord) -> bool {
+    let segments_tell = match &blob.content {
+        Content::Segments(segments) => segments.iter().all(|segment| segment.sha256.is_some()),
+        Content::Inline(_) => false,
+    };
+    segments_tell || !blob.digests.is_empty()
 }
 
 /// Whether inline bytes or segments, one behind the other, make up the length.

@@ -23,12 +23,14 @@ pub enum Kind {
     Orphan,
     /// Something in the store's part of the storage that is no segment.
     Foreign,
+    /// The blobs are not this database's to delete.
+    NotOwned,
 }
 
 impl Kind {
     /// Whether something that a client put is affected; else it is only garbage.
     pub fn is_damage(self) -> bool {
-        !matches!(self, Self::Leaked | Self::Orphan | Self::Foreign)
+        !matches!(self, Self::Leaked | Self::Orphan | Self::Foreign | Self::NotOwned)
     }
 
     /// One word for programs.
@@ -43,6 +45,7 @@ impl Kind {
             Self::Leaked => "leaked",
             Self::Orphan => "orphan",
             Self::Foreign => "foreign",
+            Self::NotOwned => "not-owned",
         }
     }
 
@@ -74,6 +77,9 @@ impl Kind {
             Self::Orphan => {
                 "An upload was cut off before its commit. Garbage collection deletes the bytes; `--repair` claims them \
                  for it now."
+            }
+            Self::NotOwned => {
+                "Reading and writing go on, deleting does not. See docs/runbooks/backup-and-restore.md before you run `adopt`."
             }
             Self::Foreign => {
                 "Nothing of this store's is named like that. Look who put it there; the store never deletes it."

@@ -23,7 +23,7 @@ pub async fn owned(upkeep: &dyn Upkeep, inventory: &dyn Inventory) -> Result<(St
     for _ in 0..2 {
         let marker = inventory.marker().await?;
         let (current, next) = upkeep.incarnations().await?;
-        if marker.is_some() && (marker.as_ref() == Some(&current) || marker == next) {
+        if marker.is_some() && (marker.as_ref() == Some(&current) || marker == next) && upkeep.is_at_home().await? {
             return Ok((current, next));
         }
     }
@@ -42,10 +42,10 @@ impl Collector {
     /// # Errors
     /// [`Error::Denied`] with the reason if not.
     pub(super) async fn permission(&self) -> Result<()> {
-        if self.upkeep.held().await? {
-            return Err(Error::Denied(
-                "a backup holds deletion up (`zot-artifact-store hold --release` ends that)".to_owned(),
-            ));
+        if let Some(id) = self.upkeep.held().await? {
+            return Err(Error::Denied(format!(
+                "the hold {id:?} of a backup stands (`zot-artifact-store hold --id {id} --release` ends it)"
+            )));
         }
         let (current, next) = owned(&*self.upkeep, &*self.inventory).await?;
         self.enter(&current, next).await
@@ -66,6 +66,7 @@ impl Collector {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn adopt(&self) -> Result<()> {
+        self.upkeep.come_home().await?;
         let (current, next) = self.upkeep.incarnations().await?;
         self.enter(&current, next).await
     }
@@ -78,10 +79,17 @@ impl Collector {
                 break;
             }
             let keys: Vec<_> = dead.iter().map(|segment| segment.key.clone()).collect();
-            self.inventory.delete(&keys).await?;
-            self.upkeep.note_gone(&keys).await?;
-            report.segments += dead.len() as u64;
-            report.freed_bytes += dead.iter().map(|segment| segment.size).sum::<u64>();
+            let gone = self.inventory.delete(&keys).await?;
+            self.upkeep.note_gone(&gone).await?;
+            let (freed, stuck): (Vec<_>, Vec<_>) = dead.into_iter().partition(|segment| gone.contains(&segment.key));
+            report.segments += freed.len() as u64;
+            report.freed_bytes += freed.iter().map(|segment| segment.size).sum::<u64>();
+            if !stuck.is_empty() {
+                let keys: Vec<_> = stuck.into_iter().map(|segment| segment.key).collect();
+                // the others must not wait behind them
+                self.upkeep.postpone(&keys).await?;
+                report.stuck.extend(keys);
+            }
             self.breathe(holder, begun).await?;
         }
         while self.upkeep.forget_gone(secs(REMEMBERED)).await? > 0 {}

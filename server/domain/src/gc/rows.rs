@@ -43,7 +43,8 @@ impl Collector {
                     (CandidateKind::Membership, Ok(Collected::Removed(_))) => report.memberships += 1,
                     (CandidateKind::Blob, Ok(Collected::Removed(_))) => report.blobs += 1,
                     (_, Ok(Collected::Kept | Collected::TooFresh)) => {}
-                    (_, Err(Error::Conflict)) => report.conflicts.push(candidate),
+                    // what is malformed must not keep the others waiting
+                    (_, Err(Error::Conflict | Error::Internal(_))) => report.conflicts.push(candidate),
                     (_, Err(error)) => return Err(error),
                 }
             }

@@ -51,11 +51,11 @@ pub trait Inventory: Send + Sync {
     /// [`crate::Error::Unavailable`].
     async fn size(&self, key: &SegmentKey) -> Result<Option<u64>>;
 
-    /// Deletes segments. One that is not there counts as deleted.
+    /// Deletes segments, and gives those that are gone. One that is not there is gone too.
     ///
     /// # Errors
-    /// [`crate::Error::Unavailable`]; some may be deleted all the same.
-    async fn delete(&self, keys: &[SegmentKey]) -> Result<()>;
+    /// [`crate::Error::Unavailable`] if none could be deleted.
+    async fn delete(&self, keys: &[SegmentKey]) -> Result<Vec<SegmentKey>>;
 
     /// Removes what writers that died left half written, where the storage shows it: files of a disk. Clouds have rules
     /// of their own for unfinished uploads. Gives the bytes that this freed.

@@ -127,6 +127,19 @@ pub trait Upkeep: Send + Sync {
     /// [`crate::Error::Unavailable`].
     async fn incarnations(&self) -> Result<(String, Option<String>)>;
 
+    /// Whether the database is where it was when it was last sure to be the only one of its kind. A restored dump and a
+    /// copy are elsewhere.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn is_at_home(&self) -> Result<bool>;
+
+    /// From now on it is at home here.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn come_home(&self) -> Result<()>;
+
     /// Notes the next life, before the marker is changed.
     ///
     /// # Errors
@@ -139,11 +152,11 @@ pub trait Upkeep: Send + Sync {
     /// [`crate::Error::Unavailable`].
     async fn enter_incarnation(&self, next: &str) -> Result<()>;
 
-    /// Whether a backup holds deletion up.
+    /// The id of a hold that stands, if one does: a backup holds deletion up.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
-    async fn held(&self) -> Result<bool>;
+    async fn held(&self) -> Result<Option<String>>;
 
     /// Holds deletion up for that long; 0 seconds: no longer.
     ///
@@ -200,6 +213,12 @@ pub trait Upkeep: Send + Sync {
     /// [`crate::Error::Unavailable`].
     async fn note_gone(&self, keys: &[SegmentKey]) -> Result<()>;
 
+    /// Dead segments whose bytes could not be deleted: they wait for the whole delay again.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn postpone(&self, keys: &[SegmentKey]) -> Result<()>;
+
     /// Forgets segments whose bytes have been gone for that long; gives their number.
     ///
     /// # Errors
@@ -249,11 +268,17 @@ pub trait Upkeep: Send + Sync {
     /// [`crate::Error::Unavailable`].
     async fn restore_blob(&self, blob: i64) -> Result<()>;
 
-    /// Rows that contradict each other, each as a sentence; at most `limit`.
+    /// Rows that contradict each other, each as a sentence; at most `limit` of each sort.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
     async fn contradictions(&self, limit: u32) -> Result<Vec<String>>;
+
+    /// What nothing references and garbage collection does not know, each as a sentence; at most `limit` of each sort.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn leaked(&self, limit: u32) -> Result<Vec<String>>;
 
     /// Makes candidates of what nothing references and garbage collection does not know; gives their number.
     ///

@@ -10,6 +10,9 @@ CREATE INDEX segment_gone ON segment (gone_at) WHERE gone_at IS NOT NULL;
 -- Set while the storage's marker is being changed: either of the two is this database's.
 ALTER TABLE store_info ADD COLUMN next_incarnation TEXT COLLATE "C";
 
+-- Where the database was when it was last sure to be the only one of its kind: a copy is elsewhere.
+ALTER TABLE store_info ADD COLUMN home TEXT COLLATE "C";
+
 -- Where a background pass goes on.
 CREATE TABLE pass (
     name  TEXT COLLATE "C" NOT NULL PRIMARY KEY,

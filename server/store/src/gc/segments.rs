@@ -10,13 +10,15 @@ use zot_domain::{Error, Result};
 use crate::error::TxError;
 use crate::pool::Store;
 use crate::reads::to_u64;
-use crate::sql::{json_list, statements};
+use crate::sql::{Statement, json_list, statements};
 use crate::tx::{Tx, Write, read_error};
 
 statements! {
     SELECT_DEAD = "SELECT key, size FROM segment
         WHERE state = 'dead' AND gone_at IS NULL AND dead_at <= now_us() - $1 * 1000000 ORDER BY dead_at LIMIT $2";
     NOTE_GONE = "UPDATE segment SET gone_at = now_us()
+        WHERE state = 'dead' AND key IN (SELECT item.value FROM json_list($1) AS item)";
+    POSTPONE = "UPDATE segment SET dead_at = now_us()
         WHERE state = 'dead' AND key IN (SELECT item.value FROM json_list($1) AS item)";
     FORGET_GONE = "DELETE FROM segment WHERE key IN
         (SELECT key FROM segment WHERE gone_at IS NOT NULL AND gone_at < now_us() - $1 * 1000000 LIMIT 1000)";
@@ -40,7 +42,11 @@ impl Store {
     }
 
     pub(crate) async fn write_gone(&self, keys: &[SegmentKey]) -> Result<()> {
-        self.write(NoteGone { keys: json_list(keys) }).await
+        self.write(NoteDead { keys: json_list(keys), statement: &NOTE_GONE }).await
+    }
+
+    pub(crate) async fn write_postponed(&self, keys: &[SegmentKey]) -> Result<()> {
+        self.write(NoteDead { keys: json_list(keys), statement: &POSTPONE }).await
     }
 
     pub(crate) async fn write_forgotten(&self, secs: i64) -> Result<u64> {
@@ -53,9 +59,10 @@ impl Store {
     }
 }
 
-/// Notes that bytes are gone.
-struct NoteGone {
+/// Notes what became of dead segments.
+struct NoteDead {
     keys: String,
+    statement: &'static Statement,
 }
 
 /// Forgets up to a thousand segments.
@@ -69,11 +76,11 @@ struct ClaimOrphans {
 }
 
 #[async_trait]
-impl Write for NoteGone {
+impl Write for NoteDead {
     type Output = ();
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<(), TxError> {
-        tx.execute(tx.query(&NOTE_GONE).bind(self.keys.clone())).await.map(drop)
+        tx.execute(tx.query(self.statement).bind(self.keys.clone())).await.map(drop)
     }
 
     async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<()>, TxError> {

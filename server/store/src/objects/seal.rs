@@ -22,6 +22,7 @@ statements! {
     MERGE_BLOB = "UPDATE blob SET merged_into = $2 WHERE id = $1";
     /// These bytes were just read and are whole; those of the blob that has their digest were not.
     MOVE_SEGMENTS = "UPDATE segment SET blob = $2 WHERE blob = $1 AND state = 'live'";
+    SELECT_ANY_LIVE = "SELECT key FROM segment WHERE blob = $1 AND state = 'live' LIMIT 1";
     REPOINT_VERSIONS = "UPDATE object_version SET blob = $2 WHERE blob = $1";
     QUARANTINE_BLOB = "UPDATE blob SET state = 'quarantined' WHERE id = $1 AND state = 'open'";
     SELECT_UNNAMED_VERSIONS = "SELECT ns, key, seq, content_type, size, render_version FROM object_version
@@ -87,9 +88,8 @@ impl Seal {
         if !tx.touch_blob(winner).await? {
             return Err(zot_domain::Error::Conflict.into());
         }
-        if damaged == 1 && tx.execute(tx.query(&HEAL_BLOB).bind(winner)).await? == 1 {
-            tx.drop_bytes(winner).await?;
-            tx.execute(tx.query(&MOVE_SEGMENTS).bind(self.blob).bind(winner)).await?;
+        if damaged == 1 {
+            tx.heal_from(self.blob, winner).await?;
         }
         tx.execute(tx.query(&MERGE_BLOB).bind(self.blob).bind(winner)).await?;
         tx.repoint_versions(self.blob, winner).await?;
@@ -99,6 +99,17 @@ impl Seal {
 }
 
 impl Tx<'_> {
+    /// Puts the whole bytes of a merged blob in the place of the winner's, if those are damaged.
+    pub(crate) async fn heal_from(&mut self, whole: i64, winner: i64) -> Result<(), TxError> {
+        if self.optional(self.query(&SELECT_ANY_LIVE).bind(whole)).await?.is_some()
+            && self.execute(self.query(&HEAL_BLOB).bind(winner)).await? == 1
+        {
+            self.drop_bytes(winner).await?;
+            self.execute(self.query(&MOVE_SEGMENTS).bind(whole).bind(winner)).await?;
+        }
+        Ok(())
+    }
+
     /// Moves the versions of a merged blob onto the one that has its digest.
     pub(crate) async fn repoint_versions(&mut self, from: i64, to: i64) -> Result<(), TxError> {
         self.execute(self.query(&REPOINT_VERSIONS).bind(from).bind(to)).await.map(drop)

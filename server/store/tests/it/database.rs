@@ -39,6 +39,29 @@ impl Fresh {
     }
 }
 
+impl Fresh {
+    /// Another database with the same rows.
+    pub(crate) async fn copied(&self) -> Store {
+        let url = match self.store.dialect() {
+            zot_store::Dialect::Sqlite => {
+                let path = self.url.trim_start_matches("sqlite:").to_owned();
+                self.execute(format!("VACUUM INTO '{path}.copy'")).await;
+                format!("{}.copy", self.url)
+            }
+            zot_store::Dialect::Postgres => {
+                let (server, name) = self.url.rsplit_once('/').unwrap();
+                // a template must have no connections
+                self.store.close().await;
+                let mut admin = AnyConnection::connect(&format!("{server}/postgres")).await.unwrap();
+                let create = format!("CREATE DATABASE {name}_copy TEMPLATE {name}");
+                admin.execute(sqlx::AssertSqlSafe(create)).await.unwrap();
+                format!("{}_copy", self.url)
+            }
+        };
+        Store::open(&Options { url, max_connections: 4, create: false }).await.unwrap()
+    }
+}
+
 pub(crate) async fn sqlite() -> Fresh {
     let directory = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", directory.path().join("metadata.db").display());

@@ -29,6 +29,8 @@ on_both! {
     what_leaked_is_found_and_queued,
     leases_holds_and_places,
     the_next_life_is_entered_once,
+    a_copy_is_not_at_home,
+    a_merged_blob_heals_its_winner_before_it_goes,
 }
 
 /// Shortest grace period, in seconds.
@@ -67,7 +69,12 @@ async fn collect_all(store: &Fresh) {
         pass(store).await;
         collect(store).await;
     }
+    assert_consistent(store).await;
+}
+
+async fn assert_consistent(store: &Fresh) {
     assert_eq!(store.contradictions(10).await.unwrap(), Vec::<String>::new());
+    assert_eq!(store.leaked(10).await.unwrap(), Vec::<String>::new());
 }
 
 async fn blobs(store: &Fresh) -> i64 {
@@ -97,7 +104,7 @@ async fn a_blob_in_no_manifest_goes_after_the_grace_period(store: &Fresh) {
     assert_eq!(store.count("SELECT COUNT(*) FROM gc_candidate").await, 0);
     push(store, "team/a", "layer").await;
     assert!(store.blob(&repository("team/a"), &sha256("layer")).await.unwrap().is_some(), "it may come again");
-    assert_eq!(store.contradictions(10).await.unwrap(), Vec::<String>::new());
+    assert_consistent(store).await;
 }
 
 async fn what_a_manifest_needs_stays_until_the_manifest_goes(store: &Fresh) {
@@ -262,7 +269,7 @@ async fn a_bucket_takes_its_expired_uploads_along(store: &Fresh) {
     store.execute("UPDATE upload SET expires_at = 1".to_owned()).await;
     assert!(store.delete_bucket("team", audit()).await.unwrap());
     assert_eq!(store.count("SELECT COUNT(*) FROM segment WHERE state = 'dead'").await, 1);
-    assert_eq!(store.contradictions(10).await.unwrap(), Vec::<String>::new());
+    assert_consistent(store).await;
 }
 
 async fn a_damaged_blob_is_absent_until_it_is_pushed_again(store: &Fresh) {
@@ -281,7 +288,7 @@ async fn a_damaged_blob_is_absent_until_it_is_pushed_again(store: &Fresh) {
     let healed = store.blob(&b, &sha256("layer")).await.unwrap().unwrap();
     assert!(matches!(healed.content, Content::Segments(segments) if segments.len() == 1));
     assert_eq!(store.count("SELECT COUNT(*) FROM segment WHERE state = 'live'").await, 1);
-    assert_eq!(store.contradictions(10).await.unwrap(), Vec::<String>::new());
+    assert_consistent(store).await;
 }
 
 async fn a_merge_heals_a_damaged_winner(store: &Fresh) {
@@ -300,9 +307,9 @@ async fn a_merge_heals_a_damaged_winner(store: &Fresh) {
 async fn what_leaked_is_found_and_queued(store: &Fresh) {
     push(store, "team/a", "layer").await;
     store.execute("DELETE FROM gc_candidate".to_owned()).await;
-    assert_eq!(store.contradictions(10).await.unwrap().len(), 1);
+    assert_eq!(store.leaked(10).await.unwrap().len(), 1);
     assert_eq!(store.requeue_leaked().await.unwrap(), 1);
-    assert_eq!(store.contradictions(10).await.unwrap(), Vec::<String>::new());
+    assert_consistent(store).await;
     collect_all(store).await;
     assert_eq!(blobs(store).await, 0);
 }
@@ -315,11 +322,11 @@ async fn leases_holds_and_places(store: &Fresh) {
     assert!(!store.lease("gc", "b", 60).await.unwrap(), "another's lease is not given back");
     store.release("gc", "a").await.unwrap();
     assert!(store.lease("gc", "b", 60).await.unwrap());
-    assert!(!store.held().await.unwrap());
+    assert_eq!(store.held().await.unwrap(), None);
     store.hold("backup", 60).await.unwrap();
-    assert!(store.held().await.unwrap());
+    assert_eq!(store.held().await.unwrap().as_deref(), Some("backup"));
     store.hold("backup", 0).await.unwrap();
-    assert!(!store.held().await.unwrap());
+    assert_eq!(store.held().await.unwrap(), None);
     assert_eq!(store.place("sweep").await.unwrap(), 0);
     store.set_place("sweep", 11).await.unwrap();
     store.set_place("sweep", 22).await.unwrap();
@@ -337,4 +344,35 @@ async fn the_next_life_is_entered_once(store: &Fresh) {
     store.enter_incarnation("second").await.unwrap();
     assert_eq!(store.incarnations().await.unwrap(), ("second".to_owned(), None));
     assert!(matches!(store.begin_incarnation(&first, "third").await, Err(Error::Conflict)), "that life is over");
+}
+
+/// A dump and a copy hold all rows, also the one that says where the original is.
+async fn a_copy_is_not_at_home(store: &Fresh) {
+    store.info().await.unwrap();
+    assert!(store.is_at_home().await.unwrap(), "nothing was noted yet");
+    store.settle().await.unwrap();
+    store.settle().await.unwrap();
+    assert!(store.is_at_home().await.unwrap());
+    let copy = store.copied().await;
+    assert!(!copy.is_at_home().await.unwrap());
+    copy.settle().await.unwrap();
+    assert!(!copy.is_at_home().await.unwrap(), "that does not settle by itself");
+    copy.come_home().await.unwrap();
+    assert!(copy.is_at_home().await.unwrap());
+}
+
+async fn a_merged_blob_heals_its_winner_before_it_goes(store: &Fresh) {
+    bucket(store, "team").await;
+    put(store, "small", "hello").await;
+    let winner = store.blobs_after(0, 10).await.unwrap()[0].id;
+    let loser = multipart(store, "up").await;
+    store.seal(loser, &sha256("hello")).await.unwrap();
+    store.quarantine_blob(winner).await.unwrap();
+    for _ in 0..3 {
+        pass(store).await;
+        collect(store).await;
+    }
+    assert_eq!(blobs(store).await, 1, "the merged one is gone");
+    let healed = store.object("team", "small", None).await.unwrap().unwrap();
+    assert!(matches!(healed.content, Content::Segments(segments) if segments.len() == 1));
 }
