@@ -124,18 +124,30 @@ fn behind(session: &Upload, size: u64) -> Segment {
 
 /// Takes a chunk of `size` bytes into the session.
 pub(crate) fn patch(size: u64) -> Act {
-    Act::new(move |side| async move {
-        let from = session(&side).await?;
-        let append = AppendUpload {
-            offset: from.offset + size,
-            hash_state: vec![1, 2, 3],
-            tail: Bytes::new(),
-            segment: Some(behind(&from, size)),
-            request_id: RequestId::new(),
-            lifetime_secs: 60,
-            from,
-        };
-        side.append_upload(append).await
+    patch_under(size, None)
+}
+
+/// The same, in a segment of that key.
+pub(crate) fn patch_under(size: u64, key: Option<SegmentKey>) -> Act {
+    Act::new(move |side| {
+        let key = key.clone();
+        async move {
+            let from = session(&side).await?;
+            let mut segment = behind(&from, size);
+            if let Some(key) = key {
+                segment.key = key;
+            }
+            let append = AppendUpload {
+                offset: from.offset + size,
+                hash_state: vec![1, 2, 3],
+                tail: Bytes::new(),
+                segment: Some(segment),
+                request_id: RequestId::new(),
+                lifetime_secs: 60,
+                from,
+            };
+            side.append_upload(append).await
+        }
     })
 }
 
@@ -188,6 +200,15 @@ fn a_part(number: i64, etag: &str, text: &str) -> Part {
 /// Uploads a part.
 pub(crate) fn part(number: i64, etag: &'static str, text: &'static str) -> Act {
     Act::new(move |side| async move { side.add_part(UPLOAD, a_part(number, etag, text)).await })
+}
+
+/// Uploads a part in a segment of that key.
+pub(crate) fn part_under(key: SegmentKey) -> Act {
+    Act::new(move |side| {
+        let mut part = a_part(7, "e", "hello");
+        part.segment.key = key.clone();
+        async move { side.add_part(UPLOAD, part).await }
+    })
 }
 
 /// Uploads a part, before a race.

@@ -59,7 +59,7 @@ async fn published(store: &Fresh) {
 
 #[tokio::test]
 async fn a7_a_manifest_and_the_removal_of_its_blob() {
-    let track = Track::new().await;
+    let track = Track::of_all_ages().await;
     let acts = || (publish("team/a", "one", &["layer 1"], &["v1"]), remove("team/a", blob("layer 1")));
     let check = async |store: &Fresh, ends: &Ends| {
         assert_eq!(ends.done(), 1, "{:?}, {:?}", ends.a, ends.b);
@@ -68,12 +68,7 @@ async fn a7_a_manifest_and_the_removal_of_its_blob() {
         assert_eq!(there(store, "team/a", "one").await, ends.done_a());
         assert_eq!(readable(store, "team/a", "layer 1").await, ends.done_a());
     };
-    // a fresh membership is not touched: then only the foreign key is in the way
-    let fresh = async |store: &Fresh| {
-        make::push(store, "team/a", "layer 1").await;
-    };
-    track.explore_deeply(fresh, acts(), &check).await;
-    track.explore(layers, acts(), &check).await;
+    track.explore_deeply(layers, acts(), check).await;
 }
 
 #[tokio::test]
@@ -85,7 +80,7 @@ async fn a7_a_mount_and_the_removal_of_its_source() {
         assert!(!readable(store, "team/a", "layer 1").await);
     };
     let acts = (mount("team/a", "team/b", "layer 1"), remove("team/a", blob("layer 1")));
-    Track::new().await.explore(layers, acts, check).await;
+    Track::of_all_ages().await.explore(layers, acts, check).await;
 }
 
 #[tokio::test]
@@ -94,7 +89,10 @@ async fn a7_a_push_and_the_removal_of_the_same_blob() {
         ends.both_done();
         ends.at_once();
     };
-    Track::new().await.explore(layers, (push("team/a", "layer 1"), remove("team/a", blob("layer 1"))), check).await;
+    Track::of_all_ages()
+        .await
+        .explore(layers, (push("team/a", "layer 1"), remove("team/a", blob("layer 1"))), check)
+        .await;
 }
 
 #[tokio::test]
@@ -107,7 +105,7 @@ async fn a8_a_robot_that_may_only_create_and_a_racing_tag() {
         assert_eq!(there(store, "team/a", "one").await, ends.done_a(), "who was denied left nothing");
     };
     let robot = publish_as(CREATOR, "team/a", "one", &["layer 1"], &["latest"]);
-    Track::new()
+    Track::of_all_ages()
         .await
         .explore_deeply(layers, (robot, publish("team/a", "two", &["layer 1"], &["latest"])), check)
         .await;
@@ -121,7 +119,7 @@ async fn a8_of_two_robots_that_may_only_create_one_wins() {
         assert_eq!(tagged(store, "latest").await.as_deref(), Some(if ends.done_a() { "one" } else { "two" }));
     };
     let robot = |own| publish_as(CREATOR, "team/a", own, &["layer 1"], &["latest"]);
-    Track::new().await.explore(layers, (robot("one"), robot("two")), check).await;
+    Track::of_all_ages().await.explore(layers, (robot("one"), robot("two")), check).await;
 }
 
 #[tokio::test]
@@ -134,7 +132,7 @@ async fn a8_a_robot_that_may_only_update_and_the_removal_of_the_tag() {
         assert_eq!(store.count("SELECT MAX(seq) FROM tag_history").await, if ends.done_a() { 3 } else { 2 });
     };
     let robot = publish_as(UPDATER, "team/a", "two", &["layer 1"], &["v1"]);
-    Track::new().await.explore(published, (robot, remove("team/a", tag("v1"))), check).await;
+    Track::of_all_ages().await.explore(published, (robot, remove("team/a", tag("v1"))), check).await;
 }
 
 #[tokio::test]
@@ -147,7 +145,7 @@ async fn b1_two_pushes_of_the_same_layers_in_opposite_order() {
     };
     let forth = publish("team/a", "one", &["layer 1", "layer 2", "layer 3"], &["a", "b"]);
     let back = publish("team/a", "two", &["layer 3", "layer 2", "layer 1"], &["a", "b"]);
-    Track::new().await.explore(layers, (forth, back), check).await;
+    Track::of_all_ages().await.explore(layers, (forth, back), check).await;
 }
 
 #[tokio::test]
@@ -159,7 +157,7 @@ async fn b1_one_manifest_pushed_twice() {
         assert_eq!(store.count("SELECT COUNT(*) FROM manifest_blob").await, 2);
     };
     let push = || publish("team/a", "one", &["layer 1", "layer 2"], &["v2"]);
-    Track::new().await.explore(published, (push(), push()), check).await;
+    Track::of_all_ages().await.explore(published, (push(), push()), check).await;
 }
 
 #[tokio::test]
@@ -172,19 +170,19 @@ async fn b2_a_manifest_goes_while_another_one_of_its_layers_comes() {
         assert_eq!(tagged(store, "v1").await, None);
     };
     let acts = (remove("team/a", of_manifest("one")), publish("team/a", "two", &["layer 2", "layer 1"], &["v2"]));
-    Track::new().await.explore(published, acts, check).await;
+    Track::of_all_ages().await.explore(published, acts, check).await;
 }
 
 #[tokio::test]
 async fn b2_a_manifest_goes_while_its_tag_is_moved_away() {
     let check = async |store: &Fresh, ends: &Ends| {
         ends.both_done();
-        ends.at_once();
+        assert!(ends.begun_a == 1 && ends.begun_b <= 2, "at most once it finds that the tag's number is taken");
         assert!(!there(store, "team/a", "one").await);
         assert_eq!(tagged(store, "v1").await.as_deref(), Some("two"), "the tag belongs to the other manifest");
     };
     let acts = (remove("team/a", of_manifest("one")), publish("team/a", "two", &["layer 1"], &["v1"]));
-    Track::new().await.explore_deeply(published, acts, check).await;
+    Track::of_all_ages().await.explore_deeply(published, acts, check).await;
 }
 
 #[tokio::test]
@@ -197,7 +195,7 @@ async fn b2_a_manifest_goes_while_it_is_pushed_again() {
         assert_eq!(store.count("SELECT COUNT(*) FROM manifest_blob").await, if came_again { 2 } else { 0 });
     };
     let acts = (remove("team/a", of_manifest("one")), publish("team/a", "one", &["layer 1", "layer 2"], &["v2"]));
-    Track::new().await.explore_deeply(published, acts, check).await;
+    Track::of_all_ages().await.explore_deeply(published, acts, check).await;
 }
 
 #[tokio::test]
@@ -207,7 +205,7 @@ async fn b2_what_two_remove_is_removed_once() {
         ends.at_once();
         assert_eq!(store.count("SELECT COUNT(*) FROM change WHERE action = 'test'").await, 5, "one audit row more");
     };
-    let track = Track::new().await;
+    let track = Track::of_all_ages().await;
     for target in [of_manifest("one"), tag("v1"), blob("layer 3")] {
         let twice = (remove("team/a", target.clone()), remove("team/a", target));
         track.explore(published, twice, check).await;
@@ -227,7 +225,7 @@ async fn b2_the_last_members_go_while_a_third_repository_mounts() {
         assert!(readable(store, "team/c", "layer 1").await);
     };
     let acts = (mount("team/a", "team/c", "layer 1"), remove("team/b", blob("layer 1")));
-    Track::new().await.explore(setup, acts, check).await;
+    Track::of_all_ages().await.explore(setup, acts, check).await;
 }
 
 #[tokio::test]
@@ -241,12 +239,12 @@ async fn b7_a_tag_goes_while_it_is_moved() {
         assert_eq!(store.count("SELECT COUNT(*) FROM tag_history").await, 3);
     };
     let acts = (remove("team/a", tag("v1")), publish("team/a", "two", &["layer 1"], &["v1"]));
-    Track::new().await.explore_deeply(published, acts, check).await;
+    Track::of_all_ages().await.explore_deeply(published, acts, check).await;
 }
 
 #[tokio::test]
 async fn b8_two_first_pushes_make_one_namespace() {
-    let track = Track::new().await;
+    let track = Track::of_all_ages().await;
     for other in ["team/a", "team/b"] {
         let check = async |store: &Fresh, ends: &Ends| {
             ends.both_done();
@@ -269,12 +267,12 @@ async fn b8_a_push_makes_the_namespace_that_is_made_as_a_bucket() {
         assert!(readable(store, "team/a", "hello").await);
         assert_eq!(store.count("SELECT COUNT(*) FROM namespace").await, 1);
     };
-    Track::new().await.explore(async |_| {}, (push("team/a", "hello"), create), check).await;
+    Track::of_all_ages().await.explore(async |_| {}, (push("team/a", "hello"), create), check).await;
 }
 
 #[tokio::test]
 async fn b10_two_first_pushes_of_one_blob() {
-    let track = Track::new().await;
+    let track = Track::of_all_ages().await;
     for second in ["team/a", "team/b"] {
         let check = async |store: &Fresh, ends: &Ends| {
             ends.both_done();

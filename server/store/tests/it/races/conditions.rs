@@ -19,7 +19,7 @@ fn over(text: &str) -> WriteCondition {
 
 #[tokio::test]
 async fn a8_of_two_puts_if_absent_one_wins() {
-    let track = Track::new().await;
+    let track = Track::of_all_ages().await;
     let check = async |store: &Fresh, ends: &Ends| {
         assert_eq!(ends.done(), 1, "{:?}, {:?}", ends.a, ends.b);
         assert!(matches!(
@@ -44,12 +44,15 @@ async fn a8_of_two_puts_over_one_version_one_wins() {
         ends.at_once();
         assert_eq!(text(store, "a", None).await.as_deref(), Some(if ends.done_a() { "x" } else { "y" }));
     };
-    Track::new().await.explore(one, (put_if("a", "x", over("one")), put_if("a", "y", over("one"))), check).await;
+    Track::of_all_ages()
+        .await
+        .explore(one, (put_if("a", "x", over("one")), put_if("a", "y", over("one"))), check)
+        .await;
 }
 
 #[tokio::test]
 async fn a8_a_conditional_put_and_one_without() {
-    let track = Track::new().await;
+    let track = Track::of_all_ages().await;
     for (setup, condition) in [(false, ABSENT), (true, over("one"))] {
         let setup = async |store: &Fresh| if setup { one(store).await } else { empty(store).await };
         let check = async |store: &Fresh, ends: &Ends| {
@@ -71,7 +74,7 @@ async fn a8_a_robot_that_may_only_create_and_a_racing_put() {
         assert_eq!(text(store, "a", None).await.as_deref(), Some("y"), "it came later, or was never overwritten");
     };
     let creator = PushRights { update: false, ..ALL_RIGHTS };
-    Track::new().await.explore(empty, (put_as(creator, "a", "x"), put("a", "y")), check).await;
+    Track::of_all_ages().await.explore(empty, (put_as(creator, "a", "x"), put("a", "y")), check).await;
 }
 
 #[tokio::test]
@@ -83,12 +86,12 @@ async fn a8_a_robot_that_may_only_update_and_a_delete() {
         assert_eq!(text(store, "a", None).await, None, "it is not made anew");
     };
     let updater = PushRights { create: false, ..ALL_RIGHTS };
-    Track::new().await.explore(one, (put_as(updater, "a", "x"), delete("a")), check).await;
+    Track::of_all_ages().await.explore(one, (put_as(updater, "a", "x"), delete("a")), check).await;
 }
 
 #[tokio::test]
 async fn a8_a_conditional_delete_and_a_put() {
-    let track = Track::new().await;
+    let track = Track::of_all_ages().await;
     let check = async |store: &Fresh, ends: &Ends| {
         assert!(ends.done_b(), "{:?}", ends.b);
         assert!(matches!(ends.a, Ok(true) | Err(Error::PreconditionFailed)), "{:?}", ends.a);
@@ -107,5 +110,5 @@ async fn a8_of_two_conditional_deletes_one_wins() {
         assert_eq!(versions(store).await, 0);
     };
     let acts = (delete_if("a", None, over("one")), delete_if("a", None, over("one")));
-    Track::new().await.explore(one, acts, check).await;
+    Track::of_all_ages().await.explore(one, acts, check).await;
 }

@@ -131,6 +131,33 @@ impl Ends {
 pub(crate) struct Track {
     fresh: Fresh,
     reset: String,
+    ages: &'static [Age],
+}
+
+/// Whether the rows that a setup leaves were touched lately: old ones are touched again, and so locked, by who adds a
+/// reference; fresh ones are only looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Age {
+    AsLeft,
+    Fresh,
+    Old,
+}
+
+impl Age {
+    async fn set(self, store: &Fresh) {
+        let touched_at = match self {
+            Self::AsLeft => return,
+            Self::Fresh => "now_us()",
+            Self::Old => "1",
+        };
+        // what nothing references was left fresh by who took the last reference
+        let touch = format!(
+            "UPDATE repo_blob SET touched_at = {touched_at}; UPDATE blob SET touched_at = {touched_at}
+             WHERE EXISTS (SELECT 1 FROM repo_blob m WHERE m.blob = blob.id)
+                OR EXISTS (SELECT 1 FROM object_version v WHERE v.blob = blob.id)"
+        );
+        store.execute(touch).await;
+    }
 }
 
 /// How far the pauses of both sides go.
@@ -148,7 +175,12 @@ impl Track {
         fresh.execute("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = ''30ms''', current_database()); END $$".to_owned()).await;
         let fresh = fresh.reopened().await;
         let reset = invariants::emptying(&fresh).await;
-        Self { fresh, reset }
+        Self { fresh, reset, ages: &[Age::AsLeft] }
+    }
+
+    /// The same, for races whose outcome must not depend on how old rows are.
+    pub(crate) async fn of_all_ages() -> Self {
+        Self { ages: &[Age::Old, Age::Fresh], ..Self::new().await }
     }
 
     /// The store, without gates.
@@ -173,7 +205,7 @@ impl Track {
         self.run_all(if deep { Pauses::Both } else { Pauses::One }, &setup, (&a, &b), &check).await;
     }
 
-    /// The same, and then holds both sides up at each pair of their steps: some hundred runs.
+    /// The same, and holds both sides up at each pair of their steps, with rows of the first age: some hundred runs.
     pub(crate) async fn explore_deeply(
         &self,
         setup: impl AsyncFn(&Fresh),
@@ -191,25 +223,48 @@ impl Track {
         check: &impl AsyncFn(&Fresh, &Ends),
     ) {
         let mut runs = 0;
-        for swapped in [false, true] {
-            for i in 0.. {
-                let mut held = false;
-                for j in 0.. {
-                    let stop = (pauses == Pauses::Both).then_some(j);
-                    let (sides, reached) = self.run(setup, (a, b), swapped, (i, stop), check).await;
-                    runs += 1;
-                    held = sides;
-                    if !reached {
-                        break;
-                    }
-                }
-                if !held {
-                    break;
-                }
+        for (nth, age) in self.ages.iter().enumerate() {
+            let pauses = if nth == 0 { pauses } else { Pauses::One };
+            let setup = async |store: &Fresh| {
+                setup(store).await;
+                age.set(store).await;
+            };
+            for swapped in [false, true] {
+                runs += self.run_at_all_places(pauses, &setup, (a, b), swapped, check).await;
             }
         }
         assert!(runs > 4, "nothing was interleaved");
         println!("{runs} runs");
+    }
+
+    async fn run_at_all_places(
+        &self,
+        pauses: Pauses,
+        setup: &impl AsyncFn(&Fresh),
+        (a, b): (&Act, &Act),
+        swapped: bool,
+        check: &impl AsyncFn(&Fresh, &Ends),
+    ) -> usize {
+        let mut runs = 0;
+        for i in 0.. {
+            let mut held;
+            // held up before its first step, a side might as well begin later: that is among the other runs
+            let mut j = 1;
+            loop {
+                let stop = (pauses == Pauses::Both && i > 0).then_some(j);
+                let second;
+                (held, second) = self.run(setup, (a, b), swapped, (i, stop), check).await;
+                runs += 1;
+                j += 1;
+                if !second {
+                    break;
+                }
+            }
+            if !held {
+                break;
+            }
+        }
+        runs
     }
 
     /// One run; whether the first side was held up, and whether the second one was too.
@@ -289,7 +344,7 @@ impl Track {
     /// Returns once somebody waits for somebody else's row.
     pub(crate) async fn blocked(&self) {
         loop {
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            tokio::time::sleep(Duration::from_millis(4)).await;
             let waiting = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()
                 AND wait_event_type = 'Lock' AND wait_event IN ('transactionid', 'tuple', 'spectoken')";
             if self.fresh.count(waiting).await > 0 {

@@ -14,7 +14,7 @@ use super::buckets::{one, rendered, unsealed, unsealed_twin};
 
 #[tokio::test]
 async fn a9_a_copy_and_the_sealing_of_its_source() {
-    let track = Track::new().await;
+    let track = Track::of_all_ages().await;
     for twin in [false, true] {
         let setup = async |store: &Fresh| if twin { unsealed_twin(store).await } else { unsealed(store).await };
         let check = async |store: &Fresh, ends: &Ends| {
@@ -33,7 +33,7 @@ async fn a9_a_copy_and_the_sealing_of_its_source() {
 
 #[tokio::test]
 async fn a9_a_put_of_the_bytes_that_are_being_sealed() {
-    let track = Track::new().await;
+    let track = Track::of_all_ages().await;
     let check = async |store: &Fresh, ends: &Ends| {
         ends.both_done();
         ends.at_once();
@@ -46,7 +46,7 @@ async fn a9_a_put_of_the_bytes_that_are_being_sealed() {
 
 #[tokio::test]
 async fn a9_a_delete_or_an_overwrite_while_the_bytes_are_sealed() {
-    let track = Track::new().await;
+    let track = Track::of_all_ages().await;
     for twin in [false, true] {
         let setup = async |store: &Fresh| if twin { unsealed_twin(store).await } else { unsealed(store).await };
         let check = async |store: &Fresh, ends: &Ends| {
@@ -67,7 +67,7 @@ async fn a9_a_delete_or_an_overwrite_while_the_bytes_are_sealed() {
 
 #[tokio::test]
 async fn a9_two_seal_one_blob_or_two_of_the_same_bytes() {
-    let track = Track::new().await;
+    let track = Track::of_all_ages().await;
     let check = async |store: &Fresh, ends: &Ends| {
         assert!(ends.done() >= 1 && ends.a.is_ok() && ends.b.is_ok(), "{:?}, {:?}", ends.a, ends.b);
         ends.at_once();
@@ -94,7 +94,7 @@ async fn a9_two_seal_one_blob_or_two_of_the_same_bytes() {
 
 #[tokio::test]
 async fn a9_a_copy_of_an_object_that_goes() {
-    let track = Track::new().await;
+    let track = Track::of_all_ages().await;
     let check = async |store: &Fresh, ends: &Ends| {
         assert!(ends.done_b(), "{:?}", ends.b);
         assert!(matches!(ends.a, Ok(true) | Err(Error::NoSuchKey(_))), "{:?}", ends.a);

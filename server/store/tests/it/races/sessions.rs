@@ -4,10 +4,13 @@ use zot_domain::Error;
 use zot_domain::ports::blobs::SegmentKey;
 use zot_domain::ports::metadata::Metadata as _;
 
-use super::acts::{SESSION, begin_session, cancel, close, patch, push_under, session_text, sweep};
+use super::acts::{
+    SESSION, begin_parts, begin_session, cancel, close, part_under, patch, patch_under, push_under, session_text, sweep,
+};
 use super::explore::{Ends, Track};
 use crate::database::Fresh;
 use crate::make::{repository, sha256};
+use crate::objects::bucket;
 
 #[tokio::test]
 async fn a1_a_commit_and_the_sweep_of_its_segment() {
@@ -22,6 +25,23 @@ async fn a1_a_commit_and_the_sweep_of_its_segment() {
         assert_eq!(dead == 1, ends.done_b());
     };
     track.explore(async |_| {}, (push_under("team/a", "hello", key.clone()), sweep(key)), check).await;
+}
+
+#[tokio::test]
+async fn a1_a_chunk_or_a_part_and_the_sweep_of_its_segment() {
+    let key = SegmentKey::new();
+    let track = Track::new().await;
+    let check = async |store: &Fresh, ends: &Ends| {
+        assert_ne!(ends.done_a(), ends.done_b(), "who comes second loses");
+        assert!(matches!(ends.a, Ok(true) | Err(Error::Conflict)), "{:?}", ends.a);
+        assert_eq!(store.count("SELECT COUNT(*) FROM segment WHERE state = 'dead'").await == 1, ends.done_b());
+    };
+    track.explore(begun, (patch_under(5, Some(key.clone())), sweep(key.clone())), &check).await;
+    let parts = async |store: &Fresh| {
+        bucket(store, "team").await;
+        begin_parts(store).await;
+    };
+    track.explore(parts, (part_under(key.clone()), sweep(key)), &check).await;
 }
 
 /// A session that holds three bytes, all of them in its row.
