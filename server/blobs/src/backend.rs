@@ -82,7 +82,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(20);
 impl Backend {
     pub(crate) fn open(&self) -> Result<(Arc<dyn ObjectStore>, Tuning), OpenError> {
         // parts of a cloud's uploads are of 5 MiB or more
-        let cloud = Tuning { part: 8 * MIB, window: None, root: None };
+        let cloud = Tuning { part: 8 * MIB, root: None };
         match self {
             Self::Local(root) => local::open(root),
             Self::S3(s3) => Ok((s3.open()?, cloud)),

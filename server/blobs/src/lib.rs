@@ -41,9 +41,7 @@ pub struct BlobStore {
 struct Tuning {
     /// Parts of a large segment; smaller segments are written in one request.
     part: usize,
-    /// Reads in windows of this size; none: one streaming request for each piece.
-    window: Option<u64>,
-    /// Where the files are, on a disk.
+    /// Where the files are, on a disk: they are read past `object_store`.
     root: Option<PathBuf>,
 }
 
@@ -93,7 +91,10 @@ impl Blobs for BlobStore {
 
     fn read(&self, pieces: Vec<Piece>) -> ByteStream {
         let pieces = pieces.into_iter().map(|piece| (self.path(&piece.key), piece.range)).collect();
-        read::pieces(Arc::clone(&self.objects), pieces, self.tuning.window)
+        match &self.tuning.root {
+            Some(root) => read::files::pieces(root, pieces),
+            None => read::pieces(Arc::clone(&self.objects), pieces),
+        }
     }
 
     async fn discard(&self, key: &SegmentKey) {

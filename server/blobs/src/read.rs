@@ -1,46 +1,22 @@
 //! Reading pieces of segments one after the other. Bytes that are missing are an error, never a short body.
 
+pub(crate) mod files;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _};
+use object_store::{GetOptions, GetRange, ObjectStore};
 use zot_domain::artifact::range::ByteRange;
 use zot_domain::ports::blobs::ByteStream;
 use zot_domain::{Error, Result};
 
-/// The pieces' bytes, in order.
-pub(crate) fn pieces(
-    objects: Arc<dyn ObjectStore>,
-    pieces: VecDeque<(Path, ByteRange)>,
-    window: Option<u64>,
-) -> ByteStream {
+/// The pieces' bytes, in order: one streaming request for each.
+pub(crate) fn pieces(objects: Arc<dyn ObjectStore>, pieces: VecDeque<(Path, ByteRange)>) -> ByteStream {
     let pieces = stream::iter(pieces);
-    match window {
-        Some(window) => {
-            let windows = pieces.flat_map(move |(path, range)| stream::iter(cut(&path, range, window)));
-            // the next window is read while the client takes this one
-            let reads = windows.map(move |(path, range)| read_window(Arc::clone(&objects), path, range)).buffered(2);
-            Box::pin(reads)
-        }
-        None => Box::pin(pieces.then(move |(path, range)| open(Arc::clone(&objects), path, range)).try_flatten()),
-    }
-}
-
-fn cut(path: &Path, range: ByteRange, window: u64) -> Vec<(Path, ByteRange)> {
-    let count = range.length().div_ceil(window);
-    let part = |index| {
-        let start = range.start + index * window;
-        (path.clone(), ByteRange { start, end: range.end.min(start + window) })
-    };
-    (0..count).map(part).collect()
-}
-
-async fn read_window(objects: Arc<dyn ObjectStore>, path: Path, range: ByteRange) -> Result<bytes::Bytes> {
-    let bytes = objects.get_range(&path, range.start..range.end).await.map_err(|error| failed(&path, error))?;
-    if bytes.len() as u64 == range.length() { Ok(bytes) } else { Err(short(&path)) }
+    Box::pin(pieces.then(move |(path, range)| open(Arc::clone(&objects), path, range)).try_flatten())
 }
 
 async fn open(
@@ -72,9 +48,13 @@ async fn open(
 /// A segment that a row names must be there: its absence is damage, not a 404.
 fn failed(path: &Path, error: object_store::Error) -> Error {
     match error {
-        object_store::Error::NotFound { .. } => Error::Internal(format!("segment {path} is missing in blob storage")),
+        object_store::Error::NotFound { .. } => missing(path),
         other => Error::storage(other),
     }
+}
+
+fn missing(path: &Path) -> Error {
+    Error::Internal(format!("segment {path} is missing in blob storage"))
 }
 
 fn short(path: &Path) -> Error {

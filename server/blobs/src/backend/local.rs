@@ -13,6 +13,5 @@ pub(super) fn open(root: &Path) -> Result<(Arc<dyn ObjectStore>, Tuning), OpenEr
     let directory = |source| OpenError::Directory { path: root.to_owned(), source };
     std::fs::create_dir_all(root).map_err(directory)?;
     let store = LocalFileSystem::new_with_prefix(root)?.with_fsync(true);
-    // object_store reads files in pieces of 8 KiB, one thread hop each; windows make that 1 MiB
-    Ok((Arc::new(store), Tuning { part: MIB, window: Some(MIB as u64), root: Some(root.to_owned()) }))
+    Ok((Arc::new(store), Tuning { part: MIB, root: Some(root.to_owned()) }))
 }

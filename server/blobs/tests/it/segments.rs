@@ -17,6 +17,7 @@ crate::on_all!(
     a_large_body_goes_up_in_parts,
     a_piece_is_any_range_of_any_segment,
     what_came_of_a_body_that_broke_is_kept,
+    what_was_read_stays_as_long_as_it_is_held,
     missing_bytes_are_an_error_and_no_short_body,
     what_is_discarded_is_gone,
     a_large_body_is_never_in_memory_as_a_whole,
@@ -85,6 +86,26 @@ async fn what_came_of_a_body_that_broke_is_kept(place: &Place) {
             assert!(read(&store, vec![piece(&written.key, 0, length as u64)]).await.unwrap() == all);
         }
     }
+}
+
+/// Buffers are used again, but only those that nobody holds any more.
+async fn what_was_read_stays_as_long_as_it_is_held(place: &Place) {
+    let store = place.store("id");
+    let all = content(5 * MIB + 1);
+    let key = write(&store, body(&all)).await.key;
+    let mut bytes = store.read(vec![piece(&key, 0, all.len() as u64)]);
+    let (mut held, mut offset) = (Vec::new(), 0);
+    while let Some(window) = bytes.next().await {
+        let window = window.unwrap();
+        let end = offset + window.len();
+        assert!(window == all.slice(offset..end), "{offset}..{end}");
+        if offset % 3 == 0 || offset > 3 * MIB {
+            held.push((offset, window));
+        }
+        offset = end;
+    }
+    assert_eq!(offset, all.len());
+    assert!(held.iter().all(|(offset, window)| *window == all.slice(*offset..offset + window.len())));
 }
 
 async fn missing_bytes_are_an_error_and_no_short_body(place: &Place) {
