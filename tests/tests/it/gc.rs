@@ -189,6 +189,7 @@ async fn a_restored_database_deletes_nothing_until_it_adopts(backend: Backend) {
     server.client().push_blob("team/app", layer(1)).await;
     let dumped = storage.column("SELECT incarnation FROM store_info").await.remove(0);
     collect(&setup).await;
+    drop(server);
     // what a dump from before that run says, restored beside the original or in its place; and what a copy of now says,
     // which knows the same life and is somewhere else
     for (round, state) in [format!("incarnation = '{dumped}'"), "home = 'elsewhere'".to_owned()].iter().enumerate() {
@@ -203,7 +204,6 @@ async fn a_restored_database_deletes_nothing_until_it_adopts(backend: Backend) {
     let repair = setup.run(&["fsck", "--repair"]).await;
     assert!(!repair.success && repair.stderr.contains("zot-artifact-store adopt"), "{repair:?}");
     assert_eq!(storage.files().await.len(), 1);
-    drop(server);
     let restarted = setup.start().await;
     let health = restarted.client().get("/health/ready").await;
     health.expect_status(200);
