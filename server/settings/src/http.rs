@@ -23,7 +23,7 @@ pub struct Http {
     pub cors: Cors,
     /// Realm named in Basic challenges.
     pub realm: String,
-    /// Refuse everything that would change the store.
+    /// Refuse everything that would change the store, and collect no garbage in the background.
     pub read_only: bool,
 }
 
