@@ -200,9 +200,13 @@ fn the_minimal_sample_is_an_embedded_store() {
 #[test]
 fn the_samples_of_the_clouds_take_names_and_keys_from_the_environment() {
     let driver = |name, env: &[(&str, &str)]| sample(name, env).storage.storage_driver.unwrap();
-    let gcs = driver("gcs.yaml", &[("GCS_BUCKET", "artifacts")]);
+    let gcs = driver("gcs.yaml", &[("GCS_BUCKET", "artifacts"), ("ZOT_DATABASE_URL", "postgres://db/zot")]);
     assert_eq!((gcs.name, gcs.bucket.as_deref(), gcs.keyfile), (DriverName::Gcs, Some("artifacts"), None));
-    let env = [("AZURE_STORAGE_ACCOUNT_NAME", "account"), ("AZURE_STORAGE_CONTAINER", "artifacts")];
+    let env = [
+        ("AZURE_STORAGE_ACCOUNT_NAME", "account"),
+        ("AZURE_STORAGE_CONTAINER", "artifacts"),
+        ("ZOT_DATABASE_URL", "postgres://db/zot"),
+    ];
     let azure = driver("azure.yaml", &env);
     assert_eq!((azure.name, azure.account_name.as_deref()), (DriverName::Azure, Some("account")));
     assert_eq!((azure.container.as_deref(), azure.account_key), (Some("artifacts"), None));
