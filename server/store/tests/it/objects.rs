@@ -28,6 +28,7 @@ on_both! {
     parts_become_one_object,
     a_part_uploaded_again_replaces_the_first,
     who_completes_first_wins,
+    a_part_that_is_not_the_uploads_is_not_completed,
     sealing_names_the_blob_and_its_objects,
     sealing_onto_a_known_digest_moves_the_objects,
     an_object_is_an_artifact_of_the_buckets_repository,
@@ -269,6 +270,20 @@ async fn who_completes_first_wins(store: &Fresh) {
     let (completed, aborted) = tokio::join!(complete(store, "up", parts), aborting);
     assert_ne!(completed.unwrap().is_some(), aborted.unwrap(), "exactly one of both");
     assert_eq!(store.count("SELECT COUNT(*) FROM segment WHERE state = 'staged'").await, 0);
+}
+
+async fn a_part_that_is_not_the_uploads_is_not_completed(store: &Fresh) {
+    bucket(store, "team").await;
+    begin(store, "up").await;
+    begin(store, "other").await;
+    store.add_part("up", part(1, "e", 10)).await.unwrap();
+    store.add_part("other", part(2, "f", 10)).await.unwrap();
+    let mut parts = store.parts("up", 0, 100).await.unwrap();
+    parts.extend(store.parts("other", 0, 100).await.unwrap());
+    assert!(matches!(complete(store, "up", parts).await, Err(Error::Conflict)));
+    assert!(store.object("team", "big", None).await.unwrap().is_none());
+    assert_eq!(store.parts("up", 0, 100).await.unwrap().len(), 1, "all is rolled back");
+    assert!(store.multipart("team", "big", "up").await.unwrap().is_some());
 }
 
 pub(crate) async fn multipart(store: &Fresh, id: &str) -> i64 {

@@ -341,3 +341,18 @@ async fn a7_a_reader_finds_a_blob_whatever_references_it() {
     ]);
     track.explore(one, (read(), writes), check).await;
 }
+
+#[tokio::test]
+async fn b12_a_push_makes_an_objects_blob_its_own_while_the_object_goes() {
+    let setup = async |store: &Fresh| {
+        one(store).await;
+        make::publish(store, "team", "over", &["one"], &[]).await.unwrap();
+    };
+    let check = async |store: &Fresh, ends: &Ends| {
+        ends.both_done();
+        ends.at_once();
+        assert!(store.blob(&repository("team"), &sha256("one")).await.unwrap().is_some());
+        assert_eq!(store.count("SELECT COUNT(*) FROM repo_blob WHERE adopted = 1").await, 0);
+    };
+    Track::of_all_ages().await.explore(setup, (push("team", "one"), delete("a")), check).await;
+}
