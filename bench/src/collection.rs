@@ -68,7 +68,9 @@ pub(crate) async fn run(place: &Place, options: &Collection) -> Result<Value> {
     say("collection: the load while it is collected");
     let began = Instant::now();
     let mut collecting = Vec::new();
-    while left(&database).await? > 0 {
+    // the load goes on leaving candidates of its own, at most four an operation
+    let own = 4 * i64::from(options.rate) * i64::try_from(options.seconds).unwrap_or(i64::MAX / 1_000_000);
+    while collecting.is_empty() || left(&database).await? > own {
         if collecting.len() == WINDOWS {
             return Err(Error::Setup(format!("{} pieces of garbage are left", left(&database).await?)));
         }
