@@ -82,7 +82,7 @@ pub(crate) struct Side {
     /// The process.
     pub process: Process,
     /// Its data, which goes with it.
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Place {
@@ -137,7 +137,7 @@ impl Place {
         process.wait_ready(ready, path).await?;
         let key = (door == Door::S3).then_some(&key);
         let target = Arc::new(Target::new(address, "", key, Arc::clone(&self.content)));
-        Ok(Side { server, target, process, _folder: folder })
+        Ok(Side { server, target, process, folder })
     }
 
     /// Ours: with access control where S3 requests are signed, open as distribution is where they are the registry's.
@@ -195,6 +195,22 @@ impl Place {
         Ok((command, address, "/v2/"))
     }
 
+    /// Checks all that ours holds, each byte of it, while it serves.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] with the findings, if there are any.
+    pub(crate) fn fsck(&self, side: &Side, database: &str) -> Result<()> {
+        let mut command = Command::new(&self.server);
+        command.args(["fsck", "--verify", "all", "--set"]);
+        command.arg(format!("storage.rootDirectory={}", side.folder.path().join("data").display()));
+        command.env("ZOT_DATABASE_URL", database);
+        let ended = command.output().map_err(Error::io("checking the store"))?;
+        if ended.status.success() {
+            return Ok(());
+        }
+        Err(Error::Setup(format!("fsck: {}{}", utf8(&ended.stdout), utf8(&ended.stderr))))
+    }
+
     /// Makes an empty database and returns its address.
     ///
     /// # Errors
@@ -227,4 +243,8 @@ impl Place {
         }
         Ok(versions)
     }
+}
+
+fn utf8(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).into_owned()
 }
