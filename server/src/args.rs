@@ -99,8 +99,11 @@ pub(crate) enum Command {
         #[arg(long, default_value = "backup")]
         id: String,
         /// End the hold.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "span")]
         release: bool,
+        /// Show the holds that stand.
+        #[arg(long, conflicts_with_all = ["span", "id", "release"])]
+        list: bool,
     },
     /// After a restore: take the blobs over for this database, so that it may delete of them again.
     ///
@@ -113,9 +116,9 @@ pub(crate) enum Command {
     },
     /// Ask a running server how it is; ends with 0 if it is healthy.
     Health {
-        /// Its health endpoint.
-        #[arg(long, default_value = "http://127.0.0.1:8080/health")]
-        url: String,
+        /// Its health endpoint; without it, that of a server with this configuration on this machine.
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
     },
     /// Print a completion script, such as `source <(zot-artifact-store completion bash)`.
     Completion {

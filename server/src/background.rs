@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 use zot_domain::Buckets;
 use zot_domain::gc::{Collector, Report};
 use zot_domain::ports::inventory::SHARDS;
+use zot_http::Notes;
 use zot_http::metrics::Metrics;
 
 /// How often to look for something to seal.
@@ -44,7 +45,7 @@ pub(crate) async fn seal(buckets: Buckets) {
 }
 
 /// Collects garbage, one replica at a time.
-pub(crate) async fn collect(collector: Collector, interval: Duration, metrics: Arc<Metrics>) {
+pub(crate) async fn collect(collector: Collector, interval: Duration, metrics: Arc<Metrics>, notes: Notes) {
     let holder = uuid::Uuid::new_v4().to_string();
     let collector = collector.gentle(Arc::new(|span| Box::pin(tokio::time::sleep(span))));
     let shards = shards_each(interval);
@@ -54,8 +55,13 @@ pub(crate) async fn collect(collector: Collector, interval: Duration, metrics: A
             Ok(Some(report)) => {
                 tell(&report);
                 metrics.collected(Ok(&report));
+                note(&notes, report.withheld);
             }
-            Ok(None) => tracing::debug!("another replica collects garbage"),
+            Ok(None) => {
+                tracing::debug!("another replica collects garbage");
+                // unreachable at the moment is for the probes to say
+                note(&notes, collector.withheld().await.ok().flatten());
+            }
             Err(error) => {
                 tracing::warn!(%error, "garbage collection failed, and goes on in the next run");
                 metrics.collected(Err(()));
@@ -63,6 +69,11 @@ pub(crate) async fn collect(collector: Collector, interval: Duration, metrics: A
         }
         tokio::time::sleep(interval).await;
     }
+}
+
+/// Every replica's health says why storage only grows, whoever collects.
+fn note(notes: &Notes, withheld: Option<String>) {
+    notes.set("deletion", withheld.map(|why| format!("garbage collection deletes no bytes: {why}")));
 }
 
 /// Shards of the storage that each run sweeps.

@@ -38,11 +38,17 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Error> {
             let scope = Scope { verify_percent: verify, repair, orphan_age: orphan_age.0 };
             fsck::run(settings(&arguments.settings)?, scope, json).await
         }
-        Command::Hold { span, id, release } => {
-            hold::run(settings(&arguments.settings)?, &id, (!release).then_some(span)).await
+        Command::Hold { span, id, release, list } => {
+            let order = match (release, list) {
+                (_, true) => hold::Order::List,
+                (true, false) => hold::Order::Release(id),
+                (false, false) => hold::Order::Hold(id, span),
+            };
+            hold::run(settings(&arguments.settings)?, order).await
         }
         Command::Adopt { accept_losses } => adopt::run(settings(&arguments.settings)?, accept_losses).await,
-        Command::Health { url } => health::run(&url).await,
+        Command::Health { url: Some(url) } => health::run(&url).await,
+        Command::Health { url: None } => health::run_by(&settings(&arguments.settings)?.settings).await,
         Command::Completion { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "zot-artifact-store", &mut script);

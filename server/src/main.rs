@@ -13,10 +13,13 @@ mod wire;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use rustix::fs::Mode;
+use rustix::process::umask;
 
 use crate::args::{Arguments, go_style};
 
 fn main() -> ExitCode {
+    keep_from_others();
     let arguments = Arguments::parse_from(go_style(std::env::args_os()));
     // one TLS provider in the whole binary
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
@@ -37,4 +40,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Files that are made from here on are for the store's user and group: what repositories hold is not for everybody who
+/// has an account on the machine. A stricter umask stays.
+fn keep_from_others() {
+    let before = umask(Mode::RWXO);
+    umask(before | Mode::RWXO);
 }

@@ -1,6 +1,7 @@
 //! The only place that knows all parts: from settings to an app over a database, a storage and access keys.
 
 use std::fs::File;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use zot_domain::ports::inventory::Inventory as _;
 use zot_domain::{Artifacts, Buckets, Principal};
 use zot_http::auth::Authenticator;
 use zot_http::metrics::{Metrics, Sample};
-use zot_http::{App, Cors, HealthPaths, Mounted, Options, Version};
+use zot_http::{App, Cors, HealthPaths, Mounted, Notes, Options, Version};
 use zot_s3::sigv4::{Access, Keys, Secret as SigningSecret};
 use zot_s3::{Door, Identify};
 use zot_settings::{DriverName, Secret, Settings};
@@ -89,9 +90,13 @@ pub(crate) fn fsck(opened: &Opened) -> Fsck {
 
 /// Opens what is there, beside a running server: nothing is made, migrated or locked.
 pub(crate) async fn open_beside(settings: &Settings) -> Result<Opened, Error> {
+    let url = settings.effective_database_url();
+    let never = || Error::Refused(format!("no server ran on {} yet; start one with `serve`", shown_url(&url)));
+    if sqlite_file(&url).is_some_and(|path| !path.exists()) {
+        return Err(never());
+    }
     let store = open_database(settings, false).await?;
     store.check_schema().await?;
-    let never = || Error::Refused("no server ran on this database yet; start one with `serve`".to_owned());
     let info = store.known_info().await?.ok_or_else(never)?;
     let blobs = BlobStore::open(&backend(settings), &info.store_id)?;
     Ok(Opened { store, blobs, store_id: info.store_id, warnings: Vec::new(), lock: None })
@@ -114,11 +119,9 @@ pub(crate) async fn open_database(settings: &Settings, create: bool) -> Result<S
 
 /// Two servers on one SQLite database would each believe to be its only writer: the lock lies beside the database.
 fn lock(settings: &Settings) -> Result<File, Error> {
-    let url = settings.effective_database_url();
-    let path = url.expose().trim_start_matches("sqlite:").trim_start_matches("//");
-    let path = path.split('?').next().unwrap_or_default();
+    let path = sqlite_file(&settings.effective_database_url()).unwrap_or_default();
     // a link to it is the same database
-    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
+    let path = std::fs::canonicalize(&path).unwrap_or(path);
     let path = format!("{}.lock", path.display());
     let file = File::create(&path).map_err(Error::file(&path))?;
     file.try_lock().map_err(|_| {
@@ -128,6 +131,12 @@ fn lock(settings: &Settings) -> Result<File, Error> {
         ))
     })?;
     Ok(file)
+}
+
+/// Where an SQLite database lies.
+fn sqlite_file(url: &Secret) -> Option<PathBuf> {
+    let path = url.expose().strip_prefix("sqlite:")?.trim_start_matches("//");
+    Some(path.split('?').next().unwrap_or_default().into())
 }
 
 pub(crate) fn backend(settings: &Settings) -> Backend {
@@ -165,6 +174,7 @@ pub(crate) fn backend(settings: &Settings) -> Backend {
 pub(crate) struct Doors {
     pub app: App,
     pub metrics: Arc<Metrics>,
+    pub notes: Notes,
     pub buckets: Buckets,
     /// The S3 door, for a port of its own.
     pub s3: Option<Mounted>,
@@ -187,14 +197,15 @@ pub(crate) async fn doors(settings: &Settings, opened: &Opened, version: &'stati
     })));
     let buckets = Buckets::new(Arc::new(opened.store.clone()), Arc::new(opened.blobs.clone()), policy);
     let s3 = settings.extensions.s3api.enabled.then(|| s3_door(settings, buckets.clone(), Arc::clone(&authenticator)));
-    let mut app =
-        App::new(artifacts, authenticator, Arc::clone(&metrics), options(settings, opened)?, Version(version));
+    let options = options(settings, opened)?;
+    let notes = options.notes.clone();
+    let mut app = App::new(artifacts, authenticator, Arc::clone(&metrics), options, Version(version));
     if let Some(door) = &s3 {
         app = app.with_objects(buckets.clone());
         let prefix = &settings.extensions.s3api.base_path;
         app = app.mount(prefix, mounted(door, prefix));
     }
-    Ok(Doors { app, metrics, buckets, s3: s3.map(|door| mounted(&door, "")) })
+    Ok(Doors { app, metrics, notes, buckets, s3: s3.map(|door| mounted(&door, "")) })
 }
 
 fn mounted(door: &Door, prefix: &str) -> Mounted {
@@ -261,6 +272,7 @@ fn options(settings: &Settings, opened: &Opened) -> Result<Options, Error> {
         max_body: limits.max_request_body_size.map(|size| size.0),
         tls: settings.http.tls.is_some(),
         warnings: [warnings(settings), opened.warnings.clone()].concat(),
+        notes: Notes::default(),
     })
 }
 

@@ -9,6 +9,7 @@ mod hashing;
 mod inventory;
 mod preflight;
 mod read;
+mod room;
 mod write;
 
 use std::path::PathBuf;
@@ -45,6 +46,13 @@ struct Tuning {
     root: Option<PathBuf>,
 }
 
+impl Tuning {
+    /// Whether there is room for more.
+    fn admit(&self) -> Result<()> {
+        self.root.as_deref().map_or(Ok(()), room::admit)
+    }
+}
+
 impl BlobStore {
     /// Opens a backend for the store of that id.
     ///
@@ -69,6 +77,10 @@ impl BlobStore {
     /// # Errors
     /// [`Error::Unavailable`] if the backend cannot be written to or read from.
     pub async fn ensure_marker(&self, incarnation: &str) -> Result<String> {
+        // without a write where it is there: a disk may be full, and whoever may not list is told nothing
+        if let Ok(Some(known)) = self.marker().await {
+            return Ok(known);
+        }
         let create = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         let put = self.objects.put_opts(&self.marker_path(), incarnation.to_owned().into(), create).await;
         match put {
@@ -82,11 +94,18 @@ impl BlobStore {
 
 #[async_trait]
 impl Blobs for BlobStore {
+    fn admit(&self) -> Result<()> {
+        self.tuning.admit()
+    }
+
     async fn write(&self, head: Bytes, body: ByteStream, hasher: Hasher) -> Result<Written> {
         let key = SegmentKey::new();
-        write::segment(&*self.objects, &self.path(&key), self.tuning.part, head, body, hasher)
-            .await
-            .map(|done| Written { key, size: done.size, hasher: done.hasher, broken: done.broken })
+        write::segment(&*self.objects, &self.path(&key), &self.tuning, head, body, hasher).await.map(|done| Written {
+            key,
+            size: done.size,
+            hasher: done.hasher,
+            broken: done.broken,
+        })
     }
 
     fn read(&self, pieces: Vec<Piece>) -> ByteStream {

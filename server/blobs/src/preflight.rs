@@ -45,6 +45,8 @@ pub struct PreflightError {
     pub step: Step,
     /// Whether the credentials are at fault, and not the backend or the way to it.
     pub denied: bool,
+    /// Whether it is only that the disk is full: then the store can be read, and garbage collection frees some of it.
+    pub full: bool,
     text: String,
 }
 
@@ -79,9 +81,16 @@ impl BlobStore {
             Err(_) => Ok(()),
         };
         let deleted = if whole.written || parted.written { self.try_delete(tried).await } else { Ok(()) };
-        read_back.and(in_parts)?;
+        let full = match read_back.and(in_parts) {
+            Err(error) if error.full => Some(error.to_string()),
+            Ok(()) if self.tuning.admit().is_err() => Some(format!("{} is nearly full", self.backend)),
+            written => written.map(|()| None)?,
+        };
+        let full =
+            full.map(|why| format!("{why}: nothing is taken in until there is room, by garbage collection or by you"));
         let may_list = listed.as_ref().err().is_none_or(|error| !error.denied);
-        let warnings = [listed, deleted].into_iter().filter_map(Result::err).map(|error| error.to_string()).collect();
+        let failed = [listed, deleted].into_iter().filter_map(Result::err).map(|error| error.to_string());
+        let warnings = full.into_iter().chain(failed).collect();
         Ok(Preflight { may_list, warnings })
     }
 
@@ -154,7 +163,7 @@ impl BlobStore {
     fn failed(&self, step: Step, error: &Error) -> PreflightError {
         let reason = reason(error);
         if !is_denied(error) {
-            return self.broken(step, &reason);
+            return PreflightError { full: is_full(error), ..self.broken(step, &reason) };
         }
         let (key, who) = match *self.backend {
             Backend::Local(_) => ("storage.rootDirectory", "the user of this process"),
@@ -163,7 +172,7 @@ impl BlobStore {
         let (what, backend) = (step.what(), &self.backend);
         let right = step.right(backend).map(|right| format!(" ({right})")).unwrap_or_default();
         let text = format!("{key}: {who} may not {what} {backend}{right}: {}. It said: {reason}", step.remedy());
-        PreflightError { step, denied: true, text }
+        PreflightError { step, denied: true, full: false, text }
     }
 
     /// A step that failed for another reason than a missing right.
@@ -176,7 +185,7 @@ impl BlobStore {
                  bucket or container exists, and that the backend is up, then start again"
             ),
         };
-        PreflightError { step, denied: false, text }
+        PreflightError { step, denied: false, full: false, text }
     }
 }
 
@@ -231,6 +240,11 @@ fn is_denied(error: &Error) -> bool {
     let text = error.to_string();
     let by_backend = ["status code: 403", "status code: 401", "AccessDenied"].iter().any(|said| text.contains(said));
     chain(error).any(by_system) || (by_backend && !is_about_a_token(&text))
+}
+
+fn is_full(error: &Error) -> bool {
+    let kind = |source: &(dyn StdError + 'static)| source.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    chain(error).any(|source| kind(source) == Some(ErrorKind::StorageFull))
 }
 
 /// There are no credentials at all: nobody would give them.

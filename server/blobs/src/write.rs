@@ -9,6 +9,7 @@ use zot_domain::artifact::digest::Hasher;
 use zot_domain::ports::blobs::ByteStream;
 use zot_domain::{Error, Result};
 
+use crate::Tuning;
 use crate::hashing::{BATCH, HashTask};
 
 /// Parts on their way to the backend at a time.
@@ -26,12 +27,12 @@ pub(crate) struct Done {
 pub(crate) async fn segment(
     objects: &dyn ObjectStore,
     path: &Path,
-    part_size: usize,
+    tuning: &Tuning,
     head: Bytes,
     mut body: ByteStream,
     hasher: Hasher,
 ) -> Result<Done> {
-    let mut sink = Sink { objects, path, part_size, part: Vec::new(), held: 0, parts: 0, upload: None };
+    let mut sink = Sink { objects, path, tuning, part: Vec::new(), held: 0, parts: 0, upload: None };
     let written = match fill(&mut sink, head, &mut body, hasher).await {
         Ok(filled) => {
             // the last bytes are hashed while the backend makes all of them durable
@@ -86,7 +87,7 @@ async fn fill(sink: &mut Sink<'_>, head: Bytes, body: &mut ByteStream, hasher: H
 struct Sink<'a> {
     objects: &'a dyn ObjectStore,
     path: &'a Path,
-    part_size: usize,
+    tuning: &'a Tuning,
     part: Vec<Bytes>,
     held: usize,
     parts: usize,
@@ -102,12 +103,13 @@ impl Sink<'_> {
     async fn push(&mut self, bytes: Bytes) -> Result<()> {
         self.held += bytes.len();
         self.part.push(bytes);
-        let size = if self.parts < GROW_AFTER { self.part_size } else { 4 * self.part_size };
+        let size = if self.parts < GROW_AFTER { self.tuning.part } else { 4 * self.tuning.part };
         if self.held >= size { self.flush().await } else { Ok(()) }
     }
 
     /// Sends the part, having waited until few enough are on their way.
     async fn flush(&mut self) -> Result<()> {
+        self.tuning.admit()?;
         let payload = PutPayload::from_iter(std::mem::take(&mut self.part));
         self.held = 0;
         self.parts += 1;

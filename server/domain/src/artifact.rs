@@ -62,6 +62,14 @@ impl Artifacts {
         self.blobs.probe().await
     }
 
+    /// Whether the blob storage takes more in.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    pub fn probe_room(&self) -> Result<()> {
+        self.blobs.admit()
+    }
+
     fn require(&self, call: &Call, action: Action, repository: &RepositoryName) -> Result<()> {
         self.policy.require(&call.principal, action, Resource::Repository(repository))
     }

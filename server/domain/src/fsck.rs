@@ -56,9 +56,15 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether something is damaged that was not mended. Garbage is none.
+    /// Whether something is damaged that was not mended, be it out of use by now. Garbage is none.
     pub fn is_damaged(&self) -> bool {
         self.findings.iter().any(|finding| finding.kind.is_damage() && !finding.repaired)
+    }
+
+    /// Blobs that answer as absent now.
+    pub fn out_of_use(&self) -> usize {
+        let out = self.findings.iter().filter(|it| it.out_of_use || it.kind == Kind::Quarantined && !it.repaired);
+        out.filter_map(|finding| finding.blob).collect::<HashSet<_>>().len()
     }
 }
 
@@ -91,6 +97,7 @@ impl Fsck {
         self.check_rows(scope, progress, &mut report).await?;
         let stored = self.check_storage(scope, progress, &mut report).await?;
         self.check_presence(&stored, progress, &mut report).await?;
+        self.name_blobs(&mut report).await?;
         let known: HashSet<i64> = report.findings.iter().filter_map(|finding| finding.blob).collect();
         self.check_blobs(scope, progress, &known, &mut report).await?;
         if scope.repair {
@@ -134,7 +141,8 @@ impl Fsck {
                 self.upkeep.quarantine_blob(blob).await?;
             }
             done.insert(blob, still);
-            finding.repaired = true;
+            finding.out_of_use = still;
+            finding.repaired = !still;
         }
         Ok(())
     }

@@ -12,11 +12,16 @@ use tokio::sync::Mutex;
 use zot_domain::{Artifacts, Error};
 
 use crate::App;
+use crate::options::{Notes, Options};
 
 /// A probe that takes longer counts as failed.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Probes are shared by all who ask within this time, so that asking often costs the backends nothing.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// The rest of a disk is for the database and garbage collection.
+const FULL: &str = "the disk of the blob storage is nearly full: pushes are answered 503 until something is deleted and \
+                    garbage collection has freed it, or the disk grows";
 
 /// Which build this is.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +32,7 @@ pub(crate) struct Health {
     artifacts: Artifacts,
     version: Version,
     warnings: Vec<String>,
+    notes: Notes,
     started: jiff::Timestamp,
     begun: Instant,
     last: Mutex<Option<(Instant, Arc<Vec<Check>>)>>,
@@ -39,9 +45,10 @@ struct Check {
 }
 
 impl Health {
-    pub(crate) fn new(artifacts: Artifacts, version: Version, warnings: Vec<String>) -> Self {
+    pub(crate) fn new(artifacts: Artifacts, version: Version, options: &Options) -> Self {
         let last = Mutex::new(None);
-        Self { artifacts, version, warnings, started: jiff::Timestamp::now(), begun: Instant::now(), last }
+        let (warnings, notes) = (options.warnings.clone(), options.notes.clone());
+        Self { artifacts, version, warnings, notes, started: jiff::Timestamp::now(), begun: Instant::now(), last }
     }
 
     async fn checks(&self) -> Arc<Vec<Check>> {
@@ -66,7 +73,11 @@ impl Health {
 
     fn report(&self, checks: &[Check]) -> Value {
         let healthy = checks.iter().all(|check| check.message.is_none());
-        let status = match (healthy, self.warnings.is_empty()) {
+        let mut warnings = [self.warnings.clone(), self.notes.all()].concat();
+        if self.artifacts.probe_room().is_err() {
+            warnings.push(FULL.to_owned());
+        }
+        let status = match (healthy, warnings.is_empty()) {
             (false, _) => "unhealthy",
             (true, false) => "degraded",
             (true, true) => "healthy",
@@ -82,7 +93,7 @@ impl Health {
             "checked_at": jiff::Timestamp::now().to_string(),
             "checks": list,
             "components": components,
-            "warnings": self.warnings,
+            "warnings": warnings,
         })
     }
 }

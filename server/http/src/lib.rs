@@ -24,7 +24,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use zot_domain::{Artifacts, Buckets, Error};
 
 pub use health::Version;
-pub use options::{Cors, HealthPaths, Options};
+pub use options::{Cors, HealthPaths, Notes, Options};
 
 use crate::auth::Authenticator;
 use crate::health::Health;
@@ -72,7 +72,7 @@ impl App {
         options: Options,
         version: Version,
     ) -> Self {
-        let health = Arc::new(Health::new(artifacts.clone(), version, options.warnings.clone()));
+        let health = Arc::new(Health::new(artifacts.clone(), version, &options));
         Self {
             artifacts,
             auth: auth.into(),

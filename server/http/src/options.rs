@@ -1,5 +1,7 @@
 //! What the configuration says about the doors, already checked.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, Method};
@@ -28,6 +30,27 @@ pub struct Options {
     pub tls: bool,
     /// Shown by `/health`.
     pub warnings: Vec<String>,
+    /// Shown there too, and changing while the server runs.
+    pub notes: Notes,
+}
+
+/// What is odd at present, one sentence for each topic. Cheap to clone: all clones are one.
+#[derive(Clone, Debug, Default)]
+pub struct Notes(Arc<Mutex<BTreeMap<&'static str, String>>>);
+
+impl Notes {
+    /// Notes what is odd about a topic, or that nothing is any more.
+    pub fn set(&self, topic: &'static str, note: Option<String>) {
+        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match note {
+            Some(note) => notes.insert(topic, note),
+            None => notes.remove(topic),
+        };
+    }
+
+    pub(crate) fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
 }
 
 /// Paths of the health endpoints.

@@ -8,7 +8,8 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-const HINT: &str = "expected a duration such as \"500ms\", \"300s\" or \"1h30m\" (units ns, us, ms, s, m, h)";
+const HINT: &str =
+    "expected a duration such as \"500ms\", \"300s\" or \"1h30m\" (units ns, us, ms, s, m, h; a week is 168h)";
 
 /// Units, longest first; also the order in which a span is written.
 const UNITS: [(&str, u128); 6] = [

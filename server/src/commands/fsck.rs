@@ -33,7 +33,7 @@ pub(super) async fn run(loaded: Loaded, scope: Scope, as_json: bool) -> Result<E
 fn as_value(report: &Report) -> serde_json::Value {
     let finding = |it: &Finding| {
         json!({"kind": it.kind.as_str(), "subject": it.subject, "damage": it.kind.is_damage(), "repaired": it.repaired,
-            "explanation": it.kind.explanation()})
+            "outOfUse": it.out_of_use, "digest": it.digest, "usedBy": it.used_by, "explanation": it.kind.explanation()})
     };
     json!({
         "damaged": report.is_damaged(), "blobs": report.blobs, "verifiedBlobs": report.verified,
@@ -56,13 +56,27 @@ fn tell(report: &Report) {
     for (kind, findings) in kinds {
         print(&format!("\n{kind}: {}. {}", findings.len(), kind.explanation()));
         for finding in findings.iter().take(SHOWN) {
-            print(&format!("  {}{}", printable(&finding.subject), if finding.repaired { " (repaired)" } else { "" }));
+            print(&format!("  {}{}", printable(&finding.subject), outcome(finding)));
         }
         if findings.len() > SHOWN {
             print(&format!("  and {} more; --json has all", findings.len() - SHOWN));
         }
     }
-    print(if report.is_damaged() { "\nThe store is damaged." } else { "\nNothing is damaged." });
+    match (report.is_damaged(), report.out_of_use()) {
+        (false, _) => print("\nNothing is damaged."),
+        (true, 0) => print("\nThe store is damaged."),
+        (true, count) => print(&format!(
+            "\nThe store is damaged. {count} of its blobs answer as absent: push the same bytes again, and they are whole."
+        )),
+    }
+}
+
+fn outcome(finding: &Finding) -> &'static str {
+    match finding {
+        Finding { repaired: true, .. } => " (repaired)",
+        Finding { out_of_use: true, .. } => " (taken out of use)",
+        _ => "",
+    }
 }
 
 /// Keys are clients' texts: what would move the cursor or turn the direction is shown by its number.

@@ -3,15 +3,39 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use zot_settings::Settings;
+
 use super::print;
 use crate::error::Error;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Asks the server of this machine that has these settings.
+pub(crate) async fn run_by(settings: &Settings) -> Result<ExitCode, Error> {
+    let health = &settings.extensions.metrics.health;
+    if !health.enabled {
+        let key = "extensions.metrics.health.enabled";
+        return Err(Error::Refused(format!("{key} is false: a server with this configuration does not say how it is")));
+    }
+    let scheme = if settings.http.tls.is_some() { "https" } else { "http" };
+    let host = match settings.effective_address() {
+        "0.0.0.0" => "127.0.0.1",
+        "::" => "[::1]",
+        host => host,
+    };
+    let url = format!("{scheme}://{host}:{}{}", settings.http.port, health.health_path);
+    // its own certificate names other hosts than this one
+    ask(&url, reqwest::Client::builder().danger_accept_invalid_certs(true)).await
+}
+
 /// Prints the report; fails unless the server says that it is well.
 pub(crate) async fn run(url: &str) -> Result<ExitCode, Error> {
+    ask(url, reqwest::Client::builder()).await
+}
+
+async fn ask(url: &str, client: reqwest::ClientBuilder) -> Result<ExitCode, Error> {
     let failed = |error: reqwest::Error| Error::Refused(format!("{url}: {error}; is the server running?"));
-    let client = reqwest::Client::builder().timeout(TIMEOUT).build().map_err(failed)?;
+    let client = client.timeout(TIMEOUT).build().map_err(failed)?;
     let response = client.get(url).send().await.map_err(failed)?;
     let well = response.status().is_success();
     print(&response.text().await.map_err(failed)?);

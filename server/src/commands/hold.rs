@@ -2,30 +2,67 @@
 
 use std::process::ExitCode;
 
-use zot_domain::ports::upkeep::Upkeep as _;
+use zot_domain::ports::upkeep::{Hold, Upkeep as _};
 use zot_settings::{Loaded, Span};
+use zot_store::Store;
 
 use super::print;
 use crate::error::Error;
 use crate::wire;
 
-/// None: the hold ends.
-pub(super) async fn run(loaded: Loaded, id: &str, span: Option<Span>) -> Result<ExitCode, Error> {
-    let opened = wire::open_beside(&loaded.settings).await?;
+/// What to do about holds.
+pub(super) enum Order {
+    /// Begin one, or let it last so long from now on.
+    Hold(String, Span),
+    /// End it.
+    Release(String),
+    /// Show those that stand.
+    List,
+}
+
+pub(super) async fn run(loaded: Loaded, order: Order) -> Result<ExitCode, Error> {
+    let store = wire::open_beside(&loaded.settings).await?.store;
+    match order {
+        Order::Hold(id, span) => hold(&store, &id, span).await?,
+        Order::Release(id) => release(&store, &id).await?,
+        Order::List => list(&store.holds().await?),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn hold(store: &Store, id: &str, span: Span) -> Result<(), Error> {
     if id.is_empty() || !id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
         return Err(Error::Refused(format!("--id {id:?}: expected letters, digits, `-`, `_` and `.`")));
     }
-    if span.is_some_and(|span| span.0.as_secs() == 0) {
+    if span.0.as_secs() == 0 {
         return Err(Error::Refused("--for must be 1s or more; `--release` ends a hold".to_owned()));
     }
-    let secs = span.map_or(0, |span| i64::try_from(span.0.as_secs()).unwrap_or(i64::MAX / 1_000_000));
-    opened.store.hold(id, secs).await?;
-    print(&match span {
-        Some(span) => format!(
-            "No bytes are deleted for {span}. Back up the database, then the blobs, then end it: \
-             zot-artifact-store hold --id {id} --release"
-        ),
-        None => format!("The hold {id} has ended."),
-    });
-    Ok(ExitCode::SUCCESS)
+    store.hold(id, i64::try_from(span.0.as_secs()).unwrap_or(i64::MAX / 1_000_000)).await?;
+    print(&format!(
+        "No bytes are deleted for {span}. Back up the database, then the blobs, then end it: \
+         zot-artifact-store hold --id {id} --release"
+    ));
+    Ok(())
+}
+
+async fn release(store: &Store, id: &str) -> Result<(), Error> {
+    if store.end_hold(id).await? {
+        print(&format!("The hold {id} has ended."));
+        return Ok(());
+    }
+    Err(Error::Refused(format!(
+        "no hold of the id {id:?} stands; `zot-artifact-store hold --list` shows those that do"
+    )))
+}
+
+fn list(holds: &[Hold]) {
+    if holds.is_empty() {
+        print("No hold stands.");
+    }
+    for hold in holds {
+        // what no calendar knows lasts for ever
+        let until =
+            jiff::Timestamp::from_microsecond(hold.until).map_or_else(|_| "ever".to_owned(), |at| format!("{at:.0}"));
+        print(&format!("{} until {until}", hold.id));
+    }
 }

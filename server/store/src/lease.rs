@@ -4,6 +4,7 @@
 use async_trait::async_trait;
 use sqlx::Row as _;
 use zot_domain::Result;
+use zot_domain::ports::upkeep::Hold;
 
 use crate::error::TxError;
 use crate::pool::Store;
@@ -17,9 +18,10 @@ statements! {
     RELEASE_LEASE = "UPDATE lease SET until_at = 0 WHERE name = $1 AND holder = $2";
     SELECT_PLACE = "SELECT place FROM pass WHERE name = $1";
     SET_PLACE = "INSERT INTO pass (name, place) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET place = excluded.place";
-    SELECT_HOLD = "SELECT id FROM gc_hold WHERE until_at > now_us() ORDER BY until_at DESC LIMIT 1";
+    SELECT_HOLDS = "SELECT id, until_at FROM gc_hold WHERE until_at > now_us() ORDER BY until_at DESC, id";
     SET_HOLD = "INSERT INTO gc_hold (id, until_at) VALUES ($1, now_us() + $2 * 1000000)
         ON CONFLICT (id) DO UPDATE SET until_at = excluded.until_at";
+    END_HOLD = "UPDATE gc_hold SET until_at = 0 WHERE id = $1 AND until_at > now_us()";
 }
 
 impl Store {
@@ -40,12 +42,14 @@ impl Store {
         self.write(SetPlace { pass, place }).await
     }
 
-    pub(crate) async fn read_held(&self) -> Result<Option<String>> {
-        let row = SELECT_HOLD.on(self.dialect).fetch_optional(&self.pool).await.map_err(read_error)?;
-        row.map(|row| row.try_get(0).map_err(read_error)).transpose()
+    pub(crate) async fn read_holds(&self) -> Result<Vec<Hold>> {
+        let rows = SELECT_HOLDS.on(self.dialect).fetch_all(&self.pool).await.map_err(read_error)?;
+        let hold = |row: &AnyRow| Ok(Hold { id: row.try_get(0)?, until: row.try_get(1)? });
+        rows.iter().map(|row| hold(row).map_err(read_error)).collect()
     }
 
-    pub(crate) async fn write_hold(&self, id: &str, secs: i64) -> Result<()> {
+    /// Whether a row changed: one that ends was there.
+    pub(crate) async fn write_hold(&self, id: &str, secs: i64) -> Result<bool> {
         self.write(SetHold { id: id.to_owned(), secs }).await
     }
 }
@@ -69,7 +73,7 @@ struct SetPlace {
     place: i64,
 }
 
-/// Holds deletion up.
+/// Holds deletion up; 0 seconds: no longer.
 struct SetHold {
     id: String,
     secs: i64,
@@ -118,13 +122,17 @@ impl Write for SetPlace {
 
 #[async_trait]
 impl Write for SetHold {
-    type Output = ();
+    type Output = bool;
 
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<(), TxError> {
-        tx.execute(tx.query(&SET_HOLD).bind(self.id.clone()).bind(self.secs)).await.map(drop)
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError> {
+        let change = match self.secs {
+            0 => tx.query(&END_HOLD).bind(self.id.clone()),
+            secs => tx.query(&SET_HOLD).bind(self.id.clone()).bind(secs),
+        };
+        Ok(tx.execute(change).await? > 0)
     }
 
-    async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<()>, TxError> {
+    async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
         Ok(None)
     }
 }

@@ -37,12 +37,16 @@ impl Upkeep for Store {
         self.write_incarnation(next).await
     }
 
-    async fn held(&self) -> Result<Option<String>> {
-        self.read_held().await
+    async fn holds(&self) -> Result<Vec<Hold>> {
+        self.read_holds().await
     }
 
     async fn hold(&self, id: &str, secs: i64) -> Result<()> {
-        self.write_hold(id, secs).await
+        self.write_hold(id, secs).await.map(drop)
+    }
+
+    async fn end_hold(&self, id: &str) -> Result<bool> {
+        self.write_hold(id, 0).await
     }
 
     async fn place(&self, pass: &'static str) -> Result<i64> {

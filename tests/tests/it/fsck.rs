@@ -1,6 +1,6 @@
 //! `fsck` finds each kind of damage, explains it, and mends what can be mended.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use zot_tests::backend::{Backend, Storage};
 use zot_tests::server::{Ended, Server, Setup};
 
@@ -50,6 +50,7 @@ async fn a_whole_store_has_no_findings(backend: Backend) {
     assert_eq!(fsck(&setup, &["--verify", "none"]).await.1["verifiedBlobs"], 0);
     let text = setup.run(&["fsck"]).await;
     assert!(text.stdout.contains("Nothing is damaged."), "{text:?}");
+    assert_eq!(fsck(&setup, &[]).await.1["verifiedBlobs"], 1, "one in a hundred, and at least one");
 }
 
 /// Three images whose layers are lost, cut short and altered.
@@ -80,9 +81,16 @@ async fn every_damage_is_found_and_a_push_heals_it(backend: Backend) {
     }
     let text = setup.run(&["fsck", "--verify", "all"]).await.stdout;
     assert!(text.contains("used by team/app") && text.contains("The store is damaged."), "{text}");
+    for (finding, digest) in
+        found["findings"].as_array().expect("findings").iter().zip([&digests[2], &digests[0], &digests[1]])
+    {
+        assert_eq!((&finding["digest"], &finding["usedBy"]), (&json!(digest), &json!("team/app")), "{finding}");
+        assert!(finding["subject"].as_str().is_some_and(|text| text.contains(digest.as_str())), "{finding}");
+    }
 
     let (success, repaired) = fsck(&setup, &["--verify", "all", "--repair"]).await;
-    assert!(success, "{repaired:#}");
+    assert!(!success, "what answers as absent is not mended: {repaired:#}");
+    assert!(repaired["findings"].as_array().expect("findings").iter().all(|it| it["outOfUse"] == true), "{repaired:#}");
     for digest in &digests {
         server.client().get_blob("team/app", digest).await.expect_error(404, "BLOB_UNKNOWN");
     }

@@ -1,6 +1,6 @@
 //! Garbage collection of the real server: it frees what nothing needs, and nothing else, while requests go on.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use zot_tests::DEADLINE;
@@ -12,6 +12,7 @@ crate::on_both_backends!(
     a_command_does_it_at_once_and_says_so,
     forgotten_uploads_are_swept,
     a_backup_holds_deletion_up,
+    health_says_why_nothing_is_deleted,
     a_restored_database_deletes_nothing_until_it_adopts,
     a_life_that_was_begun_is_entered,
     a_marker_that_was_lost_is_made_anew,
@@ -177,9 +178,46 @@ async fn a_backup_holds_deletion_up(backend: Backend) {
         assert!(!ended.success && ended.stdout.contains("hold --id backup --release"), "{ended:?}");
     }
     assert_eq!(storage.files().await.len(), 1, "rows go, bytes stay");
+    let listed = setup.run(&["hold", "--list"]).await;
+    assert!(listed.success && listed.stdout.starts_with("backup until 2"), "{listed:?}");
+    let unknown = setup.run(&["hold", "--release", "--id", "other"]).await;
+    assert!(!unknown.success && unknown.stderr.contains("hold --list"), "{unknown:?}");
     assert!(setup.run(&["hold", "--release"]).await.success);
+    assert!(setup.run(&["hold", "--list"]).await.stdout.contains("No hold stands"));
     collect(&setup).await;
     assert_eq!(storage.files().await.len(), 0);
+}
+
+async fn health_says_why_nothing_is_deleted(backend: Backend) {
+    let storage = backend.fresh().await;
+    let setup = Setup::on(&storage).set("storage.gcInterval", "1s");
+    let mut servers = vec![setup.start().await];
+    if backend == Backend::PostgresS3 {
+        // only one of them collects
+        servers.push(setup.start().await);
+    }
+    assert!(setup.run(&["hold"]).await.success);
+    for server in &servers {
+        wait_for_warning(server, true).await;
+    }
+    assert!(setup.run(&["hold", "--release"]).await.success);
+    for server in &servers {
+        wait_for_warning(server, false).await;
+    }
+}
+
+async fn wait_for_warning(server: &Server, expected: bool) {
+    let begun = Instant::now();
+    loop {
+        let health = server.client().get("/health").await.expect_status(200).json();
+        let warned = health["warnings"].to_string().contains("hold --id backup --release");
+        if warned == expected {
+            assert_eq!(health["status"], if expected { "degraded" } else { "healthy" }, "{health:#}");
+            return;
+        }
+        assert!(begun.elapsed() < DEADLINE, "{health:#}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
 
 async fn a_restored_database_deletes_nothing_until_it_adopts(backend: Backend) {

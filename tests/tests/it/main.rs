@@ -5,6 +5,7 @@ mod clients;
 mod conformance;
 mod crash;
 mod fsck;
+mod full_disk;
 mod gc;
 mod identity;
 mod preflight;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use futures_util::StreamExt as _;
 
 use super::{Finding, Fsck, Kind, Progress, Report, Scope, is_damage};
-use crate::artifact::digest::{Algorithm, Hasher};
+use crate::artifact::digest::{Algorithm, Digest, Hasher};
 use crate::artifact::range::ByteRange;
 use crate::error::Result;
 use crate::ports::blobs::open;
@@ -14,6 +14,8 @@ use crate::ports::upkeep::BlobRecord;
 
 /// Blobs in a page.
 const PAGE: u32 = 200;
+/// Findings whose blob is looked up, for its name: a whole bucket may be missing.
+const NAMED_MAX: usize = 1000;
 
 impl Fsck {
     /// Blobs that are `known` to be damaged are not read.
@@ -25,7 +27,8 @@ impl Fsck {
         report: &mut Report,
     ) -> Result<()> {
         let mut after = 0;
-        let mut due = 0_u64;
+        // the first blob is always among them: a small store has few
+        let mut due = 100 - u64::from(scope.verify_percent);
         loop {
             let page = self.upkeep.blobs_after(after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
@@ -34,7 +37,7 @@ impl Fsck {
                 report.blobs += 1;
                 due += u64::from(scope.verify_percent);
                 // evenly spread: each time another whole hundred is reached
-                let sampled = due >= 100;
+                let sampled = due >= 100 && scope.verify_percent > 0;
                 due -= if sampled { 100 } else { 0 };
                 let sampled = sampled && !known.contains(&blob.id);
                 self.check_blob(scope, &blob, sampled, report).await?;
@@ -52,7 +55,7 @@ impl Fsck {
             report.verified += 1;
             report.verified_bytes += blob.size;
             if let Some(why) = self.damage(blob).await? {
-                report.findings.push(Finding::of_blob(Kind::Damaged, blob.id, format!("{}: {why}", describe(blob))));
+                report.findings.push(Finding::of_blob(Kind::Damaged, blob, format!("{}: {why}", describe(blob))));
             }
         }
         Ok(())
@@ -60,7 +63,7 @@ impl Fsck {
 
     /// Its bytes may have come back, out of a backup of the storage.
     async fn check_quarantined(&self, scope: Scope, blob: &BlobRecord, report: &mut Report) -> Result<()> {
-        let mut finding = Finding::of_blob(Kind::Quarantined, blob.id, describe(blob));
+        let mut finding = Finding::of_blob(Kind::Quarantined, blob, describe(blob));
         if scope.repair && is_provable(blob) && is_complete(blob) && self.damage(blob).await?.is_none() {
             self.upkeep.restore_blob(blob.id).await?;
             finding.repaired = true;
@@ -73,7 +76,20 @@ impl Fsck {
     async fn check_again(&self, blob: &BlobRecord, report: &mut Report) -> Result<()> {
         let now = self.upkeep.blobs_after(blob.id - 1, 1).await?;
         if let Some(now) = now.into_iter().find(|now| now.id == blob.id && !now.merged && !is_complete(now)) {
-            report.findings.push(Finding::of_blob(Kind::Incomplete, now.id, describe(&now)));
+            report.findings.push(Finding::of_blob(Kind::Incomplete, &now, describe(&now)));
+        }
+        Ok(())
+    }
+
+    /// Says of segments that are missing or wrong which blob that is, and who uses it.
+    pub(super) async fn name_blobs(&self, report: &mut Report) -> Result<()> {
+        for finding in report.findings.iter_mut().filter(|finding| finding.blob.is_some()).take(NAMED_MAX) {
+            let id = finding.blob.unwrap_or_default();
+            let found = self.upkeep.blobs_after(id - 1, 1).await?;
+            if let Some(blob) = found.iter().find(|blob| blob.id == id) {
+                finding.subject = format!("{}: {}", describe(blob), finding.subject);
+                finding.know(blob);
+            }
         }
         Ok(())
     }
@@ -120,16 +136,20 @@ impl Fsck {
             }
         }
         let found = whole.finish().sha256;
-        let named = blob.digests.iter().find(|digest| digest.algorithm() == Algorithm::Sha256);
+        let named = sha256_of(blob);
         Ok(named.filter(|named| **named != found).map(|_| format!("its bytes have the digest {found}")))
     }
 }
 
-type Part = (Content, ByteRange, Option<crate::artifact::digest::Digest>);
+type Part = (Content, ByteRange, Option<Digest>);
 
 fn part(segment: &Segment) -> Part {
     let range = ByteRange { start: segment.start, end: segment.start + segment.size };
     (Content::Segments(vec![segment.clone()]), range, segment.sha256.clone())
+}
+
+pub(super) fn sha256_of(blob: &BlobRecord) -> Option<&Digest> {
+    blob.digests.iter().find(|digest| digest.algorithm() == Algorithm::Sha256)
 }
 
 /// Whether a digest tells that its bytes are right: its own, or that of each segment.
@@ -157,8 +177,8 @@ fn is_complete(blob: &BlobRecord) -> bool {
 }
 
 fn describe(blob: &BlobRecord) -> String {
-    let name = blob.digests.iter().find(|digest| digest.algorithm() == Algorithm::Sha256);
-    let name = name.map_or_else(|| format!("blob {}, not sealed", blob.id), |digest| format!("blob {digest}"));
+    let name =
+        sha256_of(blob).map_or_else(|| format!("blob {}, not sealed", blob.id), |digest| format!("blob {digest}"));
     match &blob.used_by {
         Some(user) => format!("{name}, {} bytes, used by {user}", blob.size),
         None => format!("{name}, {} bytes, referenced by nothing", blob.size),

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use super::blobs::sha256_of;
+use crate::ports::upkeep::BlobRecord;
+
 /// What does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -103,16 +106,31 @@ pub struct Finding {
     pub subject: String,
     /// The blob that is affected.
     pub blob: Option<i64>,
+    /// That blob's digest, if it has one.
+    pub digest: Option<String>,
+    /// Repository or object that has the blob; it may be one of many.
+    pub used_by: Option<String>,
     /// It was mended.
     pub repaired: bool,
+    /// The blob was taken out of use: it answers as absent until its bytes are pushed again.
+    pub out_of_use: bool,
 }
 
 impl Finding {
     pub(super) fn new(kind: Kind, subject: impl Into<String>) -> Self {
-        Self { kind, subject: subject.into(), blob: None, repaired: false }
+        let subject = subject.into();
+        Self { kind, subject, blob: None, digest: None, used_by: None, repaired: false, out_of_use: false }
     }
 
-    pub(super) fn of_blob(kind: Kind, blob: i64, subject: impl Into<String>) -> Self {
-        Self { blob: Some(blob), ..Self::new(kind, subject) }
+    pub(super) fn of_blob(kind: Kind, blob: &BlobRecord, subject: impl Into<String>) -> Self {
+        let mut finding = Self { blob: Some(blob.id), ..Self::new(kind, subject) };
+        finding.know(blob);
+        finding
+    }
+
+    /// Notes which blob it is, for programs.
+    pub(super) fn know(&mut self, blob: &BlobRecord) {
+        self.digest = sha256_of(blob).map(ToString::to_string);
+        self.used_by.clone_from(&blob.used_by);
     }
 }

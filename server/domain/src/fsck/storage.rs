@@ -86,7 +86,7 @@ impl Fsck {
             let absent = |row: &&SegmentRecord| !row.quarantined && stored.binary_search(&row.key).is_err();
             for row in page.iter().filter(absent) {
                 if self.is_missing(&row.key).await? {
-                    let subject = format!("segment {}, {} bytes{}", row.key, row.size, of_blob(row));
+                    let subject = format!("segment {}, {} bytes{}, is not in storage", row.key, row.size, of_blob(row));
                     report.findings.push(Finding { blob: row.blob, ..Finding::new(Kind::Missing, subject) });
                 }
             }

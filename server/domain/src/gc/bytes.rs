@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{Collector, Report, secs};
 use crate::error::{Error, Result};
 use crate::ports::inventory::Inventory;
-use crate::ports::upkeep::Upkeep;
+use crate::ports::upkeep::{Hold, Upkeep};
 
 /// Segments deleted at a time: as many as one request of S3 takes.
 const BATCH: u32 = 1000;
@@ -42,13 +42,29 @@ impl Collector {
     /// # Errors
     /// [`Error::Denied`] with the reason if not.
     pub(super) async fn permission(&self) -> Result<()> {
-        if let Some(id) = self.upkeep.held().await? {
+        let (current, next) = self.allowed().await?;
+        self.enter(&current, next).await
+    }
+
+    /// Why no bytes would be deleted now, if so.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn withheld(&self) -> Result<Option<String>> {
+        match self.allowed().await {
+            Ok(_) => Ok(None),
+            Err(Error::Denied(why)) => Ok(Some(why)),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn allowed(&self) -> Result<(String, Option<String>)> {
+        if let Some(Hold { id, .. }) = self.upkeep.holds().await?.into_iter().next() {
             return Err(Error::Denied(format!(
                 "the hold {id:?} of a backup stands (`zot-artifact-store hold --id {id} --release` ends it)"
             )));
         }
-        let (current, next) = owned(&*self.upkeep, &*self.inventory).await?;
-        self.enter(&current, next).await
+        owned(&*self.upkeep, &*self.inventory).await
     }
 
     /// Goes from one incarnation to the next. A process that died on the way left the next one noted: whoever goes on

@@ -116,6 +116,12 @@ pub struct Written {
 /// Blob storage: local disk or a cloud.
 #[async_trait]
 pub trait Blobs: Send + Sync {
+    /// Whether there is room for more.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if there is so little left that database and garbage collection need it.
+    fn admit(&self) -> Result<()>;
+
     /// Writes `head` and then `body` as one new segment, hashing on the way, in memory bounded whatever the length.
     /// When it returns, the bytes are durable.
     ///

@@ -106,6 +106,15 @@ pub struct SegmentRecord {
     pub quarantined: bool,
 }
 
+/// A backup holds deletion up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Its name.
+    pub id: String,
+    /// When it ends by itself, in microseconds since 1970.
+    pub until: i64,
+}
+
 /// The database of a store that is looked after.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
@@ -152,17 +161,23 @@ pub trait Upkeep: Send + Sync {
     /// [`crate::Error::Unavailable`].
     async fn enter_incarnation(&self, next: &str) -> Result<()>;
 
-    /// The id of a hold that stands, if one does: a backup holds deletion up.
+    /// The holds that stand, the longest first: backups hold deletion up.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
-    async fn held(&self) -> Result<Option<String>>;
+    async fn holds(&self) -> Result<Vec<Hold>>;
 
-    /// Holds deletion up for that long; 0 seconds: no longer.
+    /// Holds deletion up for that long from now on.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
     async fn hold(&self, id: &str, secs: i64) -> Result<()>;
+
+    /// Ends a hold; false if there was none of that id.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn end_hold(&self, id: &str) -> Result<bool>;
 
     /// Where a background pass goes on; 0 at first.
     ///

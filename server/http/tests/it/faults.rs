@@ -113,6 +113,10 @@ struct BreaksOff {
 
 #[async_trait]
 impl Blobs for BreaksOff {
+    fn admit(&self) -> Result<()> {
+        self.real.admit()
+    }
+
     async fn write(&self, head: Bytes, body: ByteStream, hasher: Hasher) -> Result<Written> {
         self.real.write(head, body, hasher).await
     }
