@@ -127,7 +127,9 @@ pub(crate) fn free_address() -> Result<SocketAddr> {
 pub(crate) fn version(program: &Path) -> String {
     let output = Command::new(program).arg("--version").output();
     let output = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    output.lines().next().unwrap_or("unknown").to_owned()
+    let line = output.lines().next().unwrap_or("unknown");
+    // some begin with the path that they were called by
+    line.trim_start_matches(&*program.to_string_lossy()).trim_start().to_owned()
 }
 
 fn on_path(name: &str) -> Option<PathBuf> {

@@ -3,6 +3,7 @@
 
 use async_trait::async_trait;
 use sqlx::Row as _;
+use sqlx::any::AnyRow;
 use zot_domain::Result;
 use zot_domain::ports::upkeep::Hold;
 
@@ -44,7 +45,7 @@ impl Store {
 
     pub(crate) async fn read_holds(&self) -> Result<Vec<Hold>> {
         let rows = SELECT_HOLDS.on(self.dialect).fetch_all(&self.pool).await.map_err(read_error)?;
-        let hold = |row: &AnyRow| Ok(Hold { id: row.try_get(0)?, until: row.try_get(1)? });
+        let hold = |row: &AnyRow| Ok::<_, sqlx::Error>(Hold { id: row.try_get(0)?, until: row.try_get(1)? });
         rows.iter().map(|row| hold(row).map_err(read_error)).collect()
     }
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use zot_domain::Result;
 use zot_domain::ports::blobs::SegmentKey;
-use zot_domain::ports::upkeep::{BlobRecord, Candidate, Collected, DeadSegment, Forecast, SegmentRecord, Upkeep};
+use zot_domain::ports::upkeep::{BlobRecord, Candidate, Collected, DeadSegment, Forecast, Hold, SegmentRecord, Upkeep};
 
 use crate::pool::Store;
 
