@@ -113,7 +113,8 @@ async fn write_groups(pool: AnyPool, mut jobs: mpsc::Receiver<Box<dyn Job>>, wai
 
 async fn write_group(pool: &AnyPool, group: &mut [Box<dyn Job>]) -> Result<(), sqlx::Error> {
     let mut conn = pool.acquire().await?;
-    conn.execute("BEGIN IMMEDIATE").await?;
+    // each text is handed to the database's own thread: as few as can be
+    conn.execute("BEGIN IMMEDIATE; SAVEPOINT one").await?;
     let outcome = run_and_commit(&mut conn, group).await;
     if outcome.is_err() && conn.execute("ROLLBACK").await.is_err() {
         // in an unknown state: it must not go back into the pool
@@ -123,12 +124,13 @@ async fn write_group(pool: &AnyPool, group: &mut [Box<dyn Job>]) -> Result<(), s
 }
 
 async fn run_and_commit(conn: &mut AnyConnection, group: &mut [Box<dyn Job>]) -> Result<(), sqlx::Error> {
-    for job in group {
-        conn.execute("SAVEPOINT one").await?;
+    for (number, job) in group.iter_mut().enumerate() {
+        if number > 0 {
+            conn.execute("RELEASE one; SAVEPOINT one").await?;
+        }
         if !job.run(conn).await {
             conn.execute("ROLLBACK TO one").await?;
         }
-        conn.execute("RELEASE one").await?;
     }
-    conn.execute("COMMIT").await.map(drop)
+    conn.execute("RELEASE one; COMMIT").await.map(drop)
 }
