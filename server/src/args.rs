@@ -98,11 +98,14 @@ pub(crate) enum Command {
         /// Name of the hold; several can stand beside each other.
         #[arg(long, default_value = "backup")]
         id: String,
+        /// Let a hold that stands last that long from now on.
+        #[arg(long)]
+        renew: bool,
         /// End the hold.
-        #[arg(long, conflicts_with = "span")]
+        #[arg(long, conflicts_with_all = ["span", "renew"])]
         release: bool,
         /// Show the holds that stand.
-        #[arg(long, conflicts_with_all = ["span", "id", "release"])]
+        #[arg(long, conflicts_with_all = ["span", "id", "release", "renew"])]
         list: bool,
     },
     /// After a restore: take the blobs over for this database, so that it may delete of them again.

@@ -38,11 +38,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Error> {
             let scope = Scope { verify_percent: verify, repair, orphan_age: orphan_age.0 };
             fsck::run(settings(&arguments.settings)?, scope, json).await
         }
-        Command::Hold { span, id, release, list } => {
+        Command::Hold { span, id, renew, release, list } => {
             let order = match (release, list) {
                 (_, true) => hold::Order::List,
                 (true, false) => hold::Order::Release(id),
-                (false, false) => hold::Order::Hold(id, span),
+                (false, false) => hold::Order::Hold { id, span, renew },
             };
             hold::run(settings(&arguments.settings)?, order).await
         }

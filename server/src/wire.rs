@@ -106,7 +106,8 @@ pub(crate) async fn open_beside(settings: &Settings) -> Result<Opened, Error> {
 pub(crate) async fn open_alone(settings: &Settings) -> Result<Opened, Error> {
     let mut opened = open_beside(settings).await?;
     if opened.store.dialect() == Dialect::Sqlite {
-        opened.lock = Some(lock(settings)?);
+        let running = |_| Error::Refused("a server runs on this database: stop it first".to_owned());
+        opened.lock = Some(lock(settings).map_err(running)?);
     }
     Ok(opened)
 }
@@ -136,7 +137,9 @@ fn lock(settings: &Settings) -> Result<File, Error> {
 /// Where an SQLite database lies.
 fn sqlite_file(url: &Secret) -> Option<PathBuf> {
     let path = url.expose().strip_prefix("sqlite:")?.trim_start_matches("//");
-    Some(path.split('?').next().unwrap_or_default().into())
+    // as it is read where the database is opened
+    let path = percent_encoding::percent_decode_str(path.split('?').next().unwrap_or_default());
+    Some(path.decode_utf8_lossy().into_owned().into())
 }
 
 pub(crate) fn backend(settings: &Settings) -> Backend {

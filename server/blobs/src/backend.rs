@@ -14,6 +14,7 @@ use object_store::prefix::PrefixStore;
 use object_store::{ClientOptions, ObjectStore, RetryConfig};
 
 use crate::Tuning;
+use crate::room::Room;
 
 pub use azure::Azure;
 pub use gcs::Gcs;
@@ -82,7 +83,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(20);
 impl Backend {
     pub(crate) fn open(&self) -> Result<(Arc<dyn ObjectStore>, Tuning), OpenError> {
         // parts of a cloud's uploads are of 5 MiB or more
-        let cloud = Tuning { part: 8 * MIB, root: None };
+        let cloud = Tuning { part: 8 * MIB, root: None, room: Room::default() };
         match self {
             Self::Local(root) => local::open(root),
             Self::S3(s3) => Ok((s3.open()?, cloud)),

@@ -24,6 +24,8 @@ use zot_domain::ports::blobs::{Blobs, ByteStream, Piece, SegmentKey, Written};
 use zot_domain::ports::inventory::Inventory as _;
 use zot_domain::{Error, Result};
 
+use room::Room;
+
 pub use backend::{Azure, Backend, Gcs, OpenError, S3};
 pub use preflight::{Preflight, PreflightError, Step};
 
@@ -44,13 +46,8 @@ struct Tuning {
     part: usize,
     /// Where the files are, on a disk: they are read past `object_store`.
     root: Option<PathBuf>,
-}
-
-impl Tuning {
-    /// Whether there is room for more.
-    fn admit(&self) -> Result<()> {
-        self.root.as_deref().map_or(Ok(()), room::admit)
-    }
+    /// What may still be written there.
+    room: Room,
 }
 
 impl BlobStore {
@@ -95,7 +92,11 @@ impl BlobStore {
 #[async_trait]
 impl Blobs for BlobStore {
     fn admit(&self) -> Result<()> {
-        self.tuning.admit()
+        self.tuning.room.look()
+    }
+
+    fn is_short(&self) -> bool {
+        self.tuning.room.is_short()
     }
 
     async fn write(&self, head: Bytes, body: ByteStream, hasher: Hasher) -> Result<Written> {

@@ -1,44 +1,81 @@
-//! Room on a local disk. The last of it is kept: database and garbage collection write too, and without them nothing
-//! would ever be freed. Clouds have room.
+//! Room on the local disk. What is being written is promised until it is there, so that many writers at once do not take
+//! what each of them saw. Clouds have room.
 
-use std::io::{Error as IoError, ErrorKind};
-use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use zot_domain::{Error, Result};
+use zot_domain::Result;
+use zot_domain::room;
 
-/// Bytes kept on a large disk.
-const KEPT_MAX: u64 = 64 * 1024 * 1024;
-/// On a small one: one part in so many.
-const SHARE: u64 = 20;
+/// For so long after a refusal there is said to be too little room, in seconds.
+const REMEMBERED_SECS: i64 = 300;
 
-/// Whether more may be written below that folder.
-///
-/// # Errors
-/// [`Error::Unavailable`] if what is left is kept.
-pub(crate) fn admit(root: &Path) -> Result<()> {
-    // a folder that is gone is for the write itself to say
-    let Ok(disk) = rustix::fs::statvfs(root) else { return Ok(()) };
-    let (free, total) = (disk.f_bavail.saturating_mul(disk.f_frsize), disk.f_blocks.saturating_mul(disk.f_frsize));
-    let kept = kept(total);
-    if free >= kept {
-        return Ok(());
-    }
-    let text =
-        format!("{free} bytes are left on its disk, and {kept} are kept for the database and garbage collection");
-    Err(Error::storage(IoError::new(ErrorKind::StorageFull, text)))
+/// The room that there is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Room {
+    root: Option<PathBuf>,
+    promised: Arc<AtomicU64>,
+    refused: Arc<AtomicI64>,
 }
 
-fn kept(total: u64) -> u64 {
-    (total / SHARE).min(KEPT_MAX)
+/// Bytes that somebody is writing.
+pub(crate) struct Promise {
+    bytes: u64,
+    promised: Arc<AtomicU64>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_small_disk_is_not_kept_whole() {
-        assert_eq!(kept(100 * 1024 * 1024), 5 * 1024 * 1024);
-        assert_eq!(kept(1 << 40), KEPT_MAX);
+impl Room {
+    /// Of the disk that has this folder.
+    pub(crate) fn of(root: PathBuf) -> Self {
+        Self { root: Some(root), ..Self::default() }
     }
+
+    /// Takes so many bytes of it, until the promise is dropped.
+    ///
+    /// # Errors
+    /// [`zot_domain::Error::Unavailable`] if what is left is kept.
+    pub(crate) fn take(&self, bytes: u64) -> Result<Promise> {
+        let promise = Promise { bytes, promised: Arc::clone(&self.promised) };
+        let others = self.promised.fetch_add(bytes, Ordering::Relaxed);
+        self.admit(others + bytes)?;
+        Ok(promise)
+    }
+
+    /// Whether there is any.
+    ///
+    /// # Errors
+    /// As [`Room::take`].
+    pub(crate) fn look(&self) -> Result<()> {
+        self.admit(0)
+    }
+
+    /// Whether something was refused a moment ago, or would be now: a large body gives back what it did not get to use.
+    pub(crate) fn is_short(&self) -> bool {
+        let since = now() - self.refused.load(Ordering::Relaxed);
+        since < REMEMBERED_SECS || self.admit(0).is_err()
+    }
+
+    fn admit(&self, wanted: u64) -> Result<()> {
+        // a folder that is gone is for the write itself to say
+        let Some(disk) = self.root.as_ref().and_then(|root| rustix::fs::statvfs(root).ok()) else { return Ok(()) };
+        let (free, total) = (disk.f_bavail.saturating_mul(disk.f_frsize), disk.f_blocks.saturating_mul(disk.f_frsize));
+        let admitted = room::admit_content(free.saturating_sub(wanted), total);
+        if admitted.is_err() {
+            self.refused.store(now(), Ordering::Relaxed);
+        }
+        admitted
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        self.promised.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

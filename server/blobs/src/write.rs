@@ -109,7 +109,7 @@ impl Sink<'_> {
 
     /// Sends the part, having waited until few enough are on their way.
     async fn flush(&mut self) -> Result<()> {
-        self.tuning.admit()?;
+        let promise = self.tuning.room.take(self.held as u64)?;
         let payload = PutPayload::from_iter(std::mem::take(&mut self.part));
         self.held = 0;
         self.parts += 1;
@@ -123,12 +123,17 @@ impl Sink<'_> {
         while multipart.in_flight.len() >= IN_FLIGHT {
             multipart.wait_for_one().await?;
         }
-        multipart.in_flight.push(multipart.upload.put_part(payload));
+        let part = multipart.upload.put_part(payload);
+        multipart.in_flight.push(Box::pin(async move {
+            let _promise = promise;
+            part.await
+        }));
         Ok(())
     }
 
     async fn close(&mut self) -> Result<()> {
         if self.upload.is_none() {
+            let _promise = self.tuning.room.take(self.held as u64)?;
             let payload = PutPayload::from_iter(std::mem::take(&mut self.part));
             return self.objects.put(self.path, payload).await.map(drop).map_err(Error::storage);
         }

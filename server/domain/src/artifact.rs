@@ -62,12 +62,9 @@ impl Artifacts {
         self.blobs.probe().await
     }
 
-    /// Whether the blob storage takes more in.
-    ///
-    /// # Errors
-    /// [`crate::Error::Unavailable`].
-    pub fn probe_room(&self) -> Result<()> {
-        self.blobs.admit()
+    /// Whether database and blob storage have room for more.
+    pub fn has_room(&self) -> bool {
+        !self.blobs.is_short() && self.metadata.admit().is_ok()
     }
 
     fn require(&self, call: &Call, action: Action, repository: &RepositoryName) -> Result<()> {

@@ -42,8 +42,11 @@ impl Buckets {
     }
 
     /// Whether the caller may change anything at all: who may not is refused before a document is read.
-    pub fn may_write(&self, principal: &Principal) -> bool {
-        self.policy.allows(principal, Action::Create, Resource::Catalog)
+    ///
+    /// # Errors
+    /// Of policy.
+    pub fn require_some_write(&self, call: &Call) -> Result<()> {
+        self.require(call, Action::Create, Resource::Catalog)
     }
 
     fn require(&self, call: &Call, action: Action, resource: Resource<'_>) -> Result<()> {

@@ -23,6 +23,9 @@ pub use finding::{Finding, Kind};
 /// How many contradictions of one sort are named, and how much of what leaked.
 const SENTENCES_MAX: u32 = 1000;
 
+/// With more files that cannot be read it is the storage that is at fault.
+const UNREADABLE_MAX: usize = 1000;
+
 /// What is looked at, and what is done about it.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope {
@@ -63,7 +66,7 @@ impl Report {
 
     /// Blobs that answer as absent now.
     pub fn out_of_use(&self) -> usize {
-        let out = self.findings.iter().filter(|it| it.out_of_use || it.kind == Kind::Quarantined && !it.repaired);
+        let out = self.findings.iter().filter(|it| it.out_of_use);
         out.filter_map(|finding| finding.blob).collect::<HashSet<_>>().len()
     }
 }
@@ -94,6 +97,13 @@ impl Fsck {
             owned(&*self.upkeep, &*self.inventory).await?;
         }
         let mut report = Report::default();
+        progress("database", 0);
+        let broken = self.upkeep.integrity(SENTENCES_MAX).await?;
+        if !broken.is_empty() {
+            // what rows of such a database say proves nothing
+            report.findings = broken.into_iter().map(|text| Finding::new(Kind::Database, text)).collect();
+            return Ok(report);
+        }
         self.check_rows(scope, progress, &mut report).await?;
         let stored = self.check_storage(scope, progress, &mut report).await?;
         self.check_presence(&stored, progress, &mut report).await?;
@@ -105,6 +115,12 @@ impl Fsck {
         }
         report.findings.sort_by_key(|finding| (!finding.kind.is_damage(), finding.subject.clone()));
         Ok(report)
+    }
+
+    /// An error that is of one file, not of the storage: that answers otherwise.
+    async fn is_of_one(&self, error: &Error, report: &Report) -> bool {
+        let few = report.findings.iter().filter(|finding| finding.kind == Kind::Unreadable).count() < UNREADABLE_MAX;
+        matches!(error, Error::Unavailable { .. }) && few && self.inventory.marker().await.is_ok()
     }
 
     async fn check_rows(&self, scope: Scope, progress: Progress<'_>, report: &mut Report) -> Result<()> {
@@ -126,23 +142,30 @@ impl Fsck {
         Ok(())
     }
 
+    /// Whether it was still damaged; none if nobody can tell, as the storage answers and not for this one.
+    async fn take_out_of_use(&self, blob: i64) -> Result<Option<bool>> {
+        match self.is_damaged(blob).await {
+            Ok(true) => self.upkeep.quarantine_blob(blob).await.map(|()| Some(true)),
+            Ok(false) => Ok(Some(false)),
+            Err(Error::Unavailable { .. }) if self.inventory.marker().await.is_ok() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Takes damaged blobs out of use, having looked once more: the check took its time, and a push may have healed one.
     async fn quarantine(&self, report: &mut Report) -> Result<()> {
         owned(&*self.upkeep, &*self.inventory).await?;
         let mut done = BTreeMap::new();
         for finding in &mut report.findings {
-            let taken = finding.kind.is_damage() && finding.kind != Kind::Quarantined;
+            let taken = finding.kind.is_damage() && !matches!(finding.kind, Kind::Quarantined | Kind::Unreadable);
             let (Some(blob), true) = (finding.blob, taken) else { continue };
             let still = match done.get(&blob) {
                 Some(still) => *still,
-                None => self.is_damaged(blob).await?,
+                None => self.take_out_of_use(blob).await?,
             };
-            if still && !done.contains_key(&blob) {
-                self.upkeep.quarantine_blob(blob).await?;
-            }
             done.insert(blob, still);
-            finding.out_of_use = still;
-            finding.repaired = !still;
+            finding.out_of_use = still == Some(true);
+            finding.repaired = still == Some(false);
         }
         Ok(())
     }

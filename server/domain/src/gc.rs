@@ -109,17 +109,20 @@ impl Collector {
     async fn work(&self, holder: &str, shards: u16, report: &mut Report) -> Result<()> {
         self.expire_uploads(holder, report).await?;
         self.collect_rows(holder, report).await?;
-        match self.permission().await {
-            Ok(()) => {
-                self.delete_bytes(holder, report).await?;
-                self.sweep(holder, shards, report).await
-            }
+        self.upkeep.shrink().await?;
+        match self.bytes(holder, shards, report).await {
             Err(Error::Denied(why)) => {
                 report.withheld = Some(why);
                 Ok(())
             }
-            Err(error) => Err(error),
+            done => done,
         }
+    }
+
+    async fn bytes(&self, holder: &str, shards: u16, report: &mut Report) -> Result<()> {
+        self.permission().await?;
+        self.delete_bytes(holder, report).await?;
+        self.sweep(holder, shards, report).await
     }
 
     /// Renews the lease before each batch, and rests after it.

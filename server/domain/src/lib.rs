@@ -26,6 +26,7 @@ pub mod identity;
 pub mod observed;
 pub mod policy;
 pub mod ports;
+pub mod room;
 
 pub use artifact::Artifacts;
 pub use bucket::Buckets;

@@ -20,7 +20,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 const FRESH: Duration = Duration::from_secs(1);
 
 /// The rest of a disk is for the database and garbage collection.
-const FULL: &str = "the disk of the blob storage is nearly full: pushes are answered 503 until something is deleted and \
+const FULL: &str = "the disk is nearly full: pushes are answered 503 until something is deleted and \
                     garbage collection has freed it, or the disk grows";
 
 /// Which build this is.
@@ -74,7 +74,7 @@ impl Health {
     fn report(&self, checks: &[Check]) -> Value {
         let healthy = checks.iter().all(|check| check.message.is_none());
         let mut warnings = [self.warnings.clone(), self.notes.all()].concat();
-        if self.artifacts.probe_room().is_err() {
+        if !self.artifacts.has_room() {
             warnings.push(FULL.to_owned());
         }
         let status = match (healthy, warnings.is_empty()) {

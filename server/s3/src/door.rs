@@ -163,8 +163,8 @@ impl Door {
         }
         self.limit(&mut request)?;
         let writes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-        if writes && call.principal.is_anonymous() && !self.buckets.may_write(&call.principal) {
-            return Err(to_s3(zot_domain::Error::Unauthenticated));
+        if writes && call.principal.is_anonymous() {
+            self.buckets.require_some_write(&call).map_err(to_s3)?;
         }
         request.headers_mut().remove(header::AUTHORIZATION);
         request.extensions_mut().insert(call);

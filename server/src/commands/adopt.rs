@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use zot_domain::fsck::{Kind, Scope};
+use zot_domain::ports::upkeep::Upkeep as _;
 use zot_settings::Loaded;
 
 use super::print;
@@ -29,5 +30,14 @@ pub(super) async fn run(loaded: Loaded, accept_losses: bool) -> Result<ExitCode,
     }
     wire::collector(&settings, &opened, wire::ORPHAN_AGE).adopt().await?;
     print("The blobs are this database's now. Servers of a copy of it delete nothing any more.");
+    if lost > 0 {
+        print(&format!("{lost} findings of damage were accepted: run `zot-artifact-store fsck --repair` next."));
+    }
+    for hold in opened.store.holds().await? {
+        let id = hold.id;
+        print(&format!(
+            "The hold {id} stands, and nothing is deleted: `zot-artifact-store hold --id {id} --release` ends it."
+        ));
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -46,7 +46,7 @@ pub(super) async fn run(loaded: Loaded, options: Options) -> Result<ExitCode, Er
 fn tell_forecast(forecast: &Forecast, as_json: bool) {
     if as_json {
         let text = json!({
-            "uploads": forecast.uploads, "memberships": forecast.memberships, "blobs": forecast.blobs,
+            "uploads": forecast.uploads, "later": forecast.later, "memberships": forecast.memberships, "blobs": forecast.blobs,
             "blobBytes": forecast.blob_bytes, "segments": forecast.segments, "segmentBytes": forecast.segment_bytes,
             "waitingSegments": forecast.waiting, "waitingBytes": forecast.waiting_bytes,
         });
@@ -57,7 +57,11 @@ fn tell_forecast(forecast: &Forecast, as_json: bool) {
     print(&format!("blobs that nothing references    {} ({})", forecast.blobs, human(forecast.blob_bytes)));
     print(&format!("bytes that may be deleted        {}", human(forecast.segment_bytes)));
     print(&format!("bytes that have to wait          {}", human(forecast.waiting_bytes)));
-    print("Nothing was changed. Forgotten uploads are found by `fsck`, and by `gc` itself.");
+    print(&format!("changed lately, looked at later  {}", forecast.later));
+    print(
+        "Nothing was changed. What is deleted is looked at after storage.gcDelay, and its bytes go storage.gcDeleteDelay later.",
+    );
+    print("Forgotten uploads are found by `fsck`, and by `gc` itself.");
 }
 
 fn tell_report(report: &Report, as_json: bool) {

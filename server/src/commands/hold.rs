@@ -10,10 +10,20 @@ use super::print;
 use crate::error::Error;
 use crate::wire;
 
+/// Longest id, in bytes.
+const ID_MAX: usize = 128;
+
 /// What to do about holds.
 pub(super) enum Order {
     /// Begin one, or let it last so long from now on.
-    Hold(String, Span),
+    Hold {
+        /// Its name.
+        id: String,
+        /// How long.
+        span: Span,
+        /// Though it stands already.
+        renew: bool,
+    },
     /// End it.
     Release(String),
     /// Show those that stand.
@@ -23,23 +33,33 @@ pub(super) enum Order {
 pub(super) async fn run(loaded: Loaded, order: Order) -> Result<ExitCode, Error> {
     let store = wire::open_beside(&loaded.settings).await?.store;
     match order {
-        Order::Hold(id, span) => hold(&store, &id, span).await?,
+        Order::Hold { id, span, renew } => hold(&store, &id, span, renew).await?,
         Order::Release(id) => release(&store, &id).await?,
         Order::List => list(&store.holds().await?),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn hold(store: &Store, id: &str, span: Span) -> Result<(), Error> {
-    if id.is_empty() || !id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
-        return Err(Error::Refused(format!("--id {id:?}: expected letters, digits, `-`, `_` and `.`")));
+async fn hold(store: &Store, id: &str, span: Span, renew: bool) -> Result<(), Error> {
+    let valid = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if !id.starts_with(|c: char| c.is_ascii_alphanumeric()) || id.len() > ID_MAX || !id.chars().all(valid) {
+        return Err(Error::Refused(format!(
+            "--id {id:?}: expected at most {ID_MAX} letters, digits, `-`, `_` and `.`, the first a letter or digit"
+        )));
+    }
+    if let Some(standing) = store.holds().await?.iter().find(|it| it.id == id && !renew) {
+        return Err(Error::Refused(format!(
+            "the hold {id} stands until {}: another backup takes another --id, and --renew lets this one last {span} from now \
+             on",
+            shown(standing)
+        )));
     }
     if span.0.as_secs() == 0 {
         return Err(Error::Refused("--for must be 1s or more; `--release` ends a hold".to_owned()));
     }
     store.hold(id, i64::try_from(span.0.as_secs()).unwrap_or(i64::MAX / 1_000_000)).await?;
     print(&format!(
-        "No bytes are deleted for {span}. Back up the database, then the blobs, then end it: \
+        "No bytes are deleted for {span}, once a batch of garbage collection that is under way has ended. Back up the database, then the blobs, then end it: \
          zot-artifact-store hold --id {id} --release"
     ));
     Ok(())
@@ -60,9 +80,11 @@ fn list(holds: &[Hold]) {
         print("No hold stands.");
     }
     for hold in holds {
-        // what no calendar knows lasts for ever
-        let until =
-            jiff::Timestamp::from_microsecond(hold.until).map_or_else(|_| "ever".to_owned(), |at| format!("{at:.0}"));
-        print(&format!("{} until {until}", hold.id));
+        print(&format!("{} until {}", hold.id, shown(hold)));
     }
+}
+
+fn shown(hold: &Hold) -> String {
+    // what no calendar knows lasts for ever
+    jiff::Timestamp::from_microsecond(hold.until).map_or_else(|_| "ever".to_owned(), |at| format!("{at:.0}"))
 }

@@ -9,6 +9,7 @@ use sqlx::any::AnyRow;
 use zot_domain::ports::blobs::SegmentKey;
 use zot_domain::ports::metadata::Content;
 use zot_domain::ports::upkeep::{BlobRecord, SegmentRecord};
+use zot_domain::room::Demand;
 use zot_domain::{Error, Result};
 
 use crate::error::TxError;
@@ -141,6 +142,23 @@ impl Store {
         Ok(found)
     }
 
+    /// SQLite's own check of tables and indexes. Postgres has no statement for it.
+    pub(crate) async fn read_integrity(&self, limit: u32) -> Result<Vec<String>> {
+        if self.dialect != Dialect::Sqlite {
+            return Ok(Vec::new());
+        }
+        let check = sqlx::AssertSqlSafe(format!("PRAGMA integrity_check({limit})"));
+        let rows = match sqlx::query_scalar::<_, String>(check).fetch_all(&self.pool).await {
+            Ok(rows) => rows,
+            // so damaged that the check itself cannot go on
+            Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code == "11" || code == "26") => {
+                return Ok(vec![error.message().to_owned()]);
+            }
+            Err(error) => return Err(read_error(error)),
+        };
+        Ok(rows.into_iter().filter(|row| row != "ok").collect())
+    }
+
     pub(crate) async fn write_leaked(&self) -> Result<u64> {
         self.write(RequeueLeaked).await
     }
@@ -206,6 +224,10 @@ impl Write for PutToUse {
     async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<()>, TxError> {
         Ok(None)
     }
+
+    fn demand(&self) -> Demand {
+        Demand::Frees
+    }
 }
 
 /// Makes candidates of what leaked.
@@ -221,5 +243,9 @@ impl Write for RequeueLeaked {
 
     async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<u64>, TxError> {
         Ok(None)
+    }
+
+    fn demand(&self) -> Demand {
+        Demand::Frees
     }
 }

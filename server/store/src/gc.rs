@@ -6,6 +6,7 @@
 
 mod forecast;
 mod segments;
+mod shrink;
 mod uploads;
 
 use async_trait::async_trait;
@@ -13,6 +14,7 @@ use sqlx::Row as _;
 use zot_domain::Error;
 use zot_domain::Result;
 use zot_domain::ports::upkeep::{Candidate, CandidateKind, Collected};
+use zot_domain::room::Demand;
 
 use crate::content::{DELETE_BLOB, INSERT_USAGE, to_i64};
 use crate::error::TxError;
@@ -117,6 +119,10 @@ impl Write for Collect {
 
     fn gives_way(&self) -> bool {
         true
+    }
+
+    fn demand(&self) -> Demand {
+        Demand::Frees
     }
 }
 

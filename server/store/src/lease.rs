@@ -6,6 +6,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use zot_domain::Result;
 use zot_domain::ports::upkeep::Hold;
+use zot_domain::room::Demand;
 
 use crate::error::TxError;
 use crate::pool::Store;
@@ -13,9 +14,10 @@ use crate::sql::statements;
 use crate::tx::{Tx, Write, read_error};
 
 statements! {
+    /// One beyond an hour is of a clock that was ahead.
     TAKE_LEASE = "INSERT INTO lease (name, holder, until_at, fence) VALUES ($3, $1, now_us() + $2 * 1000000, 1)
         ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until_at = excluded.until_at, fence = lease.fence + 1
-        WHERE lease.until_at < now_us() OR lease.holder = excluded.holder RETURNING fence";
+        WHERE lease.until_at < now_us() OR lease.until_at > now_us() + 3600000000 OR lease.holder = excluded.holder RETURNING fence";
     RELEASE_LEASE = "UPDATE lease SET until_at = 0 WHERE name = $1 AND holder = $2";
     SELECT_PLACE = "SELECT place FROM pass WHERE name = $1";
     SET_PLACE = "INSERT INTO pass (name, place) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET place = excluded.place";
@@ -93,6 +95,10 @@ impl Write for TakeLease {
         // taking it once more does no harm; the same goes for the writes below
         Ok(None)
     }
+
+    fn demand(&self) -> Demand {
+        Demand::Frees
+    }
 }
 
 #[async_trait]
@@ -106,6 +112,10 @@ impl Write for ReleaseLease {
     async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<()>, TxError> {
         Ok(None)
     }
+
+    fn demand(&self) -> Demand {
+        Demand::Frees
+    }
 }
 
 #[async_trait]
@@ -118,6 +128,10 @@ impl Write for SetPlace {
 
     async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<()>, TxError> {
         Ok(None)
+    }
+
+    fn demand(&self) -> Demand {
+        Demand::Frees
     }
 }
 
@@ -135,5 +149,9 @@ impl Write for SetHold {
 
     async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
         Ok(None)
+    }
+
+    fn demand(&self) -> Demand {
+        Demand::Frees
     }
 }

@@ -44,6 +44,10 @@ fn to_json<T: serde::Serialize>(value: &T) -> Result<String> {
 
 #[async_trait]
 impl Objects for Store {
+    fn admit(&self) -> Result<()> {
+        Store::admit(self)
+    }
+
     async fn bucket(&self, name: &str) -> Result<Option<Bucket>> {
         self.read_bucket(name).await
     }

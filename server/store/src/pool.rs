@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use sqlx::any::{AnyArguments, AnyConnectOptions, AnyPoolOptions};
 use sqlx::query::Query;
-use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Executor as _};
+use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Executor as _, Row as _};
 use zot_domain::Result;
+use zot_domain::room::Demand;
 
 use crate::error::OpenError;
 use crate::sql::{Dialect, Statement};
@@ -91,14 +92,23 @@ impl Store {
             })
             .after_connect(move |conn, _| Box::pin(async move { conn.execute(settings).await.map(drop) }));
         if dialect == Dialect::Sqlite && options.create {
-            AnyConnection::connect(&with_mode(&options.url, true)).await?.close().await?;
+            let mut made = AnyConnection::connect(&with_mode(&options.url, true)).await?;
+            // only a file without tables takes it: pages that are free can be given back to the disk
+            made.execute("PRAGMA auto_vacuum = INCREMENTAL").await?;
+            made.close().await?;
+        }
+        if dialect == Dialect::Postgres {
+            // a pool would only say that it waited in vain
+            AnyConnection::connect(&url).await?.close().await?;
         }
         let connect = AnyConnectOptions::from_str(&url)?;
         let pool = pool_options.clone().max_connections(options.max_connections).connect_with(connect.clone()).await?;
         let writer = match dialect {
             Dialect::Postgres => Writer::Alone,
             Dialect::Sqlite => {
-                Writer::Grouped(Group::start(pool_options.max_connections(1).connect_with(connect).await?))
+                let file = sqlx::query("PRAGMA database_list").fetch_one(&pool).await?.try_get::<String, _>(2)?;
+                let file = (!file.is_empty()).then(|| file.into());
+                Writer::Grouped(Group::start(pool_options.max_connections(1).connect_with(connect).await?, file))
             }
         };
         Ok(Self { pool, dialect, writer, watched: Watched::default() })
@@ -143,6 +153,14 @@ impl Store {
     pub(crate) async fn reading(&self, statement: &'static Statement) -> Query<'static, Any, AnyArguments> {
         self.watched.before(Step::Statement(statement.name)).await;
         statement.on(self.dialect)
+    }
+
+    /// Whether the disk of an embedded database has room for more.
+    pub(crate) fn admit(&self) -> Result<()> {
+        match &self.writer {
+            Writer::Alone => Ok(()),
+            Writer::Grouped(group) => group.admit(Demand::Grows),
+        }
     }
 
     pub(crate) async fn write<W: Write + 'static>(&self, write: W) -> Result<W::Output> {

@@ -15,6 +15,10 @@ use crate::uploads::CancelUpload;
 
 #[async_trait]
 impl Metadata for Store {
+    fn admit(&self) -> Result<()> {
+        Store::admit(self)
+    }
+
     async fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<BlobContent>> {
         self.read_blob(repository, digest).await
     }

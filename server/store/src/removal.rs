@@ -7,6 +7,7 @@ use sqlx::query::Query;
 use sqlx::{Any, Row as _};
 use zot_domain::Error;
 use zot_domain::ports::metadata::{Remove, RemoveTarget};
+use zot_domain::room::Demand;
 
 use crate::content::{INSERT_USAGE, RepositoryIds, member_id};
 use crate::error::TxError;
@@ -62,6 +63,10 @@ impl Write for Remove {
 
     async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
         Ok(tx.recorded(&self.audit).await?.then_some(true))
+    }
+
+    fn demand(&self) -> Demand {
+        Demand::Frees
     }
 }
 

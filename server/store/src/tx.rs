@@ -15,6 +15,7 @@ use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Row as _};
 use zot_domain::ports::metadata::Audit;
+use zot_domain::room::Demand;
 use zot_domain::{Error, Result};
 
 use crate::error::{TxError, is_broken_reference, is_lost, is_retryable, to_domain};
@@ -116,6 +117,11 @@ pub(crate) trait Write: Send + Sync {
     /// Whether a broken foreign key ends it: garbage collection gives way, and says that a rule did not hold.
     fn gives_way(&self) -> bool {
         false
+    }
+
+    /// What it is to a disk that is nearly full.
+    fn demand(&self) -> Demand {
+        Demand::Grows
     }
 }
 

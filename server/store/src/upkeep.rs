@@ -49,6 +49,14 @@ impl Upkeep for Store {
         self.write_hold(id, 0).await
     }
 
+    async fn integrity(&self, limit: u32) -> Result<Vec<String>> {
+        self.read_integrity(limit).await
+    }
+
+    async fn shrink(&self) -> Result<()> {
+        self.give_back().await
+    }
+
     async fn place(&self, pass: &'static str) -> Result<i64> {
         self.read_place(pass).await
     }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use sqlx::Row as _;
 use zot_domain::artifact::name::RepositoryName;
 use zot_domain::ports::metadata::{AppendUpload, BeginUpload, Segment, Upload};
+use zot_domain::room::Demand;
 use zot_domain::{Error, Result};
 
 use crate::content::{SELECT_SEGMENT, to_i64};
@@ -131,5 +132,9 @@ impl Write for CancelUpload {
     async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
         let gone = tx.optional(tx.query(&HOLD_UPLOAD).bind(self.id.clone())).await?.is_none();
         Ok(gone.then_some(true))
+    }
+
+    fn demand(&self) -> Demand {
+        Demand::Frees
     }
 }

@@ -130,6 +130,54 @@ async fn garbage_is_handed_to_garbage_collection(backend: Backend) {
     assert_eq!(storage.files().await, Vec::<String>::new());
 }
 
+#[tokio::test]
+async fn a_database_whose_pages_are_damaged_is_not_believed() {
+    let storage = Backend::SqliteDisk.fresh().await;
+    let setup = Setup::on(&storage).set("storage.gc", false);
+    let server = setup.start().await;
+    for tag in 0..20 {
+        server.client().push_image("team/app", &format!("v{tag}"), layer(tag)).await;
+    }
+    drop(server);
+    let page: usize = storage
+        .number("SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_repository_1'")
+        .await
+        .try_into()
+        .expect("a page");
+    let file = storage.root().join("metadata.db");
+    storage.execute("PRAGMA wal_checkpoint(TRUNCATE)").await;
+    let mut bytes = std::fs::read(&file).expect("the database");
+    bytes[(page - 1) * 4096..page * 4096].fill(0);
+    std::fs::write(&file, bytes).expect("damaging it");
+    let (success, found) = fsck(&setup, &["--repair"]).await;
+    assert!(!success && kinds(&found).iter().all(|kind| *kind == "database"), "{found:#}");
+    assert!(!kinds(&found).is_empty(), "{found:#}");
+}
+
+/// Rights or the disk are at fault, and the rest is looked at all the same.
+#[tokio::test]
+async fn a_file_that_cannot_be_read_is_named() {
+    let storage = Backend::SqliteDisk.fresh().await;
+    let setup = Setup::on(&storage).set("storage.gc", false);
+    let server = setup.start().await;
+    let digests = damage(&server, &storage).await;
+    // a link to itself cannot be read by root either
+    let file = storage.root().join("blobs").join(file_of(&storage, &digests[1]).await);
+    std::fs::remove_file(&file).expect("removing it");
+    std::os::unix::fs::symlink(&file, &file).expect("a link");
+    for arguments in [&["--verify", "all"][..], &["--verify", "all", "--repair"]] {
+        let (success, found) = fsck(&setup, arguments).await;
+        let mut seen = kinds(&found);
+        seen.sort_unstable();
+        assert!(!success && seen.contains(&"damaged") && seen.contains(&"missing"), "{found:#}");
+        let named = |it: &Value| it["digest"] == digests[1] && it["outOfUse"] == false;
+        assert!(found["findings"].as_array().expect("findings").iter().any(named), "{found:#}");
+        if arguments.len() > 2 {
+            break;
+        }
+    }
+}
+
 async fn missing_bytes_hinder_an_adoption(backend: Backend) {
     let storage = backend.fresh().await;
     let setup = Setup::on(&storage);

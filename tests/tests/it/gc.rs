@@ -178,6 +178,12 @@ async fn a_backup_holds_deletion_up(backend: Backend) {
         assert!(!ended.success && ended.stdout.contains("hold --id backup --release"), "{ended:?}");
     }
     assert_eq!(storage.files().await.len(), 1, "rows go, bytes stay");
+    let second = setup.run(&["hold", "--for", "1m"]).await;
+    assert!(!second.success && second.stderr.contains("another --id"), "a second backup: {second:?}");
+    assert!(setup.run(&["hold", "--for", "2h", "--renew"]).await.success);
+    for id in ["--release", "", "a b", &"x".repeat(200)] {
+        assert!(!setup.run(&["hold", &format!("--id={id}")]).await.success, "{id}");
+    }
     let listed = setup.run(&["hold", "--list"]).await;
     assert!(listed.success && listed.stdout.starts_with("backup until 2"), "{listed:?}");
     let unknown = setup.run(&["hold", "--release", "--id", "other"]).await;
@@ -329,6 +335,38 @@ async fn what_is_odd_does_not_stop_the_rest() {
     let counts = (&done["segments"], &done["stuckSegments"], &done["conflicts"]);
     assert_eq!(counts, (&2.into(), &1.into(), &1.into()), "{done:#}");
     assert_eq!(collect(&setup).await["stuckSegments"], 0, "it waits for the whole delay again");
+    // alone, too, and beside folders that nobody may read
+    std::fs::write(shard.parent().expect("the store's folder").join("00x"), "x").expect("a file like a shard");
+    std::fs::write(shard.parent().expect("the store's folder").join("zz"), "x").expect("a file like a shard");
+    storage.pass_hours(30).await;
+    storage.put_file(&storage.file_of("0190aaaaaaaa7000800000000000ab42").await, b"orphan").await;
+    let alone = report(&setup, &["gc", "--orphan-age", "0", "--json"]).await;
+    assert_eq!((&alone["stuckSegments"], &alone["orphans"]), (&1.into(), &1.into()), "{alone:#}");
+}
+
+/// A backup that begins while bytes are being deleted keeps what is left.
+#[tokio::test]
+async fn a_hold_ends_a_run_after_its_batch() {
+    let storage = Backend::SqliteDisk.fresh().await;
+    let setup = Setup::on(&storage).set("storage.gc", false);
+    drop(setup.start().await);
+    storage
+        .execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)
+             INSERT INTO segment (key, state, start, size, dead_at)
+             SELECT printf('0190aaaaaaaa7000%016x', i), 'dead', 0, 1, 0 FROM n",
+        )
+        .await;
+    let (run, held) = tokio::join!(setup.run(&["gc", "--json"]), async {
+        let left = || storage.number("SELECT COUNT(*) FROM segment WHERE gone_at IS NULL");
+        while left().await == 30000 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        setup.run(&["hold"]).await
+    });
+    assert!(held.success, "{held:?}");
+    assert!(!run.success && run.json()["withheld"].as_str().is_some_and(|why| why.contains("backup")), "{run:?}");
+    assert!(storage.number("SELECT COUNT(*) FROM segment WHERE gone_at IS NULL").await > 0, "it went on to the end");
 }
 
 /// Storage that is away for a moment is not damage.

@@ -2,6 +2,7 @@
 //! at those, and the sweep and `fsck` must not.
 
 use std::fs::Metadata;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -29,9 +30,19 @@ pub(super) fn files(root: PathBuf, folder: impl Iterator<Item = String>) -> BoxS
 }
 
 fn walk(root: &Path, folder: PathBuf, sender: &mpsc::Sender<Result<Stored>>) -> std::io::Result<()> {
+    let first = folder.clone();
     let mut folders = vec![folder];
     while let Some(folder) = folders.pop() {
-        for path in entries(&folder)? {
+        let found = match entries(&folder) {
+            Ok(found) => found,
+            // the store's own folder must be readable; what somebody put into it need not
+            Err(error) if folder != first => {
+                tracing::warn!(folder = %folder.display(), %error, "a folder among the blobs cannot be read");
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        for path in found {
             // it may go under our eyes
             let Ok(about) = path.symlink_metadata() else { continue };
             if about.is_dir() {
@@ -60,7 +71,7 @@ fn stored(root: &Path, path: &Path, about: &Metadata) -> Stored {
 pub(super) fn delete_unfinished(root: &Path, before: SystemTime) -> std::io::Result<u64> {
     let mut freed = 0;
     for shard in entries(root)?.into_iter().filter(|shard| shard.is_dir() && !shard.is_symlink()) {
-        for file in entries(&shard)?.into_iter().filter(|file| is_unfinished(file)) {
+        for file in entries(&shard).unwrap_or_default().into_iter().filter(|file| is_unfinished(file)) {
             // a writer may finish or remove it under our eyes
             let Ok(about) = file.symlink_metadata() else { continue };
             if about.modified()? < before && std::fs::remove_file(&file).is_ok() {
@@ -69,6 +80,19 @@ pub(super) fn delete_unfinished(root: &Path, before: SystemTime) -> std::io::Res
         }
     }
     Ok(freed)
+}
+
+/// Writes as many bytes as are there over them, so that it needs no room; false if there are other ones many. They fit
+/// into a sector, which a disk writes whole or not at all.
+pub(super) fn overwrite(path: &Path, bytes: &[u8]) -> std::io::Result<bool> {
+    let about = path.symlink_metadata();
+    if !about.is_ok_and(|about| about.is_file() && about.len() == bytes.len() as u64) {
+        return Ok(false);
+    }
+    let mut file = std::fs::OpenOptions::new().write(true).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    Ok(true)
 }
 
 fn is_unfinished(path: &Path) -> bool {

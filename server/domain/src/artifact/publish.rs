@@ -70,6 +70,7 @@ impl Artifacts {
     /// Makes a manifest's bytes durable where they are too large for a row.
     async fn store(&self, bytes: Bytes, mut hasher: Hasher) -> Result<NewContent> {
         self.blobs.admit()?;
+        self.metadata.admit()?;
         let size = bytes.len() as u64;
         if bytes.len() <= INLINE_MAX {
             hasher.update(&bytes);

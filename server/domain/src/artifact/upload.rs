@@ -237,6 +237,7 @@ impl Artifacts {
     /// Takes in a body behind a session's tail: kept in memory up to `small` bytes, else written as a segment.
     async fn receive(&self, upload: &Upload, mut body: ByteStream, small: usize) -> Result<Received> {
         self.blobs.admit()?;
+        self.metadata.admit()?;
         let hasher = Hasher::resume(&upload.hash_state)?;
         let head = body::head(&mut body, upload.tail.clone(), small).await;
         if head.ended && (head.bytes.len() <= small || head.bytes.is_empty()) {

@@ -97,6 +97,7 @@ impl Buckets {
     /// Takes in a body, kept in memory up to `small` bytes, and holds it against what the client says.
     pub(super) async fn receive(&self, mut body: ByteStream, expected: Expected, small: usize) -> Result<Received> {
         self.blobs.admit()?;
+        self.objects.admit()?;
         let mut hasher = Hasher::for_object(expected.algorithm.unwrap_or(Algorithm::Crc64Nvme));
         let head = body::head(&mut body, bytes::Bytes::new(), small).await;
         let (hasher, content, broken) = if head.ended && head.bytes.len() <= small {

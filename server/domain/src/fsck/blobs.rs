@@ -54,8 +54,13 @@ impl Fsck {
         } else if sampled {
             report.verified += 1;
             report.verified_bytes += blob.size;
-            if let Some(why) = self.damage(blob).await? {
-                report.findings.push(Finding::of_blob(Kind::Damaged, blob, format!("{}: {why}", describe(blob))));
+            match self.damage(blob).await {
+                Ok(None) => {}
+                Ok(Some(why)) => {
+                    report.findings.push(Finding::of_blob(Kind::Damaged, blob, format!("{}: {why}", describe(blob))));
+                }
+                Err(error) if self.is_of_one(&error, report).await => report.findings.push(unreadable(blob, &error)),
+                Err(error) => return Err(error),
             }
         }
         Ok(())
@@ -68,6 +73,7 @@ impl Fsck {
             self.upkeep.restore_blob(blob.id).await?;
             finding.repaired = true;
         }
+        finding.out_of_use = !finding.repaired;
         report.findings.push(finding);
         Ok(())
     }
@@ -139,6 +145,11 @@ impl Fsck {
         let named = sha256_of(blob);
         Ok(named.filter(|named| **named != found).map(|_| format!("its bytes have the digest {found}")))
     }
+}
+
+fn unreadable(blob: &BlobRecord, error: &crate::Error) -> Finding {
+    let why = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    Finding::of_blob(Kind::Unreadable, blob, format!("{}: {why}", describe(blob)))
 }
 
 type Part = (Content, ByteRange, Option<Digest>);

@@ -14,6 +14,10 @@ pub enum Kind {
     WrongSize,
     /// Bytes do not have the digest that the row says.
     Damaged,
+    /// Bytes cannot be read, though the storage answers.
+    Unreadable,
+    /// The database's own files are damaged.
+    Database,
     /// A blob's segments do not make up its length.
     Incomplete,
     /// A blob was taken out of use, and nobody has pushed its bytes since.
@@ -42,6 +46,8 @@ impl Kind {
             Self::Missing => "missing",
             Self::WrongSize => "wrong-size",
             Self::Damaged => "damaged",
+            Self::Unreadable => "unreadable",
+            Self::Database => "database",
             Self::Incomplete => "incomplete",
             Self::Quarantined => "quarantined",
             Self::Contradiction => "contradiction",
@@ -67,12 +73,21 @@ impl Kind {
                 "The bytes in storage are not those that were written. `--repair` makes the blob answer as absent; push \
                  it again, and look for the cause in the storage."
             }
+            Self::Unreadable => {
+                "The storage answers, and not for these bytes: look at rights and at the disk. Nothing else is done about it: \
+                 they may be whole."
+            }
+            Self::Database => {
+                "The database's file is damaged, so what it says proves nothing and nothing else was looked at. Stop the \
+                 server, restore the database from a backup (docs/runbooks/backup-and-restore.md), and look at the disk."
+            }
             Self::Incomplete => {
                 "The rows of a blob's segments do not make up its length. This is a fault of the server: please report \
                  it. `--repair` makes the blob answer as absent; push it again."
             }
             Self::Quarantined => {
-                "It was damaged and answers as absent. A push of the same bytes heals it everywhere; so does `--repair`, once \
+                "It was damaged and answers as absent. Sending the same bytes again heals it everywhere (crane and oras do so under a \
+                 new tag, others always); so does `--repair`, once \
                  its bytes are back in storage from a backup."
             }
             Self::Contradiction => "Rows contradict each other. This is a fault of the server: please report it.",

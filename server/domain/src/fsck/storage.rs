@@ -85,7 +85,17 @@ impl Fsck {
             count += page.len() as u64;
             let absent = |row: &&SegmentRecord| !row.quarantined && stored.binary_search(&row.key).is_err();
             for row in page.iter().filter(absent) {
-                if self.is_missing(&row.key).await? {
+                let missing = match self.is_missing(&row.key).await {
+                    Ok(missing) => missing,
+                    Err(error) if self.is_of_one(&error, report).await => {
+                        let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                        let subject = format!("segment {}{}: {why}", row.key, of_blob(row));
+                        report.findings.push(Finding { blob: row.blob, ..Finding::new(Kind::Unreadable, subject) });
+                        false
+                    }
+                    Err(error) => return Err(error),
+                };
+                if missing {
                     let subject = format!("segment {}, {} bytes{}, is not in storage", row.key, row.size, of_blob(row));
                     report.findings.push(Finding { blob: row.blob, ..Finding::new(Kind::Missing, subject) });
                 }

@@ -19,13 +19,22 @@ const UNFINISHED_AGE: Duration = Duration::from_hours(48);
 /// # Errors
 /// [`Error::Denied`] with the reason if they are not.
 pub async fn owned(upkeep: &dyn Upkeep, inventory: &dyn Inventory) -> Result<(String, Option<String>)> {
+    let mut found = false;
     // twice, as between the two looks another process may have gone from one life to the next
     for _ in 0..2 {
         let marker = inventory.marker().await?;
+        found |= marker.is_some();
         let (current, next) = upkeep.incarnations().await?;
         if marker.is_some() && (marker.as_ref() == Some(&current) || marker == next) && upkeep.is_at_home().await? {
             return Ok((current, next));
         }
+    }
+    if !found {
+        return Err(Error::Denied(
+            "the blob storage has no marker of this store: is the volume mounted, is it the right bucket? If it is, and only \
+             the marker was lost, stop all servers and run `zot-artifact-store adopt`"
+                .to_owned(),
+        ));
     }
     Err(Error::Denied(
         "the blobs belong to another life of this database: it was restored or copied. If no other server uses these \
@@ -59,12 +68,17 @@ impl Collector {
     }
 
     async fn allowed(&self) -> Result<(String, Option<String>)> {
+        self.no_hold().await?;
+        owned(&*self.upkeep, &*self.inventory).await
+    }
+
+    async fn no_hold(&self) -> Result<()> {
         if let Some(Hold { id, .. }) = self.upkeep.holds().await?.into_iter().next() {
             return Err(Error::Denied(format!(
                 "the hold {id:?} of a backup stands (`zot-artifact-store hold --id {id} --release` ends it)"
             )));
         }
-        owned(&*self.upkeep, &*self.inventory).await
+        Ok(())
     }
 
     /// Goes from one incarnation to the next. A process that died on the way left the next one noted: whoever goes on
@@ -95,7 +109,12 @@ impl Collector {
                 break;
             }
             let keys: Vec<_> = dead.iter().map(|segment| segment.key.clone()).collect();
-            let gone = self.inventory.delete(&keys).await?;
+            let gone = match self.inventory.delete(&keys).await {
+                Ok(gone) => gone,
+                // none of them, though the storage answers: they are stuck, and the others go on
+                Err(_) if self.inventory.marker().await.is_ok() => Vec::new(),
+                Err(error) => return Err(error),
+            };
             self.upkeep.note_gone(&gone).await?;
             let (freed, stuck): (Vec<_>, Vec<_>) = dead.into_iter().partition(|segment| gone.contains(&segment.key));
             report.segments += freed.len() as u64;
@@ -107,6 +126,8 @@ impl Collector {
                 report.stuck.extend(keys);
             }
             self.breathe(holder, begun).await?;
+            // a backup that begins meanwhile holds up what is left
+            self.no_hold().await?;
         }
         while self.upkeep.forget_gone(secs(REMEMBERED)).await? > 0 {}
         report.freed_bytes += self.inventory.delete_unfinished(UNFINISHED_AGE).await?;

@@ -122,6 +122,9 @@ pub trait Blobs: Send + Sync {
     /// [`Error::Unavailable`] if there is so little left that database and garbage collection need it.
     fn admit(&self) -> Result<()>;
 
+    /// Whether something was refused a moment ago for want of room, or would be now.
+    fn is_short(&self) -> bool;
+
     /// Writes `head` and then `body` as one new segment, hashing on the way, in memory bounded whatever the length.
     /// When it returns, the bytes are durable.
     ///

@@ -261,6 +261,12 @@ pub struct Totals {
 /// The database, as the use cases see it. *None* and *false* mean absent.
 #[async_trait]
 pub trait Metadata: Send + Sync {
+    /// Whether the database has room for more: what is taken in must find it.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    fn admit(&self) -> Result<()>;
+
     /// A blob, if it is a member of that repository.
     async fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<BlobContent>>;
 

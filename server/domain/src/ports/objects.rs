@@ -331,6 +331,12 @@ pub struct OpenBlob {
 /// The database, as the use cases on buckets and objects see it. *None* and *false* mean absent.
 #[async_trait]
 pub trait Objects: Send + Sync {
+    /// Whether the database has room for more: what is taken in must find it.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    fn admit(&self) -> Result<()>;
+
     /// A bucket.
     async fn bucket(&self, name: &str) -> Result<Option<Bucket>>;
     /// Up to `limit` buckets behind `after`, in byte order.

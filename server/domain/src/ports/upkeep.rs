@@ -50,6 +50,8 @@ pub struct DeadSegment {
 /// What garbage collection would do now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forecast {
+    /// What lost a reference so lately that it is looked at in a later run.
+    pub later: u64,
     /// Uploads that have expired, and finished ones whose result nobody asks for any more.
     pub uploads: u64,
     /// Memberships that no manifest needs.
@@ -178,6 +180,18 @@ pub trait Upkeep: Send + Sync {
     /// # Errors
     /// [`crate::Error::Unavailable`].
     async fn end_hold(&self, id: &str) -> Result<bool>;
+
+    /// What is wrong with the database's own files, where it can say; empty if nothing is.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn integrity(&self, limit: u32) -> Result<Vec<String>>;
+
+    /// Gives room that the database does not need any more back to the disk, where it can.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn shrink(&self) -> Result<()>;
 
     /// Where a background pass goes on; 0 at first.
     ///

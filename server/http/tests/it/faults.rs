@@ -117,6 +117,10 @@ impl Blobs for BreaksOff {
         self.real.admit()
     }
 
+    fn is_short(&self) -> bool {
+        self.real.is_short()
+    }
+
     async fn write(&self, head: Bytes, body: ByteStream, hasher: Hasher) -> Result<Written> {
         self.real.write(head, body, hasher).await
     }

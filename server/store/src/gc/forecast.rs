@@ -24,6 +24,7 @@ statements! {
             AND NOT EXISTS (SELECT 1 FROM repo_blob rb WHERE rb.blob = b.id)
             AND NOT EXISTS (SELECT 1 FROM object_version v WHERE v.blob = b.id)
             AND NOT EXISTS (SELECT 1 FROM blob m WHERE m.merged_into = b.id)";
+    COUNT_LATER = "SELECT COUNT(*), CAST(0 AS BIGINT) FROM gc_candidate WHERE due_at > now_us() - $1 * 1000000";
     COUNT_DEAD = "SELECT COUNT(*), CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM segment
         WHERE state = 'dead' AND gone_at IS NULL AND dead_at <= now_us() - $1 * 1000000";
     COUNT_WAITING = "SELECT COUNT(*), CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM segment
@@ -37,7 +38,8 @@ impl Store {
         let (blobs, blob_bytes) = self.count(COUNT_BLOBS.on(self.dialect).bind(grace_secs)).await?;
         let (segments, segment_bytes) = self.count(COUNT_DEAD.on(self.dialect).bind(delay_secs)).await?;
         let (waiting, waiting_bytes) = self.count(COUNT_WAITING.on(self.dialect).bind(delay_secs)).await?;
-        Ok(Forecast { uploads, memberships, blobs, blob_bytes, segments, segment_bytes, waiting, waiting_bytes })
+        let (later, _) = self.count(COUNT_LATER.on(self.dialect).bind(grace_secs)).await?;
+        Ok(Forecast { later, uploads, memberships, blobs, blob_bytes, segments, segment_bytes, waiting, waiting_bytes })
     }
 
     async fn count(&self, query: crate::tx::Bound) -> Result<(u64, u64)> {

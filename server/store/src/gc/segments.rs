@@ -5,6 +5,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use zot_domain::ports::blobs::SegmentKey;
 use zot_domain::ports::upkeep::DeadSegment;
+use zot_domain::room::Demand;
 use zot_domain::{Error, Result};
 
 use crate::error::TxError;
@@ -86,6 +87,10 @@ impl Write for NoteDead {
     async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<()>, TxError> {
         Ok(None)
     }
+
+    fn demand(&self) -> Demand {
+        Demand::Frees
+    }
 }
 
 #[async_trait]
@@ -98,6 +103,10 @@ impl Write for ForgetGone {
 
     async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<u64>, TxError> {
         Ok(None)
+    }
+
+    fn demand(&self) -> Demand {
+        Demand::Frees
     }
 }
 
@@ -118,5 +127,9 @@ impl Write for ClaimOrphans {
     async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<Vec<SegmentKey>>, TxError> {
         // what was claimed the first time is not claimed again: it is merely not counted
         Ok(None)
+    }
+
+    fn demand(&self) -> Demand {
+        Demand::Frees
     }
 }

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use sqlx::Row as _;
 use zot_domain::Result;
+use zot_domain::room::Demand;
 
 use crate::error::TxError;
 use crate::objects::DELETE_PARTS;
@@ -51,5 +52,9 @@ impl Write for ExpireUpload {
 
     async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
         Ok(None)
+    }
+
+    fn demand(&self) -> Demand {
+        Demand::Frees
     }
 }

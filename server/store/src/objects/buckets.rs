@@ -7,6 +7,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use zot_domain::ports::metadata::Audit;
 use zot_domain::ports::objects::{Bucket, ConfigureBucket, CreateBucket, Versioning};
+use zot_domain::room::Demand;
 use zot_domain::{Error, Result};
 
 use super::{from_json, to_json};
@@ -175,5 +176,9 @@ impl Write for DeleteBucket {
 
     async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
         Ok(tx.recorded(&self.audit).await?.then_some(true))
+    }
+
+    fn demand(&self) -> Demand {
+        Demand::Frees
     }
 }

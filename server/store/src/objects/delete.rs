@@ -6,6 +6,7 @@ use sqlx::Row as _;
 use zot_domain::Error;
 use zot_domain::bucket::condition::WriteCondition;
 use zot_domain::ports::objects::{Bucket, DeleteObject, Deleted, NULL_VERSION, Versioning};
+use zot_domain::room::Demand;
 
 use super::put::SELECT_LIVE;
 use crate::content::{FRESH_US, INSERT_USAGE, SELECT_REPOSITORY, TOUCH_BLOB};
@@ -149,6 +150,11 @@ impl Write for DeleteObject {
         let marker = self.version_id.is_none() && versioning != Versioning::Off;
         let version_id = self.version_id.clone().or_else(|| marker.then(|| marker_id(self, versioning)));
         Ok(Some(Deleted { version_id, delete_marker: marker }))
+    }
+
+    fn demand(&self) -> Demand {
+        // without a version it may leave a marker
+        if self.version_id.is_some() { Demand::Frees } else { Demand::MayGrow }
     }
 }
 

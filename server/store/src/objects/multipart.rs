@@ -6,6 +6,7 @@ use sqlx::any::AnyRow;
 use zot_domain::bucket::key::LAST;
 use zot_domain::ports::metadata::Audit;
 use zot_domain::ports::objects::{BeginMultipart, CompleteMultipart, Multipart, Part, Put};
+use zot_domain::room::Demand;
 use zot_domain::{Error, Result};
 
 use super::put::write_version;
@@ -223,5 +224,9 @@ impl Write for AbortMultipart {
 
     async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
         Ok(tx.recorded(&self.audit).await?.then_some(true))
+    }
+
+    fn demand(&self) -> Demand {
+        Demand::Frees
     }
 }

@@ -6,6 +6,7 @@ use zot_domain::Result;
 use zot_domain::artifact::digest::Digest;
 use zot_domain::bucket::render::Rendering;
 use zot_domain::ports::objects::OpenBlob;
+use zot_domain::room::Demand;
 
 use crate::content::{HEAL_BLOB, INSERT_BLOB_NAME, SELECT_BLOB_BY_NAME};
 use crate::error::TxError;
@@ -145,5 +146,9 @@ impl Write for Quarantine {
 
     async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<()>, TxError> {
         Ok(None)
+    }
+
+    fn demand(&self) -> Demand {
+        Demand::Frees
     }
 }

@@ -1,11 +1,13 @@
 //! SQLite's only writer: groups writes that wait into one commit, so that they share its fsync.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use sqlx::{AnyConnection, AnyPool, Executor as _};
 use tokio::sync::{mpsc, oneshot};
+use zot_domain::room::{self, Demand};
 use zot_domain::{Error, Result};
 
 use super::{Tx, Watched, Write};
@@ -23,15 +25,17 @@ pub(crate) struct Group {
     queue: mpsc::Sender<Box<dyn Job>>,
     waiting: Arc<AtomicUsize>,
     pool: AnyPool,
+    /// On the disk whose room decides.
+    file: Option<Arc<Path>>,
 }
 
 impl Group {
     /// Starts the task over a pool from which nobody else writes.
-    pub(crate) fn start(pool: AnyPool) -> Self {
+    pub(crate) fn start(pool: AnyPool, file: Option<PathBuf>) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let waiting = Arc::new(AtomicUsize::new(0));
         tokio::spawn(write_groups(pool.clone(), jobs, Arc::clone(&waiting)));
-        Self { queue, waiting, pool }
+        Self { queue, waiting, pool, file: file.map(Arc::from) }
     }
 
     /// Waits for the commit under way and closes the connection: writes that come later fail.
@@ -44,8 +48,18 @@ impl Group {
         self.waiting.load(Ordering::Relaxed)
     }
 
+    /// Whether the database's disk has room for that.
+    pub(crate) fn admit(&self, demand: Demand) -> Result<()> {
+        let disk = self.file.as_ref().and_then(|file| rustix::fs::statvfs(&**file).ok());
+        // a disk that cannot be asked says so when it is written to
+        let Some(disk) = disk.filter(|_| demand != Demand::Frees) else { return Ok(()) };
+        let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+        room::admit(bytes(disk.f_bavail), bytes(disk.f_blocks), demand).map_err(Error::database)
+    }
+
     /// Runs a write as part of the next group.
     pub(crate) async fn run<W: Write + 'static>(&self, write: W) -> Result<W::Output> {
+        self.admit(write.demand())?;
         let (answer, outcome) = oneshot::channel();
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let sent = self.queue.send(Box::new(Pending { write, output: None, answer: Some(answer) })).await;

@@ -322,6 +322,8 @@ async fn leases_holds_and_places(store: &Fresh) {
     assert!(!store.lease("gc", "b", 60).await.unwrap(), "another's lease is not given back");
     store.release("gc", "a").await.unwrap();
     assert!(store.lease("gc", "b", 60).await.unwrap());
+    store.execute("UPDATE lease SET until_at = until_at + 31536000000000".to_owned()).await;
+    assert!(store.lease("gc", "c", 60).await.unwrap(), "a clock that was ahead holds nobody up");
     assert_eq!(store.holds().await.unwrap(), []);
     store.hold("backup", 60).await.unwrap();
     store.hold("longer", 600).await.unwrap();
