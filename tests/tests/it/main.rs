@@ -2,6 +2,7 @@
 //! to run one.
 
 mod clients;
+mod commands;
 mod conformance;
 mod crash;
 mod fsck;

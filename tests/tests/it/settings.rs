@@ -471,16 +471,6 @@ async fn refused_keys_say_what_to_do() {
     assert!(why.contains("http.adress") && why.contains("http.address"), "{why}");
 }
 
-#[tokio::test]
-async fn health_is_asked_of_the_server_that_the_configuration_is_of() {
-    let setup = on_disk().await.set("extensions.metrics.health.healthPath", "/how");
-    let server = setup.start().await;
-    let asked = setup.clone().set("http.port", server.address().port()).run(&["health"]).await;
-    assert!(asked.success && asked.stdout.contains("healthy"), "{asked:?}");
-    let other = setup.set("http.port", 1).run(&["health"]).await;
-    assert!(!other.success && other.stderr.contains("127.0.0.1:1/how"), "{other:?}");
-}
-
 #[test]
 fn no_key_is_left_out() {
     let schema = std::fs::read_to_string(workspace().join("docs/reference/config.schema.json")).expect("the schema");
