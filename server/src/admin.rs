@@ -1,13 +1,14 @@
 //! The first admin: an access key from the environment, or one made at the first start and kept in the data directory.
 //! There is no default password.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use zot_domain::identity::Role;
+use zot_domain::Principal;
 use zot_http::auth::AccessKey;
 use zot_store::{Dialect, Store};
 
@@ -30,11 +31,18 @@ pub(crate) async fn access_keys(data: &Path, store: &Store) -> Result<Vec<Access
         Some(credentials) => credentials,
         None => kept_or_made(data, store).await?,
     };
-    let mut keys = vec![AccessKey::new(admin.access_key, admin.secret_key, Role::Admin)];
+    let principal = Principal::break_glass(&subject(&admin.access_key));
+    let mut keys = vec![AccessKey::new(admin.access_key, admin.secret_key, principal)];
     if let Some(reader) = from_environment("ZOT_READER")? {
-        keys.push(AccessKey::new(reader.access_key, reader.secret_key, Role::Reader));
+        let subject = subject(&reader.access_key);
+        let principal = Principal::known(&subject, [subject.clone(), "role:viewer".to_owned()], BTreeMap::new());
+        keys.push(AccessKey::new(reader.access_key, reader.secret_key, principal));
     }
     Ok(keys)
+}
+
+fn subject(access_key: &str) -> String {
+    format!("key:{access_key}")
 }
 
 fn from_environment(prefix: &str) -> Result<Option<Credentials>, Error> {

@@ -18,6 +18,7 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt as _;
+use zot_domain::identity::Origin;
 use zot_http::metrics::Metrics;
 
 use crate::listen::tls::Tls;
@@ -72,9 +73,9 @@ async fn connection(stream: TcpStream, remote: SocketAddr, service: Service, wat
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
     match &service.tls {
-        None => requests(stream, remote, service.router, watcher).await,
+        None => requests(stream, (remote, false), service.router, watcher).await,
         Some(tls) => match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream)).await {
-            Ok(Ok(stream)) => requests(stream, remote, service.router, watcher).await,
+            Ok(Ok(stream)) => requests(stream, (remote, true), service.router, watcher).await,
             Ok(Err(error)) => tracing::debug!(%remote, %error, "TLS handshake failed"),
             Err(_) => tracing::debug!(%remote, "TLS handshake timed out"),
         },
@@ -82,13 +83,14 @@ async fn connection(stream: TcpStream, remote: SocketAddr, service: Service, wat
     metrics.connection_closed();
 }
 
-async fn requests<S>(stream: S, remote: SocketAddr, router: Router, watcher: Watcher)
+async fn requests<S>(stream: S, (remote, tls): (SocketAddr, bool), router: Router, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(remote));
+        request.extensions_mut().insert(Origin { address: Some(remote.ip()), tls });
         let answer = router.clone().oneshot(request);
         async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
     });

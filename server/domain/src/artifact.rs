@@ -18,7 +18,7 @@ use std::sync::Arc;
 use crate::artifact::name::RepositoryName;
 use crate::error::Result;
 use crate::identity::Call;
-use crate::policy::{Action, Policy, Resource};
+use crate::policy::{Action, Engine, Resource};
 use crate::ports::blobs::Blobs;
 use crate::ports::metadata::{Audit, Metadata, PushRights};
 
@@ -32,18 +32,18 @@ pub const EMPTY_JSON_DIGEST: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb
 pub struct Artifacts {
     metadata: Arc<dyn Metadata>,
     blobs: Arc<dyn Blobs>,
-    policy: Policy,
+    policy: Engine,
 }
 
 impl Artifacts {
     /// Use cases over these ports.
-    pub fn new(metadata: Arc<dyn Metadata>, blobs: Arc<dyn Blobs>, policy: Policy) -> Self {
+    pub fn new(metadata: Arc<dyn Metadata>, blobs: Arc<dyn Blobs>, policy: Engine) -> Self {
         Self { metadata, blobs, policy }
     }
 
     /// The policy in force.
-    pub fn policy(&self) -> Policy {
-        self.policy
+    pub fn policy(&self) -> &Engine {
+        &self.policy
     }
 
     /// Whether the database answers.
@@ -68,15 +68,15 @@ impl Artifacts {
     }
 
     fn require(&self, call: &Call, action: Action, repository: &RepositoryName) -> Result<()> {
-        self.policy.require(&call.principal, action, Resource::Repository(repository))
+        self.policy.require(call, action, Resource::Repository(repository))
     }
 
     /// What a push may make. Making the namespace is decided on the namespace, and by the principal's own rights:
     /// a token's scope names the repository alone.
     fn push_rights(&self, call: &Call, repository: &RepositoryName) -> Result<PushRights> {
         let namespace: RepositoryName = repository.namespace().parse()?;
-        let unbound = call.principal.unbound();
-        let may = |action| self.policy.allows(&call.principal, action, Resource::Repository(repository));
+        let unbound = call.unbound();
+        let may = |action| self.policy.allows(call, action, Resource::Repository(repository));
         Ok(PushRights {
             create_namespace: self.policy.allows(&unbound, Action::Create, Resource::Repository(&namespace)),
             create: may(Action::Create),

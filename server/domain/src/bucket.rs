@@ -21,8 +21,8 @@ use std::sync::Arc;
 
 use crate::artifact::name::RepositoryName;
 use crate::error::{Error, Result};
-use crate::identity::{Call, Principal};
-use crate::policy::{Action, Policy, Resource};
+use crate::identity::{Call, Origin, Principal, RequestId};
+use crate::policy::{Action, Engine, Resource};
 use crate::ports::blobs::Blobs;
 use crate::ports::metadata::PushRights;
 use crate::ports::objects::Objects;
@@ -32,30 +32,30 @@ use crate::ports::objects::Objects;
 pub struct Buckets {
     objects: Arc<dyn Objects>,
     blobs: Arc<dyn Blobs>,
-    policy: Policy,
+    policy: Engine,
 }
 
 impl Buckets {
     /// Use cases over these ports.
-    pub fn new(objects: Arc<dyn Objects>, blobs: Arc<dyn Blobs>, policy: Policy) -> Self {
+    pub fn new(objects: Arc<dyn Objects>, blobs: Arc<dyn Blobs>, policy: Engine) -> Self {
         Self { objects, blobs, policy }
     }
 
-    /// Whether the caller may change anything at all: who may not is refused before a document is read.
+    /// Whether the anonymous may change anything somewhere: where not, they are refused before a document is read.
     ///
     /// # Errors
     /// Of policy.
     pub fn require_some_write(&self, call: &Call) -> Result<()> {
-        self.require(call, Action::Create, Resource::Catalog)
+        self.policy.require_some_write(call)
     }
 
     fn require(&self, call: &Call, action: Action, resource: Resource<'_>) -> Result<()> {
-        self.policy.require(&call.principal, action, resource)
+        self.policy.require(call, action, resource)
     }
 
     /// What a put may do: create and update are distinct, and the head row decides which one it is.
     fn put_rights(&self, call: &Call, bucket: &str, key: &str) -> Result<PushRights> {
-        let may = |action| self.policy.allows(&call.principal, action, Resource::Object(bucket, key));
+        let may = |action| self.policy.allows(call, action, Resource::Object(bucket, key));
         let rights = PushRights { create_namespace: false, create: may(Action::Create), update: may(Action::Update) };
         if !rights.create && !rights.update {
             self.require(call, Action::Create, Resource::Object(bucket, key))?;
@@ -80,7 +80,7 @@ impl Call {
     /// A call of the store itself, for a background task.
     pub fn system(reason: &str) -> Self {
         let subject = format!("system:{reason}");
-        let principal = Principal { subject, role: crate::identity::Role::Admin, bound: None };
-        Self { principal, request_id: crate::identity::RequestId::new() }
+        let principal = Principal::break_glass(&subject);
+        Self { principal, request_id: RequestId::new(), origin: Origin::default() }
     }
 }

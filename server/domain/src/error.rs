@@ -74,6 +74,15 @@ pub enum Error {
     /// The principal may do this, but its token's scope does not cover it: a token of that scope would.
     #[error("{0}")]
     InsufficientScope(String),
+    /// A bucket policy that is malformed, or that this store cannot decide by.
+    #[error("the policy is not accepted: {0}")]
+    PolicyMalformed(String),
+    /// A policy of that id is there.
+    #[error("there is a policy {0:?}; change it by PUT")]
+    PolicyExists(String),
+    /// A bucket without a policy.
+    #[error("bucket {0} has no policy")]
+    NoSuchPolicy(String),
     /// A name that no bucket can have.
     #[error("invalid bucket name: {0}")]
     BucketNameInvalid(String),

@@ -1,35 +1,63 @@
 //! Who asks: one [`Principal`] whichever way the request was authenticated.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 
-use crate::policy::Action;
-
-/// A fixed role. Policies replace these two; the seam stays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// May do everything.
-    Admin,
-    /// May read and list everything.
-    Reader,
-    /// Nobody in particular.
-    Anonymous,
-}
+use crate::policy::{Action, Context, PrincipalPattern};
 
 /// The identity behind a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// What the audit trail shows, such as `key:AKIA…` or `anonymous`.
+    /// What the audit trail shows, such as `user:alice`, `key:AKIA…`, `serviceaccount:ci:builder` or `anonymous`.
     pub subject: String,
-    /// Its role.
-    pub role: Role,
+    /// All that statements may call it by, sorted: `user:…`, `role:…`, `group:…`, `serviceaccount:…`, `key:…`.
+    pub(crate) names: Vec<String>,
+    /// Claims of its token, and attributes, for conditions.
+    pub claims: BTreeMap<String, Vec<String>>,
     /// An upper bound, where the request came with a token of limited scope: policy is evaluated all the same.
     pub bound: Option<Vec<Grant>>,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Anonymous,
+    Known,
+    BreakGlass,
 }
 
 impl Principal {
     /// Everybody who did not say who they are.
     pub fn anonymous() -> Self {
-        Self { subject: "anonymous".to_owned(), role: Role::Anonymous, bound: None }
+        Self::of_kind(Kind::Anonymous, "anonymous", Vec::new(), BTreeMap::new())
+    }
+
+    /// Somebody who is called by these names.
+    pub fn known(
+        subject: &str,
+        names: impl IntoIterator<Item = String>,
+        claims: BTreeMap<String, Vec<String>>,
+    ) -> Self {
+        Self::of_kind(Kind::Known, subject, names.into_iter().collect(), claims)
+    }
+
+    /// The administrator whom no policy can deny.
+    pub fn break_glass(subject: &str) -> Self {
+        Self::of_kind(Kind::BreakGlass, subject, vec![subject.to_owned()], BTreeMap::new())
+    }
+
+    fn of_kind(kind: Kind, subject: &str, mut names: Vec<String>, claims: BTreeMap<String, Vec<String>>) -> Self {
+        names.sort_unstable();
+        names.dedup();
+        Self { subject: subject.to_owned(), names, claims, bound: None, kind }
+    }
+
+    /// The same within the bound of a token.
+    #[must_use]
+    pub fn bounded(mut self, grants: Vec<Grant>) -> Self {
+        self.bound = Some(grants);
+        self
     }
 
     /// The same without the token's bound: what its holder may do.
@@ -38,9 +66,38 @@ impl Principal {
         Self { bound: None, ..self.clone() }
     }
 
+    /// What statements may call it by.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Its names of one kind, without the kind: `role` gives its roles.
+    pub fn names_of(&self, kind: &str) -> impl Iterator<Item = &str> {
+        self.names.iter().filter_map(move |name| name.strip_prefix(kind)?.strip_prefix(':'))
+    }
+
     /// Whether nobody in particular asks.
     pub fn is_anonymous(&self) -> bool {
-        self.role == Role::Anonymous
+        self.kind == Kind::Anonymous
+    }
+
+    /// Whether no policy can deny it anything.
+    pub fn is_break_glass(&self) -> bool {
+        self.kind == Kind::BreakGlass
+    }
+
+    /// Whether it is called that.
+    pub(crate) fn has_name(&self, name: &str) -> bool {
+        self.names.binary_search_by(|own| own.as_str().cmp(name)).is_ok()
+    }
+
+    /// Whether a statement with this pattern is about it.
+    pub(crate) fn is_meant_by(&self, pattern: &PrincipalPattern) -> bool {
+        match pattern {
+            PrincipalPattern::Everybody => true,
+            PrincipalPattern::Authenticated => !self.is_anonymous(),
+            PrincipalPattern::Named(name) => self.has_name(name),
+        }
     }
 }
 
@@ -62,13 +119,37 @@ pub enum GrantTarget {
     Catalog,
 }
 
-/// One request: who asks, and under which id it is recorded.
+/// One request: who asks, from where, and under which id it is recorded.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// Who asks.
     pub principal: Principal,
     /// The id that the client also gets; key of the audit row.
     pub request_id: RequestId,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// Where a request came from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The client's address, as far as proxies that are trusted told it.
+    pub address: Option<IpAddr>,
+    /// Whether the client's connection is encrypted.
+    pub tls: bool,
+}
+
+impl Call {
+    /// The circumstances, for conditions.
+    pub fn context(&self) -> Context<'static> {
+        Context { source_ip: self.origin.address, tls: self.origin.tls, now: jiff::Timestamp::now(), list_prefix: None }
+    }
+
+    /// The same without the bound of a token.
+    #[must_use]
+    pub fn unbound(&self) -> Self {
+        Self { principal: self.principal.unbound(), ..self.clone() }
+    }
 }
 
 /// The id of one request, unique and ordered by time.

@@ -17,6 +17,7 @@
 //!
 //! Nothing here knows HTTP, SQL or a storage SDK; Cargo holds it to that.
 
+pub mod access;
 pub mod artifact;
 pub mod bucket;
 pub mod error;
@@ -28,6 +29,7 @@ pub mod policy;
 pub mod ports;
 pub mod room;
 
+pub use access::Access;
 pub use artifact::Artifacts;
 pub use bucket::Buckets;
 pub use error::{Error, Result};

@@ -1,11 +1,36 @@
-//! May this principal do this to that? [`decide`] is pure; no match denies.
+//! May this principal do this to that? One statement model behind policies, bucket policies and what is public; deny wins,
+//! no match denies. The decision is a pure function of [`Rules`], principal, action, resource and [`Context`].
+//!
+//! Where rules come from does not live here: the database's are in `zot-store`, S3's dialect is in `policy/bucket.rs`.
+
+pub mod bucket;
+pub mod condition;
+pub mod pattern;
+mod rules;
+mod shipped;
+mod statement;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 
 use crate::artifact::name::RepositoryName;
 use crate::error::{Error, Result};
-use crate::identity::{GrantTarget, Principal, Role};
+use crate::identity::{Call, Grant, GrantTarget, Principal};
+
+pub use condition::{Condition, Context};
+pub use pattern::{PrincipalPattern, ResourceKind, ResourcePattern};
+pub use rules::{Rules, Verdict};
+pub use shipped::shipped;
+pub use statement::{Actions, Effect, Policy, Statement};
+
+/// The policy that the setting `extensions.rbac.allowAnonymousGet` stands for.
+pub const ANONYMOUS_READ: &str = "setting:extensions.rbac.allowAnonymousGet";
 
 /// What can be done. Create and update are distinct: moving an existing tag needs update.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
 pub enum Action {
     /// Get content.
     Read,
@@ -17,6 +42,8 @@ pub enum Action {
     Update,
     /// Remove.
     Delete,
+    /// Say who may do what.
+    Admin,
 }
 
 impl Action {
@@ -28,11 +55,12 @@ impl Action {
             Self::Create => "create",
             Self::Update => "update",
             Self::Delete => "delete",
+            Self::Admin => "admin",
         }
     }
 
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Read, Self::List, Self::Create, Self::Update, Self::Delete];
+    pub const ALL: [Self; 6] = [Self::Read, Self::List, Self::Create, Self::Update, Self::Delete, Self::Admin];
 
     const fn changes(self) -> bool {
         matches!(self, Self::Create | Self::Update | Self::Delete)
@@ -44,28 +72,29 @@ impl Action {
 pub enum Resource<'a> {
     /// A repository and all in it.
     Repository(&'a RepositoryName),
-    /// The list of repositories, and of buckets.
-    Catalog,
     /// A bucket and its settings.
     Bucket(&'a str),
     /// An object: bucket and key.
     Object(&'a str, &'a str),
+    /// What belongs to no namespace, such as `audit` or `policies`.
+    System(&'a str),
 }
 
 impl Resource<'_> {
-    fn describe(&self) -> String {
+    /// For messages.
+    pub fn describe(&self) -> String {
         match self {
             Self::Repository(name) => format!("repository {name}"),
-            Self::Catalog => "the catalog".to_owned(),
             Self::Bucket(name) => format!("bucket {name}"),
             Self::Object(bucket, key) => format!("object {bucket}/{key}"),
+            Self::System(area) => format!("system:{area}"),
         }
     }
 }
 
-/// The settings that decide beside the principal.
+/// The settings that decide beside the statements.
 #[derive(Clone, Copy, Debug)]
-pub struct Policy {
+pub struct Settings {
     /// Off: everybody may do everything.
     pub access_control: bool,
     /// On: everybody may read and list.
@@ -74,39 +103,170 @@ pub struct Policy {
     pub read_only: bool,
 }
 
-/// The outcome, with its reason.
+/// The outcome, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Whether it may.
+    pub allowed: bool,
+    /// Why.
+    pub reason: Reason,
+    /// The policy that decided, if one did.
+    pub policy: Option<String>,
+}
+
+/// Why it was decided so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// It may.
-    Allow,
+pub enum Reason {
+    /// Access control is off.
+    Off,
+    /// The break-glass key, which no policy can deny.
+    BreakGlass,
+    /// A policy allows it.
+    Allowed,
+    /// A policy denies it.
+    Denied,
+    /// No policy allows it.
+    NoMatch,
     /// The store takes no changes from anybody.
     ReadOnly,
     /// The token's scope does not cover it.
     OutOfScope,
-    /// Nothing allows it.
-    NoMatch,
+}
+
+/// The rules in force, and the settings beside them. Cheap to clone; all clones see new rules at once.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    settings: Settings,
+    rules: Arc<ArcSwap<Rules>>,
+}
+
+impl Engine {
+    /// An engine with the shipped roles alone.
+    pub fn new(settings: Settings) -> Self {
+        let engine = Self { settings, rules: Arc::default() };
+        engine.replace(shipped().iter().filter_map(|policy| policy.statement().ok()).collect(), HashSet::new());
+        engine
+    }
+
+    /// Puts other statements in force; `blocked` namespaces have nothing public.
+    pub fn replace(&self, mut statements: Vec<Statement>, blocked: HashSet<String>) {
+        statements.extend(self.settings.anonymous_read.then(anonymous_read));
+        self.rules.store(Arc::new(Rules::new(statements, blocked)));
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    /// The statements in force.
+    pub fn rules(&self) -> Arc<Rules> {
+        self.rules.load_full()
+    }
+
+    /// Decides on one action.
+    pub fn decide(
+        &self,
+        principal: &Principal,
+        action: Action,
+        resource: Resource<'_>,
+        context: &Context<'_>,
+    ) -> Decision {
+        decide(self.settings, &self.rules.load(), principal, action, resource, context)
+    }
+
+    /// Decides, and says no in the way that the caller can act on: an anonymous one is asked to authenticate.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`], [`Error::InsufficientScope`], [`Error::Denied`].
+    pub fn require(&self, call: &Call, action: Action, resource: Resource<'_>) -> Result<()> {
+        let decision = self.decide(&call.principal, action, resource, &call.context());
+        if decision.allowed { Ok(()) } else { Err(refusal(&decision, call, action, resource)) }
+    }
+
+    /// Whether it is allowed, for statements that carry the rights into the database.
+    pub fn allows(&self, call: &Call, action: Action, resource: Resource<'_>) -> bool {
+        self.decide(&call.principal, action, resource, &call.context()).allowed
+    }
+
+    /// Whether names of repositories and buckets may be asked for at all; which of them is decided one by one.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] where nothing is listed for everybody, [`Error::InsufficientScope`].
+    pub fn require_catalog(&self, call: &Call) -> Result<()> {
+        let principal = &call.principal;
+        if !self.settings.access_control || self.rules.load().lets_everybody(Action::List) {
+            return Ok(());
+        }
+        let catalog = |grant: &Grant| grant.target == GrantTarget::Catalog && grant.actions.contains(&Action::List);
+        match &principal.bound {
+            _ if principal.is_anonymous() => Err(Error::Unauthenticated),
+            Some(grants) if !grants.iter().any(catalog) => Err(Error::InsufficientScope(
+                "the token's scope does not cover the catalog; ask for a token of that scope".to_owned(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether an anonymous caller may change something somewhere.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] in a store that takes no changes, else [`Error::Unauthenticated`].
+    pub fn require_some_write(&self, call: &Call) -> Result<()> {
+        if self.settings.read_only {
+            return Err(Error::Denied("the store is read-only".to_owned()));
+        }
+        let rules = self.rules.load();
+        let writes =
+            || [Action::Create, Action::Update, Action::Delete].into_iter().any(|action| rules.lets_everybody(action));
+        if !self.settings.access_control || !call.principal.is_anonymous() || writes() {
+            return Ok(());
+        }
+        Err(Error::Unauthenticated)
+    }
+
+    /// Whether the principal may read every repository, whichever it is.
+    pub fn reads_everything(&self, principal: &Principal) -> bool {
+        !self.settings.access_control
+            || (principal.bound.is_none()
+                && (principal.is_break_glass() || self.rules.load().reads_everything(principal)))
+    }
 }
 
 /// Decides on one action.
-pub fn decide(policy: Policy, principal: &Principal, action: Action, resource: Resource<'_>) -> Decision {
-    if policy.read_only && action.changes() {
-        return Decision::ReadOnly;
+pub fn decide(
+    settings: Settings,
+    rules: &Rules,
+    principal: &Principal,
+    action: Action,
+    resource: Resource<'_>,
+    context: &Context<'_>,
+) -> Decision {
+    let decision =
+        |allowed, reason, policy: Option<&str>| Decision { allowed, reason, policy: policy.map(ToOwned::to_owned) };
+    if settings.read_only && action.changes() {
+        return decision(false, Reason::ReadOnly, None);
     }
-    if !policy.access_control {
-        return Decision::Allow;
+    if !settings.access_control {
+        return decision(true, Reason::Off, None);
     }
-    let readable = matches!(action, Action::Read | Action::List);
-    let allowed = match principal.role {
-        Role::Admin => true,
-        Role::Reader => readable,
-        Role::Anonymous => readable && policy.anonymous_read,
+    let (reason, policy) = if principal.is_break_glass() {
+        (Reason::BreakGlass, None)
+    } else {
+        match rules.verdict(principal, action, resource, context) {
+            Verdict::Allowed(policy) => (Reason::Allowed, Some(policy)),
+            Verdict::Denied(policy) => return decision(false, Reason::Denied, Some(policy)),
+            Verdict::Silent => return decision(false, Reason::NoMatch, None),
+        }
     };
-    if !allowed {
-        return Decision::NoMatch;
+    if in_bound(principal, action, resource) {
+        return decision(true, reason, policy);
     }
     // what everybody may do needs no token, so a token of less scope does not take it away
-    let public = readable && policy.anonymous_read;
-    if public || in_bound(principal, action, resource) { Decision::Allow } else { Decision::OutOfScope }
+    match rules.verdict(&Principal::anonymous(), action, resource, context) {
+        Verdict::Allowed(public) => decision(true, Reason::Allowed, Some(public)),
+        _ => decision(false, Reason::OutOfScope, None),
+    }
 }
 
 fn in_bound(principal: &Principal, action: Action, resource: Resource<'_>) -> bool {
@@ -114,121 +274,37 @@ fn in_bound(principal: &Principal, action: Action, resource: Resource<'_>) -> bo
     grants.iter().any(|grant| {
         let target = match (&grant.target, resource) {
             (GrantTarget::Repository(granted), Resource::Repository(name)) => granted == name.as_str(),
-            (GrantTarget::Catalog, Resource::Catalog) => true,
             _ => false,
         };
         target && grant.actions.contains(&action)
     })
 }
 
-impl Policy {
-    /// Decides, and says no in the way that the caller can act on: an anonymous one is asked to authenticate.
-    ///
-    /// # Errors
-    /// [`Error::Unauthenticated`], [`Error::InsufficientScope`], [`Error::Denied`].
-    pub fn require(self, principal: &Principal, action: Action, resource: Resource<'_>) -> Result<()> {
-        match decide(self, principal, action, resource) {
-            Decision::Allow => Ok(()),
-            Decision::ReadOnly => Err(Error::Denied("the store is read-only".to_owned())),
-            _ if principal.is_anonymous() => Err(Error::Unauthenticated),
-            Decision::OutOfScope => Err(Error::InsufficientScope(format!(
-                "the token's scope does not allow {} on {}; ask for a token of that scope",
-                action.as_str(),
-                resource.describe()
-            ))),
-            Decision::NoMatch => {
-                Err(Error::Denied(format!("no policy allows {} on {}", action.as_str(), resource.describe())))
-            }
-        }
+fn refusal(decision: &Decision, call: &Call, action: Action, resource: Resource<'_>) -> Error {
+    let (action, resource) = (action.as_str(), resource.describe());
+    match decision.reason {
+        Reason::ReadOnly => Error::Denied("the store is read-only".to_owned()),
+        _ if call.principal.is_anonymous() => Error::Unauthenticated,
+        Reason::OutOfScope => Error::InsufficientScope(format!(
+            "the token's scope does not allow {action} on {resource}; ask for a token of that scope"
+        )),
+        // which policy it was is for those who may read policies
+        Reason::Denied => Error::Denied(format!("a policy denies {action} on {resource}")),
+        _ => Error::Denied(format!("no policy allows {action} on {resource}")),
     }
+}
 
-    /// Whether the principal may read every repository, whichever it is.
-    pub fn reads_everything(self, principal: &Principal) -> bool {
-        let reader = matches!(principal.role, Role::Admin | Role::Reader) && principal.bound.is_none();
-        !self.access_control || self.anonymous_read || reader
-    }
-
-    /// Whether it is allowed, for statements that carry the rights into the database.
-    pub fn allows(self, principal: &Principal, action: Action, resource: Resource<'_>) -> bool {
-        decide(self, principal, action, resource) == Decision::Allow
+/// The statement of the setting.
+fn anonymous_read() -> Statement {
+    Statement {
+        policy: ANONYMOUS_READ.to_owned(),
+        effect: Effect::Allow,
+        principals: vec![PrincipalPattern::Everybody],
+        actions: Actions::NONE.with(Action::Read).with(Action::List),
+        resources: "*".parse().into_iter().collect(),
+        conditions: Vec::new(),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::identity::Grant;
-
-    fn principal(role: Role, bound: Option<Vec<Grant>>) -> Principal {
-        Principal { subject: "x".to_owned(), role, bound }
-    }
-
-    fn policy(access_control: bool, anonymous_read: bool, read_only: bool) -> Policy {
-        Policy { access_control, anonymous_read, read_only }
-    }
-
-    fn repository(name: &str) -> RepositoryName {
-        name.parse().unwrap()
-    }
-
-    #[test]
-    fn a_scope_covers_exactly_its_repository() {
-        let bound = vec![Grant { target: GrantTarget::Repository("team/b".to_owned()), actions: vec![Action::Read] }];
-        let caller = principal(Role::Admin, Some(bound));
-        let read = |name: &str| {
-            decide(policy(true, false, false), &caller, Action::Read, Resource::Repository(&repository(name)))
-        };
-        assert_eq!(read("team/b"), Decision::Allow);
-        for other in ["team/bc", "team/b/c", "team"] {
-            assert_eq!(read(other), Decision::OutOfScope, "{other}");
-        }
-    }
-
-    #[test]
-    fn nobody_changes_a_read_only_store() {
-        let name = repository("team/app");
-        for action in [Action::Create, Action::Update, Action::Delete] {
-            let decision =
-                decide(policy(false, true, true), &principal(Role::Admin, None), action, Resource::Repository(&name));
-            assert_eq!(decision, Decision::ReadOnly);
-        }
-    }
-
-    #[test]
-    fn the_anonymous_are_asked_to_authenticate_and_others_are_denied() {
-        let name = repository("team/app");
-        let require = |role| {
-            policy(true, false, false).require(&principal(role, None), Action::Create, Resource::Repository(&name))
-        };
-        assert!(matches!(require(Role::Anonymous), Err(Error::Unauthenticated)));
-        assert!(matches!(require(Role::Reader), Err(Error::Denied(_))));
-        assert!(require(Role::Admin).is_ok());
-    }
-
-    fn roles() -> impl Strategy<Value = Role> {
-        prop_oneof![Just(Role::Admin), Just(Role::Reader), Just(Role::Anonymous)]
-    }
-
-    proptest! {
-        #[test]
-        fn a_bound_never_widens(role in roles(), anonymous: bool, read_only: bool, action in 0usize..5, granted in 0usize..5) {
-            let name = repository("team/app");
-            let bound = vec![Grant { target: GrantTarget::Repository("team/app".to_owned()), actions: vec![Action::ALL[granted]] }];
-            let policy = policy(true, anonymous, read_only);
-            let bounded = decide(policy, &principal(role, Some(bound)), Action::ALL[action], Resource::Repository(&name));
-            let free = decide(policy, &principal(role, None), Action::ALL[action], Resource::Repository(&name));
-            prop_assert!(bounded != Decision::Allow || free == Decision::Allow);
-        }
-
-        #[test]
-        fn the_anonymous_never_change_anything_under_access_control(anonymous: bool, read_only: bool, action in 2usize..5) {
-            let name = repository("team/app");
-            let decision = decide(
-                policy(true, anonymous, read_only), &Principal::anonymous(), Action::ALL[action], Resource::Repository(&name),
-            );
-            prop_assert_ne!(decision, Decision::Allow);
-        }
-    }
-}
+mod tests;

@@ -1,5 +1,6 @@
 //! What the use cases need from outside: a transactional database and a place for bytes.
 
+pub mod access;
 pub mod blobs;
 pub mod inventory;
 pub mod metadata;

@@ -9,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use zot_domain::identity::{RequestId, Role};
+use zot_domain::identity::{Origin, RequestId};
 use zot_domain::observed::Authentication;
 use zot_domain::{Call, Error, Principal, Result};
 
@@ -92,15 +92,14 @@ impl Authenticator {
         found.ok_or_else(|| invalid("unknown access key or wrong secret"))
     }
 
-    /// A token is an identity and an upper bound: the role is the one that the subject has now.
+    /// A token is an identity and an upper bound: its holder's rights are those of now.
     fn holder(&self, token: token::Verified) -> Result<Principal> {
-        let role = if token.subject == Principal::anonymous().subject {
-            Role::Anonymous
-        } else {
-            let key = self.keys.iter().map(AccessKey::principal).find(|key| key.subject == token.subject);
-            key.ok_or_else(|| invalid("the token's access key is gone"))?.role
-        };
-        Ok(Principal { subject: token.subject, role, bound: Some(token.grants) })
+        let anonymous = Principal::anonymous();
+        if token.subject == anonymous.subject {
+            return Ok(anonymous.bounded(token.grants));
+        }
+        let key = self.keys.iter().map(AccessKey::principal).find(|key| key.subject == token.subject);
+        Ok(key.ok_or_else(|| invalid("the token's access key is gone"))?.bounded(token.grants))
     }
 }
 
@@ -111,20 +110,28 @@ fn invalid(why: &str) -> Error {
 /// The outcome of authentication. Doors refuse bad credentials in their own dialect, even where none are needed:
 /// whoever sends some wants to know that they are wrong.
 #[derive(Clone)]
-pub(crate) struct Caller(std::result::Result<Principal, String>);
+pub(crate) struct Caller {
+    principal: std::result::Result<Principal, String>,
+    origin: Origin,
+}
 
 impl Caller {
     /// The call, for a use case.
     pub(crate) fn call(&self, request_id: RequestId) -> Result<Call> {
-        match &self.0 {
-            Ok(principal) => Ok(Call { principal: principal.clone(), request_id }),
+        match &self.principal {
+            Ok(principal) => Ok(Call { principal: principal.clone(), request_id, origin: self.origin }),
             Err(why) => Err(Error::CredentialsInvalid(why.clone())),
         }
     }
 
+    /// Where the request came from.
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
+    }
+
     /// For logs.
     pub(crate) fn subject(&self) -> &str {
-        self.0.as_ref().map_or("invalid", |principal| principal.subject.as_str())
+        self.principal.as_ref().map_or("invalid", |principal| principal.subject.as_str())
     }
 }
 
@@ -132,7 +139,8 @@ impl Caller {
 pub(crate) async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let (method, principal) = app.auth.principal(request.headers());
     let authentication = method.map(|method| Authentication { method, success: principal.is_ok() });
-    let caller = Caller(principal.map_err(|error| error.to_string()));
+    let origin = request.extensions().get::<Origin>().copied().unwrap_or_default();
+    let caller = Caller { principal: principal.map_err(|error| error.to_string()), origin };
     request.extensions_mut().insert(caller.clone());
     let mut response = next.run(request).await;
     response.extensions_mut().insert(caller);

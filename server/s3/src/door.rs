@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, 
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::validation::NameValidation;
 use s3s::{S3Error, S3ErrorCode};
-use zot_domain::identity::RequestId;
+use zot_domain::identity::{Origin, RequestId};
 use zot_domain::observed::{Authentication, Fault};
 use zot_domain::{Buckets, Call, Principal, Result};
 
@@ -145,7 +145,8 @@ impl Door {
         let access = request.extensions().get::<Access>().cloned().unwrap_or(Access::Anonymous);
         let (method, principal) = (self.identify)(&access, request.headers());
         let authentication = method.map(|method| Authentication { method, success: principal.is_ok() });
-        let call = principal.map(|principal| Call { principal, request_id }).map_err(to_s3);
+        let origin = request.extensions().get::<Origin>().copied().unwrap_or_default();
+        let call = principal.map(|principal| Call { principal, request_id, origin }).map_err(to_s3);
         (authentication, call.and_then(|call| self.let_in(request, &access, call)))
     }
 

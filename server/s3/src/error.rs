@@ -56,6 +56,9 @@ fn code_of(error: &Error) -> (S3ErrorCode, StatusCode) {
     match error {
         Error::BucketNameInvalid(_) | Error::NameInvalid(_) => (Code::InvalidBucketName, StatusCode::BAD_REQUEST),
         Error::NoSuchBucket(_) | Error::NameUnknown(_) => (Code::NoSuchBucket, StatusCode::NOT_FOUND),
+        Error::PolicyMalformed(_) => (Code::MalformedPolicy, StatusCode::BAD_REQUEST),
+        Error::NoSuchPolicy(_) => (Code::NoSuchBucketPolicy, StatusCode::NOT_FOUND),
+        Error::PolicyExists(_) => (Code::InvalidRequest, StatusCode::CONFLICT),
         Error::BucketExists(_) => (Code::BucketAlreadyOwnedByYou, StatusCode::CONFLICT),
         Error::BucketNotEmpty(_) => (Code::BucketNotEmpty, StatusCode::CONFLICT),
         Error::KeyInvalid(_) => (Code::InvalidArgument, StatusCode::BAD_REQUEST),

@@ -45,9 +45,26 @@ impl Artifacts {
     /// # Errors
     /// Of policy and of the database.
     pub async fn repositories(&self, call: &Call, after: &str, size: u32) -> Result<Page> {
-        self.policy.require(&call.principal, Action::List, Resource::Catalog)?;
+        self.policy.require_catalog(call)?;
         let size = size.min(PAGE_MAX);
-        Ok(Page::cut(self.metadata.repositories(after, size + 1).await?, size))
+        let unbound = call.unbound();
+        let listed = |name: &String| {
+            // a name that a row has is valid
+            name.parse().is_ok_and(|name| self.policy.allows(&unbound, Action::List, Resource::Repository(&name)))
+        };
+        let mut found = Vec::new();
+        let mut after = after.to_owned();
+        loop {
+            let page = self.metadata.repositories(&after, size + 1).await?;
+            let ended = page.len() <= size as usize;
+            after = page.last().cloned().unwrap_or_default();
+            // what one may not list is not there
+            found.extend(page.into_iter().filter(listed));
+            if ended || found.len() > size as usize {
+                found.truncate(size as usize + 1);
+                return Ok(Page::cut(found, size));
+            }
+        }
     }
 
     /// Manifests that refer to a subject, oldest first; none for a subject that nobody knows.

@@ -175,12 +175,12 @@ impl Artifacts {
             return Ok(true);
         }
         let readable = match from {
-            Some(source) => self.policy.allows(&call.principal, Action::Read, Resource::Repository(source)),
+            Some(source) => self.policy.allows(call, Action::Read, Resource::Repository(source)),
             None => self.policy.reads_everything(&call.principal),
         };
         if let Some(source) = from
             && !readable
-            && self.policy.allows(&call.principal.unbound(), Action::Read, Resource::Repository(source))
+            && self.policy.allows(&call.unbound(), Action::Read, Resource::Repository(source))
         {
             // decided on the token alone: a client that asks for both scopes gets on
             return Err(Error::InsufficientScope(format!("the token's scope does not cover repository {source}")));

@@ -42,8 +42,24 @@ impl Buckets {
     /// # Errors
     /// Of policy and of the database.
     pub async fn buckets(&self, call: &Call, after: &str, limit: u32) -> Result<Vec<Bucket>> {
-        self.require(call, Action::List, Resource::Catalog)?;
-        self.objects.buckets(after, limit).await
+        self.policy.require_catalog(call)?;
+        let unbound = call.unbound();
+        let mut found = Vec::new();
+        let mut after = after.to_owned();
+        loop {
+            let page = self.objects.buckets(&after, limit).await?;
+            let Some(last) = page.last() else { return Ok(found) };
+            after.clone_from(&last.name);
+            let ended = page.len() < limit as usize;
+            // what one may not list is not there
+            found.extend(
+                page.into_iter().filter(|it| self.policy.allows(&unbound, Action::List, Resource::Bucket(&it.name))),
+            );
+            if ended || found.len() >= limit as usize {
+                found.truncate(limit as usize);
+                return Ok(found);
+            }
+        }
     }
 
     /// Removes a bucket that holds nothing.

@@ -6,7 +6,6 @@ use p256::SecretKey;
 use p256::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
-use zot_domain::identity::Role;
 use zot_domain::{Error, Principal, Result};
 
 use super::token::{Claims, Verified};
@@ -15,13 +14,13 @@ use super::token::{Claims, Verified};
 pub struct AccessKey {
     id: String,
     secret: String,
-    role: Role,
+    principal: Principal,
 }
 
 impl AccessKey {
-    /// A key of that role.
-    pub fn new(id: String, secret: String, role: Role) -> Self {
-        Self { id, secret, role }
+    /// A key of that principal.
+    pub fn new(id: String, secret: String, principal: Principal) -> Self {
+        Self { id, secret, principal }
     }
 
     pub(crate) fn id(&self) -> &str {
@@ -33,7 +32,7 @@ impl AccessKey {
     }
 
     pub(crate) fn principal(&self) -> Principal {
-        Principal { subject: format!("key:{}", self.id), role: self.role, bound: None }
+        self.principal.clone()
     }
 
     /// Compares hashes, so that neither length nor a common beginning shows in the time.
@@ -45,7 +44,10 @@ impl AccessKey {
 
 impl std::fmt::Debug for AccessKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AccessKey").field("id", &self.id).field("role", &self.role).finish_non_exhaustive()
+        f.debug_struct("AccessKey")
+            .field("id", &self.id)
+            .field("principal", &self.principal.subject)
+            .finish_non_exhaustive()
     }
 }
 

@@ -14,8 +14,8 @@ use serde_json::json;
 use zot_domain::artifact::name::RepositoryName;
 use zot_domain::identity::{Grant, GrantTarget, RequestId};
 use zot_domain::observed::Authentication;
-use zot_domain::policy::{Action, Policy, Resource};
-use zot_domain::{Error, Principal, Result};
+use zot_domain::policy::{Action, Engine, Resource};
+use zot_domain::{Call, Error, Result};
 
 use super::Caller;
 use crate::App;
@@ -81,16 +81,16 @@ fn actions_of(name: &str) -> &'static [Action] {
 }
 
 /// The part of one scope (`repository:team/app:pull,push`) that policy allows; none for what is no scope of ours.
-fn granted(policy: Policy, principal: &Principal, scope: &str) -> Option<Access> {
+fn granted(policy: &Engine, call: &Call, scope: &str) -> Option<Access> {
     let (kind, rest) = scope.split_once(':')?;
     let (name, wanted) = rest.rsplit_once(':')?;
     let repository: Option<RepositoryName> = name.parse().ok();
-    let resource = match kind {
-        "repository" => Resource::Repository(repository.as_ref()?),
-        "registry" if name == "catalog" => Resource::Catalog,
-        _ => return None,
+    let may = |action: &&Action| match (kind, &repository) {
+        ("repository", Some(name)) => policy.allows(call, **action, Resource::Repository(name)),
+        // which names are in it is decided one by one
+        ("registry", _) if name == "catalog" && **action == Action::List => policy.require_catalog(call).is_ok(),
+        _ => false,
     };
-    let may = |action: &&Action| policy.allows(principal, **action, resource);
     let names = wanted.split(',').map(str::trim).flat_map(|name| match name {
         // spelled out, so that `*` is intersected like everything else
         "*" => vec!["pull", "push", "delete"],
@@ -110,7 +110,7 @@ pub(crate) async fn get(
 ) -> Response {
     let scopes = parameters.iter().filter(|(name, _)| name == "scope").map(|(_, value)| value.as_str());
     let scopes: Vec<&str> = scopes.collect();
-    let issued = caller.call(request_id).and_then(|call| issue(&app, &call.principal, &scopes));
+    let issued = caller.call(request_id).and_then(|call| issue(&app, &call, &scopes));
     // credentials are asked for by Basic here: a Bearer challenge would send the client round in a circle
     answer(&app, request_id, issued)
 }
@@ -127,6 +127,7 @@ pub(crate) struct TokenRequest {
 /// `POST /auth/token` with `grant_type=password`.
 pub(crate) async fn post(
     State(app): State<App>,
+    Extension(caller): Extension<Caller>,
     Extension(request_id): Extension<RequestId>,
     form: std::result::Result<Form<TokenRequest>, FormRejection>,
 ) -> Response {
@@ -137,7 +138,10 @@ pub(crate) async fn post(
         (Some("password"), Some(id), Some(secret)) => {
             let checked = app.auth.check(id, secret);
             authentication = Some(Authentication { method: "access_key", success: checked.is_ok() });
-            checked.and_then(|principal| issue(&app, &principal, &scopes))
+            checked.and_then(|principal| {
+                let origin = caller.origin();
+                issue(&app, &Call { principal, request_id, origin }, &scopes)
+            })
         }
         _ => Err(Error::ParameterInvalid("grant_type must be password, with username and password".to_owned())),
     };
@@ -148,17 +152,17 @@ pub(crate) async fn post(
     response
 }
 
-fn issue(app: &App, principal: &Principal, scopes: &[&str]) -> Result<(String, i64)> {
+fn issue(app: &App, call: &Call, scopes: &[&str]) -> Result<(String, i64)> {
     if scopes.len() > SCOPES_MAX {
         return Err(Error::ParameterInvalid(format!("at most {SCOPES_MAX} scopes can be asked for at once")));
     }
     let scopes = scopes.iter().flat_map(|scope| scope.split_whitespace());
-    let access = scopes.filter_map(|scope| granted(app.artifacts.policy(), principal, scope)).collect();
+    let access = scopes.filter_map(|scope| granted(app.artifacts.policy(), call, scope)).collect();
     let now = jiff::Timestamp::now().as_second();
     let service = app.auth.token_key.service().to_owned();
     let claims = Claims {
         iss: service.clone(),
-        sub: principal.subject.clone(),
+        sub: call.principal.subject.clone(),
         aud: service,
         exp: now + LIFETIME_SECS,
         nbf: now,
@@ -185,24 +189,32 @@ fn answer(app: &App, request_id: RequestId, issued: Result<(String, i64)>) -> Re
 
 #[cfg(test)]
 mod tests {
-    use zot_domain::identity::Role;
+    use std::collections::BTreeMap;
+
+    use zot_domain::Principal;
+    use zot_domain::identity::Origin;
+    use zot_domain::policy::Settings;
 
     use super::*;
 
-    fn granted_to(role: Role, scope: &str) -> Option<Vec<String>> {
-        let policy = Policy { access_control: true, anonymous_read: false, read_only: false };
-        let principal = Principal { subject: "x".to_owned(), role, bound: None };
-        granted(policy, &principal, scope).map(|access| access.actions)
+    fn granted_to(role: &str, scope: &str) -> Option<Vec<String>> {
+        let policy = Engine::new(Settings { access_control: true, anonymous_read: false, read_only: false });
+        let principal = match role {
+            "anonymous" => Principal::anonymous(),
+            role => Principal::known("key:x", [format!("role:{role}")], BTreeMap::new()),
+        };
+        let call = Call { principal, request_id: RequestId::new(), origin: Origin::default() };
+        granted(&policy, &call, scope).map(|access| access.actions)
     }
 
     #[test]
     fn a_scope_is_cut_to_the_callers_rights() {
         let scope = "repository:team/app:pull,push,delete";
-        assert_eq!(granted_to(Role::Admin, scope).unwrap(), ["pull", "push", "delete"]);
-        assert_eq!(granted_to(Role::Reader, scope).unwrap(), ["pull"]);
-        assert_eq!(granted_to(Role::Reader, "repository:team/app:*").unwrap(), ["pull"]);
-        assert_eq!(granted_to(Role::Anonymous, scope), None);
-        assert_eq!(granted_to(Role::Reader, "registry:catalog:*").unwrap(), ["pull"]);
+        assert_eq!(granted_to("admin", scope).unwrap(), ["pull", "push", "delete"]);
+        assert_eq!(granted_to("viewer", scope).unwrap(), ["pull"]);
+        assert_eq!(granted_to("viewer", "repository:team/app:*").unwrap(), ["pull"]);
+        assert_eq!(granted_to("anonymous", scope), None);
+        assert_eq!(granted_to("viewer", "registry:catalog:*").unwrap(), ["pull"]);
     }
 
     #[test]
@@ -216,7 +228,7 @@ mod tests {
             "image:team/a:pull",
             "repository:team/app:fly",
         ] {
-            assert_eq!(granted_to(Role::Admin, scope), None, "{scope}");
+            assert_eq!(granted_to("admin", scope), None, "{scope}");
         }
     }
 }

@@ -131,12 +131,13 @@ fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
         Error::BucketNameInvalid(_) | Error::KeyInvalid(_) | Error::KeyTooLong => {
             (StatusCode::BAD_REQUEST, "NAME_INVALID")
         }
-        Error::NoSuchBucket(_) => (StatusCode::NOT_FOUND, "NAME_UNKNOWN"),
+        Error::PolicyMalformed(_) => (StatusCode::BAD_REQUEST, "UNSUPPORTED"),
+        Error::NoSuchBucket(_) | Error::NoSuchPolicy(_) => (StatusCode::NOT_FOUND, "NAME_UNKNOWN"),
         Error::NoSuchKey(_) | Error::NoSuchVersion(_) | Error::DeleteMarker { .. } => {
             (StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN")
         }
         Error::NoSuchMultipart => (StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN"),
-        Error::BucketExists(_) | Error::BucketNotEmpty(_) => (StatusCode::CONFLICT, "DENIED"),
+        Error::BucketExists(_) | Error::BucketNotEmpty(_) | Error::PolicyExists(_) => (StatusCode::CONFLICT, "DENIED"),
         Error::PartInvalid(_) | Error::PartOrderInvalid | Error::PartTooSmall(_) => {
             (StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID")
         }

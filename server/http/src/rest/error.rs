@@ -42,11 +42,14 @@ fn place(error: &Error) -> (StatusCode, &'static str, &'static str) {
         | Error::BlobUnknown(_)
         | Error::UploadUnknown
         | Error::NoSuchBucket(_)
+        | Error::NoSuchPolicy(_)
         | Error::NoSuchKey(_)
         | Error::NoSuchVersion(_)
         | Error::DeleteMarker { .. }
         | Error::NoSuchMultipart => (StatusCode::NOT_FOUND, "not_found", CLIENT),
-        Error::BucketExists(_) | Error::BucketNotEmpty(_) => (StatusCode::CONFLICT, "conflict", CLIENT),
+        Error::BucketExists(_) | Error::BucketNotEmpty(_) | Error::PolicyExists(_) => {
+            (StatusCode::CONFLICT, "conflict", CLIENT)
+        }
         Error::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "precondition_failed", CLIENT),
         Error::NotModified => (StatusCode::NOT_MODIFIED, "not_modified", CLIENT),
         Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "entity_too_large", CLIENT),
@@ -62,6 +65,7 @@ fn place(error: &Error) -> (StatusCode, &'static str, &'static str) {
         | Error::BodyIncomplete
         | Error::ParameterInvalid(_)
         | Error::PageInvalid(_)
+        | Error::PolicyMalformed(_)
         | Error::BucketNameInvalid(_)
         | Error::KeyInvalid(_)
         | Error::KeyTooLong

@@ -1,0 +1,231 @@
+//! Who may do what, looked after: policies are listed, made, changed and removed, decisions explained. What is decided by
+//! lives in `policy`.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use crate::artifact::audit;
+use crate::error::{Error, Result};
+use crate::identity::{Call, Principal};
+use crate::policy::{Action, Decision, Engine, Policy, Resource, Statement};
+use crate::ports::access::{self, PutMode, StoredPolicy};
+
+/// The area of the store that policies are.
+const POLICIES: Resource<'_> = Resource::System("policies");
+/// Most policies of a store: they are in memory on every replica.
+pub const POLICIES_MAX: usize = 200_000;
+
+/// The use cases. Cheap to clone.
+#[derive(Clone)]
+pub struct Access {
+    store: Arc<dyn access::Access>,
+    engine: Engine,
+}
+
+/// What is asked of a decision that is to be explained.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Who would ask.
+    pub principal: Principal,
+    /// What for.
+    pub action: Action,
+    /// Of what: `team/app`, `object:team/key`, `repository:team/app`, `system:audit`.
+    pub resource: String,
+}
+
+impl Access {
+    /// Use cases over this database; the engine gets its policies.
+    pub fn new(store: Arc<dyn access::Access>, engine: Engine) -> Self {
+        Self { store, engine }
+    }
+
+    /// Puts the database's policies in force; gives the epoch that they are of.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]: those that were in force stay.
+    pub async fn load(&self) -> Result<i64> {
+        let (epoch, stored) = self.store.policies().await?;
+        let mut statements: Vec<Statement> = Vec::with_capacity(stored.len());
+        for it in &stored {
+            // one that this version does not understand, of a newer one: an allow less is safe, a deny less is not
+            statements.push(it.policy.statement().map_err(|error| {
+                Error::Internal(format!("policy {} cannot be put in force: {error}", it.policy.id))
+            })?);
+        }
+        self.engine.replace(statements, HashSet::new());
+        Ok(epoch)
+    }
+
+    /// How often something changed in the database.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn epoch(&self) -> Result<i64> {
+        self.store.epoch().await
+    }
+
+    /// All policies, by their ids.
+    ///
+    /// # Errors
+    /// Of policy and of the database.
+    pub async fn policies(&self, call: &Call) -> Result<Vec<StoredPolicy>> {
+        self.engine.require(call, Action::Admin, POLICIES)?;
+        Ok(self.store.policies().await?.1)
+    }
+
+    /// One policy.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn policy(&self, call: &Call, id: &str) -> Result<StoredPolicy> {
+        let found = self.policies(call).await?.into_iter().find(|it| it.policy.id == id);
+        found.ok_or_else(|| absent(id))
+    }
+
+    /// Makes a policy; without an id it gets one.
+    ///
+    /// # Errors
+    /// [`Error::ParameterInvalid`] names the field, [`Error::PolicyExists`].
+    pub async fn create_policy(&self, call: &Call, mut policy: Policy) -> Result<StoredPolicy> {
+        self.engine.require(call, Action::Admin, POLICIES)?;
+        if policy.id.is_empty() {
+            policy.id = uuid::Uuid::new_v4().to_string();
+        }
+        if self.engine.rules().len() >= POLICIES_MAX {
+            return Err(Error::ParameterInvalid(format!("a store has at most {POLICIES_MAX} policies")));
+        }
+        let id = policy.id.clone();
+        let made = self.put(call, policy, PutMode::Create, "policy.create").await?;
+        made.ok_or(Error::PolicyExists(id))
+    }
+
+    /// Changes a policy that is there.
+    ///
+    /// # Errors
+    /// [`Error::ParameterInvalid`] names the field, [`Error::NotFound`].
+    pub async fn replace_policy(&self, call: &Call, id: &str, mut policy: Policy) -> Result<StoredPolicy> {
+        self.engine.require(call, Action::Admin, POLICIES)?;
+        id.clone_into(&mut policy.id);
+        self.put(call, policy, PutMode::Replace, "policy.update").await?.ok_or_else(|| absent(id))
+    }
+
+    async fn put(
+        &self,
+        call: &Call,
+        policy: Policy,
+        mode: PutMode,
+        action: &'static str,
+    ) -> Result<Option<StoredPolicy>> {
+        policy.statement()?;
+        let audit = audit(call, action, format!("system:policies/{}", policy.id));
+        let put = self.store.put_policy(policy, mode, audit).await?;
+        if put.is_some() {
+            self.load().await?;
+        }
+        Ok(put)
+    }
+
+    /// Removes a policy.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn delete_policy(&self, call: &Call, id: &str) -> Result<()> {
+        self.engine.require(call, Action::Admin, POLICIES)?;
+        let audit = audit(call, "policy.delete", format!("system:policies/{id}"));
+        if !self.store.delete_policy(id, audit).await? {
+            return Err(absent(id));
+        }
+        self.load().await.map(drop)
+    }
+
+    /// Decides as if somebody asked, and says why. Everybody may ask about themselves, the rest is for those who
+    /// administer policies.
+    ///
+    /// # Errors
+    /// Of policy; [`Error::ParameterInvalid`] for a resource that cannot be.
+    pub fn explain(&self, call: &Call, question: &Question) -> Result<Decision> {
+        if question.principal.subject != call.principal.subject {
+            self.engine.require(call, Action::Admin, POLICIES)?;
+        }
+        let context = call.context();
+        let decide = |resource| self.engine.decide(&question.principal, question.action, resource, &context);
+        let text = question.resource.as_str();
+        let (kind, name) = text.split_once(':').filter(|(kind, _)| KINDS.contains(kind)).unwrap_or(("", text));
+        if name.is_empty() {
+            return Err(Error::ParameterInvalid("resource: expected a name such as \"team/app\"".to_owned()));
+        }
+        Ok(match (kind, name.split_once('/')) {
+            ("system", _) => decide(Resource::System(name)),
+            ("repository", _) => decide(Resource::Repository(&name.parse()?)),
+            (_, Some((bucket, key))) if kind == "object" || !key.is_empty() => {
+                let object = decide(Resource::Object(bucket, key));
+                // a name of both kinds is decided as the kind that is allowed
+                match name.parse() {
+                    Ok(repository) if kind.is_empty() && !object.allowed => decide(Resource::Repository(&repository)),
+                    _ => object,
+                }
+            }
+            _ => decide(Resource::Bucket(name)),
+        })
+    }
+
+    /// What the caller may do, by the patterns of the policies that are about them; denials are told apart.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for nobody in particular.
+    pub fn permissions(&self, call: &Call) -> Result<Vec<Permission>> {
+        if call.principal.is_anonymous() && self.engine.settings().access_control {
+            return Err(Error::Unauthenticated);
+        }
+        let rules = self.engine.rules();
+        let about = |statement: &&Statement| statement.principals.iter().any(|it| call.principal.is_meant_by(it));
+        let mut found: BTreeMap<(String, bool), Permission> = BTreeMap::new();
+        if call.principal.is_break_glass() || !self.engine.settings().access_control {
+            return Ok(vec![Permission {
+                resource: "*".to_owned(),
+                actions: Action::ALL.to_vec(),
+                denied: false,
+                conditional: false,
+            }]);
+        }
+        for statement in rules.statements().iter().filter(about) {
+            let denied = statement.effect == crate::policy::Effect::Deny;
+            for pattern in &statement.resources {
+                let entry = found.entry((pattern.to_string(), denied)).or_insert_with(|| Permission {
+                    resource: pattern.to_string(),
+                    actions: Vec::new(),
+                    denied,
+                    conditional: true,
+                });
+                entry.conditional &= !statement.conditions.is_empty();
+                let more = Action::ALL.into_iter().filter(|it| statement.actions.contains(*it));
+                entry.actions.extend(more);
+            }
+        }
+        let tidy = |mut it: Permission| {
+            it.actions.sort_unstable();
+            it.actions.dedup();
+            it
+        };
+        Ok(found.into_values().map(tidy).collect())
+    }
+}
+
+const KINDS: [&str; 3] = ["object", "repository", "system"];
+
+/// What a principal may do, or may not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Permission {
+    /// A pattern.
+    pub resource: String,
+    /// What.
+    pub actions: Vec<Action>,
+    /// Whether it is denied.
+    pub denied: bool,
+    /// Whether it depends on conditions.
+    pub conditional: bool,
+}
+
+fn absent(id: &str) -> Error {
+    Error::NotFound(format!("there is no policy {id:?}"))
+}

@@ -1,0 +1,322 @@
+//! What statements name: resources by globs over one tree, principals by exact names.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::Resource;
+use crate::error::{Error, Result};
+
+/// Longest pattern, in bytes: a bucket's name and a key, and some room.
+const LENGTH_MAX: usize = 1200;
+
+/// Which resources: `team/app` is exactly that one, `team/*` is `team` and all below it, and elsewhere `*` stands for any
+/// characters and `?` for one. `object:` or `repository:` before it narrows it to one kind; `system:` names what belongs to
+/// no namespace, such as `system:audit`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourcePattern {
+    kind: Option<ResourceKind>,
+    shape: Shape,
+    text: String,
+}
+
+/// What a resource is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResourceKind {
+    /// A bucket or an object in it.
+    Object,
+    /// A repository.
+    Repository,
+    /// The store itself.
+    System,
+}
+
+/// How a pattern can be looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// `*`: everything.
+    All,
+    /// Exactly this.
+    Exact(String),
+    /// This and what is below it.
+    Subtree(String),
+    /// Everything else.
+    Glob(String),
+}
+
+impl ResourcePattern {
+    pub(super) fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// Whether it says of which kind it is.
+    pub(super) fn names_kind(&self) -> bool {
+        self.kind.is_some()
+    }
+
+    /// Whether every repository and object is meant.
+    pub(super) fn is_everything(&self) -> bool {
+        self.kind.is_none() && self.shape == Shape::All
+    }
+
+    /// Whether a resource of this kind and name is meant.
+    pub(super) fn matches(&self, kind: ResourceKind, name: &str) -> bool {
+        let of_kind = match self.kind {
+            Some(wanted) => wanted == kind,
+            // what belongs to no namespace is only in "everything"
+            None => kind != ResourceKind::System || self.shape == Shape::All,
+        };
+        of_kind
+            && match &self.shape {
+                Shape::All => true,
+                Shape::Exact(exact) => exact == name,
+                Shape::Subtree(root) => {
+                    name.strip_prefix(root.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                }
+                Shape::Glob(glob) => glob_matches(glob, name),
+            }
+    }
+
+    /// The pattern of exactly one object tree, for statements of a bucket's own policy.
+    pub(crate) fn of_bucket(bucket: &str, key: &str) -> Result<Self> {
+        match key {
+            "" => format!("object:{bucket}").parse(),
+            // S3's `*` after the bucket is every key, and not the bucket itself
+            key => Ok(Self {
+                kind: Some(ResourceKind::Object),
+                shape: Shape::Glob(format!("{bucket}/{key}")),
+                text: format!("object:{bucket}/{key}"),
+            }),
+        }
+    }
+}
+
+impl FromStr for ResourcePattern {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let invalid = |why: &str| Error::ParameterInvalid(format!("resource {text:?}: {why}"));
+        let (kind, rest) = match text.split_once(':') {
+            Some(("object", rest)) => (Some(ResourceKind::Object), rest),
+            Some(("repository", rest)) => (Some(ResourceKind::Repository), rest),
+            Some(("system", rest)) => (Some(ResourceKind::System), rest),
+            _ => (None, text),
+        };
+        if rest.is_empty() {
+            return Err(invalid("expected a name such as \"team/app\", a tree such as \"team/*\", or \"*\""));
+        }
+        if rest.len() > LENGTH_MAX {
+            return Err(invalid("it is too long"));
+        }
+        if rest.starts_with('/') {
+            return Err(invalid("names do not begin with a slash"));
+        }
+        if rest.chars().any(char::is_control) {
+            return Err(invalid("it holds a control character"));
+        }
+        Ok(Self { kind, shape: shape_of(rest), text: text.to_owned() })
+    }
+}
+
+fn shape_of(pattern: &str) -> Shape {
+    let is_glob = |text: &str| text.contains(['*', '?']);
+    match pattern.strip_suffix("/*") {
+        _ if pattern == "*" => Shape::All,
+        Some(root) if !is_glob(root) => Shape::Subtree(root.to_owned()),
+        _ if is_glob(pattern) => Shape::Glob(pattern.to_owned()),
+        _ => Shape::Exact(pattern.to_owned()),
+    }
+}
+
+impl fmt::Display for ResourcePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Whether a glob matches a whole text: `*` any characters, `/` among them, `?` one. In time proportional to the product of
+/// both lengths at worst.
+pub(super) fn glob_matches(glob: &str, text: &str) -> bool {
+    let (glob, text) = (glob.as_bytes(), text.as_bytes());
+    let (mut at, mut of) = (0, 0);
+    // where the last star was, and how far what it stands for reaches
+    let mut star: Option<(usize, usize)> = None;
+    while of < text.len() {
+        match glob.get(at) {
+            Some(b'*') => {
+                star = Some((at, of));
+                at += 1;
+            }
+            Some(b'?') => {
+                at += 1;
+                of += char_len(text[of]);
+            }
+            Some(byte) if *byte == text[of] => {
+                at += 1;
+                of += 1;
+            }
+            _ => match star {
+                Some((place, reach)) => {
+                    of = reach + char_len(text[reach]);
+                    star = Some((place, of));
+                    at = place + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    glob[at..].iter().all(|byte| *byte == b'*')
+}
+
+/// Bytes of the UTF-8 character that begins with this one.
+fn char_len(first: u8) -> usize {
+    match first {
+        0xc0..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xff => 4,
+        _ => 1,
+    }
+}
+
+/// Who is meant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PrincipalPattern {
+    /// `anonymous`: everybody, whether they say who they are or not.
+    Everybody,
+    /// `*`: everybody who says who they are.
+    Authenticated,
+    /// One name of a principal: `user:…`, `role:…`, `group:…`, `serviceaccount:<namespace>:<name>`, `key:…`.
+    Named(String),
+}
+
+/// The kinds of names that principals have.
+const KINDS: [&str; 5] = ["user", "role", "group", "serviceaccount", "key"];
+
+impl FromStr for PrincipalPattern {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let invalid = |why: &str| Error::ParameterInvalid(format!("principal {text:?}: {why}"));
+        match text {
+            "*" => return Ok(Self::Authenticated),
+            "anonymous" => return Ok(Self::Everybody),
+            _ => {}
+        }
+        if text.is_empty() || text.len() > LENGTH_MAX || text.chars().any(char::is_control) {
+            return Err(invalid(
+                "expected a user, role:NAME, group:NAME, serviceaccount:NAMESPACE:NAME, \"*\" or \"anonymous\"",
+            ));
+        }
+        let Some((kind, name)) = text.split_once(':') else { return Ok(Self::Named(format!("user:{text}"))) };
+        if !KINDS.contains(&kind) {
+            return Err(invalid("before the first colon only user, role, group, serviceaccount and key are known"));
+        }
+        let parts = name.split(':').filter(|part| !part.is_empty()).count();
+        if name.is_empty() || (kind == "serviceaccount" && parts != 2) {
+            return Err(invalid(
+                "a name is missing; a ServiceAccount is serviceaccount:NAMESPACE:NAME, or NAMESPACE:* for all",
+            ));
+        }
+        Ok(Self::Named(text.to_owned()))
+    }
+}
+
+impl fmt::Display for PrincipalPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Everybody => "anonymous",
+            Self::Authenticated => "*",
+            Self::Named(name) => name,
+        })
+    }
+}
+
+impl Resource<'_> {
+    /// Its kind and its name in the tree.
+    pub(super) fn in_tree(&self) -> (ResourceKind, std::borrow::Cow<'_, str>) {
+        match self {
+            Self::Repository(name) => (ResourceKind::Repository, name.as_str().into()),
+            Self::Bucket(name) => (ResourceKind::Object, (*name).into()),
+            Self::Object(bucket, key) => (ResourceKind::Object, format!("{bucket}/{key}").into()),
+            Self::System(area) => (ResourceKind::System, (*area).into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn matches(pattern: &str, kind: ResourceKind, name: &str) -> bool {
+        pattern.parse::<ResourcePattern>().unwrap().matches(kind, name)
+    }
+
+    #[test]
+    fn a_pattern_covers_what_it_says_and_not_its_neighbours() {
+        use ResourceKind::Repository;
+        for (pattern, covered, not_covered) in [
+            ("team/app", &["team/app"][..], &["team", "team/apple", "team/app/x", "other/team/app"][..]),
+            ("team/*", &["team", "team/app", "team/a/b"], &["teams", "teams/x", "other"]),
+            ("*", &["team", "a/b/c"], &[]),
+            ("*/app", &["team/app", "a/b/app"], &["app", "team/apps"]),
+            ("team/v?", &["team/v1", "team/vü"], &["team/v", "team/v12"]),
+            ("team/*/prod", &["team/a/prod", "team/a/b/prod"], &["team/prod", "team/a/prod/x"]),
+        ] {
+            for name in covered {
+                assert!(matches(pattern, Repository, name), "{pattern} covers {name}");
+            }
+            for name in not_covered {
+                assert!(!matches(pattern, Repository, name), "{pattern} does not cover {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_prefix_narrows_to_one_kind() {
+        use ResourceKind::{Object, Repository, System};
+        assert!(matches("object:team/*", Object, "team/key") && !matches("object:team/*", Repository, "team/key"));
+        assert!(matches("repository:*", Repository, "x") && !matches("repository:*", Object, "x"));
+        assert!(matches("team/*", Object, "team/key") && matches("team/*", Repository, "team/key"));
+        assert!(matches("*", System, "audit") && matches("system:audit", System, "audit"));
+        assert!(!matches("a*", System, "audit") && !matches("audit", System, "audit"), "the store is no namespace");
+        assert!(!matches("system:*", Repository, "audit"));
+    }
+
+    #[test]
+    fn principals_are_named_with_their_kind() {
+        for (text, shown) in [
+            ("alice", "user:alice"),
+            ("user:alice", "user:alice"),
+            ("role:admin", "role:admin"),
+            ("serviceaccount:ci:builder", "serviceaccount:ci:builder"),
+            ("*", "*"),
+            ("anonymous", "anonymous"),
+        ] {
+            assert_eq!(text.parse::<PrincipalPattern>().unwrap().to_string(), shown);
+        }
+        for text in ["", "team:x", "role:", "serviceaccount:ci", "serviceaccount::x", "a\nb"] {
+            assert!(text.parse::<PrincipalPattern>().is_err(), "{text:?}");
+        }
+    }
+
+    /// The obvious way, exponential.
+    fn slowly(glob: &[char], text: &[char]) -> bool {
+        match (glob.split_first(), text.split_first()) {
+            (None, None) => true,
+            (Some(('*', rest)), None) => slowly(rest, text),
+            (Some(('*', rest)), Some((_, tail))) => slowly(rest, text) || slowly(glob, tail),
+            (Some(('?', rest)), Some((_, tail))) => slowly(rest, tail),
+            (Some((wanted, rest)), Some((found, tail))) => wanted == found && slowly(rest, tail),
+            _ => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn globs_match_as_the_obvious_way_does(glob in "[ab*?ü]{0,8}", text in "[abü]{0,10}") {
+            let (g, t): (Vec<char>, Vec<char>) = (glob.chars().collect(), text.chars().collect());
+            prop_assert_eq!(glob_matches(&glob, &text), slowly(&g, &t));
+        }
+    }
+}

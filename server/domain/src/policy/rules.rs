@@ -1,0 +1,178 @@
+//! All statements in force, and the decision. Finding those that matter costs the same however many there are: they are
+//! looked up by resource first, and among those by principal.
+
+use std::collections::{HashMap, HashSet};
+
+use super::pattern::{PrincipalPattern, ResourcePattern, Shape};
+use super::statement::{Effect, Statement};
+use super::{Action, Context, Resource, ResourceKind};
+use crate::identity::Principal;
+
+/// The statements in force. Made anew when one changes.
+#[derive(Debug, Default)]
+pub struct Rules {
+    statements: Vec<Statement>,
+    /// By exactly that name.
+    exact: HashMap<String, Group>,
+    /// By that name and all below it.
+    subtree: HashMap<String, Group>,
+    /// By a pattern that has to be tried, or by none.
+    others: Group,
+    /// Namespaces of which nothing is public, whatever a statement says.
+    blocked: HashSet<String>,
+}
+
+/// Statements that may be about one resource, by whom they are about.
+#[derive(Debug, Default)]
+struct Group {
+    named: HashMap<String, Vec<u32>>,
+    authenticated: Vec<u32>,
+    everybody: Vec<u32>,
+}
+
+/// What the statements say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict<'a> {
+    /// That policy allows it.
+    Allowed(&'a str),
+    /// That policy denies it.
+    Denied(&'a str),
+    /// None is about it.
+    Silent,
+}
+
+impl Rules {
+    /// Rules of these statements.
+    pub fn new(statements: Vec<Statement>, blocked: HashSet<String>) -> Self {
+        let mut rules = Self { blocked, ..Self::default() };
+        for (number, statement) in (0_u32..).zip(&statements) {
+            for pattern in &statement.resources {
+                match pattern.shape() {
+                    Shape::Exact(name) => rules.exact.entry(name.clone()).or_default(),
+                    Shape::Subtree(root) => rules.subtree.entry(root.clone()).or_default(),
+                    Shape::All | Shape::Glob(_) => &mut rules.others,
+                }
+                .add(number, &statement.principals);
+            }
+        }
+        rules.statements = statements;
+        rules
+    }
+
+    /// How many statements there are.
+    pub fn len(&self) -> usize {
+        self.statements.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.statements.is_empty()
+    }
+
+    /// Deny wins; no match says nothing.
+    pub fn verdict(
+        &self,
+        principal: &Principal,
+        action: Action,
+        resource: Resource<'_>,
+        context: &Context<'_>,
+    ) -> Verdict<'_> {
+        let (kind, name) = resource.in_tree();
+        let mut verdict = Verdict::Silent;
+        for group in self.groups(kind, &name) {
+            for number in group.about(principal) {
+                let Some(statement) = self.statements.get(number as usize) else { continue };
+                if !statement.applies(principal, action, (kind, &name), context)
+                    || self.is_blocked(statement, principal, &name)
+                {
+                    continue;
+                }
+                match (statement.effect, verdict) {
+                    (Effect::Deny, _) => return Verdict::Denied(&statement.policy),
+                    (Effect::Allow, Verdict::Silent) => verdict = Verdict::Allowed(&statement.policy),
+                    (Effect::Allow, _) => {}
+                }
+            }
+        }
+        verdict
+    }
+
+    /// The groups that may be about a resource: its own, those of the trees that it is in, and the rest.
+    fn groups(&self, kind: ResourceKind, name: &str) -> impl Iterator<Item = &Group> {
+        let ends = name.match_indices('/').map(|(at, _)| at).chain([name.len()]);
+        let trees: Vec<&Group> = match kind {
+            ResourceKind::System => Vec::new(),
+            _ => ends.filter_map(|end| self.subtree.get(&name[..end])).collect(),
+        };
+        self.exact.get(name).into_iter().chain(trees).chain([&self.others])
+    }
+
+    /// What is public does not count in a namespace that blocks it.
+    fn is_blocked(&self, statement: &Statement, principal: &Principal, name: &str) -> bool {
+        let blocked = || self.blocked.contains(name.split('/').next().unwrap_or_default());
+        let by_name =
+            |pattern: &PrincipalPattern| *pattern != PrincipalPattern::Everybody && principal.is_meant_by(pattern);
+        statement.effect == Effect::Allow
+            && !self.blocked.is_empty()
+            && blocked()
+            && !statement.principals.iter().any(by_name)
+    }
+
+    /// Whether everything may be read, whichever repository it is in: some statement without conditions says so, and none
+    /// denies reading anything.
+    pub fn reads_everything(&self, principal: &Principal) -> bool {
+        let about = |statement: &&Statement| {
+            statement.actions.contains(Action::Read) && statement.principals.iter().any(|it| principal.is_meant_by(it))
+        };
+        let everywhere = |statement: &Statement| {
+            statement.conditions.is_empty() && statement.resources.iter().any(ResourcePattern::is_everything)
+        };
+        let mut about = self.statements.iter().filter(about).peekable();
+        let mut found = false;
+        about.all(|statement| {
+            found |= everywhere(statement);
+            statement.effect == Effect::Allow
+        }) && found
+            && self.blocked.is_empty()
+    }
+
+    /// Whether some statement lets everybody do that somewhere.
+    pub fn lets_everybody(&self, action: Action) -> bool {
+        self.statements.iter().any(|statement| {
+            statement.effect == Effect::Allow
+                && statement.actions.contains(action)
+                && statement.principals.contains(&PrincipalPattern::Everybody)
+        })
+    }
+
+    /// All statements, for explanations and lists of permissions.
+    pub fn statements(&self) -> &[Statement] {
+        &self.statements
+    }
+}
+
+impl Group {
+    fn add(&mut self, number: u32, principals: &[PrincipalPattern]) {
+        for principal in principals {
+            match principal {
+                PrincipalPattern::Everybody => self.everybody.push(number),
+                PrincipalPattern::Authenticated => self.authenticated.push(number),
+                PrincipalPattern::Named(name) => self.named.entry(name.clone()).or_default().push(number),
+            }
+        }
+    }
+
+    /// Statements that are about that principal; one may come twice.
+    fn about<'a>(&'a self, principal: &'a Principal) -> impl Iterator<Item = u32> + 'a {
+        let authenticated = if principal.is_anonymous() { &[][..] } else { &self.authenticated };
+        // the smaller side is walked through: few statements, or few names
+        let names: Box<dyn Iterator<Item = u32>> = if self.named.len() < principal.names.len() {
+            let met = self.named.iter().filter(|(name, _)| principal.has_name(name));
+            Box::new(met.flat_map(|(_, numbers)| numbers).copied())
+        } else {
+            let met = principal.names.iter().filter_map(|name| self.named.get(name));
+            Box::new(met.flatten().copied())
+        };
+        self.everybody.iter().chain(authenticated).copied().chain(names)
+    }
+}

@@ -1,0 +1,31 @@
+//! The roles that a new store has: ordinary policies, to be changed or deleted like any other.
+
+use super::statement::{Effect, Policy};
+
+/// A shipped role: its name and what it is for.
+const ROLES: [(&str, &str, &str, &[&str]); 4] = [
+    ("admin", "Everything, policies and keys included.", "*", &["*"]),
+    (
+        "developer",
+        "Reads, pushes, changes and deletes artifacts everywhere.",
+        "*",
+        &["read", "list", "write", "delete"],
+    ),
+    ("viewer", "Reads artifacts everywhere.", "*", &["read", "list"]),
+    ("auditor", "Reads the audit trail.", "system:audit", &["read", "list"]),
+];
+
+/// The policies of the shipped roles. A role is given by the identity provider, as a claim.
+pub fn shipped() -> Vec<Policy> {
+    let policy = |(role, description, resource, actions): &(&str, &str, &str, &[&str])| Policy {
+        id: format!("role-{role}"),
+        name: (*role).to_owned(),
+        description: Some((*description).to_owned()),
+        resource: (*resource).to_owned(),
+        actions: actions.iter().map(|action| (*action).to_owned()).collect(),
+        effect: Effect::Allow,
+        principals: vec![format!("role:{role}")],
+        ..Policy::default()
+    };
+    ROLES.iter().map(policy).collect()
+}

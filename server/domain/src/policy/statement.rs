@@ -1,0 +1,181 @@
+//! One statement: who may, or may not, do what to which resources, and under which conditions. Policies of the REST API,
+//! bucket policies and what is public are all made of them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::condition::{self, Condition};
+use super::pattern::{PrincipalPattern, ResourcePattern};
+use super::{Action, Context, ResourceKind};
+use crate::error::{Error, Result};
+use crate::identity::Principal;
+
+/// Most principals or actions of one policy.
+const LIST_MAX: usize = 1000;
+/// Longest id, name or description, in bytes.
+const TEXT_MAX: usize = 1024;
+
+/// Whether a statement allows or denies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// It may.
+    #[default]
+    Allow,
+    /// It may not, whatever else allows it.
+    Deny,
+}
+
+/// A policy as the REST API has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Policy {
+    /// Its id, unique.
+    #[serde(default)]
+    pub id: String,
+    /// A name for people.
+    #[serde(default)]
+    pub name: String,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// What it is about: `team/app`, `team/*`, `*`, with `object:`, `repository:` or `system:` before it.
+    pub resource: String,
+    /// `read`, `list`, `create`, `update`, `delete`, `admin`; `write` is create and update, `*` all.
+    pub actions: Vec<String>,
+    /// `allow` or `deny`.
+    #[serde(default)]
+    pub effect: Effect,
+    /// Whom it is about; empty: everybody who says who they are.
+    #[serde(default)]
+    pub principals: Vec<String>,
+    /// When it applies; all must hold.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub conditions: BTreeMap<String, String>,
+}
+
+/// A statement that can be decided by.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    /// Of which policy it is.
+    pub policy: String,
+    /// Whether it allows or denies.
+    pub effect: Effect,
+    /// Whom it is about.
+    pub principals: Vec<PrincipalPattern>,
+    /// What they do.
+    pub actions: Actions,
+    /// To what.
+    pub resources: Vec<ResourcePattern>,
+    /// When; all must hold.
+    pub conditions: Vec<Condition>,
+}
+
+/// A set of actions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Actions(u8);
+
+impl Actions {
+    /// None.
+    pub const NONE: Self = Self(0);
+
+    /// With these.
+    #[must_use]
+    pub const fn with(self, action: Action) -> Self {
+        Self(self.0 | 1 << action as u8)
+    }
+
+    /// The union.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// All of them.
+    pub const fn all() -> Self {
+        Self((1 << Action::ALL.len()) - 1)
+    }
+
+    /// Whether that one is among them.
+    pub const fn contains(self, action: Action) -> bool {
+        self.0 & (1 << action as u8) != 0
+    }
+}
+
+impl Policy {
+    /// Checks it, and makes a statement of it.
+    ///
+    /// # Errors
+    /// [`Error::ParameterInvalid`] names the field.
+    pub fn statement(&self) -> Result<Statement> {
+        for (field, text) in [("id", &self.id), ("name", &self.name)] {
+            if text.len() > TEXT_MAX || text.chars().any(char::is_control) {
+                return Err(Error::ParameterInvalid(format!("{field}: it is too long or holds a control character")));
+            }
+        }
+        if self.description.as_ref().is_some_and(|text| text.len() > TEXT_MAX) {
+            return Err(Error::ParameterInvalid(format!("description: it is longer than {TEXT_MAX} bytes")));
+        }
+        if self.principals.len() > LIST_MAX {
+            return Err(Error::ParameterInvalid(format!(
+                "principals: there are more than {LIST_MAX}; use a group or a role"
+            )));
+        }
+        let principals = match self.principals.as_slice() {
+            [] => vec![PrincipalPattern::Authenticated],
+            named => named.iter().map(|text| text.parse()).collect::<Result<_>>()?,
+        };
+        Ok(Statement {
+            policy: self.id.clone(),
+            effect: self.effect,
+            principals,
+            actions: actions_of(&self.actions)?,
+            resources: vec![self.resource.parse()?],
+            conditions: condition::parse(&self.conditions)?,
+        })
+    }
+}
+
+/// Reads a list of actions.
+///
+/// # Errors
+/// [`Error::ParameterInvalid`] if there is none, or one that does not exist.
+pub(crate) fn actions_of(names: &[String]) -> Result<Actions> {
+    let known = "read, list, create, update, delete, admin, write (create and update) and * (all)";
+    if names.is_empty() {
+        return Err(Error::ParameterInvalid(format!("actions: name one or more of {known}")));
+    }
+    let one = |name: &String| match name.as_str() {
+        "*" => Some(Actions::all()),
+        "write" => Some(Actions::NONE.with(Action::Create).with(Action::Update)),
+        name => Action::ALL.into_iter().find(|action| action.as_str() == name).map(|action| Actions::NONE.with(action)),
+    };
+    names.iter().try_fold(Actions::NONE, |all, name| {
+        let action = one(name).ok_or_else(|| {
+            Error::ParameterInvalid(format!("actions: there is no action {name:?}; known are {known}"))
+        })?;
+        Ok(all.and(action))
+    })
+}
+
+impl Statement {
+    /// Whether it is about this request.
+    pub(super) fn applies(
+        &self,
+        principal: &Principal,
+        action: Action,
+        (kind, name): (ResourceKind, &str),
+        context: &Context<'_>,
+    ) -> bool {
+        self.actions.contains(action)
+            && self.principals.iter().any(|pattern| principal.is_meant_by(pattern))
+            && self.resources.iter().any(|pattern| {
+                // the store itself is in `*` for those who administer, not for those who may read everything
+                let reaches =
+                    kind != ResourceKind::System || pattern.names_kind() || self.actions.contains(Action::Admin);
+                reaches && pattern.matches(kind, name)
+            })
+            && self.conditions.iter().all(|condition| condition.holds(principal, context))
+    }
+}
