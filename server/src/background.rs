@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use zot_domain::Buckets;
 use zot_domain::gc::{Collector, Report};
 use zot_domain::ports::inventory::SHARDS;
+use zot_domain::{Access, Buckets};
 use zot_http::Notes;
 use zot_http::metrics::Metrics;
 
+/// How often to look for changed policies: they are in force everywhere within a second.
+const FOLLOW_PAUSE: Duration = Duration::from_millis(400);
 /// How often to look for something to seal.
 const SEAL_PAUSE: Duration = Duration::from_secs(2);
 /// A replica that just started waits this long before it collects, unless the interval is shorter.
@@ -40,6 +42,22 @@ pub(crate) async fn seal(buckets: Buckets) {
                 tracing::warn!(%error, "sealing failed and will be tried again");
                 tokio::time::sleep(10 * SEAL_PAUSE).await;
             }
+        }
+    }
+}
+
+/// Puts policies in force that were changed through another replica.
+pub(crate) async fn follow(access: Access, mut known: i64) {
+    loop {
+        tokio::time::sleep(FOLLOW_PAUSE).await;
+        match access.epoch().await {
+            Ok(epoch) if epoch == known => {}
+            Ok(_) => match access.load().await {
+                Ok(epoch) => known = epoch,
+                Err(error) => tracing::error!(%error, "changed policies are not in force"),
+            },
+            // requests need the database too, and say so
+            Err(error) => tracing::debug!(%error, "cannot look for changed policies"),
         }
     }
 }

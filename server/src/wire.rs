@@ -10,9 +10,9 @@ use axum::http::{HeaderName, HeaderValue, Method};
 use zot_blobs::{Azure, Backend, BlobStore, Gcs, S3};
 use zot_domain::fsck::Fsck;
 use zot_domain::gc::{Collector, Rules, owned};
-use zot_domain::policy::Policy;
+use zot_domain::policy::{Engine, Settings as PolicySettings};
 use zot_domain::ports::inventory::Inventory as _;
-use zot_domain::{Artifacts, Buckets, Principal};
+use zot_domain::{Access as AccessControl, Artifacts, Buckets, Principal};
 use zot_http::auth::Authenticator;
 use zot_http::metrics::{Metrics, Sample};
 use zot_http::{App, Cors, HealthPaths, Mounted, Notes, Options, Version};
@@ -179,6 +179,9 @@ pub(crate) struct Doors {
     pub metrics: Arc<Metrics>,
     pub notes: Notes,
     pub buckets: Buckets,
+    pub access: AccessControl,
+    /// Of the policies in force.
+    pub epoch: i64,
     /// The S3 door, for a port of its own.
     pub s3: Option<Mounted>,
 }
@@ -187,12 +190,14 @@ pub(crate) struct Doors {
 pub(crate) async fn doors(settings: &Settings, opened: &Opened, version: &'static str) -> Result<Doors, Error> {
     let keys = admin::access_keys(&settings.storage.root_directory, &opened.store).await?;
     let authenticator = Arc::new(Authenticator::new(keys, &opened.store_id, &settings.auth.bearer.service)?);
-    let policy = Policy {
+    let policy = Engine::new(PolicySettings {
         access_control: settings.extensions.rbac.enabled,
         anonymous_read: settings.extensions.rbac.allow_anonymous_get,
         read_only: settings.http.read_only,
-    };
-    let artifacts = Artifacts::new(Arc::new(opened.store.clone()), Arc::new(opened.blobs.clone()), policy);
+    });
+    let access = AccessControl::new(Arc::new(opened.store.clone()), policy.clone());
+    let epoch = access.load().await?;
+    let artifacts = Artifacts::new(Arc::new(opened.store.clone()), Arc::new(opened.blobs.clone()), policy.clone());
     let store = opened.store.clone();
     let metrics = Arc::new(Metrics::new(Box::new(move || {
         let pool = store.pool_status();
@@ -203,12 +208,13 @@ pub(crate) async fn doors(settings: &Settings, opened: &Opened, version: &'stati
     let options = options(settings, opened)?;
     let notes = options.notes.clone();
     let mut app = App::new(artifacts, authenticator, Arc::clone(&metrics), options, Version(version));
+    app = app.with_access(access.clone());
     if let Some(door) = &s3 {
         app = app.with_objects(buckets.clone());
         let prefix = &settings.extensions.s3api.base_path;
         app = app.mount(prefix, mounted(door, prefix));
     }
-    Ok(Doors { app, metrics, notes, buckets, s3: s3.map(|door| mounted(&door, "")) })
+    Ok(Doors { app, metrics, notes, buckets, access, epoch, s3: s3.map(|door| mounted(&door, "")) })
 }
 
 fn mounted(door: &Door, prefix: &str) -> Mounted {

@@ -18,10 +18,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use futures_util::future::BoxFuture;
 use tower_http::catch_panic::CatchPanicLayer;
-use zot_domain::{Artifacts, Buckets, Error};
+use zot_domain::{Access, Artifacts, Buckets, Error};
 
 pub use health::Version;
 pub use options::{Cors, HealthPaths, Notes, Options};
@@ -42,6 +42,7 @@ pub struct App {
     mounted: Vec<(String, Mounted)>,
     limited: Arc<AtomicUsize>,
     buckets: Option<Buckets>,
+    access: Option<Access>,
 }
 
 /// Another door: it gets requests as they came, and answers for itself in its own dialect.
@@ -83,6 +84,7 @@ impl App {
             mounted: Vec::new(),
             limited: Arc::new(AtomicUsize::new(0)),
             buckets: None,
+            access: None,
         }
     }
 
@@ -90,6 +92,13 @@ impl App {
     #[must_use]
     pub fn with_objects(mut self, buckets: Buckets) -> Self {
         self.buckets = Some(buckets);
+        self
+    }
+
+    /// With policies behind the REST door.
+    #[must_use]
+    pub fn with_access(mut self, access: Access) -> Self {
+        self.access = Some(access);
         self
     }
 
@@ -136,7 +145,11 @@ pub fn router(app: App) -> Router {
         // the registry token protocol
         .route("/auth/token", get(auth::token::get).post(auth::token::post))
         // REST: command line, client libraries
-        .route("/api/v1/artifacts/{*path}", get(rest::artifacts::get));
+        .route("/api/v1/artifacts/{*path}", get(rest::artifacts::get))
+        .route("/api/v1/rbac/policies", get(rest::rbac::list).post(rest::rbac::create))
+        .route("/api/v1/rbac/policies/{id}", get(rest::rbac::get).put(rest::rbac::replace).delete(rest::rbac::delete))
+        .route("/api/v1/rbac/authorize", post(rest::rbac::authorize))
+        .route("/api/v1/rbac/permissions", get(rest::rbac::permissions));
     // operations
     if let Some(paths) = &app.options.health {
         router = router

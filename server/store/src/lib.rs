@@ -7,6 +7,7 @@
 //!
 //! The rules that the statements keep, and why, are in `docs/STORE.md`.
 
+mod access;
 mod blobs;
 mod content;
 mod error;

@@ -13,7 +13,7 @@ use crate::pool::Store;
 use crate::sql::{Dialect, statements};
 
 /// Schema version that this server was built for.
-pub const SCHEMA_VERSION: i64 = 3;
+pub const SCHEMA_VERSION: i64 = 4;
 
 statements! {
     SELECT_SCHEMA = "SELECT version, min_server FROM schema_info WHERE id = 1";
@@ -27,7 +27,7 @@ struct Step {
     sqlite: &'static str,
 }
 
-const STEPS: [Step; 3] = [
+const STEPS: [Step; 4] = [
     Step {
         version: 1,
         name: "store",
@@ -45,6 +45,12 @@ const STEPS: [Step; 3] = [
         name: "upkeep",
         postgres: include_str!("../migrations/postgres/0003_upkeep.sql"),
         sqlite: include_str!("../migrations/sqlite/0003_upkeep.sql"),
+    },
+    Step {
+        version: 4,
+        name: "access",
+        postgres: include_str!("../migrations/postgres/0004_access.sql"),
+        sqlite: include_str!("../migrations/sqlite/0004_access.sql"),
     },
 ];
 

@@ -65,6 +65,7 @@ pub(crate) use statements;
 /// Every statement of the store.
 pub fn all() -> impl Iterator<Item = &'static Statement> {
     [
+        crate::access::ALL,
         crate::blobs::ALL,
         crate::content::ALL,
         crate::fsck::ALL,

@@ -10,6 +10,7 @@ mod full_disk;
 mod gc;
 mod identity;
 mod preflight;
+mod rbac;
 mod refusals;
 mod replicas;
 mod s3;

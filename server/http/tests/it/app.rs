@@ -1,5 +1,6 @@
 //! A store of its own for each test, and the clients that talk to it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,8 +8,8 @@ use axum::Router;
 use tempfile::TempDir;
 use zot_blobs::{Backend, BlobStore};
 use zot_domain::Artifacts;
-use zot_domain::identity::Role;
-use zot_domain::policy::Policy;
+use zot_domain::Principal;
+use zot_domain::policy::{Engine, Settings};
 use zot_domain::ports::blobs::Blobs;
 use zot_http::auth::{AccessKey, Authenticator};
 use zot_http::metrics::{Metrics, Sample};
@@ -24,7 +25,7 @@ pub(crate) const READER: (&str, &str) = ("reader", "the reader's secret");
 pub(crate) const SERVICE: &str = "zot-test";
 
 /// Access control on, and nothing for the anonymous.
-pub(crate) const STRICT: Policy = Policy { access_control: true, anonymous_read: false, read_only: false };
+pub(crate) const STRICT: Settings = Settings { access_control: true, anonymous_read: false, read_only: false };
 
 /// A store, and doors over it. What must always hold of a store is checked when it goes.
 pub(crate) struct TestApp {
@@ -52,12 +53,12 @@ impl TestApp {
     }
 
     /// Doors over the same store with other settings.
-    pub(crate) fn doors(&self, policy: Policy, options: Options) -> Client {
+    pub(crate) fn doors(&self, policy: Settings, options: Options) -> Client {
         self.doors_over(&self.blobs, policy, options)
     }
 
     /// Doors over the same database and another blob storage.
-    pub(crate) fn doors_over(&self, blobs: &Arc<dyn Blobs>, policy: Policy, options: Options) -> Client {
+    pub(crate) fn doors_over(&self, blobs: &Arc<dyn Blobs>, policy: Settings, options: Options) -> Client {
         Client::new(zot_http::router(doors(&self.store, &self.store_id, blobs, policy, options)))
     }
 
@@ -83,7 +84,7 @@ impl TestApp {
 
     /// Access control is off.
     pub(crate) fn open(&self) -> Client {
-        self.doors(Policy { access_control: false, ..STRICT }, options())
+        self.doors(Settings { access_control: false, ..STRICT }, options())
     }
 
     /// The directory of blobs.
@@ -111,11 +112,15 @@ pub(crate) fn options() -> Options {
     }
 }
 
-fn doors(store: &Store, store_id: &str, blobs: &Arc<dyn Blobs>, policy: Policy, options: Options) -> App {
-    let key = |(id, secret): (&str, &str), role| AccessKey::new(id.to_owned(), secret.to_owned(), role);
-    let keys = vec![key(ADMIN, Role::Admin), key(SECOND, Role::Admin), key(READER, Role::Reader)];
+fn doors(store: &Store, store_id: &str, blobs: &Arc<dyn Blobs>, policy: Settings, options: Options) -> App {
+    let key = |(id, secret): (&str, &str), role: &str| {
+        let subject = format!("key:{id}");
+        let principal = Principal::known(&subject, [subject.clone(), format!("role:{role}")], BTreeMap::new());
+        AccessKey::new(id.to_owned(), secret.to_owned(), principal)
+    };
+    let keys = vec![key(ADMIN, "admin"), key(SECOND, "admin"), key(READER, "viewer")];
     let authenticator = Authenticator::new(keys, store_id, SERVICE).unwrap();
-    let artifacts = Artifacts::new(Arc::new(store.clone()), Arc::clone(blobs), policy);
+    let artifacts = Artifacts::new(Arc::new(store.clone()), Arc::clone(blobs), Engine::new(policy));
     let metrics = Arc::new(Metrics::new(Box::new(Sample::default)));
     App::new(artifacts, authenticator, metrics, options, Version("0.0.0-test"))
 }

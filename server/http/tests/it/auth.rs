@@ -1,7 +1,7 @@
 //! Credentials: challenges that tell clients what next, and refusals that say nothing of what is there.
 
 use axum::http::{Method, StatusCode};
-use zot_domain::policy::Policy;
+use zot_domain::policy::Settings;
 
 use crate::app::{ADMIN, READER, STRICT, TestApp, options};
 use crate::client::basic;
@@ -26,7 +26,7 @@ async fn the_base_tells_where_tokens_are() {
 #[tokio::test]
 async fn the_base_challenges_even_where_the_anonymous_may_read() {
     let app = TestApp::new().await;
-    let public = app.doors(Policy { anonymous_read: true, ..STRICT }, options());
+    let public = app.doors(Settings { anonymous_read: true, ..STRICT }, options());
     public.get("/v2/").await.assert(StatusCode::UNAUTHORIZED, "UNAUTHORIZED");
     let token = public.token("repository:team/app:pull").await;
     public.with_token(&token).get("/v2/").await.assert_status(StatusCode::OK);

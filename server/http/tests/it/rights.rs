@@ -1,7 +1,7 @@
 //! Who may do what: roles, the settings that everybody may read or nobody may write, and tokens as upper bounds.
 
 use axum::http::{Method, StatusCode};
-use zot_domain::policy::Policy;
+use zot_domain::policy::Settings;
 
 use crate::app::{STRICT, TestApp, options};
 use crate::client::Client;
@@ -68,7 +68,7 @@ async fn a_reader_reads_and_changes_nothing() {
 async fn the_anonymous_read_where_the_setting_says_so_and_never_write() {
     let app = TestApp::new().await;
     app.admin().push_image("team/app", "v1").await;
-    let public = app.doors(Policy { anonymous_read: true, ..STRICT }, options());
+    let public = app.doors(Settings { anonymous_read: true, ..STRICT }, options());
     for reply in reads(&app.anonymous()).await {
         reply.assert_status(StatusCode::UNAUTHORIZED);
     }
@@ -90,8 +90,8 @@ async fn the_anonymous_read_where_the_setting_says_so_and_never_write() {
 async fn a_read_only_store_takes_no_change_from_anybody() {
     let app = TestApp::new().await;
     app.admin().push_image("team/app", "v1").await;
-    let read_only = app.doors(Policy { read_only: true, ..STRICT }, options()).with_key(crate::app::ADMIN);
-    let open = app.doors(Policy { read_only: true, access_control: false, ..STRICT }, options());
+    let read_only = app.doors(Settings { read_only: true, ..STRICT }, options()).with_key(crate::app::ADMIN);
+    let open = app.doors(Settings { read_only: true, access_control: false, ..STRICT }, options());
     for client in [read_only, open] {
         for reply in writes(&client).await {
             reply.assert(StatusCode::FORBIDDEN, "DENIED");

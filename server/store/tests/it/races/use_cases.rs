@@ -18,7 +18,7 @@ use zot_domain::bucket::multipart::NamedPart;
 use zot_domain::bucket::put::Expected;
 use zot_domain::gc::{Collector, Rules};
 use zot_domain::identity::Call;
-use zot_domain::policy::Policy;
+use zot_domain::policy::{Engine, Settings};
 use zot_domain::ports::blobs::ByteStream;
 use zot_domain::ports::metadata::{Metadata as _, RemoveTarget};
 use zot_domain::{Error, Result};
@@ -30,7 +30,7 @@ use crate::database::Fresh;
 use crate::make::{remove, repository};
 use crate::objects::bucket;
 
-const POLICY: Policy = Policy { access_control: false, anonymous_read: false, read_only: false };
+const POLICY: Settings = Settings { access_control: false, anonymous_read: false, read_only: false };
 /// More than a session's row holds, so that it becomes a segment.
 const CHUNK: usize = 300 * 1024;
 
@@ -70,11 +70,11 @@ impl Disk {
     }
 
     fn artifacts(&self, store: &Store) -> Artifacts {
-        Artifacts::new(Arc::new(store.clone()), Arc::new(self.blobs.clone()), POLICY)
+        Artifacts::new(Arc::new(store.clone()), Arc::new(self.blobs.clone()), Engine::new(POLICY))
     }
 
     fn buckets(&self, store: &Store) -> Buckets {
-        Buckets::new(Arc::new(store.clone()), Arc::new(self.blobs.clone()), POLICY)
+        Buckets::new(Arc::new(store.clone()), Arc::new(self.blobs.clone()), Engine::new(POLICY))
     }
 
     /// Each file has a row, so that whatever nobody needs is found.

@@ -1,0 +1,163 @@
+//! The port `Access`: policies, and the epoch that tells replicas that something changed.
+
+use async_trait::async_trait;
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+use zot_domain::policy::{Policy, shipped};
+use zot_domain::ports::access::{Access, PutMode, StoredPolicy};
+use zot_domain::ports::metadata::Audit;
+use zot_domain::room::Demand;
+use zot_domain::{Error, Result};
+
+use crate::error::TxError;
+use crate::pool::Store;
+use crate::sql::statements;
+use crate::tx::{Tx, Write, read_error};
+
+statements! {
+    SELECT_EPOCH = "SELECT epoch, ready FROM auth_epoch WHERE id = 1";
+    /// Before the rows that it tells of, in the same transaction: whoever reads it has them or reads again.
+    RAISE_EPOCH = "UPDATE auth_epoch SET epoch = epoch + 1 WHERE id = 1";
+    /// One replica puts the shipped roles in.
+    CLAIM_SHIPPED = "UPDATE auth_epoch SET ready = 1, epoch = epoch + 1 WHERE id = 1 AND ready = 0";
+    SELECT_POLICIES = "SELECT body, created_at, updated_at FROM policy WHERE ns IS NULL ORDER BY id";
+    SELECT_POLICY = "SELECT body, created_at, updated_at FROM policy WHERE id = $1 AND ns IS NULL";
+    INSERT_POLICY = "INSERT INTO policy (id, body, created_at, updated_at) VALUES ($1, $2, now_us(), now_us())
+        ON CONFLICT (id) DO NOTHING";
+    UPDATE_POLICY = "UPDATE policy SET body = $2, updated_at = now_us() WHERE id = $1 AND ns IS NULL";
+    DELETE_POLICY = "DELETE FROM policy WHERE id = $1 AND ns IS NULL";
+}
+
+#[async_trait]
+impl Access for Store {
+    async fn epoch(&self) -> Result<i64> {
+        self.read_epoch().await.map(|(epoch, _)| epoch)
+    }
+
+    async fn policies(&self) -> Result<(i64, Vec<StoredPolicy>)> {
+        // the epoch first: what changes meanwhile is read again
+        let (epoch, ready) = match self.read_epoch().await? {
+            (_, false) => {
+                self.write(PutShipped).await?;
+                self.read_epoch().await?
+            }
+            known => known,
+        };
+        debug_assert!(ready, "the shipped roles were put in");
+        let rows = SELECT_POLICIES.on(self.dialect).fetch_all(&self.pool).await.map_err(read_error)?;
+        Ok((epoch, rows.iter().map(stored).collect::<Result<_, TxError>>()?))
+    }
+
+    async fn put_policy(&self, policy: Policy, mode: PutMode, audit: Audit) -> Result<Option<StoredPolicy>> {
+        self.write(PutPolicy { policy, mode, audit }).await
+    }
+
+    async fn delete_policy(&self, id: &str, audit: Audit) -> Result<bool> {
+        self.write(DeletePolicy { id: id.to_owned(), audit }).await
+    }
+}
+
+impl Store {
+    async fn read_epoch(&self) -> Result<(i64, bool)> {
+        let row = SELECT_EPOCH.on(self.dialect).fetch_one(&self.pool).await.map_err(read_error)?;
+        let read = || Ok::<_, sqlx::Error>((row.try_get(0)?, row.try_get::<i64, _>(1)? != 0));
+        read().map_err(read_error)
+    }
+}
+
+fn stored(row: &AnyRow) -> Result<StoredPolicy, TxError> {
+    let body: String = row.try_get(0)?;
+    let policy = serde_json::from_str(&body).map_err(|error| Error::Internal(format!("a policy's row: {error}")))?;
+    Ok(StoredPolicy { policy, created: row.try_get(1)?, updated: row.try_get(2)? })
+}
+
+fn body(policy: &Policy) -> Result<String, TxError> {
+    Ok(serde_json::to_string(policy).map_err(|error| Error::Internal(format!("a policy: {error}")))?)
+}
+
+/// Puts the shipped roles into a new store.
+struct PutShipped;
+
+#[async_trait]
+impl Write for PutShipped {
+    type Output = ();
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<(), TxError> {
+        if tx.execute(tx.query(&CLAIM_SHIPPED)).await? == 0 {
+            return Ok(());
+        }
+        for policy in shipped() {
+            tx.execute(tx.query(&INSERT_POLICY).bind(policy.id.clone()).bind(body(&policy)?)).await?;
+        }
+        Ok(())
+    }
+
+    async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<()>, TxError> {
+        Ok(None)
+    }
+}
+
+struct PutPolicy {
+    policy: Policy,
+    mode: PutMode,
+    audit: Audit,
+}
+
+#[async_trait]
+impl Write for PutPolicy {
+    type Output = Option<StoredPolicy>;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Option<StoredPolicy>, TxError> {
+        let statement = match self.mode {
+            PutMode::Create => &INSERT_POLICY,
+            PutMode::Replace => &UPDATE_POLICY,
+        };
+        if tx.execute(tx.query(statement).bind(self.policy.id.clone()).bind(body(&self.policy)?)).await? == 0 {
+            return Ok(None);
+        }
+        tx.execute(tx.query(&RAISE_EPOCH)).await?;
+        tx.record(&self.audit).await?;
+        self.read(tx).await
+    }
+
+    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<Option<StoredPolicy>>, TxError> {
+        if !tx.recorded(&self.audit).await? {
+            return Ok(None);
+        }
+        self.read(tx).await.map(Some)
+    }
+}
+
+impl PutPolicy {
+    async fn read(&self, tx: &mut Tx<'_>) -> Result<Option<StoredPolicy>, TxError> {
+        let row = tx.optional(tx.query(&SELECT_POLICY).bind(self.policy.id.clone())).await?;
+        row.as_ref().map(stored).transpose()
+    }
+}
+
+struct DeletePolicy {
+    id: String,
+    audit: Audit,
+}
+
+#[async_trait]
+impl Write for DeletePolicy {
+    type Output = bool;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError> {
+        if tx.execute(tx.query(&DELETE_POLICY).bind(self.id.clone())).await? == 0 {
+            return Ok(false);
+        }
+        tx.execute(tx.query(&RAISE_EPOCH)).await?;
+        tx.record(&self.audit).await?;
+        Ok(true)
+    }
+
+    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
+        Ok(tx.recorded(&self.audit).await?.then_some(true))
+    }
+
+    fn demand(&self) -> Demand {
+        Demand::Frees
+    }
+}
