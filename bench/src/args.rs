@@ -23,6 +23,12 @@ pub(crate) enum Command {
     Load(Load),
     /// What clients notice of garbage collection: half of a store is deleted and collected under a fixed load.
     Collection(Collection),
+    /// What a decision costs with many policies and groups.
+    Decide {
+        /// Write the table into docs/BENCHMARKS.md.
+        #[arg(long)]
+        write: bool,
+    },
 }
 
 /// Options of garbage collection under load.
@@ -44,7 +50,7 @@ pub(crate) struct Collection {
     #[arg(long)]
     pub write: bool,
     /// Our server's binary.
-    #[arg(long, hide = true, env = "ZOT_BENCH_SERVER", default_value = "")]
+    #[arg(long, hide = true, env = "ZOT_BENCH_SERVER", default_value = ".")]
     pub server: PathBuf,
     /// An administrator of Postgres.
     #[arg(long, hide = true, env = "ZOT_TEST_POSTGRES_URL", hide_env_values = true)]
@@ -69,13 +75,13 @@ pub(crate) struct Compare {
     #[arg(long, value_name = "FOLDER")]
     pub folder: Option<PathBuf>,
     /// Our server's binary.
-    #[arg(long, hide = true, env = "ZOT_BENCH_SERVER", default_value = "")]
+    #[arg(long, hide = true, env = "ZOT_BENCH_SERVER", default_value = ".")]
     pub server: PathBuf,
     /// The peer of the S3 door.
-    #[arg(long, hide = true, env = "ZOT_BENCH_MINIO", default_value = "")]
+    #[arg(long, hide = true, env = "ZOT_BENCH_MINIO", default_value = ".")]
     pub minio: PathBuf,
     /// The peer of the OCI door.
-    #[arg(long, hide = true, env = "ZOT_BENCH_REGISTRY", default_value = "")]
+    #[arg(long, hide = true, env = "ZOT_BENCH_REGISTRY", default_value = ".")]
     pub registry: PathBuf,
     /// An administrator of Postgres.
     #[arg(long, hide = true, env = "ZOT_TEST_POSTGRES_URL", hide_env_values = true)]

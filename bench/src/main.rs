@@ -9,6 +9,7 @@
 mod args;
 mod collection;
 mod content;
+mod decide;
 mod error;
 mod http;
 mod load;
@@ -62,6 +63,14 @@ async fn begin(arguments: &Arguments) -> Result<ExitCode> {
             let (report, well) = load::run(load).await?;
             print(&serde_json::to_string_pretty(&report)?);
             Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Some(Command::Decide { write }) => {
+            let table = decide::run()?;
+            if *write {
+                decide::write(&table)?;
+            }
+            print(&table);
+            Ok(ExitCode::SUCCESS)
         }
         Some(Command::Collection(options)) => {
             let place = Place {

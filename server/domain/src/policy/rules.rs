@@ -82,15 +82,18 @@ impl Rules {
         for group in self.groups(kind, &name) {
             for number in group.about(principal) {
                 let Some(statement) = self.statements.get(number as usize) else { continue };
+                // once one allows, only a denial matters
+                if statement.effect == Effect::Allow && verdict != Verdict::Silent {
+                    continue;
+                }
                 if !statement.applies(principal, action, (kind, &name), context)
                     || self.is_blocked(statement, principal, &name)
                 {
                     continue;
                 }
-                match (statement.effect, verdict) {
-                    (Effect::Deny, _) => return Verdict::Denied(&statement.policy),
-                    (Effect::Allow, Verdict::Silent) => verdict = Verdict::Allowed(&statement.policy),
-                    (Effect::Allow, _) => {}
+                match statement.effect {
+                    Effect::Deny => return Verdict::Denied(&statement.policy),
+                    Effect::Allow => verdict = Verdict::Allowed(&statement.policy),
                 }
             }
         }
@@ -165,8 +168,8 @@ impl Group {
     /// Statements that are about that principal; one may come twice.
     fn about<'a>(&'a self, principal: &'a Principal) -> impl Iterator<Item = u32> + 'a {
         let authenticated = if principal.is_anonymous() { &[][..] } else { &self.authenticated };
-        // the smaller side is walked through: few statements, or few names
-        let names: Box<dyn Iterator<Item = u32>> = if self.named.len() < principal.names.len() {
+        // the smaller side is walked through; looking a name up is quicker than looking for it among the principal's
+        let names: Box<dyn Iterator<Item = u32>> = if self.named.len() * 4 < principal.names.len() {
             let met = self.named.iter().filter(|(name, _)| principal.has_name(name));
             Box::new(met.flat_map(|(_, numbers)| numbers).copied())
         } else {
