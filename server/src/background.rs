@@ -47,17 +47,19 @@ pub(crate) async fn seal(buckets: Buckets) {
 }
 
 /// Puts policies in force that were changed through another replica.
-pub(crate) async fn follow(access: Access, mut known: i64) {
+pub(crate) async fn follow(access: Access) {
+    let mut well = true;
     loop {
         tokio::time::sleep(FOLLOW_PAUSE).await;
-        match access.epoch().await {
-            Ok(epoch) if epoch == known => {}
-            Ok(_) => match access.load().await {
-                Ok(epoch) => known = epoch,
-                Err(error) => tracing::error!(%error, "changed policies are not in force"),
-            },
-            // requests need the database too, and say so
-            Err(error) => tracing::debug!(%error, "cannot look for changed policies"),
+        match access.follow().await {
+            Ok(()) => well = true,
+            Err(error) => {
+                // once, and not twice a second for as long as the database is away
+                if well {
+                    tracing::error!(%error, "policies that were changed elsewhere may not be in force");
+                }
+                well = false;
+            }
         }
     }
 }

@@ -180,8 +180,6 @@ pub(crate) struct Doors {
     pub notes: Notes,
     pub buckets: Buckets,
     pub access: AccessControl,
-    /// Of the policies in force.
-    pub epoch: i64,
     /// The S3 door, for a port of its own.
     pub s3: Option<Mounted>,
 }
@@ -196,7 +194,7 @@ pub(crate) async fn doors(settings: &Settings, opened: &Opened, version: &'stati
         read_only: settings.http.read_only,
     });
     let access = AccessControl::new(Arc::new(opened.store.clone()), policy.clone());
-    let epoch = access.load().await?;
+    access.load().await?;
     let artifacts = Artifacts::new(Arc::new(opened.store.clone()), Arc::new(opened.blobs.clone()), policy.clone());
     let store = opened.store.clone();
     let metrics = Arc::new(Metrics::new(Box::new(move || {
@@ -214,7 +212,7 @@ pub(crate) async fn doors(settings: &Settings, opened: &Opened, version: &'stati
         let prefix = &settings.extensions.s3api.base_path;
         app = app.mount(prefix, mounted(door, prefix));
     }
-    Ok(Doors { app, metrics, notes, buckets, access, epoch, s3: s3.map(|door| mounted(&door, "")) })
+    Ok(Doors { app, metrics, notes, buckets, access, s3: s3.map(|door| mounted(&door, "")) })
 }
 
 fn mounted(door: &Door, prefix: &str) -> Mounted {

@@ -144,14 +144,16 @@ impl Engine {
     /// An engine with the shipped roles alone.
     pub fn new(settings: Settings) -> Self {
         let engine = Self { settings, rules: Arc::default() };
-        engine.replace(shipped().iter().filter_map(|policy| policy.statement().ok()).collect(), HashSet::new());
+        engine.replace(0, shipped().iter().filter_map(|policy| policy.statement().ok()).collect(), HashSet::new());
         engine
     }
 
-    /// Puts other statements in force; `blocked` namespaces have nothing public.
-    pub fn replace(&self, mut statements: Vec<Statement>, blocked: HashSet<String>) {
+    /// Puts the statements of an epoch in force; `blocked` namespaces have nothing public. Those of an earlier one, read
+    /// before and come later, do not replace them.
+    pub fn replace(&self, epoch: i64, mut statements: Vec<Statement>, blocked: HashSet<String>) {
         statements.extend(self.settings.anonymous_read.then(anonymous_read));
-        self.rules.store(Arc::new(Rules::new(statements, blocked)));
+        let rules = Arc::new(Rules::new(statements, blocked).of_epoch(epoch));
+        self.rules.rcu(|now| if now.epoch() > epoch { Arc::clone(now) } else { Arc::clone(&rules) });
     }
 
     /// The settings.

@@ -45,8 +45,8 @@ pub(crate) async fn run(loaded: Loaded) -> Result<ExitCode, Error> {
     let (stopping, stop) = watch::channel(false);
     tokio::spawn(wait_for_signal(Signals::new()?, doors.app.clone(), stopping));
     let mut tasks = tokio::task::JoinSet::new();
-    let (access, epoch) = (doors.access.clone(), doors.epoch);
-    tasks.spawn(background::kept_up("following policies", move || background::follow(access.clone(), epoch)));
+    let access = doors.access.clone();
+    tasks.spawn(background::kept_up("following policies", move || background::follow(access.clone())));
     // a store that nobody may change does not change by itself
     if !settings.http.read_only {
         let buckets = doors.buckets.clone();

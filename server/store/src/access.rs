@@ -48,6 +48,11 @@ impl Access for Store {
         Ok((epoch, rows.iter().map(stored).collect::<Result<_, TxError>>()?))
     }
 
+    async fn policy(&self, id: &str) -> Result<Option<StoredPolicy>> {
+        let row = SELECT_POLICY.on(self.dialect).bind(id.to_owned()).fetch_optional(&self.pool).await;
+        Ok(row.map_err(read_error)?.as_ref().map(stored).transpose()?)
+    }
+
     async fn put_policy(&self, policy: Policy, mode: PutMode, audit: Audit) -> Result<Option<StoredPolicy>> {
         self.write(PutPolicy { policy, mode, audit }).await
     }

@@ -123,7 +123,9 @@ async fn a_change_is_in_force_on_every_door_and_replica(backend: Backend) {
     readers[0].get("/v2/team/app/manifests/v1").await.expect_error(403, "DENIED");
     drop(second);
     drop(first);
-    let again = setup.start().await;
+    let again = setup.clone().set("http.readOnly", true).start().await;
+    again.client().get(POLICIES).await.expect_status(200);
+    send(&again.client(), Method::POST, POLICIES, &deny("late", "*", "*")).await.expect_status(403);
     again.client().with(Some(READER)).get("/v2/team/app/manifests/v1").await.expect_error(403, "DENIED");
 }
 
@@ -194,6 +196,9 @@ async fn decisions_are_explained(backend: Backend) {
         assert!(decision["reason"].is_string(), "{decision}");
         ask(&reader, question).await.expect_status(403);
     }
+    let dressed_up =
+        json!({"userId": "key:test-reader", "roles": ["admin"], "resource": "team/app", "action": "delete"});
+    ask(&reader, dressed_up).await.expect_status(403);
     let own = ask(&reader, json!({"resource": "team/app", "action": "read"})).await.expect_status(200).json();
     assert_eq!(own["allowed"], true);
     ask(&admin, json!({"resource": "team/app", "action": "fly"})).await.expect_status(400);

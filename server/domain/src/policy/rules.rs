@@ -11,6 +11,8 @@ use crate::identity::Principal;
 /// The statements in force. Made anew when one changes.
 #[derive(Debug, Default)]
 pub struct Rules {
+    /// Of which epoch of the database they are.
+    epoch: i64,
     statements: Vec<Statement>,
     /// By exactly that name.
     exact: HashMap<String, Group>,
@@ -57,6 +59,18 @@ impl Rules {
         }
         rules.statements = statements;
         rules
+    }
+
+    /// The same, of that epoch.
+    #[must_use]
+    pub fn of_epoch(mut self, epoch: i64) -> Self {
+        self.epoch = epoch;
+        self
+    }
+
+    /// Of which epoch of the database they are.
+    pub fn epoch(&self) -> i64 {
+        self.epoch
     }
 
     /// How many statements there are.

@@ -61,6 +61,16 @@ fn deny_wins_and_no_match_denies() {
     assert_eq!((decision.reason, decision.policy.as_deref()), (Reason::Denied, Some("Deny team/prod")));
 }
 
+/// A load that began before a change, and ended after the one that saw it.
+#[test]
+fn rules_of_an_earlier_epoch_do_not_come_back() {
+    let engine = Engine::new(ON);
+    let grant = policy(Effect::Allow, &["alice"], &["read"], "*").statement().unwrap();
+    engine.replace(7, Vec::new(), HashSet::new());
+    engine.replace(6, vec![grant], HashSet::new());
+    assert_eq!((engine.rules().epoch(), engine.rules().len()), (7, 0));
+}
+
 #[test]
 fn a_name_of_one_kind_is_none_of_another() {
     let rules = rules(&[policy(Effect::Allow, &["role:admin"], &["*"], "*")]);

@@ -42,6 +42,12 @@ pub trait Access: Send + Sync {
     /// [`crate::Error::Unavailable`].
     async fn policies(&self) -> Result<(i64, Vec<StoredPolicy>)>;
 
+    /// One policy.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn policy(&self, id: &str) -> Result<Option<StoredPolicy>>;
+
     /// Makes or changes a policy; none if one is in the way, or is not there.
     ///
     /// # Errors

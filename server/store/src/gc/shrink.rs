@@ -13,6 +13,7 @@ use crate::tx::{Tx, Write, read_error};
 const VACUUM: &str = "PRAGMA incremental_vacuum(512)";
 /// Free pages that stay, so that a store at work does not take and give all the time: 4 MiB.
 const PAGES_KEPT: i64 = 1024;
+
 impl Store {
     pub(crate) async fn give_back(&self) -> Result<()> {
         if self.dialect != Dialect::Sqlite {
