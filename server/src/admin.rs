@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use zot_domain::Principal;
-use zot_http::auth::AccessKey;
+use zot_identity::AccessKey;
 use zot_store::{Dialect, Store};
 
 use crate::error::Error;
@@ -25,20 +25,21 @@ struct Credentials {
     secret_key: String,
 }
 
-/// The access keys that this server knows, the admin's first.
-pub(crate) async fn access_keys(data: &Path, store: &Store) -> Result<Vec<AccessKey>, Error> {
+/// The access keys that come with the process, the admin's first, and the admin's secret.
+pub(crate) async fn access_keys(data: &Path, store: &Store) -> Result<(Vec<AccessKey>, String), Error> {
     let admin = match from_environment("ZOT_ADMIN")? {
         Some(credentials) => credentials,
         None => kept_or_made(data, store).await?,
     };
     let principal = Principal::break_glass(&subject(&admin.access_key));
+    let secret = admin.secret_key.clone();
     let mut keys = vec![AccessKey::new(admin.access_key, admin.secret_key, principal)];
     if let Some(reader) = from_environment("ZOT_READER")? {
         let subject = subject(&reader.access_key);
         let principal = Principal::known(&subject, [subject.clone(), "role:viewer".to_owned()], BTreeMap::new());
         keys.push(AccessKey::new(reader.access_key, reader.secret_key, principal));
     }
-    Ok(keys)
+    Ok((keys, secret))
 }
 
 fn subject(access_key: &str) -> String {

@@ -4,14 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use zot_domain::Buckets;
 use zot_domain::gc::{Collector, Report};
 use zot_domain::ports::inventory::SHARDS;
-use zot_domain::{Access, Buckets};
 use zot_http::Notes;
 use zot_http::metrics::Metrics;
+use zot_identity::{Accounts, Identity};
+
+use crate::masters;
 
 /// How often to look for changed policies: they are in force everywhere within a second.
 const FOLLOW_PAUSE: Duration = Duration::from_millis(400);
+/// How often to look for other master keys.
+const KEYS_PAUSE: Duration = Duration::from_secs(5);
 /// How often to look for something to seal.
 const SEAL_PAUSE: Duration = Duration::from_secs(2);
 /// A replica that just started waits this long before it collects, unless the interval is shorter.
@@ -46,21 +51,53 @@ pub(crate) async fn seal(buckets: Buckets) {
     }
 }
 
-/// Puts policies in force that were changed through another replica.
-pub(crate) async fn follow(access: Access) {
+/// Sees policies, access keys and revocations that were changed through another replica.
+pub(crate) async fn follow(identity: Arc<Identity>) {
     let mut well = true;
     loop {
         tokio::time::sleep(FOLLOW_PAUSE).await;
-        match access.follow().await {
+        match identity.follow().await {
             Ok(()) => well = true,
             Err(error) => {
                 // once, and not twice a second for as long as the database is away
                 if well {
-                    tracing::error!(%error, "policies that were changed elsewhere may not be in force");
+                    tracing::error!(%error, "policies and access keys that were changed elsewhere cannot be seen");
                 }
                 well = false;
             }
         }
+    }
+}
+
+/// Takes other master keys into use when their file changes, and closes secrets anew with the one in use.
+pub(crate) async fn keep_keys(identity: Arc<Identity>, accounts: Accounts, origin: masters::Origin, notes: Notes) {
+    let mut used = origin.read().unwrap_or_default();
+    loop {
+        match origin.read() {
+            Ok(found) if found != used => match identity.rotate(&found) {
+                Ok(()) => {
+                    tracing::info!(keys = found.len(), "the master keys were changed");
+                    used = found;
+                }
+                Err(error) => tracing::error!(%error, "the master keys cannot be used"),
+            },
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "the master keys cannot be read; those of before serve on"),
+        }
+        match accounts.reseal().await {
+            Ok((closed, lost)) => {
+                if closed > 0 {
+                    tracing::info!(closed, "access keys were closed with the master key in use");
+                }
+                let why = format!(
+                    "{lost} access keys cannot be opened: they were closed with a master key that is not here; add it to \
+                     auth.keyFile, or delete them"
+                );
+                notes.set("accesskeys", (lost > 0).then_some(why));
+            }
+            Err(error) => tracing::debug!(%error, "access keys were not looked through"),
+        }
+        tokio::time::sleep(KEYS_PAUSE).await;
     }
 }
 

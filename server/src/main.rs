@@ -6,7 +6,9 @@ mod args;
 mod background;
 mod commands;
 mod error;
+mod issuers;
 mod listen;
+mod masters;
 mod telemetry;
 mod wire;
 

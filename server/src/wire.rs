@@ -12,17 +12,16 @@ use zot_domain::fsck::Fsck;
 use zot_domain::gc::{Collector, Rules, owned};
 use zot_domain::policy::{Engine, Settings as PolicySettings};
 use zot_domain::ports::inventory::Inventory as _;
-use zot_domain::{Access as AccessControl, Artifacts, Buckets, Principal};
-use zot_http::auth::Authenticator;
+use zot_domain::{Access as AccessControl, Artifacts, Buckets};
 use zot_http::metrics::{Metrics, Sample};
 use zot_http::{App, Cors, HealthPaths, Mounted, Notes, Options, Version};
-use zot_s3::sigv4::{Access, Keys, Secret as SigningSecret};
-use zot_s3::{Door, Identify};
+use zot_identity::{Accounts, Identity, Setup};
+use zot_s3::Door;
 use zot_settings::{DriverName, Secret, Settings};
 use zot_store::{Dialect, Store};
 
-use crate::admin;
 use crate::error::Error;
+use crate::{admin, issuers, masters};
 
 /// A store whose database and blobs are open.
 pub(crate) struct Opened {
@@ -179,15 +178,18 @@ pub(crate) struct Doors {
     pub metrics: Arc<Metrics>,
     pub notes: Notes,
     pub buckets: Buckets,
-    pub access: AccessControl,
+    pub identity: Arc<Identity>,
+    pub accounts: Accounts,
+    /// Where the identities' master keys come from.
+    pub masters: masters::Origin,
     /// The S3 door, for a port of its own.
     pub s3: Option<Mounted>,
 }
 
 /// Builds the doors.
 pub(crate) async fn doors(settings: &Settings, opened: &Opened, version: &'static str) -> Result<Doors, Error> {
-    let keys = admin::access_keys(&settings.storage.root_directory, &opened.store).await?;
-    let authenticator = Arc::new(Authenticator::new(keys, &opened.store_id, &settings.auth.bearer.service)?);
+    let (keys, admin_secret) = admin::access_keys(&settings.storage.root_directory, &opened.store).await?;
+    let masters = masters::Origin::of(settings, opened.store.dialect(), &admin_secret)?;
     let policy = Engine::new(PolicySettings {
         access_control: settings.extensions.rbac.enabled,
         anonymous_read: settings.extensions.rbac.allow_anonymous_get,
@@ -195,6 +197,18 @@ pub(crate) async fn doors(settings: &Settings, opened: &Opened, version: &'stati
     });
     let access = AccessControl::new(Arc::new(opened.store.clone()), policy.clone());
     access.load().await?;
+    let setup = Setup {
+        fixed: keys,
+        store_id: opened.store_id.clone(),
+        service: settings.auth.bearer.service.clone(),
+        masters: masters.read()?,
+        issuers: issuers::trusted(&settings.extensions.rbac)?,
+        failures_per_minute: Some(settings.auth.failures_per_minute).filter(|limit| *limit > 0),
+        session_max_secs: i64::try_from(settings.auth.session_max_duration.0.as_secs()).unwrap_or(i64::MAX),
+    };
+    let identity = Arc::new(Identity::new(setup, Arc::new(opened.store.clone()), access.clone())?);
+    identity.follow().await?;
+    let accounts = Accounts::new(Arc::clone(&identity), policy.clone());
     let artifacts = Artifacts::new(Arc::new(opened.store.clone()), Arc::new(opened.blobs.clone()), policy.clone());
     let store = opened.store.clone();
     let metrics = Arc::new(Metrics::new(Box::new(move || {
@@ -202,17 +216,17 @@ pub(crate) async fn doors(settings: &Settings, opened: &Opened, version: &'stati
         Sample { connections_open: pool.open, connections_idle: pool.idle, queued_writes: pool.queued_writes }
     })));
     let buckets = Buckets::new(Arc::new(opened.store.clone()), Arc::new(opened.blobs.clone()), policy);
-    let s3 = settings.extensions.s3api.enabled.then(|| s3_door(settings, buckets.clone(), Arc::clone(&authenticator)));
+    let s3 = settings.extensions.s3api.enabled.then(|| s3_door(settings, buckets.clone(), Arc::clone(&identity)));
     let options = options(settings, opened)?;
     let notes = options.notes.clone();
-    let mut app = App::new(artifacts, authenticator, Arc::clone(&metrics), options, Version(version));
-    app = app.with_access(access.clone());
+    let mut app = App::new(artifacts, Arc::clone(&identity), Arc::clone(&metrics), options, Version(version));
+    app = app.with_access(access, accounts.clone());
     if let Some(door) = &s3 {
         app = app.with_objects(buckets.clone());
         let prefix = &settings.extensions.s3api.base_path;
         app = app.mount(prefix, mounted(door, prefix));
     }
-    Ok(Doors { app, metrics, notes, buckets, access, s3: s3.map(|door| mounted(&door, "")) })
+    Ok(Doors { app, metrics, notes, buckets, identity, accounts, masters, s3: s3.map(|door| mounted(&door, "")) })
 }
 
 fn mounted(door: &Door, prefix: &str) -> Mounted {
@@ -227,20 +241,7 @@ fn mounted(door: &Door, prefix: &str) -> Mounted {
     }
 }
 
-/// The access keys, as the S3 door asks for them.
-struct SigningKeys(Arc<Authenticator>);
-
-impl Keys for SigningKeys {
-    fn lookup(&self, access_key: &str, session_token: Option<&str>) -> Option<SigningSecret> {
-        // there are no temporary credentials yet, so a token belongs to none of our keys
-        if session_token.is_some() {
-            return None;
-        }
-        self.0.secret_of(access_key).map(SigningSecret::new)
-    }
-}
-
-fn s3_door(settings: &Settings, buckets: Buckets, authenticator: Arc<Authenticator>) -> Door {
+fn s3_door(settings: &Settings, buckets: Buckets, identity: Arc<Identity>) -> Door {
     let s3api = &settings.extensions.s3api;
     let options = zot_s3::Options {
         max_upload: settings.limits.max_request_body_size.map_or(u64::MAX, |size| size.0).min(s3api.max_upload_size.0),
@@ -248,16 +249,7 @@ fn s3_door(settings: &Settings, buckets: Buckets, authenticator: Arc<Authenticat
         presigned: s3api.enable_presigned_url,
         domain: s3api.domain.clone(),
     };
-    let keys = Arc::new(SigningKeys(Arc::clone(&authenticator)));
-    let identify: Identify = Arc::new(move |access, headers| match access {
-        Access::Anonymous => (None, Ok(Principal::anonymous())),
-        Access::Signed { access_key, .. } => {
-            let gone = || zot_domain::Error::CredentialsInvalid("the access key is gone".to_owned());
-            (Some("signature"), authenticator.holder_of(access_key).ok_or_else(gone))
-        }
-        Access::Other => authenticator.principal(headers),
-    });
-    Door::new(buckets, keys, identify, options)
+    Door::new(buckets, identity, options)
 }
 
 fn options(settings: &Settings, opened: &Opened) -> Result<Options, Error> {
@@ -278,6 +270,7 @@ fn options(settings: &Settings, opened: &Opened) -> Result<Options, Error> {
         request_timeout: limits.request_timeout.map(|span| span.0),
         max_body: limits.max_request_body_size.map(|size| size.0),
         tls: settings.http.tls.is_some(),
+        trusted_proxies: networks(&settings.http.trusted_proxies),
         warnings: [warnings(settings), opened.warnings.clone()].concat(),
         notes: Notes::default(),
     })
@@ -294,6 +287,12 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
         ));
     }
     warnings
+}
+
+/// Networks, and addresses as networks of one; what is none was refused when the settings were loaded.
+fn networks(texts: &[String]) -> Vec<ipnet::IpNet> {
+    let one = |text: &String| text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(Into::into));
+    texts.iter().filter_map(one).collect()
 }
 
 fn is_loopback(address: &str) -> bool {

@@ -85,6 +85,7 @@ impl Artifacts {
     }
 }
 
-pub(crate) fn audit(call: &Call, action: &'static str, resource: String) -> Audit {
+/// The audit row of a call that changes something.
+pub fn audit(call: &Call, action: &'static str, resource: String) -> Audit {
     Audit { request_id: call.request_id, actor: call.principal.subject.clone(), action, resource }
 }

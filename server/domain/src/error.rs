@@ -68,6 +68,9 @@ pub enum Error {
     /// The credentials are wrong, expired or not for this store.
     #[error("{0}")]
     CredentialsInvalid(String),
+    /// The credentials were good, until they expired.
+    #[error("{0}")]
+    CredentialsExpired(String),
     /// The principal may not do this.
     #[error("{0}")]
     Denied(String),
@@ -80,6 +83,9 @@ pub enum Error {
     /// A policy of that id is there.
     #[error("there is a policy {0:?}; change it by PUT")]
     PolicyExists(String),
+    /// An account of that name is there.
+    #[error("there is an account {0:?}; change it by PUT")]
+    AccountExists(String),
     /// A bucket without a policy.
     #[error("bucket {0} has no policy")]
     NoSuchPolicy(String),
@@ -151,7 +157,7 @@ pub enum Error {
     /// The database or the blob storage cannot be reached; retry later.
     #[error("{component} is not available")]
     Unavailable {
-        /// `metadata_store` or `storage`.
+        /// `metadata_store`, `storage` or `identity_provider`.
         component: &'static str,
         /// For the log only.
         #[source]

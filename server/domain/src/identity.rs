@@ -60,6 +60,17 @@ impl Principal {
         self
     }
 
+    /// The same with that role alone of all its roles and groups; none if it does not have it. `self` is every role.
+    pub fn as_role(&self, role: &str) -> Option<Self> {
+        if role == "self" {
+            return Some(self.clone());
+        }
+        let wanted = format!("role:{role}");
+        let kept = |name: &&String| !name.starts_with("role:") && !name.starts_with("group:") || **name == wanted;
+        let names = self.names.iter().filter(kept).cloned().collect();
+        self.has_name(&wanted).then(|| Self { names, ..self.clone() })
+    }
+
     /// The same without the token's bound: what its holder may do.
     #[must_use]
     pub fn unbound(&self) -> Self {

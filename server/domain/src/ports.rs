@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod blobs;
+pub mod identities;
 pub mod inventory;
 pub mod metadata;
 pub mod objects;

@@ -3,7 +3,7 @@
 //! [`router`] is the table of contents. A handler parses its dialect, calls one use case of `zot-domain`, and puts the
 //! outcome into its dialect; it decides nothing. This crate knows neither SQL nor storage.
 
-pub mod auth;
+mod auth;
 mod failure;
 mod health;
 pub mod metrics;
@@ -22,11 +22,11 @@ use axum::routing::{any, get, post};
 use futures_util::future::BoxFuture;
 use tower_http::catch_panic::CatchPanicLayer;
 use zot_domain::{Access, Artifacts, Buckets, Error};
+use zot_identity::{Accounts, Identity};
 
 pub use health::Version;
 pub use options::{Cors, HealthPaths, Notes, Options};
 
-use crate::auth::Authenticator;
 use crate::health::Health;
 use crate::metrics::Metrics;
 
@@ -34,7 +34,7 @@ use crate::metrics::Metrics;
 #[derive(Clone)]
 pub struct App {
     artifacts: Artifacts,
-    auth: Arc<Authenticator>,
+    identity: Arc<Identity>,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
     options: Arc<Options>,
@@ -43,6 +43,7 @@ pub struct App {
     limited: Arc<AtomicUsize>,
     buckets: Option<Buckets>,
     access: Option<Access>,
+    accounts: Option<Accounts>,
 }
 
 /// Another door: it gets requests as they came, and answers for itself in its own dialect.
@@ -68,7 +69,7 @@ impl App {
     /// The doors over these use cases.
     pub fn new(
         artifacts: Artifacts,
-        auth: impl Into<Arc<Authenticator>>,
+        identity: Arc<Identity>,
         metrics: Arc<Metrics>,
         options: Options,
         version: Version,
@@ -76,7 +77,7 @@ impl App {
         let health = Arc::new(Health::new(artifacts.clone(), version, &options));
         Self {
             artifacts,
-            auth: auth.into(),
+            identity,
             metrics,
             health,
             options: Arc::new(options),
@@ -85,6 +86,7 @@ impl App {
             limited: Arc::new(AtomicUsize::new(0)),
             buckets: None,
             access: None,
+            accounts: None,
         }
     }
 
@@ -95,10 +97,11 @@ impl App {
         self
     }
 
-    /// With policies behind the REST door.
+    /// With policies, accounts and access keys behind the REST door.
     #[must_use]
-    pub fn with_access(mut self, access: Access) -> Self {
+    pub fn with_access(mut self, access: Access, accounts: Accounts) -> Self {
         self.access = Some(access);
+        self.accounts = Some(accounts);
         self
     }
 

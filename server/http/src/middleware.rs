@@ -1,6 +1,7 @@
 //! What happens to every request: an id, a log line, metrics, limits; and answers where no handler is.
 
 mod drain;
+mod origin;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tracing::Instrument as _;
-use zot_domain::identity::RequestId;
+use zot_domain::identity::{Origin, RequestId};
 use zot_domain::{Error, Principal};
 
 use crate::auth::Caller;
@@ -31,6 +32,7 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
     let begun = Instant::now();
     let request_id = RequestId::new();
     request.extensions_mut().insert(request_id);
+    origin::settle(&mut request, &app.options.trusted_proxies);
     let line = Line::of(&request);
     let active = Held::new(app.metrics.active());
     let body = drain::Tapped::tap(&mut request);
@@ -78,7 +80,7 @@ impl Line {
             method: request.method().to_string(),
             path: request.uri().path().chars().take(4 * LOGGED_MAX).collect(),
             route: request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned(),
-            remote: request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.to_string()),
+            remote: remote(request),
             user_agent: text(&header::USER_AGENT),
             client_request_id: text(&X_REQUEST_ID),
         }
@@ -102,6 +104,15 @@ impl Line {
             client_request_id = self.client_request_id,
             "request"
         );
+    }
+}
+
+/// The client's address: with its port, where no proxy stands between.
+fn remote(request: &Request) -> Option<String> {
+    let connection = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+    match request.extensions().get::<Origin>().and_then(|origin| origin.address) {
+        Some(address) if connection.is_none_or(|it| it.ip() != address) => Some(address.to_string()),
+        _ => connection.map(|it| it.to_string()),
     }
 }
 

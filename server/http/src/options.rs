@@ -28,6 +28,8 @@ pub struct Options {
     pub max_body: Option<u64>,
     /// Whether clients reach us by TLS.
     pub tls: bool,
+    /// Networks of proxies that are believed when they tell a client's address and scheme.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
     /// Shown by `/health`.
     pub warnings: Vec<String>,
     /// Shown there too, and changing while the server runs.

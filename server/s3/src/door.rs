@@ -3,25 +3,23 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::validation::NameValidation;
 use s3s::{S3Error, S3ErrorCode};
 use zot_domain::identity::{Origin, RequestId};
 use zot_domain::observed::{Authentication, Fault};
-use zot_domain::{Buckets, Call, Principal, Result};
+use zot_domain::{Buckets, Call, Principal};
+use zot_identity::{Identity, Presented};
 
 use crate::body::{limited, watched};
 use crate::error::{custom, to_s3};
 use crate::json;
 use crate::ops::Ops;
 use crate::request::{self, Domain};
-use crate::sigv4::{Access, AuthError, Config, Front, Keys};
+use crate::sigv4::{Access, AuthError, Claimed, Config, Front, Keys, Secret};
+use crate::sts;
 use crate::transfer::Attempt;
-
-/// Who is behind an access that the front let pass. Headers are there for schemes that are not S3's.
-/// Said with the principal: the kind of credentials, if there were any.
-pub type Identify = Arc<dyn Fn(&Access, &HeaderMap) -> (Option<&'static str>, Result<Principal>) + Send + Sync>;
 
 /// What the configuration says about the door.
 #[derive(Clone, Debug)]
@@ -44,9 +42,18 @@ const DOCUMENT_MAX: u64 = 2 * 1024 * 1024;
 pub struct Door {
     options: Options,
     front: Arc<Front>,
-    identify: Identify,
+    identity: Arc<Identity>,
     buckets: Buckets,
     codec: S3Service,
+}
+
+/// The access keys, as the front asks for them.
+struct SigningKeys(Arc<Identity>);
+
+impl Keys for SigningKeys {
+    fn lookup(&self, access_key: &str, session_token: Option<&str>) -> Option<Secret> {
+        self.0.signing_secret(access_key, session_token).map(Secret::new)
+    }
 }
 
 /// Names are checked where buckets are made; what cannot exist is not found.
@@ -59,23 +66,27 @@ impl NameValidation for AnyName {
 }
 
 impl Door {
-    /// A door over these use cases and keys.
-    pub fn new(buckets: Buckets, keys: Arc<dyn Keys>, identify: Identify, options: Options) -> Self {
+    /// A door over these use cases and identities.
+    pub fn new(buckets: Buckets, identity: Arc<Identity>, options: Options) -> Self {
         let mut builder = S3ServiceBuilder::new(Ops::new(buckets.clone(), options.multipart));
         builder.set_validation(AnyName);
         if let Some(domain) = options.domain.clone() {
             builder.set_host(Domain(domain));
         }
-        let front = Arc::new(Front::new(keys, Config::default()));
-        Self { options, front, identify, buckets, codec: builder.build() }
+        let keys = Arc::new(SigningKeys(Arc::clone(&identity)));
+        let front = Arc::new(Front::new(keys, Config { allow_sts: true, ..Config::default() }));
+        Self { options, front, identity, buckets, codec: builder.build() }
     }
 
     /// Serves a request whose path begins with `prefix`, which may be empty.
     pub async fn serve(&self, request: Request<Body>, prefix: &str) -> Response<Body> {
         let request_id = request.extensions().get::<RequestId>().copied().unwrap_or_default();
+        if sts::is_meant(&request, prefix) {
+            return sts::serve(&self.front, &self.identity, request).await;
+        }
         let transfer = Attempt::of(&request, prefix, self.options.domain.as_deref());
         let as_json = json::is_wanted(request.headers()).then(|| request.method().clone());
-        let (authentication, admitted) = self.admit(request, request_id);
+        let (authentication, admitted) = self.admit(request, request_id).await;
         let principal = admitted.as_ref().ok().and_then(|request| request.extensions().get::<Call>());
         let principal = principal.map(|call| call.principal.clone());
         let mut response = match admitted {
@@ -128,24 +139,22 @@ impl Door {
     }
 
     /// Lets a request in, with the call that it makes; and says what credentials it presented.
-    fn admit(
+    async fn admit(
         &self,
         request: Request<Body>,
         request_id: RequestId,
     ) -> (Option<Authentication>, std::result::Result<Request<Body>, S3Error>) {
-        let request = match self.front.authenticate(request) {
-            Ok(request) => request,
-            Err(error) => {
-                // what is merely malformed presents no credentials
-                let wrong = error.status() == StatusCode::FORBIDDEN;
-                let authentication = wrong.then_some(Authentication { method: "signature", success: false });
-                return (authentication, Err(refused(&error)));
+        let origin = request.extensions().get::<Origin>().copied().unwrap_or_default();
+        let claimed = Claimed::of(&request);
+        let presented = identify(&self.front, &self.identity, request, &claimed, origin).await;
+        let (request, access, Presented { method, principal }) = match presented {
+            Ok(found) => found,
+            Err(Refusal { presented, error }) => {
+                let authentication = presented.then_some(Authentication { method: "signature", success: false });
+                return (authentication, Err(error));
             }
         };
-        let access = request.extensions().get::<Access>().cloned().unwrap_or(Access::Anonymous);
-        let (method, principal) = (self.identify)(&access, request.headers());
         let authentication = method.map(|method| Authentication { method, success: principal.is_ok() });
-        let origin = request.extensions().get::<Origin>().copied().unwrap_or_default();
         let call = principal.map(|principal| Call { principal, request_id, origin }).map_err(to_s3);
         (authentication, call.and_then(|call| self.let_in(request, &access, call)))
     }
@@ -207,6 +216,55 @@ impl Door {
             }
         }
     }
+}
+
+/// A request that the front did not let pass.
+pub(crate) struct Refusal {
+    /// Whether it presented credentials; what is merely malformed does not.
+    pub presented: bool,
+    pub error: S3Error,
+}
+
+/// Who sent a request, by its signature or by another scheme that it uses.
+pub(crate) async fn identify(
+    front: &Front,
+    identity: &Identity,
+    request: Request<Body>,
+    claimed: &Claimed,
+    origin: Origin,
+) -> std::result::Result<(Request<Body>, Access, Presented), Refusal> {
+    let key = claimed.access_key.as_deref();
+    if key.is_some() {
+        identity.admit(origin.address, key).map_err(|error| Refusal { presented: false, error: to_s3(error) })?;
+    }
+    let request = match front.authenticate(request) {
+        Ok(request) => request,
+        Err(error) => {
+            let wrong = error.status() == StatusCode::FORBIDDEN;
+            // a session that is over says so, whatever was signed with it
+            if let (true, Some(key), Some(token)) = (wrong, key, claimed.session_token.as_deref())
+                && let Err(expired @ zot_domain::Error::CredentialsExpired(_)) = identity.signer(key, Some(token)).await
+            {
+                return Err(Refusal { presented: true, error: to_s3(expired) });
+            }
+            if wrong {
+                identity.failed(origin.address, key);
+            }
+            return Err(Refusal { presented: wrong, error: refused(&error) });
+        }
+    };
+    let access = request.extensions().get::<Access>().cloned().unwrap_or(Access::Anonymous);
+    let presented = match &access {
+        Access::Anonymous => {
+            Presented { method: None, principal: identity.fresh().await.map(|()| Principal::anonymous()) }
+        }
+        Access::Signed { access_key, session_token, .. } => Presented {
+            method: Some("signature"),
+            principal: identity.signer(access_key, session_token.as_deref()).await,
+        },
+        Access::Other => identity.principal(request.headers(), origin.address).await,
+    };
+    Ok((request, access, presented))
 }
 
 /// The request as the codec wants it: at the root.

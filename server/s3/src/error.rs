@@ -58,7 +58,7 @@ fn code_of(error: &Error) -> (S3ErrorCode, StatusCode) {
         Error::NoSuchBucket(_) | Error::NameUnknown(_) => (Code::NoSuchBucket, StatusCode::NOT_FOUND),
         Error::PolicyMalformed(_) => (Code::MalformedPolicy, StatusCode::BAD_REQUEST),
         Error::NoSuchPolicy(_) => (Code::NoSuchBucketPolicy, StatusCode::NOT_FOUND),
-        Error::PolicyExists(_) => (Code::InvalidRequest, StatusCode::CONFLICT),
+        Error::PolicyExists(_) | Error::AccountExists(_) => (Code::InvalidRequest, StatusCode::CONFLICT),
         Error::BucketExists(_) => (Code::BucketAlreadyOwnedByYou, StatusCode::CONFLICT),
         Error::BucketNotEmpty(_) => (Code::BucketNotEmpty, StatusCode::CONFLICT),
         Error::KeyInvalid(_) => (Code::InvalidArgument, StatusCode::BAD_REQUEST),
@@ -91,6 +91,7 @@ fn code_of(error: &Error) -> (S3ErrorCode, StatusCode) {
             (Code::AccessDenied, StatusCode::FORBIDDEN)
         }
         Error::CredentialsInvalid(_) => (Code::InvalidAccessKeyId, StatusCode::FORBIDDEN),
+        Error::CredentialsExpired(_) => (Code::ExpiredToken, StatusCode::BAD_REQUEST),
         Error::NotImplemented(_) => (Code::NotImplemented, StatusCode::NOT_IMPLEMENTED),
         Error::Unsupported(_) => (Code::MethodNotAllowed, StatusCode::METHOD_NOT_ALLOWED),
         Error::TooManyRequests(_) => (Code::SlowDown, StatusCode::SERVICE_UNAVAILABLE),

@@ -11,6 +11,7 @@ mod json;
 mod ops;
 mod request;
 pub mod sigv4;
+mod sts;
 mod transfer;
 
-pub use door::{Door, Identify, Options};
+pub use door::{Door, Options};

@@ -83,6 +83,34 @@ impl fmt::Debug for Access {
     }
 }
 
+/// What a request says of who signed it, before anything is verified.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    /// The access key.
+    pub access_key: Option<String>,
+    /// The session token.
+    pub session_token: Option<String>,
+}
+
+impl Claimed {
+    /// Looks into header and query. Nothing here is trusted, so that what is malformed is left to the front.
+    pub fn of(request: &Request<Body>) -> Self {
+        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let query = |name: &str| {
+            let mut pairs = url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
+            pairs.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.into_owned())
+        };
+        let credential = match header("authorization") {
+            Some(value) => value.split_once("Credential=").map(|(_, rest)| rest.to_owned()),
+            None => query("x-amz-credential"),
+        };
+        let access_key = credential.and_then(|text| text.split('/').next().map(ToOwned::to_owned));
+        let session_token =
+            header("x-amz-security-token").map(ToOwned::to_owned).or_else(|| query("x-amz-security-token"));
+        Self { access_key: access_key.filter(|key| key.len() <= 256), session_token }
+    }
+}
+
 /// What is known of the body. It is in the extensions of each request that passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PayloadHash {

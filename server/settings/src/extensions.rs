@@ -1,9 +1,9 @@
-//! `extensions.*`: access control, metrics and health. Extensions that this version lacks are in `keys/refused.rs`.
+//! `extensions.*`: the S3 door, metrics and health; access control is in `rbac.rs`. Extensions that this version lacks are in `keys/refused.rs`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::ByteSize;
+use crate::{ByteSize, Rbac};
 
 /// `extensions`: the parts beyond zot's core.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -15,16 +15,6 @@ pub struct Extensions {
     pub rbac: Rbac,
     /// Metrics and health.
     pub metrics: Metrics,
-}
-
-/// `extensions.rbac`: access control.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub struct Rbac {
-    /// Authenticate callers and decide each request by policy. When false everybody may do everything.
-    pub enabled: bool,
-    /// Let everybody read without credentials.
-    pub allow_anonymous_get: bool,
 }
 
 /// `extensions.metrics`: what monitoring reads.

@@ -23,6 +23,10 @@ pub struct Http {
     pub cors: Cors,
     /// Realm named in Basic challenges.
     pub realm: String,
+    /// Networks of proxies that are believed when they tell a client's address and scheme (`X-Forwarded-For`,
+    /// `X-Forwarded-Proto`), such as `10.0.0.0/8`.
+    #[schemars(extend("type" = json!(["array", "string"])))]
+    pub trusted_proxies: Vec<String>,
     /// Refuse everything that would change the store, and collect no garbage in the background.
     pub read_only: bool,
 }
@@ -35,6 +39,7 @@ impl Default for Http {
             tls: None,
             cors: Cors::default(),
             realm: "zot-artifact-store".to_owned(),
+            trusted_proxies: Vec::new(),
             read_only: false,
         }
     }

@@ -82,10 +82,18 @@ pub(crate) fn properties(schema: &Value) -> Option<&Map<String, Value>> {
     schema.get("properties").and_then(Value::as_object)
 }
 
-/// The schema of the key at a dotted path; an index such as `[0]` at its end is left out.
+/// The schema of each of a list of sections; none where the key is something else.
+pub(crate) fn items(schema: &Value) -> Option<&Value> {
+    schema.get("items").filter(|items| properties(items).is_some())
+}
+
+/// The schema of the key at a dotted path, which may have indexes such as `[0]`.
 pub(crate) fn at(path: &str) -> Option<&'static Value> {
-    let path = path.split('[').next().unwrap_or(path);
-    path.split('.').try_fold(&*SCHEMA, |schema, key| properties(schema)?.get(key))
+    path.split('.').try_fold(&*SCHEMA, |schema, key| {
+        let (key, index) = key.split_once('[').map_or((key, false), |(key, _)| (key, true));
+        let found = properties(schema)?.get(key)?;
+        Some(if index { items(found).unwrap_or(found) } else { found })
+    })
 }
 
 /// The description of a key, on one line.
@@ -103,6 +111,8 @@ fn collect(schema: &Value, prefix: &str, keys: &mut Vec<KeyDoc>) {
         let path = join(prefix, key);
         if properties(child).is_some() {
             collect(child, &path, keys);
+        } else if let Some(items) = items(child) {
+            collect(items, &format!("{path}[]"), keys);
         } else {
             let (default, description) = (default_of(child), description(child));
             keys.push(KeyDoc { path, status: Status::Works, default, description });
@@ -145,6 +155,9 @@ fn for_files(schema: &mut Value) {
 fn each_property(map: &mut Map<String, Value>, change: fn(&mut Value)) {
     if let Some(Value::Object(properties)) = map.get_mut("properties") {
         properties.values_mut().for_each(change);
+    }
+    if let Some(items) = map.get_mut("items") {
+        change(items);
     }
 }
 

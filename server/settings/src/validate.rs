@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::{Cors, Fault, Settings, Storage};
+use crate::{Cors, Fault, Rbac, Settings, Storage};
 
 /// The key at fault, and what to do about it.
 type Found = Vec<(&'static str, String)>;
@@ -31,6 +31,8 @@ pub(crate) fn faults(settings: &Settings) -> Vec<(String, Fault)> {
     {
         found.push(("auth.bearer.realm", "expected a URL such as https://store.example.com/v2/token".to_owned()));
     }
+    check_auth(settings, &mut found);
+    check_issuers(&settings.extensions.rbac, &mut found);
     check_limits(settings, &mut found);
     found.into_iter().map(|(path, message)| (path.to_owned(), Fault::Wrong(message))).collect()
 }
@@ -43,6 +45,13 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
         warnings.push(
             "extensions.rbac.allowAnonymousGet changes nothing while extensions.rbac.enabled is false: everybody may \
              do everything"
+                .to_owned(),
+        );
+    }
+    let trusted = rbac.keycloak.is_some() || !rbac.issuers.is_empty() || rbac.kubernetes.enabled;
+    if trusted && !rbac.enabled {
+        warnings.push(
+            "extensions.rbac names issuers, whose tokens change nothing while extensions.rbac.enabled is false"
                 .to_owned(),
         );
     }
@@ -75,6 +84,47 @@ fn check_cors(cors: &Cors, found: &mut Found) {
         if let Some(name) = names.iter().find(|name| !is_token(name)) {
             found.push((key, format!("\"{name}\" is not a name that HTTP allows here; correct or remove it")));
         }
+    }
+}
+
+fn check_auth(settings: &Settings, found: &mut Found) {
+    let is_network = |text: &String| text.parse::<ipnet::IpNet>().is_ok() || text.parse::<IpAddr>().is_ok();
+    if let Some(proxy) = settings.http.trusted_proxies.iter().find(|text| !is_network(text)) {
+        found.push(("http.trustedProxies", format!("\"{proxy}\" is no network such as 10.0.0.0/8, and no address")));
+    }
+    let longest = settings.auth.session_max_duration.0;
+    if !(Duration::from_mins(15)..=Duration::from_hours(12)).contains(&longest) {
+        found.push(("auth.sessionMaxDuration", "expected 15m to 12h".to_owned()));
+    }
+}
+
+fn check_issuers(rbac: &Rbac, found: &mut Found) {
+    if let Some(keycloak) = &rbac.keycloak {
+        let urls = [("extensions.rbac.keycloak.url", Some(&keycloak.url))];
+        for (key, url) in
+            urls.into_iter().chain([("extensions.rbac.keycloak.internalUrl", keycloak.internal_url.as_ref())])
+        {
+            if url.is_some_and(|url| !is_plain_url(url)) {
+                found.push((key, "expected a URL such as https://sso.example.com".to_owned()));
+            }
+        }
+    }
+    for issuer in &rbac.issuers {
+        if !is_plain_url(&issuer.issuer) || issuer.jwks_url.as_ref().is_some_and(|url| !is_plain_url(url)) {
+            let message = format!("issuer {}: expected URLs such as https://token.example.com", issuer.name);
+            found.push(("extensions.rbac.issuers", message));
+        }
+        if issuer.audiences.is_empty() {
+            let message = format!("issuer {}: name the audiences of tokens for this store", issuer.name);
+            found.push(("extensions.rbac.issuers", message));
+        }
+    }
+    let names: std::collections::BTreeSet<_> = rbac.issuers.iter().map(|issuer| &issuer.name).collect();
+    if names.len() < rbac.issuers.len() {
+        found.push(("extensions.rbac.issuers", "two have the same name".to_owned()));
+    }
+    if rbac.kubernetes.enabled && rbac.kubernetes.audiences.is_empty() {
+        found.push(("extensions.rbac.kubernetes.audiences", "name the audiences of tokens for this store".to_owned()));
     }
 }
 

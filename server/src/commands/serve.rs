@@ -45,10 +45,15 @@ pub(crate) async fn run(loaded: Loaded) -> Result<ExitCode, Error> {
     let (stopping, stop) = watch::channel(false);
     tokio::spawn(wait_for_signal(Signals::new()?, doors.app.clone(), stopping));
     let mut tasks = tokio::task::JoinSet::new();
-    let access = doors.access.clone();
-    tasks.spawn(background::kept_up("following policies", move || background::follow(access.clone())));
+    let identity = Arc::clone(&doors.identity);
+    tasks.spawn(background::kept_up("following policies", move || background::follow(Arc::clone(&identity))));
     // a store that nobody may change does not change by itself
     if !settings.http.read_only {
+        let (identity, accounts) = (Arc::clone(&doors.identity), doors.accounts.clone());
+        let (origin, notes) = (doors.masters.clone(), doors.notes.clone());
+        let keep =
+            move || background::keep_keys(Arc::clone(&identity), accounts.clone(), origin.clone(), notes.clone());
+        tasks.spawn(background::kept_up("keeping keys", keep));
         let buckets = doors.buckets.clone();
         tasks.spawn(background::kept_up("sealing", move || background::seal(buckets.clone())));
         if settings.storage.gc {

@@ -13,6 +13,7 @@ mod content;
 mod error;
 mod fsck;
 mod gc;
+mod identities;
 mod lease;
 mod manifests;
 pub mod migrate;

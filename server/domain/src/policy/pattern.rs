@@ -189,7 +189,7 @@ pub enum PrincipalPattern {
 }
 
 /// The kinds of names that principals have.
-const KINDS: [&str; 5] = ["user", "role", "group", "serviceaccount", "key"];
+const KINDS: [&str; 6] = ["user", "role", "group", "account", "serviceaccount", "key"];
 
 impl FromStr for PrincipalPattern {
     type Err = Error;
@@ -203,12 +203,14 @@ impl FromStr for PrincipalPattern {
         }
         if text.is_empty() || text.len() > LENGTH_MAX || text.chars().any(char::is_control) {
             return Err(invalid(
-                "expected a user, role:NAME, group:NAME, serviceaccount:NAMESPACE:NAME, \"*\" or \"anonymous\"",
+                "expected a user, role:NAME, group:NAME, account:NAME, serviceaccount:NAMESPACE:NAME, \"*\" or \"anonymous\"",
             ));
         }
         let Some((kind, name)) = text.split_once(':') else { return Ok(Self::Named(format!("user:{text}"))) };
         if !KINDS.contains(&kind) {
-            return Err(invalid("before the first colon only user, role, group, serviceaccount and key are known"));
+            return Err(invalid(
+                "before the first colon only user, role, group, account, serviceaccount and key are known",
+            ));
         }
         let parts = name.split(':').filter(|part| !part.is_empty()).count();
         if name.is_empty() || (kind == "serviceaccount" && parts != 2) {

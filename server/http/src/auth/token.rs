@@ -9,76 +9,21 @@ use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 use zot_domain::artifact::name::RepositoryName;
-use zot_domain::identity::{Grant, GrantTarget, RequestId};
+use zot_domain::identity::RequestId;
 use zot_domain::observed::Authentication;
 use zot_domain::policy::{Action, Engine, Resource};
 use zot_domain::{Call, Error, Result};
+use zot_identity::{Access, LIFETIME_SECS, Presented, actions_of};
 
 use super::Caller;
 use crate::App;
 use crate::oci::error::{Context, respond};
 
-/// Lifetime of a token: long enough for one push, short enough to forget about revocation lists.
-const LIFETIME_SECS: i64 = 300;
 /// Most scopes of one request.
 const SCOPES_MAX: usize = 64;
-
-/// What a token says.
-#[derive(Debug, Deserialize, Serialize)]
-pub(crate) struct Claims {
-    iss: String,
-    sub: String,
-    aud: String,
-    exp: i64,
-    nbf: i64,
-    iat: i64,
-    jti: String,
-    #[serde(default)]
-    access: Vec<Access>,
-}
-
-/// One entry of the claim `access`.
-#[derive(Debug, Deserialize, Serialize)]
-struct Access {
-    r#type: String,
-    name: String,
-    actions: Vec<String>,
-}
-
-/// A token whose signature and times are right.
-#[derive(Debug)]
-pub(crate) struct Verified {
-    pub subject: String,
-    pub grants: Vec<Grant>,
-}
-
-impl Claims {
-    pub(crate) fn into_verified(self) -> Verified {
-        let grants = self.access.into_iter().filter_map(|access| {
-            let target = match access.r#type.as_str() {
-                "repository" => GrantTarget::Repository(access.name),
-                "registry" if access.name == "catalog" => GrantTarget::Catalog,
-                _ => return None,
-            };
-            Some(Grant { target, actions: access.actions.iter().flat_map(|name| actions_of(name)).copied().collect() })
-        });
-        Verified { subject: self.sub, grants: grants.collect() }
-    }
-}
-
-/// The store's actions behind the protocol's.
-fn actions_of(name: &str) -> &'static [Action] {
-    match name {
-        "pull" => &[Action::Read, Action::List],
-        "push" => &[Action::Create, Action::Update],
-        "delete" => &[Action::Delete],
-        "*" => &Action::ALL,
-        _ => &[],
-    }
-}
 
 /// The part of one scope (`repository:team/app:pull,push`) that policy allows; none for what is no scope of ours.
 fn granted(policy: &Engine, call: &Call, scope: &str) -> Option<Access> {
@@ -121,10 +66,12 @@ pub(crate) struct TokenRequest {
     grant_type: Option<String>,
     username: Option<String>,
     password: Option<String>,
+    refresh_token: Option<String>,
     scope: Option<String>,
 }
 
-/// `POST /auth/token` with `grant_type=password`.
+/// `POST /auth/token` with `grant_type=password`, or with `refresh_token` for a client that was given a token of a trusted
+/// issuer to log in with (`oras login --identity-token`).
 pub(crate) async fn post(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
@@ -134,17 +81,21 @@ pub(crate) async fn post(
     let request = form.map_or_else(|_| TokenRequest::default(), |Form(request)| request);
     let scopes: Vec<&str> = request.scope.as_deref().unwrap_or_default().split_whitespace().collect();
     let mut authentication = None;
-    let issued = match (request.grant_type.as_deref(), &request.username, &request.password) {
-        (Some("password"), Some(id), Some(secret)) => {
-            let checked = app.auth.check(id, secret);
-            authentication = Some(Authentication { method: "access_key", success: checked.is_ok() });
-            checked.and_then(|principal| {
-                let origin = caller.origin();
-                issue(&app, &Call { principal, request_id, origin }, &scopes)
-            })
+    let presented = match (request.grant_type.as_deref(), &request.username, &request.password, &request.refresh_token)
+    {
+        (Some("password"), Some(id), Some(secret), _) => app.identity.password(id, secret, caller.address()).await,
+        (Some("refresh_token"), _, _, Some(token)) => app.identity.bearer(token, caller.address()).await,
+        _ => {
+            let why = "grant_type must be password, with username and password, or refresh_token with a token";
+            Presented { method: None, principal: Err(Error::ParameterInvalid(why.to_owned())) }
         }
-        _ => Err(Error::ParameterInvalid("grant_type must be password, with username and password".to_owned())),
     };
+    if let Some(method) = presented.method {
+        authentication = Some(Authentication { method, success: presented.principal.is_ok() });
+    }
+    let origin = caller.origin();
+    let issued =
+        presented.principal.and_then(|principal| issue(&app, &Call { principal, request_id, origin }, &scopes));
     let mut response = answer(&app, request_id, issued);
     if let Some(authentication) = authentication {
         response.extensions_mut().insert(authentication);
@@ -159,18 +110,7 @@ fn issue(app: &App, call: &Call, scopes: &[&str]) -> Result<(String, i64)> {
     let scopes = scopes.iter().flat_map(|scope| scope.split_whitespace());
     let access = scopes.filter_map(|scope| granted(app.artifacts.policy(), call, scope)).collect();
     let now = jiff::Timestamp::now().as_second();
-    let service = app.auth.token_key.service().to_owned();
-    let claims = Claims {
-        iss: service.clone(),
-        sub: call.principal.subject.clone(),
-        aud: service,
-        exp: now + LIFETIME_SECS,
-        nbf: now,
-        iat: now,
-        jti: uuid::Uuid::new_v4().to_string(),
-        access,
-    };
-    Ok((app.auth.token_key.sign(&claims)?, now))
+    Ok((app.identity.registry_token(&call.principal, access, now)?, now))
 }
 
 fn answer(app: &App, request_id: RequestId, issued: Result<(String, i64)>) -> Response {

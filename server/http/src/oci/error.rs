@@ -39,7 +39,7 @@ impl Context {
                 request.headers(),
                 request.uri().authority().map(axum::http::uri::Authority::as_str),
             ),
-            service: app.auth.service().to_owned(),
+            service: app.identity.service().to_owned(),
             scope: None,
         };
         Self { request_id, path: request.uri().path().to_owned(), challenge }
@@ -86,7 +86,10 @@ pub(crate) fn respond(error: &Error, context: &Context) -> Response {
     let mut response = (status, [(API_VERSION, HeaderValue::from_static("registry/2.0"))], body).into_response();
     let headers = response.headers_mut();
     match error {
-        Error::Unauthenticated | Error::CredentialsInvalid(_) | Error::InsufficientScope(_) => {
+        Error::Unauthenticated
+        | Error::CredentialsInvalid(_)
+        | Error::CredentialsExpired(_)
+        | Error::InsufficientScope(_) => {
             headers.insert(header::WWW_AUTHENTICATE, context.challenge.header(error));
         }
         Error::UploadOutOfOrder { offset } => {
@@ -122,9 +125,10 @@ fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
         Error::NotFound(_) => (StatusCode::NOT_FOUND, "NAME_UNKNOWN"),
         Error::PageInvalid(_) => (StatusCode::BAD_REQUEST, "PAGINATION_NUMBER_INVALID"),
         Error::ParameterInvalid(_) => (StatusCode::BAD_REQUEST, "UNSUPPORTED"),
-        Error::Unauthenticated | Error::CredentialsInvalid(_) | Error::InsufficientScope(_) => {
-            (StatusCode::UNAUTHORIZED, "UNAUTHORIZED")
-        }
+        Error::Unauthenticated
+        | Error::CredentialsInvalid(_)
+        | Error::CredentialsExpired(_)
+        | Error::InsufficientScope(_) => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
         Error::Denied(_) => (StatusCode::FORBIDDEN, "DENIED"),
         Error::Unsupported(_) => (StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
         // of the S3 door; here only where an object is in the way of a request
@@ -137,7 +141,9 @@ fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
             (StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN")
         }
         Error::NoSuchMultipart => (StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN"),
-        Error::BucketExists(_) | Error::BucketNotEmpty(_) | Error::PolicyExists(_) => (StatusCode::CONFLICT, "DENIED"),
+        Error::BucketExists(_) | Error::BucketNotEmpty(_) | Error::PolicyExists(_) | Error::AccountExists(_) => {
+            (StatusCode::CONFLICT, "DENIED")
+        }
         Error::PartInvalid(_) | Error::PartOrderInvalid | Error::PartTooSmall(_) => {
             (StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID")
         }
@@ -176,7 +182,7 @@ impl Challenge {
                     text.push('"');
                 }
                 match error {
-                    Error::CredentialsInvalid(_) => text += ",error=\"invalid_token\"",
+                    Error::CredentialsInvalid(_) | Error::CredentialsExpired(_) => text += ",error=\"invalid_token\"",
                     Error::InsufficientScope(_) => text += ",error=\"insufficient_scope\"",
                     _ => {}
                 }

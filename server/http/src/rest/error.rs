@@ -33,7 +33,9 @@ pub(crate) fn respond(error: &Error, request_id: RequestId) -> Response {
 fn place(error: &Error) -> (StatusCode, &'static str, &'static str) {
     const CLIENT: &str = "client_error";
     match error {
-        Error::Unauthenticated | Error::CredentialsInvalid(_) => (StatusCode::UNAUTHORIZED, "unauthorized", CLIENT),
+        Error::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthorized", CLIENT),
+        Error::CredentialsInvalid(_) => (StatusCode::UNAUTHORIZED, "token_invalid", CLIENT),
+        Error::CredentialsExpired(_) => (StatusCode::UNAUTHORIZED, "token_expired", CLIENT),
         Error::InsufficientScope(_) => (StatusCode::FORBIDDEN, "insufficient_permissions", CLIENT),
         Error::Denied(_) => (StatusCode::FORBIDDEN, "forbidden", CLIENT),
         Error::NotFound(_)
@@ -47,7 +49,7 @@ fn place(error: &Error) -> (StatusCode, &'static str, &'static str) {
         | Error::NoSuchVersion(_)
         | Error::DeleteMarker { .. }
         | Error::NoSuchMultipart => (StatusCode::NOT_FOUND, "not_found", CLIENT),
-        Error::BucketExists(_) | Error::BucketNotEmpty(_) | Error::PolicyExists(_) => {
+        Error::BucketExists(_) | Error::BucketNotEmpty(_) | Error::PolicyExists(_) | Error::AccountExists(_) => {
             (StatusCode::CONFLICT, "conflict", CLIENT)
         }
         Error::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "precondition_failed", CLIENT),

@@ -11,9 +11,9 @@ use zot_domain::Artifacts;
 use zot_domain::Principal;
 use zot_domain::policy::{Engine, Settings};
 use zot_domain::ports::blobs::Blobs;
-use zot_http::auth::{AccessKey, Authenticator};
 use zot_http::metrics::{Metrics, Sample};
 use zot_http::{App, HealthPaths, Options, Version};
+use zot_identity::{AccessKey, Identity, Setup};
 use zot_store::Store;
 
 use crate::client::Client;
@@ -119,10 +119,21 @@ fn doors(store: &Store, store_id: &str, blobs: &Arc<dyn Blobs>, policy: Settings
         AccessKey::new(id.to_owned(), secret.to_owned(), principal)
     };
     let keys = vec![key(ADMIN, "admin"), key(SECOND, "admin"), key(READER, "viewer")];
-    let authenticator = Authenticator::new(keys, store_id, SERVICE).unwrap();
-    let artifacts = Artifacts::new(Arc::new(store.clone()), Arc::clone(blobs), Engine::new(policy));
+    let engine = Engine::new(policy);
+    let setup = Setup {
+        fixed: keys,
+        store_id: store_id.to_owned(),
+        service: SERVICE.to_owned(),
+        masters: vec![ADMIN.1.as_bytes().to_vec()],
+        issuers: Vec::new(),
+        failures_per_minute: None,
+        session_max_secs: 3600,
+    };
+    let access = zot_domain::Access::new(Arc::new(store.clone()), engine.clone());
+    let identity = Arc::new(Identity::new(setup, Arc::new(store.clone()), access).unwrap());
+    let artifacts = Artifacts::new(Arc::new(store.clone()), Arc::clone(blobs), engine);
     let metrics = Arc::new(Metrics::new(Box::new(Sample::default)));
-    App::new(artifacts, authenticator, metrics, options, Version("0.0.0-test"))
+    App::new(artifacts, identity, metrics, options, Version("0.0.0-test"))
 }
 
 impl Drop for TestApp {

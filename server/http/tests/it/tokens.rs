@@ -8,17 +8,26 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use p256::SecretKey;
 use p256::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
 use serde_json::{Value, json};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 use crate::app::{ADMIN, SERVICE, TestApp};
 
 /// The key that the store derives from its first secret: an attacker does not have it, these tests do, so that a
 /// token is refused for the one thing that is wrong with it.
 fn store_key(app: &TestApp) -> SecretKey {
+    let mut master = [0; 32];
     let hkdf = Hkdf::<Sha256>::new(Some(app.store_id.as_bytes()), ADMIN.1.as_bytes());
+    hkdf.expand(b"zot-artifact-store master key", &mut master).unwrap();
     let mut scalar = [0; 32];
+    let hkdf = Hkdf::<Sha256>::from_prk(&master).unwrap();
     hkdf.expand(b"zot-artifact-store registry token \0", &mut scalar).unwrap();
     SecretKey::from_slice(&scalar).unwrap()
+}
+
+/// The header that the store writes: with the id of its key.
+fn header_of(key: &SecretKey) -> Header {
+    let public = key.public_key().to_public_key_pem(LineEnding::LF).unwrap();
+    Header { kid: Some(hex::encode(&Sha256::digest(public)[..8])), ..Header::new(Algorithm::ES256) }
 }
 
 fn signed(key: &SecretKey, header: &Header, claims: &Value) -> String {
@@ -33,7 +42,7 @@ fn now() -> i64 {
 fn claims() -> Value {
     let access = json!([{"type": "repository", "name": "team/app", "actions": ["pull", "push", "delete"]}]);
     json!({
-        "iss": SERVICE, "sub": "key:admin", "aud": SERVICE, "exp": now() + 300, "nbf": now(), "iat": now(),
+        "iss": SERVICE, "sub": "key:admin", "key": ADMIN.0, "aud": SERVICE, "exp": now() + 300, "nbf": now(), "iat": now(),
         "jti": "x", "access": access,
     })
 }
@@ -53,7 +62,8 @@ async fn answer(app: &TestApp, token: &str) -> StatusCode {
 async fn a_token_of_ours_is_taken_and_each_lie_in_it_refused() {
     let app = TestApp::new().await;
     app.admin().push_image("team/app", "v1").await;
-    let (key, header) = (store_key(&app), Header::new(Algorithm::ES256));
+    let key = store_key(&app);
+    let header = header_of(&key);
     assert_eq!(answer(&app, &signed(&key, &header, &claims())).await, StatusCode::OK);
     for (claim, value) in [
         ("exp", json!(now() - 60)),
@@ -64,8 +74,8 @@ async fn a_token_of_ours_is_taken_and_each_lie_in_it_refused() {
         ("aud", json!(["another-service"])),
         ("aud", json!(null)),
         ("iss", json!("another-issuer")),
-        ("sub", json!("key:gone")),
-        ("sub", json!("admin")),
+        ("key", json!("gone")),
+        ("key", json!(null)),
         ("sub", json!(null)),
         ("access", json!("all")),
     ] {
@@ -87,8 +97,7 @@ async fn a_foreign_key_is_refused_whatever_the_header_says() {
     let ours = app.admin().token("repository:team/app:pull").await;
     let key_id = jsonwebtoken::decode_header(&ours).unwrap().kid;
     let jwk = json!({"kty": "EC", "crv": "P-256", "alg": "ES256", "x": "", "y": ""});
-    let mut header = Header::new(Algorithm::ES256);
-    header.kid = key_id;
+    let mut header = Header { kid: key_id, ..Header::new(Algorithm::ES256) };
     assert_eq!(answer(&app, &signed(&foreign, &header, &claims())).await, StatusCode::UNAUTHORIZED);
     header.jku = Some("https://127.0.0.1:1/keys".to_owned());
     header.x5u = header.jku.clone();

@@ -7,8 +7,8 @@ const SUPPLY_CHAIN: &str = "not in this version: signing, SBOMs and attestations
      (`cosign` and `oras` can push them as OCI referrers today)";
 const TRACING: &str = "not in this version: traces come in a later one; remove the key and use the logs and metrics";
 const HTPASSWD: &str = "password files are not supported; remove the key and use access keys";
-const LDAP: &str = "LDAP is not supported; remove the key and use access keys (a later version takes an OIDC provider, \
-     which can stand in front of the directory)";
+const LDAP: &str = "LDAP is not supported; remove the key and use access keys, or an OIDC provider in front of the \
+     directory (extensions.rbac.keycloak, extensions.rbac.issuers)";
 
 /// Which values of a key are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,9 +57,9 @@ pub(crate) const REFUSALS: &[Refusal] = &[
         "the audit trail cannot be turned off; remove the key or set it to true",
     ),
     refusal(
-        "extensions.rbac.keycloak",
+        "extensions.rbac.keycloak.clientSecret",
         When::Always,
-        "not in this version: OIDC providers come in a later one; remove the section and use access keys",
+        "tokens are verified by the realm's public keys, without a secret; remove the key",
     ),
     refusal(
         "extensions.s3api.dataDir",

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::layer::Layer;
 use crate::keys::nearest::nearest;
 use crate::keys::refused::{Verdict, is_section, verdict};
-use crate::keys::{SCHEMA, description, join, properties};
+use crate::keys::{SCHEMA, description, items, join, properties};
 use crate::{Fault, Problem};
 
 /// Checks one layer; what remains in it are keys that work, with values to decode.
@@ -51,6 +51,14 @@ fn entry(
         (known, Value::Object(inner)) if is_section => {
             section(inner, known, &path, faults);
             Ok(known.is_some())
+        }
+        (Some(known), Value::Array(list)) if items(known).is_some() => {
+            for (number, each) in list.iter_mut().enumerate() {
+                if let Value::Object(inner) = each {
+                    section(inner, items(known), &format!("{path}[{number}]"), faults);
+                }
+            }
+            Ok(true)
         }
         (Some(leaf), value) if !is_section => convert(value, leaf).map(|()| true),
         _ => Err(Fault::Wrong("expected a section with keys below it, not a single value".to_owned())),
@@ -97,8 +105,15 @@ fn missing_in(tree: &Value, schema: &Value, prefix: &str, faults: &mut Vec<(Stri
         }
     }
     for (key, schema) in keys {
-        if let Some(child) = tree.get(key) {
-            missing_in(child, schema, &join(prefix, key), faults);
+        let path = join(prefix, key);
+        match (tree.get(key), items(schema)) {
+            (Some(Value::Array(list)), Some(items)) => {
+                for (number, each) in list.iter().enumerate() {
+                    missing_in(each, items, &format!("{path}[{number}]"), faults);
+                }
+            }
+            (Some(child), _) => missing_in(child, schema, &path, faults),
+            (None, _) => {}
         }
     }
 }

@@ -37,6 +37,10 @@ const DRIVER_FALLBACKS: [(&str, &str, &str); 9] = [
     ("azure", "AZURE_STORAGE_CONTAINER", "storage.storageDriver.container"),
 ];
 
+/// Variable and key of a Keycloak realm; they complete a section that the file has.
+const KEYCLOAK_FALLBACKS: [(&str, &str); 2] =
+    [("KEYCLOAK_URL", "extensions.rbac.keycloak.url"), ("KEYCLOAK_REALM", "extensions.rbac.keycloak.realm")];
+
 /// Variables read by other parts of the project.
 const ELSEWHERE: [&str; 6] = [
     "ZOT_ADMIN_ACCESS_KEY",
@@ -83,6 +87,11 @@ pub(super) fn add_fallbacks(env: &Env, layers: &mut Vec<Layer>) {
     let name = tree.pointer("/storage/storageDriver/name").and_then(Value::as_str);
     for (driver, variable, key) in DRIVER_FALLBACKS {
         if name == Some(driver) {
+            below.extend(get(env, variable).map(|value| Layer::single(variable.to_owned(), key, value)));
+        }
+    }
+    if tree.pointer("/extensions/rbac/keycloak").is_some() {
+        for (variable, key) in KEYCLOAK_FALLBACKS {
             below.extend(get(env, variable).map(|value| Layer::single(variable.to_owned(), key, value)));
         }
     }

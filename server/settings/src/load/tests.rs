@@ -62,6 +62,23 @@ fn values_are_read_in_all_their_forms() {
 }
 
 #[test]
+fn each_of_a_list_of_sections_is_checked() {
+    let of = |issuer: &str| format!("extensions: {{rbac: {{enabled: true, issuers: [{{name: ci, {issuer}}}]}}}}");
+    let read = settings(&of("issuer: 'https://ci.example.com', audiences: 'a, b'"));
+    assert_eq!(read.extensions.rbac.issuers[0].audiences, ["a", "b"]);
+    for (issuer, want) in [
+        ("issuer: 'https://ci.example.com', audiences: [a], audience: b", "extensions.rbac.issuers[0].audience: "),
+        ("issuer: 'https://ci.example.com'", "extensions.rbac.issuers[0].audiences: "),
+        ("issuer: 'https://ci.example.com', audiences: []", "extensions.rbac.issuers: "),
+        ("issuer: ci, audiences: [a]", "extensions.rbac.issuers: "),
+        ("issuer: 'https://ci.example.com', audiences: [a], kind: ldap", "extensions.rbac.issuers[0].kind: "),
+    ] {
+        let problems = problems(&of(issuer));
+        assert!(problems[0].starts_with(want), "{issuer}: {problems:?}");
+    }
+}
+
+#[test]
 fn a_wrong_value_is_named_with_its_key_and_meaning() {
     for (yaml, want) in [
         ("http: {port: 70000}", "http.port: invalid value: integer `70000`"),

@@ -7,4 +7,30 @@ ALTER TABLE policy ADD COLUMN updated_at BIGINT NOT NULL DEFAULT 0;
 -- Whether the shipped roles were put in.
 ALTER TABLE auth_epoch ADD COLUMN ready BIGINT NOT NULL DEFAULT 0;
 
+-- Accounts of programs.
+CREATE TABLE account (
+    name        TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    description TEXT COLLATE "C" NOT NULL,
+    roles       TEXT COLLATE "C" NOT NULL,
+    groups      TEXT COLLATE "C" NOT NULL,
+    disabled    BIGINT NOT NULL,
+    created_at  BIGINT NOT NULL,
+    updated_at  BIGINT NOT NULL
+);
+
+-- Access keys of accounts and of people; the secret is closed with a key that is not in the database.
+CREATE TABLE access_key (
+    id          TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    owner       TEXT COLLATE "C" NOT NULL,
+    description TEXT COLLATE "C" NOT NULL,
+    sealed      BYTEA NOT NULL,
+    disabled    BIGINT NOT NULL,
+    expires_at  BIGINT,
+    created_at  BIGINT NOT NULL
+);
+CREATE INDEX access_key_owner ON access_key (owner, id);
+
+-- Raised by each change of accounts, access keys and revocations (cred_epoch: the second up to which tokens are void).
+ALTER TABLE auth_epoch ADD COLUMN identities BIGINT NOT NULL DEFAULT 1;
+
 UPDATE schema_info SET version = 4, min_server = 1;

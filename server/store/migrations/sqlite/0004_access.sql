@@ -7,4 +7,30 @@ ALTER TABLE policy ADD COLUMN updated_at INTEGER NOT NULL DEFAULT 0;
 -- Whether the shipped roles were put in.
 ALTER TABLE auth_epoch ADD COLUMN ready INTEGER NOT NULL DEFAULT 0;
 
+-- Accounts of programs.
+CREATE TABLE account (
+    name        TEXT NOT NULL PRIMARY KEY,
+    description TEXT NOT NULL,
+    roles       TEXT NOT NULL,
+    groups      TEXT NOT NULL,
+    disabled    INTEGER NOT NULL,
+    created_at  INTEGER NOT NULL,
+    updated_at  INTEGER NOT NULL
+);
+
+-- Access keys of accounts and of people; the secret is closed with a key that is not in the database.
+CREATE TABLE access_key (
+    id          TEXT NOT NULL PRIMARY KEY,
+    owner       TEXT NOT NULL,
+    description TEXT NOT NULL,
+    sealed      BLOB NOT NULL,
+    disabled    INTEGER NOT NULL,
+    expires_at  INTEGER,
+    created_at  INTEGER NOT NULL
+);
+CREATE INDEX access_key_owner ON access_key (owner, id);
+
+-- Raised by each change of accounts, access keys and revocations (cred_epoch: the second up to which tokens are void).
+ALTER TABLE auth_epoch ADD COLUMN identities INTEGER NOT NULL DEFAULT 1;
+
 UPDATE schema_info SET version = 4, min_server = 1;

@@ -77,6 +77,8 @@ fn sections() -> Vec<String> {
     let works = known_keys().into_iter().filter(|key| key.status == Status::Works);
     let mut sections: Vec<_> =
         works.filter_map(|KeyDoc { path, .. }| Some(path.rsplit_once('.')?.0.to_owned())).collect();
+    // a list's elements are tried in `values_are_read_in_all_their_forms`
+    sections.retain(|section| !section.ends_with("[]"));
     sections.extend([String::new(), "extensions.s3api".to_owned(), "extensions.supplychain".to_owned()]);
     sections.dedup();
     sections

@@ -1,0 +1,395 @@
+//! Accounts and access keys looked after: made, listed, changed, rotated, removed; tokens and sessions revoked.
+//!
+//! Those who administer `system:accounts` look after all of them; people look after access keys of their own.
+
+use std::sync::Arc;
+
+use zot_domain::artifact::audit;
+use zot_domain::policy::{Action, Engine, PrincipalPattern, Resource};
+use zot_domain::ports::access::PutMode;
+use zot_domain::ports::identities::{Account, KeyChange, StoredKey};
+use zot_domain::{Call, Error, Principal, Result};
+
+use crate::keyring::Purpose;
+use crate::{Identity, now_micros, now_secs};
+
+/// The area of the store that accounts and access keys are.
+const ACCOUNTS: Resource<'_> = Resource::System("accounts");
+/// Longest life of a person's access key: its owner may have left by then, which nobody tells the store.
+const PERSONAL_MAX_SECS: i64 = 90 * 24 * 3600;
+/// Longest time for which a key that was rotated away may live on.
+const GRACE_MAX_SECS: i64 = 30 * 24 * 3600;
+const TEXT_MAX: usize = 1024;
+const LIST_MAX: usize = 1000;
+const MICROS: i64 = 1_000_000;
+
+/// The use cases. Cheap to clone.
+#[derive(Clone)]
+pub struct Accounts {
+    identity: Arc<Identity>,
+    engine: Engine,
+}
+
+/// An access key to be made.
+#[derive(Clone, Debug, Default)]
+pub struct NewKey {
+    /// Whose it will be: `account:NAME` or `user:NAME`; none: the caller's own.
+    pub owner: Option<String>,
+    /// What it is for.
+    pub description: String,
+    /// Microseconds since 1970 from when on it is not accepted.
+    pub expires: Option<i64>,
+}
+
+/// An access key as it may be seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownKey {
+    /// Its id.
+    pub id: String,
+    /// Whose it is.
+    pub owner: String,
+    /// What it is for.
+    pub description: String,
+    /// Whether it is not accepted for now.
+    pub disabled: bool,
+    /// Microseconds since 1970 from when on it is not accepted.
+    pub expires: Option<i64>,
+    /// Microseconds since 1970 when it was made.
+    pub created: i64,
+}
+
+impl From<&StoredKey> for ShownKey {
+    fn from(key: &StoredKey) -> Self {
+        Self {
+            id: key.id.clone(),
+            owner: key.owner.clone(),
+            description: key.description.clone(),
+            disabled: key.disabled,
+            expires: key.expires,
+            created: key.created,
+        }
+    }
+}
+
+impl Accounts {
+    /// Use cases over these identities.
+    pub fn new(identity: Arc<Identity>, engine: Engine) -> Self {
+        Self { identity, engine }
+    }
+
+    /// All accounts, by their names.
+    ///
+    /// # Errors
+    /// Of policy and of the database.
+    pub async fn accounts(&self, call: &Call) -> Result<Vec<Account>> {
+        self.engine.require(call, Action::Admin, ACCOUNTS)?;
+        Ok(self.identity.directory.store().identities().await?.accounts)
+    }
+
+    /// One account.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn account(&self, call: &Call, name: &str) -> Result<Account> {
+        self.accounts(call).await?.into_iter().find(|account| account.name == name).ok_or_else(|| no_account(name))
+    }
+
+    /// Makes an account.
+    ///
+    /// # Errors
+    /// [`Error::ParameterInvalid`] names the field, [`Error::AccountExists`].
+    pub async fn create_account(&self, call: &Call, account: Account) -> Result<Account> {
+        let name = account.name.clone();
+        self.put_account(call, account, PutMode::Create, "account.create").await?.ok_or(Error::AccountExists(name))
+    }
+
+    /// Changes an account that is there.
+    ///
+    /// # Errors
+    /// [`Error::ParameterInvalid`] names the field, [`Error::NotFound`].
+    pub async fn replace_account(&self, call: &Call, account: Account) -> Result<Account> {
+        let name = account.name.clone();
+        self.put_account(call, account, PutMode::Replace, "account.update").await?.ok_or_else(|| no_account(&name))
+    }
+
+    async fn put_account(
+        &self,
+        call: &Call,
+        account: Account,
+        mode: PutMode,
+        action: &'static str,
+    ) -> Result<Option<Account>> {
+        self.require_change(call)?;
+        check_account(&account)?;
+        let audit = audit(call, action, format!("system:accounts/{}", account.name));
+        let put = self.identity.directory.store().put_account(account, mode, audit).await?;
+        self.identity.directory.load().await?;
+        Ok(put)
+    }
+
+    /// Removes an account and all its access keys.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn delete_account(&self, call: &Call, name: &str) -> Result<()> {
+        self.require_change(call)?;
+        let audit = audit(call, "account.delete", format!("system:accounts/{name}"));
+        if !self.identity.directory.store().delete_account(name, audit).await? {
+            return Err(no_account(name));
+        }
+        self.identity.directory.load().await
+    }
+
+    /// Access keys by their ids: all of them, one owner's, or the caller's own where they may see no others.
+    ///
+    /// # Errors
+    /// Of policy and of the database.
+    pub async fn keys(&self, call: &Call, owner: Option<&str>) -> Result<Vec<ShownKey>> {
+        let own = person(call);
+        if owner.is_none() || owner != own.as_deref() {
+            let asked = self.engine.require(call, Action::Admin, ACCOUNTS);
+            // who asks for nobody's in particular gets what they may see
+            if owner.is_some() || own.is_none() {
+                asked?;
+            } else if asked.is_err() {
+                return self.keys_of(own.as_deref()).await;
+            }
+        }
+        self.keys_of(owner).await
+    }
+
+    async fn keys_of(&self, owner: Option<&str>) -> Result<Vec<ShownKey>> {
+        let all = self.identity.directory.store().identities().await?.keys;
+        Ok(all.iter().filter(|key| owner.is_none_or(|owner| key.owner == owner)).map(ShownKey::from).collect())
+    }
+
+    /// One access key.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn key(&self, call: &Call, id: &str) -> Result<ShownKey> {
+        self.owned_key(call, id).await.map(|key| ShownKey::from(&key))
+    }
+
+    /// Makes an access key. Its secret is told this once.
+    ///
+    /// # Errors
+    /// [`Error::ParameterInvalid`] names the field; [`Error::NotFound`] for an account that is not there.
+    pub async fn create_key(&self, call: &Call, new: NewKey) -> Result<(ShownKey, String)> {
+        let own = person(call);
+        let owner = match new.owner.clone().or_else(|| own.clone()) {
+            Some(owner) => owner,
+            None if call.principal.is_anonymous() => return Err(Error::Unauthenticated),
+            None => {
+                return Err(Error::ParameterInvalid(
+                    "owner: name an account (account:NAME) or a person (user:NAME)".to_owned(),
+                ));
+            }
+        };
+        self.require_owner(call, &owner)?;
+        let mut expires = new.expires;
+        match owner.split_once(':') {
+            Some(("account", name)) => {
+                let known = self.identity.directory.store().identities().await?.accounts;
+                known.iter().find(|account| account.name == name).ok_or_else(|| no_account(name))?;
+            }
+            Some(("user", name)) if !name.is_empty() => {
+                let longest = (now_secs() + PERSONAL_MAX_SECS) * MICROS;
+                if expires.is_some_and(|at| at > longest) {
+                    return Err(Error::ParameterInvalid(
+                        "expiresAt: a person's key lives for 90 days at most".to_owned(),
+                    ));
+                }
+                expires = expires.or(Some(longest));
+            }
+            _ => return Err(Error::ParameterInvalid("owner: expected account:NAME or user:NAME".to_owned())),
+        }
+        let (key, secret) = self.new_key(owner, new.description, expires)?;
+        let audit = audit(call, "accesskey.create", format!("system:accounts/keys/{}", key.id));
+        self.add(key, None, audit).await.map(|key| (key, secret))
+    }
+
+    /// Makes a new access key like that one, which lives on for as long as programs need to take the new one.
+    ///
+    /// # Errors
+    /// [`Error::ParameterInvalid`], [`Error::NotFound`].
+    pub async fn rotate_key(&self, call: &Call, id: &str, grace_secs: i64) -> Result<(ShownKey, String)> {
+        let old = self.owned_key(call, id).await?;
+        if !(0..=GRACE_MAX_SECS).contains(&grace_secs) {
+            return Err(Error::ParameterInvalid(format!("graceSeconds must be 0 to {GRACE_MAX_SECS}")));
+        }
+        let ends = (now_secs() + grace_secs) * MICROS;
+        let ends = old.expires.map_or(ends, |before| before.min(ends));
+        let (key, secret) = self.new_key(old.owner, old.description, old.expires)?;
+        let audit = audit(call, "accesskey.rotate", format!("system:accounts/keys/{id}"));
+        let change = KeyChange { expires: Some(Some(ends)), ..KeyChange::default() };
+        self.add(key, Some((id.to_owned(), change)), audit).await.map(|key| (key, secret))
+    }
+
+    /// Changes an access key: switches it off or on, or gives it another end.
+    ///
+    /// # Errors
+    /// [`Error::ParameterInvalid`], [`Error::NotFound`].
+    pub async fn change_key(&self, call: &Call, id: &str, change: KeyChange) -> Result<ShownKey> {
+        let key = self.owned_key(call, id).await?;
+        check_text("description", change.description.as_deref().unwrap_or_default())?;
+        if let Some(expires) = change.expires {
+            let longest = (now_secs() + PERSONAL_MAX_SECS) * MICROS;
+            if key.owner.starts_with("user:") && expires.is_none_or(|at| at > longest) {
+                return Err(Error::ParameterInvalid("expiresAt: a person's key lives for 90 days at most".to_owned()));
+            }
+        }
+        let audit = audit(call, "accesskey.update", format!("system:accounts/keys/{id}"));
+        let changed = self.identity.directory.store().change_key(id, change, audit).await?;
+        self.identity.directory.load().await?;
+        changed.as_ref().map(ShownKey::from).ok_or_else(|| no_key(id))
+    }
+
+    /// Removes an access key: it is not accepted any more.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn delete_key(&self, call: &Call, id: &str) -> Result<()> {
+        self.owned_key(call, id).await?;
+        let audit = audit(call, "accesskey.delete", format!("system:accounts/keys/{id}"));
+        if !self.identity.directory.store().delete_key(id, audit).await? {
+            return Err(no_key(id));
+        }
+        self.identity.directory.load().await
+    }
+
+    /// Tokens and sessions of a principal that were issued until now count no more.
+    ///
+    /// # Errors
+    /// [`Error::ParameterInvalid`] for what is no principal.
+    pub async fn revoke(&self, call: &Call, principal: &str) -> Result<()> {
+        self.require_change(call)?;
+        let PrincipalPattern::Named(name) = principal.parse()? else {
+            return Err(Error::ParameterInvalid(
+                "principal: name one user, group, role, account or ServiceAccount".to_owned(),
+            ));
+        };
+        let audit = audit(call, "session.revoke", format!("system:accounts/{name}"));
+        self.identity.directory.store().revoke(&name, now_secs(), audit).await?;
+        self.identity.directory.load().await
+    }
+
+    /// Closes secrets with the key in use that were closed with one of before a rotation. Says how many were, and how many
+    /// cannot be opened at all.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn reseal(&self) -> Result<(usize, usize)> {
+        let (known, ring) = (self.identity.directory.known(), self.identity.ring.load_full());
+        let (mut closed, mut lost) = (0, 0);
+        for key in known.keys().filter(|key| !ring.keyring.is_current(&key.sealed)) {
+            let Some(secret) = ring.keyring.open(Purpose::AccessKeys, &key.id, &key.sealed) else {
+                lost += 1;
+                continue;
+            };
+            let sealed = ring.keyring.seal(Purpose::AccessKeys, &key.id, &secret)?;
+            closed +=
+                usize::from(self.identity.directory.store().reseal_key(&key.id, key.sealed.clone(), sealed).await?);
+        }
+        Ok((closed, lost))
+    }
+
+    fn new_key(&self, owner: String, description: String, expires: Option<i64>) -> Result<(StoredKey, String)> {
+        check_text("description", &description)?;
+        let now = now_micros();
+        if expires.is_some_and(|at| at <= now) {
+            return Err(Error::ParameterInvalid("expiresAt: it has passed".to_owned()));
+        }
+        let random = || uuid::Uuid::new_v4().simple().to_string();
+        let id = format!("ZAK{}", random()[..17].to_uppercase());
+        let secret = format!("{}{}", random(), &random()[..8]);
+        let sealed = self.identity.ring.load().keyring.seal(Purpose::AccessKeys, &id, secret.as_bytes())?;
+        Ok((StoredKey { id, owner, description, sealed, disabled: false, expires, created: now }, secret))
+    }
+
+    async fn add(
+        &self,
+        key: StoredKey,
+        instead_of: Option<(String, KeyChange)>,
+        audit: zot_domain::ports::metadata::Audit,
+    ) -> Result<ShownKey> {
+        let id = instead_of.as_ref().map_or_else(String::new, |(id, _)| id.clone());
+        let added = self.identity.directory.store().add_key(key, instead_of, audit).await?;
+        self.identity.directory.load().await?;
+        added.as_ref().map(ShownKey::from).ok_or_else(|| no_key(&id))
+    }
+
+    /// An access key that the caller may look after. One that is somebody else's is not there for them.
+    async fn owned_key(&self, call: &Call, id: &str) -> Result<StoredKey> {
+        if call.principal.is_anonymous() {
+            self.engine.require(call, Action::Admin, ACCOUNTS)?;
+        }
+        let known = self.identity.directory.store().identities().await?.keys;
+        let key = known.into_iter().find(|key| key.id == id);
+        match key {
+            Some(key) if person(call).is_some_and(|own| own == key.owner) => Ok(key),
+            found => {
+                self.engine.require(call, Action::Admin, ACCOUNTS)?;
+                found.ok_or_else(|| no_key(id))
+            }
+        }
+    }
+
+    fn require_owner(&self, call: &Call, owner: &str) -> Result<()> {
+        if person(call).is_some_and(|own| own == owner) && !self.engine.settings().read_only {
+            return Ok(());
+        }
+        self.require_change(call)
+    }
+
+    /// A store that takes no changes keeps its accounts too.
+    fn require_change(&self, call: &Call) -> Result<()> {
+        self.engine.require(call, Action::Admin, ACCOUNTS)?;
+        if self.engine.settings().read_only {
+            return Err(Error::Denied("the store is read-only".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// The person who calls with all that they may do: not a program, and not with a registry token.
+fn person(call: &Call) -> Option<String> {
+    let principal: &Principal = &call.principal;
+    let with_a_key = principal.names_of("key").next().is_some();
+    (principal.subject.starts_with("user:") && principal.bound.is_none() && !with_a_key)
+        .then(|| principal.subject.clone())
+}
+
+fn check_account(account: &Account) -> Result<()> {
+    let name_is_good = (1..=63).contains(&account.name.len())
+        && account.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b));
+    if !name_is_good {
+        return Err(Error::ParameterInvalid("name: 1 to 63 of a-z, 0-9, '-', '_' and '.'".to_owned()));
+    }
+    check_text("description", &account.description)?;
+    for (field, names) in [("roles", &account.roles), ("groups", &account.groups)] {
+        if names.len() > LIST_MAX {
+            return Err(Error::ParameterInvalid(format!("{field}: there are more than {LIST_MAX}")));
+        }
+        if names.iter().any(String::is_empty) {
+            return Err(Error::ParameterInvalid(format!("{field}: a name is empty")));
+        }
+        names.iter().try_for_each(|name| check_text(field, name))?;
+    }
+    Ok(())
+}
+
+fn check_text(field: &str, text: &str) -> Result<()> {
+    if text.len() > TEXT_MAX || text.chars().any(char::is_control) {
+        return Err(Error::ParameterInvalid(format!("{field}: it is too long or holds a control character")));
+    }
+    Ok(())
+}
+
+fn no_account(name: &str) -> Error {
+    Error::NotFound(format!("there is no account {name:?}"))
+}
+
+fn no_key(id: &str) -> Error {
+    Error::NotFound(format!("there is no access key {id:?}"))
+}

@@ -1,0 +1,105 @@
+//! From an `Authorization` header to a principal: access keys and tokens by Basic, tokens by Bearer. Signatures of S3 are
+//! the S3 door's; it asks here for secrets and holders.
+
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, header};
+use zot_domain::{Error, Principal, Result};
+
+use crate::Identity;
+
+/// Longest credentials that are looked at, in bytes: a token with a thousand groups is far shorter.
+const LENGTH_MAX: usize = 64 * 1024;
+
+/// What came of a request's credentials.
+#[derive(Debug)]
+pub struct Presented {
+    /// Their kind, for metrics; none if there were none.
+    pub method: Option<&'static str>,
+    /// Who it is: the anonymous principal without credentials.
+    pub principal: Result<Principal>,
+}
+
+impl Presented {
+    fn new(method: &'static str, principal: Result<Principal>) -> Self {
+        Self { method: Some(method), principal }
+    }
+}
+
+impl Identity {
+    /// The principal behind a request's `Authorization` header; without any, the anonymous one.
+    pub async fn principal(&self, headers: &HeaderMap, address: Option<IpAddr>) -> Presented {
+        let mut values = headers.get_all(header::AUTHORIZATION).iter();
+        let (Some(value), None) = (values.next(), values.next()) else {
+            if headers.contains_key(header::AUTHORIZATION) {
+                return Presented::new("unknown", Err(invalid("several Authorization headers")));
+            }
+            return Presented { method: None, principal: self.fresh().await.map(|()| Principal::anonymous()) };
+        };
+        let Some((scheme, credentials)) = value.to_str().ok().and_then(|v| v.split_once(' ')) else {
+            return Presented::new("unknown", Err(invalid("malformed Authorization header")));
+        };
+        let credentials = credentials.trim();
+        if credentials.len() > LENGTH_MAX {
+            return Presented::new("unknown", Err(invalid("the credentials are too long")));
+        }
+        if scheme.eq_ignore_ascii_case("basic") {
+            match pair(credentials) {
+                Ok((id, secret)) => self.password(&id, &secret, address).await,
+                Err(error) => Presented::new("access_key", Err(error)),
+            }
+        } else if scheme.eq_ignore_ascii_case("bearer") {
+            self.bearer(credentials, address).await
+        } else {
+            let why = "unsupported authorization scheme; use Basic with an access key, or Bearer with a token";
+            Presented::new("unknown", Err(invalid(why)))
+        }
+    }
+
+    /// The principal of an access key, or of a token of a trusted issuer in the place of a password: then the name in front
+    /// of it says nothing.
+    pub async fn password(&self, id: &str, secret: &str, address: Option<IpAddr>) -> Presented {
+        if looks_like_a_token(secret) {
+            return self.bearer(secret, address).await;
+        }
+        let check = async {
+            self.fresh().await?;
+            self.throttle.admit(address, Some(id))?;
+            self.check(id, secret).inspect_err(|_| self.throttle.failed(address, Some(id)))
+        };
+        Presented::new("access_key", check.await)
+    }
+
+    /// The principal of a token: the store's own for registries, or of a trusted issuer.
+    pub async fn bearer(&self, token: &str, address: Option<IpAddr>) -> Presented {
+        let check = async {
+            self.fresh().await?;
+            self.throttle.admit(address, None)?;
+            self.token(token).await.inspect_err(|error| {
+                if matches!(error, Error::CredentialsInvalid(_)) {
+                    self.throttle.failed(address, None);
+                }
+            })
+        };
+        Presented::new("bearer_token", check.await)
+    }
+}
+
+/// Three parts with dots between them, as no secret of an access key has.
+fn looks_like_a_token(secret: &str) -> bool {
+    secret.starts_with("eyJ") && secret.split('.').count() == 3
+}
+
+fn pair(credentials: &str) -> Result<(String, String)> {
+    let malformed = || invalid("malformed Basic credentials");
+    let decoded = STANDARD.decode(credentials).map_err(|_| malformed())?;
+    let text = String::from_utf8(decoded).map_err(|_| malformed())?;
+    let (id, secret) = text.split_once(':').ok_or_else(malformed)?;
+    Ok((id.to_owned(), secret.to_owned()))
+}
+
+pub(crate) fn invalid(why: &str) -> Error {
+    Error::CredentialsInvalid(why.to_owned())
+}

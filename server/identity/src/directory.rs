@@ -1,0 +1,104 @@
+//! What the database says of who there is, in memory: accounts, access keys, revocations. Read anew when its epoch moved.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use zot_domain::ports::identities::{Account, Identities, Snapshot, StoredKey};
+use zot_domain::{Principal, Result};
+
+/// The directory. All clones of its contents are one.
+pub(crate) struct Directory {
+    store: Arc<dyn Identities>,
+    known: ArcSwap<Known>,
+}
+
+/// Everything, as of an epoch.
+#[derive(Default)]
+pub(crate) struct Known {
+    epoch: i64,
+    accounts: HashMap<String, Account>,
+    keys: HashMap<String, StoredKey>,
+    revoked: HashMap<String, i64>,
+}
+
+impl Directory {
+    pub(crate) fn new(store: Arc<dyn Identities>) -> Self {
+        Self { store, known: ArcSwap::default() }
+    }
+
+    pub(crate) fn store(&self) -> &dyn Identities {
+        &*self.store
+    }
+
+    pub(crate) fn known(&self) -> Arc<Known> {
+        self.known.load_full()
+    }
+
+    /// Reads everything anew.
+    pub(crate) async fn load(&self) -> Result<()> {
+        let read = Arc::new(Known::from(self.store.identities().await?));
+        // what was read before and comes later does not replace what is newer
+        self.known.rcu(|now| if now.epoch > read.epoch { Arc::clone(now) } else { Arc::clone(&read) });
+        Ok(())
+    }
+
+    /// Reads everything anew if something changed.
+    pub(crate) async fn follow(&self) -> Result<()> {
+        if self.store.identities_epoch().await? == self.known.load().epoch {
+            return Ok(());
+        }
+        self.load().await
+    }
+}
+
+impl From<Snapshot> for Known {
+    fn from(read: Snapshot) -> Self {
+        Self {
+            epoch: read.epoch,
+            accounts: read.accounts.into_iter().map(|account| (account.name.clone(), account)).collect(),
+            keys: read.keys.into_iter().map(|key| (key.id.clone(), key)).collect(),
+            revoked: read.revoked.into_iter().collect(),
+        }
+    }
+}
+
+impl Known {
+    /// An access key, whatever its state.
+    pub(crate) fn key(&self, id: &str) -> Option<&StoredKey> {
+        self.keys.get(id)
+    }
+
+    /// All access keys.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &StoredKey> {
+        self.keys.values()
+    }
+
+    /// An access key that is accepted now, and whose it is.
+    pub(crate) fn usable(&self, id: &str, now_micros: i64) -> Option<(&StoredKey, Principal)> {
+        let key = self.key(id)?;
+        if key.disabled || key.expires.is_some_and(|at| at <= now_micros) {
+            return None;
+        }
+        Some((key, self.owner(key)?))
+    }
+
+    /// Whose a key is. A person's key has their name alone: roles and groups are for the issuer to say, each time anew.
+    fn owner(&self, key: &StoredKey) -> Option<Principal> {
+        let mut names = vec![key.owner.clone(), format!("key:{}", key.id)];
+        if let Some(name) = key.owner.strip_prefix("account:") {
+            let account = self.accounts.get(name).filter(|account| !account.disabled)?;
+            names.extend(account.roles.iter().map(|role| format!("role:{role}")));
+            names.extend(account.groups.iter().map(|group| format!("group:{group}")));
+        }
+        let username = key.owner.split_once(':').map_or("", |(_, name)| name);
+        let claims = [("username".to_owned(), vec![username.to_owned()])].into();
+        Some(Principal::known(&key.owner, names, claims))
+    }
+
+    /// Whether tokens and sessions of a principal that were issued in that second count no more.
+    pub(crate) fn is_revoked(&self, principal: &Principal, issued: i64) -> bool {
+        !self.revoked.is_empty()
+            && principal.names().iter().any(|name| self.revoked.get(name).is_some_and(|until| issued <= *until))
+    }
+}

@@ -1,0 +1,261 @@
+//! One trusted issuer: whether a token is of it, and who it says its holder is. Its keys are in `jwks.rs`.
+//!
+//! Sources: `OpenID` Connect Core 1.0, RFC 7519 (JWT), RFC 8725 (JWT best current practices), RFC 9068 (access tokens).
+
+use std::collections::BTreeMap;
+
+use jsonwebtoken::{Algorithm, Header, Validation};
+use serde_json::Value;
+use zot_domain::{Error, Principal, Result};
+
+use crate::jwks::KeySet;
+
+/// Algorithms that any issuer may sign with: no symmetric one, none without a signature.
+const ALGORITHMS: [Algorithm; 9] = [
+    Algorithm::RS256,
+    Algorithm::RS384,
+    Algorithm::RS512,
+    Algorithm::PS256,
+    Algorithm::PS384,
+    Algorithm::PS512,
+    Algorithm::ES256,
+    Algorithm::ES384,
+    Algorithm::EdDSA,
+];
+
+/// Whose tokens they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An `OpenID` provider.
+    Oidc,
+    /// A Kubernetes cluster: its tokens name a ServiceAccount.
+    Kubernetes,
+}
+
+/// What the configuration says about an issuer.
+#[derive(Clone, Debug)]
+pub struct IssuerConfig {
+    /// Its name in messages.
+    pub name: String,
+    /// Whose tokens they are.
+    pub kind: Kind,
+    /// The claim `iss`, letter by letter.
+    pub issuer: String,
+    /// One of these must be in `aud`, or be `azp` where `accept_azp` says so.
+    pub audiences: Vec<String>,
+    /// Whether a token for an audience of ours in `azp` is taken: Keycloak's access tokens have their client there.
+    pub accept_azp: bool,
+    /// Before each name of a user, role and group, so that two issuers' names do not meet.
+    pub prefix: String,
+    /// Where the user's name is.
+    pub username_claim: ClaimPath,
+    /// Where roles are: texts or lists of texts.
+    pub roles_claims: Vec<ClaimPath>,
+    /// Where groups are.
+    pub groups_claims: Vec<ClaimPath>,
+    /// The client by which people log in at this issuer, told to programs that ask.
+    pub client_id: Option<String>,
+}
+
+/// A claim, or one in a claim: its names from outside to inside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimPath(Vec<String>);
+
+impl ClaimPath {
+    /// A path of these names.
+    pub fn new(names: &[&str]) -> Self {
+        Self(names.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    /// A path written with dots, or one claim whose name is an address and has dots of its own.
+    pub fn parse(text: &str) -> Self {
+        if text.contains("://") { Self::new(&[text]) } else { Self(text.split('.').map(ToOwned::to_owned).collect()) }
+    }
+
+    fn of<'a>(&self, claims: &'a Value) -> &'a Value {
+        self.0.iter().fold(claims, |value, name| &value[name.as_str()])
+    }
+}
+
+/// Seconds for which the issuer's clock and ours may differ.
+const LEEWAY_SECS: u64 = 30;
+
+/// A trusted issuer.
+pub struct Issuer {
+    config: IssuerConfig,
+    keys: KeySet,
+}
+
+impl Issuer {
+    /// An issuer whose keys are those.
+    pub fn new(config: IssuerConfig, keys: KeySet) -> Self {
+        Self { config, keys }
+    }
+
+    /// What the configuration says about it.
+    pub fn config(&self) -> &IssuerConfig {
+        &self.config
+    }
+
+    /// Its keys.
+    pub(crate) fn keys(&self) -> &KeySet {
+        &self.keys
+    }
+
+    /// The principal of one of its tokens. Key material in the token's own header is never looked at.
+    ///
+    /// # Errors
+    /// [`Error::CredentialsInvalid`] says what is wrong with it; [`Error::Unavailable`] if its key is not known and the
+    /// issuer cannot be asked.
+    pub(crate) async fn verify(&self, token: &str, header: &Header) -> Result<Verified> {
+        let kid = header.kid.as_deref().ok_or_else(|| self.refused("it names no key (kid)"))?;
+        if !ALGORITHMS.contains(&header.alg) {
+            return Err(self.refused("its algorithm is not allowed"));
+        }
+        if header.crit.as_ref().is_some_and(|demands| !demands.is_empty()) {
+            return Err(self.refused("it demands an extension that this store does not know (crit)"));
+        }
+        let key = self.keys.get(kid, header.alg).await?;
+        let key = key.ok_or_else(|| self.refused("it is signed with a key that the issuer does not have"))?;
+        let mut validation = Validation::new(header.alg);
+        validation.leeway = LEEWAY_SECS;
+        validation.validate_nbf = true;
+        validation.validate_aud = false;
+        validation.set_issuer(&[&self.config.issuer]);
+        validation.set_required_spec_claims(&["exp", "iss", "sub"]);
+        let decoded = jsonwebtoken::decode::<Value>(token, &key, &validation);
+        let claims = decoded.map_err(|error| self.refused_for(&error))?.claims;
+        self.check_audience(&claims)?;
+        self.check_kind(&claims)?;
+        let second = |name: &str| claims[name].as_f64().map_or(0, |secs| secs as i64);
+        Ok(Verified { principal: self.principal(&claims)?, expires: second("exp"), issued: second("iat") })
+    }
+
+    /// Only what is meant to be presented to a service like this one: no ID token, no refresh token, none that its holder
+    /// would have to prove a key for.
+    fn check_kind(&self, claims: &Value) -> Result<()> {
+        match &claims["typ"] {
+            Value::Null => {}
+            Value::String(typ) if typ.eq_ignore_ascii_case("bearer") || typ.eq_ignore_ascii_case("jwt") => {}
+            _ => return Err(self.refused("it is no access token")),
+        }
+        if claims.get("cnf").is_some() {
+            return Err(self.refused("it is bound to a key of its holder (cnf), which this store cannot check"));
+        }
+        Ok(())
+    }
+
+    fn check_audience(&self, claims: &Value) -> Result<()> {
+        let named = texts(&claims["aud"]);
+        let azp = self.config.accept_azp.then(|| claims["azp"].as_str()).flatten();
+        let meant = |name: &str| self.config.audiences.iter().any(|own| own == name);
+        if named.iter().map(String::as_str).chain(azp).any(meant) {
+            return Ok(());
+        }
+        let own = self.config.audiences.join(" or ");
+        Err(self.refused(&format!("it is for another audience; ask the issuer for one for {own}")))
+    }
+
+    fn principal(&self, claims: &Value) -> Result<Principal> {
+        match self.config.kind {
+            Kind::Kubernetes => self.service_account(claims),
+            Kind::Oidc => Ok(self.person(claims)),
+        }
+    }
+
+    fn person(&self, claims: &Value) -> Principal {
+        let config = &self.config;
+        let sub = claims["sub"].as_str().unwrap_or_default();
+        let username = config.username_claim.of(claims).as_str().filter(|name| !name.is_empty());
+        // whoever may choose a name must not choose somebody else's id
+        let username = username.filter(|name| *name == sub || uuid::Uuid::parse_str(name).is_err()).unwrap_or(sub);
+        let named = |kind: &str, name: &str| format!("{kind}:{}{name}", config.prefix);
+        let of = |kind: &str, paths: &[ClaimPath]| -> Vec<String> {
+            paths.iter().flat_map(|path| texts(path.of(claims))).map(|name| named(kind, &name)).collect()
+        };
+        let roles = of("role", &config.roles_claims);
+        let mut groups = of("group", &config.groups_claims);
+        // Keycloak's groups are paths: /team/ops is also team/ops
+        let bare = |path: &ClaimPath| {
+            texts(path.of(claims)).into_iter().filter_map(|it| it.strip_prefix('/').map(|it| named("group", it)))
+        };
+        groups.extend(config.groups_claims.iter().flat_map(bare));
+        let users = [named("user", sub), named("user", username)];
+        Principal::known(
+            &named("user", username),
+            users.into_iter().chain(roles).chain(groups),
+            attributes(claims, username),
+        )
+    }
+
+    fn service_account(&self, claims: &Value) -> Result<Principal> {
+        let about = &claims["kubernetes.io"];
+        let (namespace, name) = match (about["namespace"].as_str(), about["serviceaccount"]["name"].as_str()) {
+            (Some(namespace), Some(name)) => (namespace, name),
+            _ => return Err(self.refused("it names no ServiceAccount")),
+        };
+        // the same twice: a token whose two claims differ is none of the API server's
+        if claims["sub"].as_str() != Some(&format!("system:serviceaccount:{namespace}:{name}")) {
+            return Err(self.refused("its subject is no ServiceAccount"));
+        }
+        let subject = format!("serviceaccount:{}{namespace}:{name}", self.config.prefix);
+        let all = format!("serviceaccount:{}{namespace}:*", self.config.prefix);
+        Ok(Principal::known(&subject, [subject.clone(), all], attributes(claims, name)))
+    }
+
+    fn refused(&self, why: &str) -> Error {
+        Error::CredentialsInvalid(format!("the token of {} is not accepted: {why}", self.config.name))
+    }
+
+    fn refused_for(&self, error: &jsonwebtoken::errors::Error) -> Error {
+        use jsonwebtoken::errors::ErrorKind;
+        match error.kind() {
+            ErrorKind::ExpiredSignature => {
+                Error::CredentialsExpired(format!("the token of {} has expired; ask for a new one", self.config.name))
+            }
+            ErrorKind::ImmatureSignature => self.refused("it is not valid yet; compare the clocks"),
+            ErrorKind::InvalidIssuer => self.refused("it is of another issuer"),
+            ErrorKind::InvalidSignature => self.refused("its signature is wrong"),
+            ErrorKind::MissingRequiredClaim(_) => self.refused("a claim is missing (exp, iss and sub must be there)"),
+            _ => self.refused("it is malformed"),
+        }
+    }
+}
+
+/// A token whose signature and times are right.
+#[derive(Clone, Debug)]
+pub(crate) struct Verified {
+    pub principal: Principal,
+    /// Seconds since 1970.
+    pub expires: i64,
+    /// Seconds since 1970; 0 where it does not say.
+    pub issued: i64,
+}
+
+/// The claim `iss`, of a token that was not verified yet: it only says whom to ask.
+pub fn issuer_of(token: &str) -> Option<String> {
+    use base64::Engine as _;
+    let payload = token.split('.').nth(1)?;
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).ok()?;
+    let claims: Value = serde_json::from_slice(&bytes).ok()?;
+    claims["iss"].as_str().map(ToOwned::to_owned)
+}
+
+/// A text, or each of a list.
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(list) => list.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Claims for conditions: texts, numbers, truth values, and lists of texts.
+fn attributes(claims: &Value, username: &str) -> BTreeMap<String, Vec<String>> {
+    let value = |value: &Value| match value {
+        Value::Bool(_) | Value::Number(_) => vec![value.to_string()],
+        other => texts(other),
+    };
+    let found = claims.as_object().into_iter().flatten().map(|(name, it)| (name.clone(), value(it)));
+    found.filter(|(_, values)| !values.is_empty()).chain([("username".to_owned(), vec![username.to_owned()])]).collect()
+}

@@ -1,0 +1,184 @@
+//! The store's own keys, all derived from master keys that come from a Secret: for secrets of access keys at rest, for
+//! sessions, and for registry tokens.
+//!
+//! The first master key is the one that is used; the others are of before a rotation, and only open what they closed.
+//! Sources: RFC 5869 (HKDF), NIST SP 800-38D (AES-GCM).
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use hkdf::Hkdf;
+use sha2::{Digest as _, Sha256};
+use zot_domain::{Error, Result};
+
+/// Bytes of a master key.
+const MASTER_LEN: usize = 32;
+
+/// The keys. Replicas of one store have the same.
+pub struct Keyring {
+    masters: Vec<Master>,
+}
+
+pub(crate) struct Master {
+    id: String,
+    secret: [u8; MASTER_LEN],
+}
+
+impl Master {
+    /// Bytes for a purpose; other ones for each number.
+    pub(crate) fn derive(&self, purpose: Purpose, number: u8) -> Option<[u8; 32]> {
+        let mut out = [0; 32];
+        let hkdf = Hkdf::<Sha256>::from_prk(&self.secret).ok()?;
+        hkdf.expand(&[purpose.label(), &[number]].concat(), &mut out).ok()?;
+        Some(out)
+    }
+}
+
+/// What a key is for: none opens what another one closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Secrets of access keys in the database.
+    AccessKeys,
+    /// Session tokens of temporary credentials.
+    Sessions,
+    /// The signing key of registry tokens.
+    RegistryTokens,
+    /// Signatures over the audit trail.
+    Audit,
+}
+
+impl Purpose {
+    const fn label(self) -> &'static [u8] {
+        match self {
+            Self::AccessKeys => b"zot-artifact-store access keys",
+            Self::Sessions => b"zot-artifact-store sessions",
+            Self::RegistryTokens => b"zot-artifact-store registry token ",
+            Self::Audit => b"zot-artifact-store audit trail",
+        }
+    }
+}
+
+impl Keyring {
+    /// A keyring of these master keys for the store of that id, the current one first.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if there is none.
+    pub fn new(store_id: &str, secrets: &[Vec<u8>]) -> Result<Self> {
+        if secrets.iter().all(Vec::is_empty) {
+            return Err(Error::Internal("a keyring without a key".to_owned()));
+        }
+        let master = |secret: &Vec<u8>| {
+            // whatever the length of what was given, and another key for each store
+            let mut key = [0; MASTER_LEN];
+            let hkdf = Hkdf::<Sha256>::new(Some(store_id.as_bytes()), secret);
+            hkdf.expand(b"zot-artifact-store master key", &mut key).map_err(|_| failed("expanding"))?;
+            Ok(Master { id: hex::encode(&Sha256::digest(key)[..4]), secret: key })
+        };
+        Ok(Self { masters: secrets.iter().map(master).collect::<Result<_>>()? })
+    }
+
+    /// The id of the key in use.
+    pub fn current(&self) -> &str {
+        self.masters.first().map_or("", |master| master.id.as_str())
+    }
+
+    /// The master keys, the current one first.
+    pub(crate) fn masters(&self) -> &[Master] {
+        &self.masters
+    }
+
+    /// Bytes for a purpose, out of the key in use.
+    pub fn derived(&self, purpose: Purpose) -> Option<[u8; 32]> {
+        self.masters.first()?.derive(purpose, 0)
+    }
+
+    /// Closes a text; `about` has to be the same when it is opened. Gives the key's id, nonce and ciphertext in one.
+    ///
+    /// # Errors
+    /// [`Error::Internal`].
+    pub fn seal(&self, purpose: Purpose, about: &str, text: &[u8]) -> Result<Vec<u8>> {
+        let master = self.masters.first().ok_or_else(|| failed("no key"))?;
+        let key = master.derive(purpose, 0).ok_or_else(|| failed("deriving"))?;
+        let mut nonce = [0; NONCE_LEN];
+        aws_lc_rs::rand::fill(&mut nonce).map_err(|_| failed("random numbers"))?;
+        let mut sealed = text.to_vec();
+        let cipher = cipher(&key)?;
+        let nonce_used = Nonce::assume_unique_for_key(nonce);
+        cipher.seal_in_place_append_tag(nonce_used, Aad::from(about), &mut sealed).map_err(|_| failed("sealing"))?;
+        let id = hex::decode(&master.id).map_err(|_| failed("its id"))?;
+        Ok([id, nonce.to_vec(), sealed].concat())
+    }
+
+    /// Opens what was closed with any of the master keys; none if it was not, or was changed since.
+    pub fn open(&self, purpose: Purpose, about: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+        let (id, rest) = sealed.split_at_checked(4)?;
+        let (nonce, text) = rest.split_at_checked(NONCE_LEN)?;
+        let id = hex::encode(id);
+        let key = self.masters.iter().find(|master| master.id == id)?.derive(purpose, 0)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let mut text = text.to_vec();
+        let length = cipher(&key).ok()?.open_in_place(nonce, Aad::from(about), &mut text).ok()?.len();
+        text.truncate(length);
+        Some(text)
+    }
+
+    /// Whether something was closed with the key in use, and not with one of before a rotation.
+    pub fn is_current(&self, sealed: &[u8]) -> bool {
+        sealed.get(..4).is_some_and(|id| hex::encode(id) == self.current())
+    }
+}
+
+fn cipher(key: &[u8; 32]) -> Result<LessSafeKey> {
+    UnboundKey::new(&AES_256_GCM, key).map(LessSafeKey::new).map_err(|_| failed("its length"))
+}
+
+fn failed(what: &str) -> Error {
+    Error::Internal(format!("keyring: {what}"))
+}
+
+impl std::fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keyring").field("current", &self.current()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keyring(secrets: &[&str]) -> Keyring {
+        let secrets: Vec<_> = secrets.iter().map(|secret| secret.as_bytes().to_vec()).collect();
+        Keyring::new("store", &secrets).unwrap()
+    }
+
+    #[test]
+    fn what_was_closed_before_a_rotation_can_be_opened() {
+        let old = keyring(&["one"]);
+        let sealed = old.seal(Purpose::AccessKeys, "ZAK1", b"secret").unwrap();
+        let rotated = keyring(&["two", "one"]);
+        assert_eq!(rotated.open(Purpose::AccessKeys, "ZAK1", &sealed).unwrap(), b"secret");
+        assert!(old.is_current(&sealed) && !rotated.is_current(&sealed));
+        assert_eq!(keyring(&["two"]).open(Purpose::AccessKeys, "ZAK1", &sealed), None);
+    }
+
+    #[test]
+    fn what_was_changed_or_is_of_something_else_stays_closed() {
+        let keys = keyring(&["one"]);
+        let sealed = keys.seal(Purpose::AccessKeys, "ZAK1", b"secret").unwrap();
+        assert_eq!(keys.open(Purpose::AccessKeys, "ZAK2", &sealed), None, "of another key");
+        assert_eq!(keys.open(Purpose::Sessions, "ZAK1", &sealed), None, "for another purpose");
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            assert_eq!(keys.open(Purpose::AccessKeys, "ZAK1", &changed), None, "byte {at}");
+            assert_eq!(keys.open(Purpose::AccessKeys, "ZAK1", &sealed[..at]), None, "cut at {at}");
+        }
+        let other = Keyring::new("other store", &[b"one".to_vec()]).unwrap();
+        assert_eq!(other.open(Purpose::AccessKeys, "ZAK1", &sealed), None, "of another store");
+    }
+
+    #[test]
+    fn nothing_is_closed_twice_alike() {
+        let keys = keyring(&["one"]);
+        let seal = || keys.seal(Purpose::Sessions, "", b"x").unwrap();
+        assert_ne!(seal(), seal());
+    }
+}

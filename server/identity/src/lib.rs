@@ -1,0 +1,293 @@
+//! From credentials to a [`Principal`]: access keys, registry tokens, tokens of trusted issuers, temporary credentials.
+//!
+//! ```text
+//! door -> Identity::principal | signer -> Principal -> policy
+//! ```
+//! Everything is answered from memory: what the database says is followed by its epoch ([`Identity::follow`]), and what an
+//! issuer says by its keys. Nothing here knows a door's dialect; what a principal may do is decided in `zot-domain`.
+
+mod access_key;
+mod accounts;
+mod credentials;
+mod directory;
+mod freshness;
+mod issuer;
+mod jwks;
+mod keyring;
+mod registry_token;
+mod sessions;
+mod throttle;
+mod trusted;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use zot_domain::ports::identities::Identities;
+use zot_domain::{Error, Principal, Result};
+
+pub use access_key::AccessKey;
+pub use accounts::{Accounts, NewKey, ShownKey};
+pub use credentials::Presented;
+pub use issuer::{ClaimPath, Issuer, IssuerConfig, Kind, issuer_of};
+pub use jwks::{KeySet, Source};
+pub use keyring::{Keyring, Purpose};
+pub use registry_token::{Access, LIFETIME_SECS, actions_of};
+pub use sessions::{Credentials, LIFETIME_MIN_SECS};
+
+use access_key::same;
+use credentials::invalid;
+use directory::Directory;
+use freshness::Freshness;
+use registry_token::{Holder, TokenKeys};
+use throttle::Throttle;
+use trusted::Trusted;
+
+/// How identities are made.
+pub struct Setup {
+    /// Access keys that come with the process, the admin's first.
+    pub fixed: Vec<AccessKey>,
+    /// The store's id, which keys are derived with.
+    pub store_id: String,
+    /// Audience of registry tokens.
+    pub service: String,
+    /// Master keys, the current one first.
+    pub masters: Vec<Vec<u8>>,
+    /// Issuers whose tokens are taken.
+    pub issuers: Vec<Issuer>,
+    /// Wrong credentials a minute that one address may present for one access key; none: any number.
+    pub failures_per_minute: Option<u32>,
+    /// Longest life of temporary credentials, in seconds.
+    pub session_max_secs: i64,
+}
+
+/// Knows who is behind credentials. The same on every replica that has the same keys and database.
+pub struct Identity {
+    fixed: Vec<AccessKey>,
+    store_id: String,
+    service: String,
+    ring: ArcSwap<Ring>,
+    directory: Directory,
+    policies: zot_domain::Access,
+    freshness: Freshness,
+    trusted: Trusted,
+    throttle: Throttle,
+    session_max_secs: i64,
+}
+
+/// The keys of the store itself.
+struct Ring {
+    keyring: Keyring,
+    tokens: TokenKeys,
+}
+
+impl Ring {
+    fn new(store_id: &str, service: &str, masters: &[Vec<u8>]) -> Result<Self> {
+        let keyring = Keyring::new(store_id, masters)?;
+        Ok(Self { tokens: TokenKeys::new(&keyring, service)?, keyring })
+    }
+}
+
+impl Identity {
+    /// Identities over this database. Knows nothing of it before [`Identity::follow`].
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if no key can be derived.
+    pub fn new(setup: Setup, store: Arc<dyn Identities>, policies: zot_domain::Access) -> Result<Self> {
+        let ring = Ring::new(&setup.store_id, &setup.service, &setup.masters)?;
+        Ok(Self {
+            fixed: setup.fixed,
+            store_id: setup.store_id,
+            service: setup.service,
+            ring: ArcSwap::from_pointee(ring),
+            directory: Directory::new(store),
+            policies,
+            freshness: Freshness::default(),
+            trusted: Trusted::new(setup.issuers),
+            throttle: Throttle::new(setup.failures_per_minute),
+            session_max_secs: setup.session_max_secs,
+        })
+    }
+
+    /// Puts other master keys in use, the current one first: what was closed with earlier ones can be opened as long as
+    /// they are among them.
+    ///
+    /// # Errors
+    /// [`Error::Internal`].
+    pub fn rotate(&self, masters: &[Vec<u8>]) -> Result<()> {
+        self.ring.store(Arc::new(Ring::new(&self.store_id, &self.service, masters)?));
+        Ok(())
+    }
+
+    /// Sees what changed in the database, policies included.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]: what was known stays.
+    pub async fn follow(&self) -> Result<()> {
+        self.freshness.renew(self.look()).await
+    }
+
+    /// Sees to it that what is known is not older than a second, so that what was revoked elsewhere is not taken here.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if the database cannot be asked.
+    pub async fn fresh(&self) -> Result<()> {
+        self.freshness.ensure(self.look()).await
+    }
+
+    async fn look(&self) -> Result<()> {
+        self.policies.follow().await?;
+        self.directory.follow().await
+    }
+
+    /// The audience of registry tokens, as challenges announce it.
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// What the configuration says about trusted issuers.
+    pub fn issuers(&self) -> impl Iterator<Item = &IssuerConfig> {
+        self.trusted.issuers().map(Issuer::config)
+    }
+
+    /// A registry token for somebody, as far as that access goes.
+    ///
+    /// # Errors
+    /// [`Error::Internal`].
+    pub fn registry_token(&self, principal: &Principal, access: Vec<Access>, now: i64) -> Result<String> {
+        self.ring.load().tokens.sign(principal, access, now)
+    }
+
+    /// The secret of an access key that is accepted now, for doors that verify signatures. Temporary credentials come with
+    /// their session token.
+    pub fn signing_secret(&self, id: &str, session_token: Option<&str>) -> Option<String> {
+        let ring = self.ring.load();
+        if let Some(token) = session_token {
+            return sessions::open(&ring.keyring, id, token, now_secs()).ok().map(|session| session.secret_key);
+        }
+        if let Some(key) = self.fixed_key(id) {
+            return Some(key.secret().to_owned());
+        }
+        let known = self.directory.known();
+        let (key, _) = known.usable(id, now_micros())?;
+        String::from_utf8(ring.keyring.open(Purpose::AccessKeys, id, &key.sealed)?).ok()
+    }
+
+    /// Who signed with an access key, after the signature was verified.
+    ///
+    /// # Errors
+    /// [`Error::CredentialsInvalid`] if it is not accepted any more; [`Error::Unavailable`].
+    pub async fn signer(&self, id: &str, session_token: Option<&str>) -> Result<Principal> {
+        self.fresh().await?;
+        let Some(token) = session_token else {
+            return self.holder(id).ok_or_else(|| invalid("the access key is gone, disabled or expired"));
+        };
+        let session = sessions::open(&self.ring.load().keyring, id, token, now_secs())?;
+        self.unless_revoked(session.principal, session.issued)
+    }
+
+    /// Temporary credentials for whoever a token of a trusted issuer names, narrowed to one of their roles if one is named.
+    ///
+    /// # Errors
+    /// [`Error::CredentialsInvalid`], [`Error::CredentialsExpired`], [`Error::Denied`] for a role that they do not have,
+    /// [`Error::ParameterInvalid`] for a lifetime out of range, [`Error::Unavailable`].
+    pub async fn session(
+        &self,
+        token: &str,
+        role: Option<&str>,
+        lifetime_secs: Option<i64>,
+        address: Option<IpAddr>,
+    ) -> Result<(Credentials, Principal)> {
+        let principal = self.bearer(token, address).await.principal?;
+        if principal.bound.is_some() {
+            return Err(invalid("a registry token cannot be exchanged; bring the token of a trusted issuer"));
+        }
+        let principal = match role {
+            None => principal,
+            Some(role) => principal.as_role(role).ok_or_else(|| {
+                Error::Denied(format!(
+                    "{} does not have the role {role}; role/self keeps all that they have",
+                    principal.subject
+                ))
+            })?,
+        };
+        let lifetime = lifetime_secs.unwrap_or(sessions::LIFETIME_DEFAULT_SECS.min(self.session_max_secs));
+        if !(LIFETIME_MIN_SECS..=self.session_max_secs).contains(&lifetime) {
+            return Err(Error::ParameterInvalid(format!(
+                "DurationSeconds must be {LIFETIME_MIN_SECS} to {}",
+                self.session_max_secs
+            )));
+        }
+        let now = now_secs();
+        let credentials = sessions::issue(&self.ring.load().keyring, &principal, now, now + lifetime)?;
+        Ok((credentials, principal))
+    }
+
+    /// Whether credentials of an address are looked at now: not after too many wrong ones.
+    ///
+    /// # Errors
+    /// [`Error::TooManyRequests`].
+    pub fn admit(&self, address: Option<IpAddr>, key: Option<&str>) -> Result<()> {
+        self.throttle.admit(address, key)
+    }
+
+    /// A signature of that address was wrong.
+    pub fn failed(&self, address: Option<IpAddr>, key: Option<&str>) {
+        self.throttle.failed(address, key);
+    }
+
+    fn fixed_key(&self, id: &str) -> Option<&AccessKey> {
+        self.fixed.iter().find(|key| key.id() == id)
+    }
+
+    /// The principal of an access key that is accepted now.
+    fn holder(&self, id: &str) -> Option<Principal> {
+        if let Some(key) = self.fixed_key(id) {
+            return Some(key.principal().clone());
+        }
+        self.directory.known().usable(id, now_micros()).map(|(_, principal)| principal)
+    }
+
+    /// Compares a secret, at the same cost whether there is such a key or not.
+    fn check(&self, id: &str, secret: &str) -> Result<Principal> {
+        let kept = self.signing_secret(id, None);
+        let right = same(kept.as_deref().unwrap_or("no such key").as_bytes(), secret.as_bytes());
+        let holder = self.holder(id).filter(|_| right && kept.is_some());
+        holder.ok_or_else(|| invalid("unknown access key or wrong secret"))
+    }
+
+    /// The principal of a token.
+    async fn token(&self, token: &str) -> Result<Principal> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| invalid("the token is malformed"))?;
+        let issuer = issuer::issuer_of(token).ok_or_else(|| invalid("the token names no issuer (iss)"))?;
+        if issuer == self.service {
+            let verified = self.ring.load().tokens.verify(token, header.kid.as_deref())?;
+            let principal = match verified.holder {
+                Holder::Anonymous => Principal::anonymous(),
+                Holder::Known(principal) => self.unless_revoked(principal, verified.issued)?,
+                Holder::Key(id) => {
+                    let holder = self.holder(&id).ok_or_else(|| invalid("the token's access key is gone"))?;
+                    self.unless_revoked(holder, verified.issued)?
+                }
+            };
+            return Ok(principal.bounded(verified.grants));
+        }
+        let verified = self.trusted.verify(token, &issuer, &header).await?;
+        self.unless_revoked(verified.principal, verified.issued)
+    }
+
+    fn unless_revoked(&self, principal: Principal, issued: i64) -> Result<Principal> {
+        if self.directory.known().is_revoked(&principal, issued) {
+            return Err(invalid("the token or session was revoked; log in again"));
+        }
+        Ok(principal)
+    }
+}
+
+fn now_secs() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
+fn now_micros() -> i64 {
+    jiff::Timestamp::now().as_microsecond()
+}

@@ -1,0 +1,130 @@
+//! Temporary credentials: an access key whose secret and principal are in the session token itself, closed by the
+//! keyring. No replica stores anything.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use zot_domain::{Error, Principal, Result};
+
+use crate::keyring::{Keyring, Purpose};
+
+/// Access keys of sessions begin so, as AWS's do.
+const PREFIX: &str = "ASIA";
+/// Shortest life of a session, in seconds, as AWS has it.
+pub const LIFETIME_MIN_SECS: i64 = 900;
+/// Its life where nobody says.
+pub(crate) const LIFETIME_DEFAULT_SECS: i64 = 3600;
+
+/// Credentials for an S3 client.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// The access key.
+    pub access_key: String,
+    /// Its secret.
+    pub secret_key: String,
+    /// What has to be sent along.
+    pub session_token: String,
+    /// Until when, in seconds since 1970.
+    pub expires: i64,
+}
+
+/// What a session token holds.
+#[derive(Debug, Deserialize, Serialize)]
+struct Session {
+    #[serde(rename = "k")]
+    access_key: String,
+    #[serde(rename = "s")]
+    secret_key: String,
+    #[serde(rename = "i")]
+    issued: i64,
+    #[serde(rename = "e")]
+    expires: i64,
+    #[serde(rename = "p")]
+    subject: String,
+    #[serde(rename = "n")]
+    names: Vec<String>,
+    #[serde(rename = "c")]
+    claims: BTreeMap<String, Vec<String>>,
+}
+
+/// A session token that was opened.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// The secret of its access key.
+    pub secret_key: String,
+    /// Who it is.
+    pub principal: Principal,
+    /// When it was issued, in seconds since 1970.
+    pub issued: i64,
+}
+
+/// Makes credentials for a principal, until then.
+///
+/// # Errors
+/// [`Error::Internal`].
+pub(crate) fn issue(keyring: &Keyring, principal: &Principal, now: i64, expires: i64) -> Result<Credentials> {
+    let random = || uuid::Uuid::new_v4().simple().to_string();
+    let access_key = format!("{PREFIX}{}", random()[..16].to_uppercase());
+    let secret_key = format!("{}{}", random(), &random()[..8]);
+    let session = Session {
+        access_key: access_key.clone(),
+        secret_key: secret_key.clone(),
+        issued: now,
+        expires,
+        subject: principal.subject.clone(),
+        names: principal.names().to_vec(),
+        claims: principal.claims.clone(),
+    };
+    let text = serde_json::to_vec(&session).map_err(|error| Error::Internal(format!("session: {error}")))?;
+    let session_token = URL_SAFE_NO_PAD.encode(keyring.seal(Purpose::Sessions, &access_key, &text)?);
+    Ok(Credentials { access_key, secret_key, session_token, expires })
+}
+
+/// Opens a session token for the access key that it was sent with.
+///
+/// # Errors
+/// [`Error::CredentialsInvalid`] if it is not of that access key, was changed, or has expired.
+pub(crate) fn open(keyring: &Keyring, access_key: &str, token: &str, now: i64) -> Result<Opened> {
+    let invalid = || Error::CredentialsInvalid("the session token is not valid".to_owned());
+    let sealed = URL_SAFE_NO_PAD.decode(token).map_err(|_| invalid())?;
+    let text = keyring.open(Purpose::Sessions, access_key, &sealed).ok_or_else(invalid)?;
+    let session: Session = serde_json::from_slice(&text).map_err(|_| invalid())?;
+    if session.access_key != access_key {
+        return Err(invalid());
+    }
+    if now >= session.expires {
+        return Err(Error::CredentialsExpired("the session has expired; ask for new credentials".to_owned()));
+    }
+    let principal = Principal::known(&session.subject, session.names, session.claims);
+    Ok(Opened { secret_key: session.secret_key, principal, issued: session.issued })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keyring() -> Keyring {
+        Keyring::new("store", &[b"one".to_vec()]).unwrap()
+    }
+
+    #[test]
+    fn a_session_is_who_asked_for_it_until_it_ends() {
+        let names = ["serviceaccount:ci:builder".to_owned()];
+        let principal = Principal::known("serviceaccount:ci:builder", names, BTreeMap::new());
+        let issued = issue(&keyring(), &principal, 1000, 2000).unwrap();
+        let opened = open(&keyring(), &issued.access_key, &issued.session_token, 1999).unwrap();
+        assert_eq!((opened.principal, opened.secret_key), (principal, issued.secret_key.clone()));
+        for (access_key, token, now) in [
+            (issued.access_key.as_str(), issued.session_token.as_str(), 2000),
+            ("ASIAOTHER", issued.session_token.as_str(), 1500),
+            (issued.access_key.as_str(), &issued.session_token[1..], 1500),
+            (issued.access_key.as_str(), "", 1500),
+            (issued.access_key.as_str(), "%%%", 1500),
+        ] {
+            assert!(open(&keyring(), access_key, token, now).is_err());
+        }
+        assert!(!issued.session_token.contains(&issued.secret_key), "it is closed");
+    }
+}

@@ -1,0 +1,314 @@
+//! The port `Identities`: accounts, access keys and revocations, and their epoch. Secrets come and go closed.
+
+use async_trait::async_trait;
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+use zot_domain::ports::access::PutMode;
+use zot_domain::ports::identities::{Account, Identities, KeyChange, Snapshot, StoredKey};
+use zot_domain::ports::metadata::Audit;
+use zot_domain::room::Demand;
+use zot_domain::{Error, Result};
+
+use crate::error::TxError;
+use crate::pool::Store;
+use crate::sql::statements;
+use crate::tx::{Tx, Write, read_error};
+
+statements! {
+    SELECT_IDENTITIES_EPOCH = "SELECT identities FROM auth_epoch WHERE id = 1";
+    /// Before the rows that it tells of are read: what changes meanwhile is read again.
+    RAISE_IDENTITIES = "UPDATE auth_epoch SET identities = identities + 1 WHERE id = 1";
+    SELECT_ACCOUNTS = "SELECT name, description, roles, groups, disabled, created_at, updated_at FROM account ORDER BY name";
+    SELECT_ACCOUNT = "SELECT name, description, roles, groups, disabled, created_at, updated_at FROM account WHERE name = $1";
+    INSERT_ACCOUNT = "INSERT INTO account (name, description, roles, groups, disabled, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, now_us(), now_us()) ON CONFLICT (name) DO NOTHING";
+    UPDATE_ACCOUNT = "UPDATE account SET description = $2, roles = $3, groups = $4, disabled = $5, updated_at = now_us()
+        WHERE name = $1";
+    DELETE_ACCOUNT = "DELETE FROM account WHERE name = $1";
+    SELECT_KEYS = "SELECT id, owner, description, sealed, disabled, expires_at, created_at FROM access_key ORDER BY id";
+    SELECT_KEY = "SELECT id, owner, description, sealed, disabled, expires_at, created_at FROM access_key WHERE id = $1";
+    INSERT_KEY = "INSERT INTO access_key (id, owner, description, sealed, disabled, expires_at, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    /// A null leaves what is there; $4 says whether $5 counts, as there a null means never.
+    UPDATE_KEY = "UPDATE access_key SET disabled = COALESCE($2, disabled), description = COALESCE($3, description),
+        expires_at = CASE WHEN $4 = 1 THEN $5 ELSE expires_at END WHERE id = $1";
+    DELETE_KEY = "DELETE FROM access_key WHERE id = $1";
+    DELETE_KEYS_OF = "DELETE FROM access_key WHERE owner = $1";
+    RESEAL_KEY = "UPDATE access_key SET sealed = $3 WHERE id = $1 AND sealed = $2";
+    SELECT_REVOKED = "SELECT subject, epoch FROM cred_epoch ORDER BY subject";
+    REVOKE = "INSERT INTO cred_epoch (subject, epoch) VALUES ($1, $2)
+        ON CONFLICT (subject) DO UPDATE SET epoch = excluded.epoch WHERE excluded.epoch > cred_epoch.epoch";
+}
+
+#[async_trait]
+impl Identities for Store {
+    async fn identities_epoch(&self) -> Result<i64> {
+        let row = SELECT_IDENTITIES_EPOCH.on(self.dialect).fetch_one(&self.pool).await.map_err(read_error)?;
+        row.try_get(0).map_err(read_error)
+    }
+
+    async fn identities(&self) -> Result<Snapshot> {
+        let epoch = self.identities_epoch().await?;
+        let accounts = SELECT_ACCOUNTS.on(self.dialect).fetch_all(&self.pool).await.map_err(read_error)?;
+        let keys = SELECT_KEYS.on(self.dialect).fetch_all(&self.pool).await.map_err(read_error)?;
+        let revoked = SELECT_REVOKED.on(self.dialect).fetch_all(&self.pool).await.map_err(read_error)?;
+        let revocation = |row: &AnyRow| Ok::<_, TxError>((row.try_get(0)?, row.try_get(1)?));
+        Ok(Snapshot {
+            epoch,
+            accounts: accounts.iter().map(account).collect::<Result<_, TxError>>()?,
+            keys: keys.iter().map(key).collect::<Result<_, TxError>>()?,
+            revoked: revoked.iter().map(revocation).collect::<Result<_, TxError>>()?,
+        })
+    }
+
+    async fn put_account(&self, account: Account, mode: PutMode, audit: Audit) -> Result<Option<Account>> {
+        self.write(PutAccount { account, mode, audit }).await
+    }
+
+    async fn delete_account(&self, name: &str, audit: Audit) -> Result<bool> {
+        self.write(Remove { what: Removed::Account(name.to_owned()), audit }).await
+    }
+
+    async fn add_key(
+        &self,
+        key: StoredKey,
+        instead_of: Option<(String, KeyChange)>,
+        audit: Audit,
+    ) -> Result<Option<StoredKey>> {
+        self.write(AddKey { key, instead_of, audit }).await
+    }
+
+    async fn change_key(&self, id: &str, change: KeyChange, audit: Audit) -> Result<Option<StoredKey>> {
+        self.write(ChangeKey { id: id.to_owned(), change, audit }).await
+    }
+
+    async fn delete_key(&self, id: &str, audit: Audit) -> Result<bool> {
+        self.write(Remove { what: Removed::Key(id.to_owned()), audit }).await
+    }
+
+    async fn reseal_key(&self, id: &str, old: Vec<u8>, new: Vec<u8>) -> Result<bool> {
+        self.write(Reseal { id: id.to_owned(), old, new }).await
+    }
+
+    async fn revoke(&self, principal: &str, second: i64, audit: Audit) -> Result<()> {
+        self.write(Revoke { principal: principal.to_owned(), second, audit }).await
+    }
+}
+
+fn account(row: &AnyRow) -> Result<Account, TxError> {
+    let list = |column: usize| -> Result<Vec<String>, TxError> {
+        let text: String = row.try_get(column)?;
+        Ok(serde_json::from_str(&text).map_err(|error| Error::Internal(format!("an account's row: {error}")))?)
+    };
+    Ok(Account {
+        name: row.try_get(0)?,
+        description: row.try_get(1)?,
+        roles: list(2)?,
+        groups: list(3)?,
+        disabled: row.try_get::<i64, _>(4)? != 0,
+        created: row.try_get(5)?,
+        updated: row.try_get(6)?,
+    })
+}
+
+fn key(row: &AnyRow) -> Result<StoredKey, TxError> {
+    Ok(StoredKey {
+        id: row.try_get(0)?,
+        owner: row.try_get(1)?,
+        description: row.try_get(2)?,
+        sealed: row.try_get(3)?,
+        disabled: row.try_get::<i64, _>(4)? != 0,
+        expires: row.try_get(5)?,
+        created: row.try_get(6)?,
+    })
+}
+
+struct PutAccount {
+    account: Account,
+    mode: PutMode,
+    audit: Audit,
+}
+
+impl PutAccount {
+    async fn read(&self, tx: &mut Tx<'_>) -> Result<Option<Account>, TxError> {
+        tx.optional(tx.query(&SELECT_ACCOUNT).bind(self.account.name.clone())).await?.as_ref().map(account).transpose()
+    }
+}
+
+#[async_trait]
+impl Write for PutAccount {
+    type Output = Option<Account>;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Option<Account>, TxError> {
+        let it = &self.account;
+        let statement = match self.mode {
+            PutMode::Create => &INSERT_ACCOUNT,
+            PutMode::Replace => &UPDATE_ACCOUNT,
+        };
+        let list = |names: &[String]| serde_json::Value::from(names).to_string();
+        let query = tx.query(statement).bind(it.name.clone()).bind(it.description.clone());
+        let query = query.bind(list(&it.roles)).bind(list(&it.groups)).bind(i64::from(it.disabled));
+        if tx.execute(query).await? == 0 {
+            return Ok(None);
+        }
+        tx.execute(tx.query(&RAISE_IDENTITIES)).await?;
+        tx.record(&self.audit).await?;
+        self.read(tx).await
+    }
+
+    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<Option<Account>>, TxError> {
+        if tx.recorded(&self.audit).await? { self.read(tx).await.map(Some) } else { Ok(None) }
+    }
+}
+
+struct AddKey {
+    key: StoredKey,
+    instead_of: Option<(String, KeyChange)>,
+    audit: Audit,
+}
+
+#[async_trait]
+impl Write for AddKey {
+    type Output = Option<StoredKey>;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Option<StoredKey>, TxError> {
+        if let Some((id, change)) = &self.instead_of
+            && !update(tx, id, change).await?
+        {
+            return Ok(None);
+        }
+        let it = &self.key;
+        let query = tx.query(&INSERT_KEY).bind(it.id.clone()).bind(it.owner.clone()).bind(it.description.clone());
+        let query = query.bind(it.sealed.clone()).bind(i64::from(it.disabled)).bind(it.expires).bind(it.created);
+        tx.execute(query).await?;
+        tx.execute(tx.query(&RAISE_IDENTITIES)).await?;
+        tx.record(&self.audit).await?;
+        Ok(Some(self.key.clone()))
+    }
+
+    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<Option<StoredKey>>, TxError> {
+        Ok(tx.recorded(&self.audit).await?.then(|| Some(self.key.clone())))
+    }
+}
+
+async fn update(tx: &mut Tx<'_>, id: &str, change: &KeyChange) -> Result<bool, TxError> {
+    let query = tx.query(&UPDATE_KEY).bind(id.to_owned()).bind(change.disabled.map(i64::from));
+    let query = query.bind(change.description.clone()).bind(i64::from(change.expires.is_some()));
+    Ok(tx.execute(query.bind(change.expires.flatten())).await? != 0)
+}
+
+struct ChangeKey {
+    id: String,
+    change: KeyChange,
+    audit: Audit,
+}
+
+impl ChangeKey {
+    async fn read(&self, tx: &mut Tx<'_>) -> Result<Option<StoredKey>, TxError> {
+        tx.optional(tx.query(&SELECT_KEY).bind(self.id.clone())).await?.as_ref().map(key).transpose()
+    }
+}
+
+#[async_trait]
+impl Write for ChangeKey {
+    type Output = Option<StoredKey>;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Option<StoredKey>, TxError> {
+        if !update(tx, &self.id, &self.change).await? {
+            return Ok(None);
+        }
+        tx.execute(tx.query(&RAISE_IDENTITIES)).await?;
+        tx.record(&self.audit).await?;
+        self.read(tx).await
+    }
+
+    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<Option<StoredKey>>, TxError> {
+        if tx.recorded(&self.audit).await? { self.read(tx).await.map(Some) } else { Ok(None) }
+    }
+}
+
+enum Removed {
+    Account(String),
+    Key(String),
+}
+
+struct Remove {
+    what: Removed,
+    audit: Audit,
+}
+
+#[async_trait]
+impl Write for Remove {
+    type Output = bool;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError> {
+        let gone = match &self.what {
+            Removed::Key(id) => tx.execute(tx.query(&DELETE_KEY).bind(id.clone())).await?,
+            Removed::Account(name) => {
+                // an account that is made again under the name must not find the keys of this one
+                tx.execute(tx.query(&DELETE_KEYS_OF).bind(format!("account:{name}"))).await?;
+                tx.execute(tx.query(&DELETE_ACCOUNT).bind(name.clone())).await?
+            }
+        };
+        if gone == 0 {
+            return Ok(false);
+        }
+        tx.execute(tx.query(&RAISE_IDENTITIES)).await?;
+        tx.record(&self.audit).await?;
+        Ok(true)
+    }
+
+    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
+        Ok(tx.recorded(&self.audit).await?.then_some(true))
+    }
+
+    fn demand(&self) -> Demand {
+        Demand::Frees
+    }
+}
+
+struct Reseal {
+    id: String,
+    old: Vec<u8>,
+    new: Vec<u8>,
+}
+
+#[async_trait]
+impl Write for Reseal {
+    type Output = bool;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError> {
+        let query = tx.query(&RESEAL_KEY).bind(self.id.clone()).bind(self.old.clone()).bind(self.new.clone());
+        let done = tx.execute(query).await? != 0;
+        if done {
+            tx.execute(tx.query(&RAISE_IDENTITIES)).await?;
+        }
+        Ok(done)
+    }
+
+    async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
+        // doing it twice does nothing the second time
+        Ok(None)
+    }
+}
+
+struct Revoke {
+    principal: String,
+    second: i64,
+    audit: Audit,
+}
+
+#[async_trait]
+impl Write for Revoke {
+    type Output = ();
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<(), TxError> {
+        tx.execute(tx.query(&REVOKE).bind(self.principal.clone()).bind(self.second)).await?;
+        tx.execute(tx.query(&RAISE_IDENTITIES)).await?;
+        tx.record(&self.audit).await
+    }
+
+    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<()>, TxError> {
+        Ok(tx.recorded(&self.audit).await?.then_some(()))
+    }
+}
