@@ -27,20 +27,51 @@ pub struct Credentials {
 pub struct Client {
     http: reqwest::Client,
     address: SocketAddr,
-    credentials: Option<Credentials>,
+    presents: Presents,
+}
+
+/// What a client sends of who it is.
+#[derive(Clone)]
+enum Presents {
+    Nothing,
+    Basic(String, String),
+    Bearer(String),
+}
+
+impl From<Option<Credentials>> for Presents {
+    fn from(credentials: Option<Credentials>) -> Self {
+        credentials.map_or(Self::Nothing, |key| Self::Basic(key.id.to_owned(), key.secret.to_owned()))
+    }
 }
 
 impl Client {
     /// A client that sends these credentials with each request (Basic).
     pub fn new(address: SocketAddr, credentials: Option<Credentials>) -> Self {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build();
-        Self { http: http.expect("an HTTP client"), address, credentials }
+        Self { http: http.expect("an HTTP client"), address, presents: credentials.into() }
     }
 
     /// The same client as somebody else.
     #[must_use]
     pub fn with(&self, credentials: Option<Credentials>) -> Self {
-        Self { credentials, ..self.clone() }
+        Self { presents: credentials.into(), ..self.clone() }
+    }
+
+    /// The same client with another access key, or with a token as the password.
+    #[must_use]
+    pub fn with_key(&self, id: &str, secret: &str) -> Self {
+        Self { presents: Presents::Basic(id.to_owned(), secret.to_owned()), ..self.clone() }
+    }
+
+    /// The same client with a token.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { presents: Presents::Bearer(token.to_owned()), ..self.clone() }
+    }
+
+    /// Sends a document.
+    pub async fn send(&self, method: Method, path: &str, document: &Value) -> Reply {
+        Reply::to(self.request(method, path).json(document)).await
     }
 
     /// A request to a path of the server, to be completed and handed to [`Reply::to`]. Of a whole URL only the path
@@ -48,9 +79,10 @@ impl Client {
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let path = path.split_once("://").map_or(path, |(_, rest)| rest.find('/').map_or("/", |slash| &rest[slash..]));
         let request = self.http.request(method, format!("http://{}{path}", self.address));
-        match self.credentials {
-            Some(key) => request.basic_auth(key.id, Some(key.secret)),
-            None => request,
+        match &self.presents {
+            Presents::Nothing => request,
+            Presents::Basic(id, secret) => request.basic_auth(id, Some(secret)),
+            Presents::Bearer(token) => request.bearer_auth(token),
         }
     }
 

@@ -182,6 +182,14 @@ impl Access {
         })
     }
 
+    /// Only those who administer policies.
+    ///
+    /// # Errors
+    /// Of policy.
+    pub fn require_admin(&self, call: &Call) -> Result<()> {
+        self.engine.require(call, Action::Admin, POLICIES)
+    }
+
     /// What the caller may do, by the patterns of the policies that are about them; denials are told apart.
     ///
     /// # Errors
@@ -190,16 +198,21 @@ impl Access {
         if call.principal.is_anonymous() && self.engine.settings().access_control {
             return Err(Error::Unauthenticated);
         }
+        Ok(self.permissions_of(&call.principal))
+    }
+
+    /// The same of anybody. It is for the caller to see who may ask.
+    pub fn permissions_of(&self, principal: &Principal) -> Vec<Permission> {
         let rules = self.engine.rules();
-        let about = |statement: &&Statement| statement.principals.iter().any(|it| call.principal.is_meant_by(it));
+        let about = |statement: &&Statement| statement.principals.iter().any(|it| principal.is_meant_by(it));
         let mut found: BTreeMap<(String, bool), Permission> = BTreeMap::new();
-        if call.principal.is_break_glass() || !self.engine.settings().access_control {
-            return Ok(vec![Permission {
+        if principal.is_break_glass() || !self.engine.settings().access_control {
+            return vec![Permission {
                 resource: "*".to_owned(),
                 actions: Action::ALL.to_vec(),
                 denied: false,
                 conditional: false,
-            }]);
+            }];
         }
         for statement in rules.statements().iter().filter(about) {
             let denied = statement.effect == crate::policy::Effect::Deny;
@@ -220,7 +233,7 @@ impl Access {
             it.actions.dedup();
             it
         };
-        Ok(found.into_values().map(tidy).collect())
+        found.into_values().map(tidy).collect()
     }
 }
 

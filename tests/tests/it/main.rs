@@ -1,6 +1,7 @@
 //! The black-box tests: the real binary on real databases and storages, under real clients. `docs/TESTING.md` says how
 //! to run one.
 
+mod access_keys;
 mod clients;
 mod commands;
 mod conformance;
@@ -9,6 +10,7 @@ mod fsck;
 mod full_disk;
 mod gc;
 mod identity;
+mod openapi;
 mod preflight;
 mod rbac;
 mod refusals;
