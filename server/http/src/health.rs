@@ -1,5 +1,6 @@
 //! Health: live (the process), ready (database, schema, storage), and a report for people.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,8 +8,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde::Serialize;
 use tokio::sync::Mutex;
+use utoipa::ToSchema;
 use zot_domain::{Artifacts, Error};
 
 use crate::App;
@@ -44,6 +46,62 @@ struct Check {
     at: jiff::Timestamp,
 }
 
+/// How the store is.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Health)]
+pub(crate) struct Report {
+    /// `unhealthy`: a component fails; `degraded`: there are warnings.
+    #[schema(pattern = "^(healthy|degraded|unhealthy)$")]
+    status: &'static str,
+    version: &'static str,
+    /// In nanoseconds.
+    uptime: u64,
+    #[schema(format = DateTime)]
+    start_time: String,
+    #[schema(format = DateTime)]
+    checked_at: String,
+    checks: Vec<Entry>,
+    /// The same by the component's name.
+    components: BTreeMap<&'static str, Component>,
+    /// What to mind.
+    warnings: Vec<String>,
+}
+
+/// One component's probe.
+#[derive(Serialize, ToSchema)]
+#[schema(as = HealthCheck)]
+struct Entry {
+    component: &'static str,
+    #[schema(pattern = "^(healthy|unhealthy)$")]
+    status: &'static str,
+    /// What is wrong.
+    #[schema(required)]
+    message: Option<&'static str>,
+    #[schema(format = DateTime)]
+    timestamp: String,
+}
+
+/// One component's probe, by its name.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = HealthComponent)]
+struct Component {
+    #[schema(pattern = "^(healthy|unhealthy)$")]
+    status: &'static str,
+    /// What is wrong.
+    #[schema(required)]
+    message: Option<&'static str>,
+    #[schema(format = DateTime)]
+    last_check: String,
+}
+
+/// A state in one word.
+#[derive(Serialize, ToSchema)]
+#[schema(as = HealthStatus)]
+pub(crate) struct Word {
+    status: &'static str,
+}
+
 impl Health {
     pub(crate) fn new(artifacts: Artifacts, version: Version, options: &Options) -> Self {
         let last = Mutex::new(None);
@@ -71,7 +129,7 @@ impl Health {
         checks
     }
 
-    fn report(&self, checks: &[Check]) -> Value {
+    fn report(&self, checks: &[Check]) -> Report {
         let healthy = checks.iter().all(|check| check.message.is_none());
         let mut warnings = [self.warnings.clone(), self.notes.all()].concat();
         if !self.artifacts.has_room() {
@@ -82,19 +140,16 @@ impl Health {
             (true, false) => "degraded",
             (true, true) => "healthy",
         };
-        let list: Vec<Value> = checks.iter().map(Check::entry).collect();
-        let components: serde_json::Map<String, Value> =
-            checks.iter().map(|check| (check.component.to_owned(), check.summary())).collect();
-        json!({
-            "status": status,
-            "version": self.version.0,
-            "uptime": u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX),
-            "start_time": self.started.to_string(),
-            "checked_at": jiff::Timestamp::now().to_string(),
-            "checks": list,
-            "components": components,
-            "warnings": warnings,
-        })
+        Report {
+            status,
+            version: self.version.0,
+            uptime: u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            start_time: self.started.to_string(),
+            checked_at: jiff::Timestamp::now().to_string(),
+            checks: checks.iter().map(Check::entry).collect(),
+            components: checks.iter().map(|check| (check.component, check.summary())).collect(),
+            warnings,
+        }
     }
 }
 
@@ -116,31 +171,51 @@ impl Check {
         if self.message.is_none() { "healthy" } else { "unhealthy" }
     }
 
-    fn entry(&self) -> Value {
-        json!({"component": self.component, "status": self.status(), "message": self.message, "timestamp": self.at.to_string()})
+    fn entry(&self) -> Entry {
+        let (status, message, timestamp) = (self.status(), self.message, self.at.to_string());
+        Entry { component: self.component, status, message, timestamp }
     }
 
-    fn summary(&self) -> Value {
-        json!({"status": self.status(), "message": self.message, "lastCheck": self.at.to_string()})
+    fn summary(&self) -> Component {
+        Component { status: self.status(), message: self.message, last_check: self.at.to_string() }
     }
 }
 
-/// `GET /health`: 503 if a component fails.
+/// Reports how the store is.
+#[utoipa::path(
+    get, path = "/health", operation_id = "getHealth", tag = "operations", security(()),
+    responses(
+        (status = 200, description = "All components answer.", body = Report),
+        (status = 503, description = "A component fails.", body = Report),
+    ),
+)]
 pub(crate) async fn health(State(app): State<App>) -> Response {
-    let checks = app.health.checks().await;
-    let report = app.health.report(&checks);
-    let status = if report["status"] == "unhealthy" { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let report = app.health.report(&app.health.checks().await);
+    let status = if report.status == "unhealthy" { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     (status, Json(report)).into_response()
 }
 
-/// `GET /health/live`: the process runs. It does not fail with the database, or Kubernetes would restart us in vain.
+/// Says whether the process runs.
+///
+/// It does not fail with the database, or Kubernetes would restart us in vain.
+#[utoipa::path(
+    get, path = "/health/live", operation_id = "getLiveness", tag = "operations", security(()),
+    responses((status = 200, description = "It runs: `alive`.", body = Word)),
+)]
 pub(crate) async fn live() -> Response {
-    Json(json!({"status": "alive"})).into_response()
+    Json(Word { status: "alive" }).into_response()
 }
 
-/// `GET /health/ready`: requests can be served here.
+/// Says whether requests can be served here.
+#[utoipa::path(
+    get, path = "/health/ready", operation_id = "getReadiness", tag = "operations", security(()),
+    responses(
+        (status = 200, description = "They can: `ready`.", body = Word),
+        (status = 503, description = "Not now: `not_ready`.", body = Word),
+    ),
+)]
 pub(crate) async fn ready(State(app): State<App>) -> Response {
     let well = !app.is_draining() && app.health.checks().await.iter().all(|check| check.message.is_none());
     let (status, word) = if well { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not_ready") };
-    (status, Json(json!({"status": word}))).into_response()
+    (status, Json(Word { status: word })).into_response()
 }

@@ -12,13 +12,14 @@ mod oci;
 mod options;
 mod rest;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use axum::routing::{any, get, post};
+use axum::routing::any;
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tower_http::catch_panic::CatchPanicLayer;
 use zot_domain::{Access, Artifacts, Buckets, Error};
@@ -44,6 +45,7 @@ pub struct App {
     buckets: Option<Buckets>,
     access: Option<Access>,
     accounts: Option<Accounts>,
+    document: Arc<OnceLock<Bytes>>,
 }
 
 /// Another door: it gets requests as they came, and answers for itself in its own dialect.
@@ -87,6 +89,7 @@ impl App {
             buckets: None,
             access: None,
             accounts: None,
+            document: Arc::default(),
         }
     }
 
@@ -140,29 +143,13 @@ fn surrounded(router: Router<App>, app: App) -> Router {
 
 /// All routes of the main port.
 pub fn router(app: App) -> Router {
-    let mut router = Router::new()
+    let router = Router::new()
         // OCI distribution-spec 1.1: docker, podman, oras, helm, cosign …; names hold slashes, so `oci` parses the path
         .route("/v2", any(oci::serve))
         .route("/v2/", any(oci::serve))
         .route("/v2/{*path}", any(oci::serve))
-        // the registry token protocol
-        .route("/auth/token", get(auth::token::get).post(auth::token::post))
-        // REST: command line, client libraries
-        .route("/api/v1/artifacts/{*path}", get(rest::artifacts::get))
-        .route("/api/v1/rbac/policies", get(rest::rbac::list).post(rest::rbac::create))
-        .route("/api/v1/rbac/policies/{id}", get(rest::rbac::get).put(rest::rbac::replace).delete(rest::rbac::delete))
-        .route("/api/v1/rbac/authorize", post(rest::rbac::authorize))
-        .route("/api/v1/rbac/permissions", get(rest::rbac::permissions));
-    // operations
-    if let Some(paths) = &app.options.health {
-        router = router
-            .route(&paths.health, get(health::health))
-            .route(&paths.live, get(health::live))
-            .route(&paths.ready, get(health::ready));
-    }
-    if let Some(path) = &app.options.metrics_path {
-        router = router.route(path, get(metrics::scrape));
-    }
+        // REST: command line, client libraries; registry tokens, health, metrics. All that OpenAPI describes
+        .merge(rest::router(&app.options));
     let router = router.fallback(middleware::not_found).method_not_allowed_fallback(middleware::method_not_allowed);
     let layered = router
         .layer(axum::middleware::from_fn_with_state(app.clone(), middleware::limits))

@@ -277,7 +277,12 @@ fn resident_bytes() -> Option<usize> {
     line.split_whitespace().next()?.parse::<usize>().ok().map(|kib| kib * 1024)
 }
 
-/// `GET /metrics`
+/// Gets metrics for Prometheus.
+#[utoipa::path(
+    get, path = "/metrics", operation_id = "getMetrics", tag = "operations", security(()),
+    responses((status = 200, description = "In the text of OpenMetrics.", content_type = "application/openmetrics-text",
+        body = String)),
+)]
 pub(crate) async fn scrape(State(app): State<App>) -> Response {
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], app.metrics.text()).into_response()

@@ -1,5 +1,93 @@
-//! The REST door under `/api/v1`: what neither OCI nor S3 has a word for.
+//! The REST door: what neither OCI nor S3 has a word for. Its table of routes is also the table of contents of
+//! `GET /api/v1/openapi.json`, so that what is served and what is described cannot differ.
+//!
+//! To add an endpoint:
+//!
+//! 1. A handler below `rest/` with `#[utoipa::path]`: method, path as axum has it (`{*key}` takes the rest of a path),
+//!    `operation_id`, `tag`, what it takes, its own answers. The first line of its comment becomes the summary, the rest
+//!    the description. Bodies are structs with `ToSchema`. A refusal is a status and a sentence: [`document`] gives it
+//!    the error's schema, and every operation the answers that all have (401, 500, 503) and the request's id. What
+//!    needs no credentials says `security(())`.
+//! 2. A line in [`table`]; handlers of one path share it.
+//! 3. A row in `tests/tests/it/openapi/table.rs`; the test says so if it is missing.
 
 pub(crate) mod artifacts;
+pub(crate) mod document;
 pub(crate) mod error;
 pub(crate) mod rbac;
+
+use axum::extract::rejection::JsonRejection;
+use axum::response::Response;
+use axum::{Json, Router};
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+use utoipa_axum::routes;
+use zot_domain::identity::RequestId;
+use zot_domain::{Call, Error, Result};
+
+use crate::auth::Caller;
+use crate::options::Options;
+use crate::{App, auth, health, metrics};
+
+/// The routes, for the main port.
+pub(crate) fn router(options: &Options) -> Router<App> {
+    table(options).into()
+}
+
+/// Every route that is described, and its handlers.
+fn table(options: &Options) -> OpenApiRouter<App> {
+    let mut table = OpenApiRouter::with_openapi(document::begun())
+        .routes(routes!(document::serve))
+        // the registry token protocol
+        .routes(routes!(auth::token::get, auth::token::post))
+        // objects as artifacts
+        .routes(routes!(artifacts::get))
+        // policies and decisions
+        .routes(routes!(rbac::list, rbac::create))
+        .routes(routes!(rbac::get, rbac::replace, rbac::delete))
+        .routes(routes!(rbac::authorize))
+        .routes(routes!(rbac::permissions));
+    // operations, where the configuration has them
+    if let Some(paths) = &options.health {
+        table = table
+            .routes(at(&paths.health, routes!(health::health)))
+            .routes(at(&paths.live, routes!(health::live)))
+            .routes(at(&paths.ready, routes!(health::ready)));
+    }
+    if let Some(path) = &options.metrics_path {
+        table = table.routes(at(path, routes!(metrics::scrape)));
+    }
+    table
+}
+
+/// The same at another path than the handler says.
+fn at(path: &str, (schemas, mut paths, handlers): UtoipaMethodRouter<App>) -> UtoipaMethodRouter<App> {
+    paths.paths = paths.paths.into_values().map(|item| (path.to_owned(), item)).collect();
+    (schemas, paths, handlers)
+}
+
+/// A time as REST has it: RFC 3339, in UTC.
+pub(crate) fn time(micros: i64) -> String {
+    // the store's own times are all within what can be written
+    jiff::Timestamp::from_microsecond(micros).map(|time| time.to_string()).unwrap_or_default()
+}
+
+/// A body as axum reads it, right or wrong: handlers refuse it in REST's dialect, by [`read`].
+pub(crate) type Body<T> = std::result::Result<Json<T>, JsonRejection>;
+
+/// A request's body; [`Error::ParameterInvalid`] names the field.
+pub(crate) fn read<T>(body: Body<T>) -> Result<T> {
+    body.map(|Json(body)| body).map_err(|rejection| Error::ParameterInvalid(rejection.body_text()))
+}
+
+/// What `act` answers to the caller, or why not.
+pub(crate) async fn answer(
+    caller: &Caller,
+    id: RequestId,
+    act: impl AsyncFnOnce(Call) -> Result<Response>,
+) -> Response {
+    let done = match caller.call(id) {
+        Ok(call) => act(call).await,
+        Err(error) => Err(error),
+    };
+    done.unwrap_or_else(|error| error::respond(&error, id))
+}

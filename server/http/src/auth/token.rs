@@ -9,8 +9,8 @@ use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use zot_domain::artifact::name::RepositoryName;
 use zot_domain::identity::RequestId;
 use zot_domain::observed::Authentication;
@@ -20,7 +20,7 @@ use zot_identity::{Access, LIFETIME_SECS, Presented, actions_of};
 
 use super::Caller;
 use crate::App;
-use crate::oci::error::{Context, respond};
+use crate::oci::error::{Context, Errors, respond};
 
 /// Most scopes of one request.
 const SCOPES_MAX: usize = 64;
@@ -46,7 +46,36 @@ fn granted(policy: &Engine, call: &Call, scope: &str) -> Option<Access> {
     (!actions.is_empty()).then(|| Access { r#type: kind.to_owned(), name: name.to_owned(), actions })
 }
 
-/// `GET /auth/token?service=…&scope=…&scope=…`
+/// A registry token.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Token)]
+pub(crate) struct TokenAnswer {
+    token: String,
+    /// The same, for clients that look for it here.
+    access_token: String,
+    /// In seconds.
+    expires_in: i64,
+    #[schema(format = DateTime)]
+    issued_at: String,
+    token_type: &'static str,
+}
+
+/// Issues a registry token.
+///
+/// What is asked for beyond the caller's rights is left out; without credentials it is what everybody may do.
+#[utoipa::path(
+    get, path = "/auth/token", operation_id = "getToken", tag = "tokens",
+    security((), ("basic" = []), ("bearer" = [])),
+    params(
+        ("service" = Option<String>, Query, description = "The registry, as its challenge names it."),
+        ("scope" = Option<Vec<String>>, Query, description = "`repository:team/app:pull,push`; may be repeated."),
+    ),
+    responses(
+        (status = 200, description = "The token.", body = TokenAnswer),
+        (status = 400, description = "Too many scopes.", body = Errors),
+        (status = 401, description = "The credentials are wrong.", body = Errors),
+    ),
+)]
 pub(crate) async fn get(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
@@ -61,17 +90,33 @@ pub(crate) async fn get(
 }
 
 /// A request for a token by `OAuth2`.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 pub(crate) struct TokenRequest {
+    /// `password`, or `refresh_token`.
     grant_type: Option<String>,
+    /// An access key.
     username: Option<String>,
+    /// Its secret.
     password: Option<String>,
+    /// A token of a trusted issuer.
     refresh_token: Option<String>,
+    /// Scopes, with blanks between them.
     scope: Option<String>,
 }
 
-/// `POST /auth/token` with `grant_type=password`, or with `refresh_token` for a client that was given a token of a trusted
-/// issuer to log in with (`oras login --identity-token`).
+/// Issues a registry token by `OAuth2`.
+///
+/// The grant is `password`, with an access key and its secret, or `refresh_token` for a client that was given a token of
+/// a trusted issuer to log in with (`oras login --identity-token`).
+#[utoipa::path(
+    post, path = "/auth/token", operation_id = "createToken", tag = "tokens", security(()),
+    request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, description = "The token.", body = TokenAnswer),
+        (status = 400, description = "Another grant, something missing, or too many scopes.", body = Errors),
+        (status = 401, description = "The credentials are wrong.", body = Errors),
+    ),
+)]
 pub(crate) async fn post(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
@@ -117,10 +162,8 @@ fn answer(app: &App, request_id: RequestId, issued: Result<(String, i64)>) -> Re
     match issued {
         Ok((token, now)) => {
             let issued_at = jiff::Timestamp::from_second(now).map(|at| at.to_string()).unwrap_or_default();
-            let body = json!({
-                "token": token, "access_token": token, "expires_in": LIFETIME_SECS, "issued_at": issued_at,
-                "token_type": "Bearer",
-            });
+            let (access_token, token_type) = (token.clone(), "Bearer");
+            let body = TokenAnswer { token, access_token, expires_in: LIFETIME_SECS, issued_at, token_type };
             (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
         }
         Err(error) => respond(&error, &Context::basic(app, request_id)),

@@ -93,8 +93,7 @@ fn unsatisfiable(size: u64, mut headers: HeaderMap, request_id: RequestId) -> Re
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let message = format!("no part of the range lies within the blob's {size} bytes");
     let detail = json!({"requestId": request_id.to_string()});
-    let body = document("SIZE_INVALID", &message, &detail);
-    (StatusCode::RANGE_NOT_SATISFIABLE, headers, body.to_string()).into_response()
+    (StatusCode::RANGE_NOT_SATISFIABLE, headers, document("SIZE_INVALID", message, detail)).into_response()
 }
 
 pub(crate) async fn delete(app: &App, call: &Call, repository: &RepositoryName, digest: &Digest) -> Result<Response> {

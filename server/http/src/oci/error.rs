@@ -4,7 +4,9 @@ use axum::Json;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 use zot_domain::Error;
 use zot_domain::artifact::name::RepositoryName;
 use zot_domain::identity::RequestId;
@@ -81,8 +83,7 @@ fn token_realm(app: &App, headers: &HeaderMap, authority: Option<&str>) -> Strin
 /// The answer to a failed request.
 pub(crate) fn respond(error: &Error, context: &Context) -> Response {
     let (status, code) = status_and_code(error);
-    let detail = detail(error, context);
-    let body = Json(document(code, &message(error), &detail));
+    let body = document(code, message(error), detail(error, context));
     let mut response = (status, [(API_VERSION, HeaderValue::from_static("registry/2.0"))], body).into_response();
     let headers = response.headers_mut();
     match error {
@@ -101,9 +102,26 @@ pub(crate) fn respond(error: &Error, context: &Context) -> Response {
     noted(error, response)
 }
 
+/// Errors as the distribution spec has them.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RegistryErrors)]
+pub(crate) struct Errors {
+    errors: Vec<Listed>,
+}
+
+/// One error.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RegistryError)]
+struct Listed {
+    code: &'static str,
+    message: String,
+    /// Among others `requestId`.
+    detail: Value,
+}
+
 /// The spec's document of one error.
-pub(crate) fn document(code: &str, message: &str, detail: &Value) -> Value {
-    json!({"errors": [{"code": code, "message": message, "detail": detail}]})
+pub(crate) fn document(code: &'static str, message: String, detail: Value) -> Json<Errors> {
+    Json(Errors { errors: vec![Listed { code, message, detail }] })
 }
 
 /// The one place that maps the store's errors to the spec's. No wildcard: a new error has to be placed.
@@ -195,7 +213,7 @@ impl Challenge {
 /// 405 with the methods that are served.
 pub(crate) fn method_not_allowed(methods: &'static str, request_id: RequestId) -> Response {
     let detail = json!({"requestId": request_id.to_string()});
-    let body = document("UNSUPPORTED", &format!("served here: {methods}"), &detail);
+    let body = document("UNSUPPORTED", format!("served here: {methods}"), detail);
     let allow = [(header::ALLOW, HeaderValue::from_static(methods))];
-    (StatusCode::METHOD_NOT_ALLOWED, allow, Json(body)).into_response()
+    (StatusCode::METHOD_NOT_ALLOWED, allow, body).into_response()
 }

@@ -3,23 +3,52 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 use zot_domain::Error;
 use zot_domain::identity::RequestId;
 
 use crate::failure::{message, noted};
 
+/// Why a request failed.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Error, example = json!({
+    "error": "there is no policy \"open\"", "code": "not_found", "message": "there is no policy \"open\"",
+    "type": "client_error", "retryable": false, "requestId": "01981f2e-6f0a-7cc2-a1f7-0f6f2a5d9c11",
+}))]
+pub(crate) struct Failure {
+    /// The message again, for clients that look for it here.
+    error: String,
+    /// What kind of error it is, for programs.
+    code: &'static str,
+    /// What is wrong, for people.
+    message: String,
+    /// Whose fault it is.
+    #[schema(pattern = "^(client|server|transient)_error$")]
+    r#type: &'static str,
+    /// Whether the same request may succeed later.
+    retryable: bool,
+    /// The request, as logs and the header `X-Request-Id` name it.
+    request_id: String,
+    /// When that may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_seconds: Option<u32>,
+}
+
 /// The answer to a failed request.
 pub(crate) fn respond(error: &Error, request_id: RequestId) -> Response {
     let (status, code, kind) = place(error);
     let (message, retry) = (message(error), error.retry_after_secs());
-    let mut body = json!({
-        "error": message, "code": code, "message": message, "type": kind, "retryable": retry.is_some(),
-        "requestId": request_id.to_string(),
-    });
-    if let Some(seconds) = retry {
-        body["retryAfterSeconds"] = json!(seconds);
-    }
+    let body = Failure {
+        error: message.clone(),
+        code,
+        message,
+        r#type: kind,
+        retryable: retry.is_some(),
+        request_id: request_id.to_string(),
+        retry_after_seconds: retry,
+    };
     let mut response = (status, Json(body)).into_response();
     if status == StatusCode::UNAUTHORIZED {
         response

@@ -1,99 +1,124 @@
 //! `/api/v1/rbac`: policies, decisions explained, and what oneself may do.
 
+mod bodies;
+
 use std::collections::BTreeMap;
 
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use serde::Deserialize;
-use serde_json::{Value, json};
-use zot_domain::access::{Access, Permission, Question};
+use zot_domain::access::{Access, Question};
 use zot_domain::identity::RequestId;
-use zot_domain::policy::{Action, Policy, Reason};
-use zot_domain::ports::access::StoredPolicy;
+use zot_domain::policy::Action;
 use zot_domain::{Call, Error, Principal, Result};
 
-use super::error::respond;
+use self::bodies::{Asked, Decided, Oneself, Permission, Policies, Policy, PolicyInput};
+use super::{Body, answer, read};
 use crate::App;
 use crate::auth::Caller;
 
-/// A policy as it is sent; times are the store's own, so those that are sent along are not taken.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Sent {
-    #[serde(flatten)]
-    policy: serde_json::Map<String, Value>,
-}
-
-/// Of `POST /rbac/authorize`.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Asked {
-    #[serde(default)]
-    user_id: Option<String>,
-    #[serde(default)]
-    roles: Vec<String>,
-    #[serde(default)]
-    groups: Vec<String>,
-    resource: String,
-    action: String,
-}
-
-type Body<T> = std::result::Result<Json<T>, JsonRejection>;
-
-/// `GET /rbac/policies`
+/// Lists all policies.
+#[utoipa::path(
+    get, path = "/api/v1/rbac/policies", operation_id = "listPolicies", tag = "policies",
+    responses(
+        (status = 200, description = "All of them, by their ids.", body = Policies),
+        (status = 403, description = "Needs `admin` on `system:policies`."),
+    ),
+)]
 pub(crate) async fn list(State(app): State<App>, caller: Extension<Caller>, id: Extension<RequestId>) -> Response {
-    answer(&caller, *id, async |call| {
-        let found = access(&app)?.policies(&call).await?;
-        let policies: Vec<_> = found.iter().map(shown).collect();
-        Ok(Json(json!({"policies": policies, "count": policies.len()})).into_response())
-    })
-    .await
+    answer(&caller, *id, async |call| Ok(Json(Policies::from(access(&app)?.policies(&call).await?)).into_response()))
+        .await
 }
 
-/// `POST /rbac/policies`
+/// Makes a policy.
+///
+/// It is in force at once here, and within a second on other replicas.
+#[utoipa::path(
+    post, path = "/api/v1/rbac/policies", operation_id = "createPolicy", tag = "policies",
+    request_body = PolicyInput,
+    responses(
+        (status = 201, description = "The policy that was made.", body = Policy,
+            headers(("Location" = String, description = "Where it is."))),
+        (status = 400, description = "The policy cannot be; the message names the field."),
+        (status = 403, description = "Needs `admin` on `system:policies`."),
+        (status = 409, description = "There is one of that id."),
+    ),
+)]
 pub(crate) async fn create(
     State(app): State<App>,
     caller: Extension<Caller>,
     id: Extension<RequestId>,
-    body: Body<Sent>,
+    body: Body<PolicyInput>,
 ) -> Response {
     answer(&caller, *id, async |call| {
-        let made = access(&app)?.create_policy(&call, policy(body)?).await?;
+        let made = access(&app)?.create_policy(&call, read(body)?.into()).await?;
         let location = format!("/api/v1/rbac/policies/{}", made.policy.id);
-        Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(shown(&made))).into_response())
+        Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(Policy::from(made))).into_response())
     })
     .await
 }
 
-/// `GET /rbac/policies/{id}`
+/// Gets a policy.
+#[utoipa::path(
+    get, path = "/api/v1/rbac/policies/{id}", operation_id = "getPolicy", tag = "policies",
+    params(("id" = String, Path, description = "A policy's id.")),
+    responses(
+        (status = 200, description = "The policy.", body = Policy),
+        (status = 403, description = "Needs `admin` on `system:policies`."),
+        (status = 404, description = "There is no such policy."),
+    ),
+)]
 pub(crate) async fn get(
     State(app): State<App>,
     caller: Extension<Caller>,
     id: Extension<RequestId>,
     Path(policy): Path<String>,
 ) -> Response {
-    answer(&caller, *id, async |call| Ok(Json(shown(&access(&app)?.policy(&call, &policy).await?)).into_response()))
-        .await
-}
-
-/// `PUT /rbac/policies/{id}`
-pub(crate) async fn replace(
-    State(app): State<App>,
-    caller: Extension<Caller>,
-    id: Extension<RequestId>,
-    Path(name): Path<String>,
-    body: Body<Sent>,
-) -> Response {
     answer(&caller, *id, async |call| {
-        Ok(Json(shown(&access(&app)?.replace_policy(&call, &name, policy(body)?).await?)).into_response())
+        Ok(Json(Policy::from(access(&app)?.policy(&call, &policy).await?)).into_response())
     })
     .await
 }
 
-/// `DELETE /rbac/policies/{id}`
+/// Changes a policy.
+///
+/// All of it is replaced. It is in force as a new one is.
+#[utoipa::path(
+    put, path = "/api/v1/rbac/policies/{id}", operation_id = "replacePolicy", tag = "policies",
+    params(("id" = String, Path, description = "A policy's id.")),
+    request_body = PolicyInput,
+    responses(
+        (status = 200, description = "The policy as it is now.", body = Policy),
+        (status = 400, description = "The policy cannot be; the message names the field."),
+        (status = 403, description = "Needs `admin` on `system:policies`."),
+        (status = 404, description = "There is no such policy."),
+    ),
+)]
+pub(crate) async fn replace(
+    State(app): State<App>,
+    caller: Extension<Caller>,
+    id: Extension<RequestId>,
+    Path(policy): Path<String>,
+    body: Body<PolicyInput>,
+) -> Response {
+    answer(&caller, *id, async |call| {
+        let changed = access(&app)?.replace_policy(&call, &policy, read(body)?.into()).await?;
+        Ok(Json(Policy::from(changed)).into_response())
+    })
+    .await
+}
+
+/// Removes a policy.
+#[utoipa::path(
+    delete, path = "/api/v1/rbac/policies/{id}", operation_id = "deletePolicy", tag = "policies",
+    params(("id" = String, Path, description = "A policy's id.")),
+    responses(
+        (status = 204, description = "It is gone."),
+        (status = 403, description = "Needs `admin` on `system:policies`."),
+        (status = 404, description = "There is no such policy."),
+    ),
+)]
 pub(crate) async fn delete(
     State(app): State<App>,
     caller: Extension<Caller>,
@@ -107,7 +132,18 @@ pub(crate) async fn delete(
     .await
 }
 
-/// `POST /rbac/authorize`: decides as if that user asked, and says why.
+/// Explains a decision.
+///
+/// It is decided as if that user asked now. Everybody may ask about themselves.
+#[utoipa::path(
+    post, path = "/api/v1/rbac/authorize", operation_id = "explainDecision", tag = "policies",
+    request_body = Asked,
+    responses(
+        (status = 200, description = "The decision, and why.", body = Decided),
+        (status = 400, description = "The action or the resource cannot be."),
+        (status = 403, description = "Needs `admin` on `system:policies` to ask about others."),
+    ),
+)]
 pub(crate) async fn authorize(
     State(app): State<App>,
     caller: Extension<Caller>,
@@ -116,64 +152,36 @@ pub(crate) async fn authorize(
 ) -> Response {
     answer(&caller, *id, async |call| {
         let question = question(&call, read(body)?)?;
-        let decision = access(&app)?.explain(&call, &question)?;
-        Ok(Json(json!({
-            "allowed": decision.allowed, "reason": reason(decision.reason), "policyId": decision.policy,
-        }))
-        .into_response())
+        Ok(Json(Decided::from(access(&app)?.explain(&call, &question)?)).into_response())
     })
     .await
 }
 
-/// `GET /rbac/permissions`: of oneself.
+/// Lists what oneself may do.
+///
+/// Denials are told apart, and so is what depends on conditions.
+#[utoipa::path(
+    get, path = "/api/v1/rbac/permissions", operation_id = "getPermissions", tag = "policies",
+    responses(
+        (status = 200, description = "By the patterns of policies.", body = Oneself),
+    ),
+)]
 pub(crate) async fn permissions(
     State(app): State<App>,
     caller: Extension<Caller>,
     id: Extension<RequestId>,
 ) -> Response {
     answer(&caller, *id, async |call| {
-        let found = access(&app)?.permissions(&call)?;
-        let permissions: Vec<_> = found.iter().map(permission).collect();
-        let of = |kind| call.principal.names_of(kind).collect::<Vec<_>>();
-        Ok(Json(json!({
-            "subject": call.principal.subject, "roles": of("role"), "groups": of("group"), "permissions": permissions,
-        }))
-        .into_response())
+        let permissions = access(&app)?.permissions(&call)?.into_iter().map(Permission::from).collect();
+        let of = |kind| call.principal.names_of(kind).map(str::to_owned).collect();
+        let (roles, groups) = (of("role"), of("group"));
+        Ok(Json(Oneself { subject: call.principal.subject, roles, groups, permissions }).into_response())
     })
     .await
 }
 
-async fn answer(caller: &Caller, id: RequestId, act: impl AsyncFnOnce(Call) -> Result<Response>) -> Response {
-    let done = match caller.call(id) {
-        Ok(call) => act(call).await,
-        Err(error) => Err(error),
-    };
-    done.unwrap_or_else(|error| respond(&error, id))
-}
-
 fn access(app: &App) -> Result<&Access> {
     app.access.as_ref().ok_or_else(|| Error::NotImplemented("policies are not kept here".to_owned()))
-}
-
-fn read<T>(body: Body<T>) -> Result<T> {
-    body.map(|Json(body)| body).map_err(|rejection| Error::ParameterInvalid(rejection.body_text()))
-}
-
-fn policy(body: Body<Sent>) -> Result<Policy> {
-    let mut sent = read(body)?.policy;
-    // what was read may be sent back
-    sent.remove("createdAt");
-    sent.remove("updatedAt");
-    serde_path_to_error::deserialize(Value::Object(sent))
-        .map_err(|error| Error::ParameterInvalid(format!("policy, {}: {}", error.path(), error.inner())))
-}
-
-fn shown(stored: &StoredPolicy) -> Value {
-    let time = |micros| jiff::Timestamp::from_microsecond(micros).ok().map(|time| time.to_string());
-    let mut value = serde_json::to_value(&stored.policy).unwrap_or_default();
-    value["createdAt"] = json!(time(stored.created));
-    value["updatedAt"] = json!(time(stored.updated));
-    value
 }
 
 /// Somebody by name, with the roles and groups that are named; or the caller.
@@ -198,22 +206,4 @@ fn question(call: &Call, asked: Asked) -> Result<Question> {
         }
     };
     Ok(Question { principal, action, resource: asked.resource })
-}
-
-fn reason(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Off => "access control is off",
-        Reason::BreakGlass => "the break-glass key may do everything",
-        Reason::Allowed => "a policy allows it",
-        Reason::Denied => "denied by policy",
-        Reason::NoMatch => "no policy allows it",
-        Reason::ReadOnly => "the store is read-only",
-        Reason::OutOfScope => "the token's scope does not cover it",
-    }
-}
-
-fn permission(it: &Permission) -> Value {
-    let actions: Vec<_> = it.actions.iter().map(|action| action.as_str()).collect();
-    let effect = if it.denied { "deny" } else { "allow" };
-    json!({"resource": it.resource, "actions": actions, "effect": effect, "conditional": it.conditional})
 }
