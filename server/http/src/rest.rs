@@ -7,7 +7,7 @@
 //!    `operation_id`, `tag`, what it takes, its own answers. The first line of its comment becomes the summary, the rest
 //!    the description. Bodies are structs with `ToSchema`. A refusal is a status and a sentence: [`document`] gives it
 //!    the error's schema, and every operation the answers that all have (401, 500, 503) and the request's id. What
-//!    needs no credentials says `security(())`.
+//!    needs no credentials says `security(())`, what also serves the anonymous `security((), ("basic" = []), …)`.
 //! 2. A line in [`table`]; handlers of one path share it.
 //! 3. A row in `tests/tests/it/openapi/table.rs`; the test says so if it is missing.
 

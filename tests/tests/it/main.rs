@@ -9,6 +9,7 @@ mod fsck;
 mod full_disk;
 mod gc;
 mod identity;
+mod openapi;
 mod preflight;
 mod rbac;
 mod refusals;

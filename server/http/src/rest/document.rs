@@ -6,7 +6,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response as Answer};
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::schema::{Object, Type};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Header, OpenApi, Ref, RefOr, Response};
 use utoipa::{OpenApi as _, ToSchema as _};
 
@@ -69,8 +69,9 @@ fn complete(path: &str, operation: &mut Operation) {
     let responses = &mut operation.responses.responses;
     if path.starts_with("/api/") {
         let mut common = vec![("500", "A fault of the store."), ("503", "Not now: too busy, or a part is down.")];
-        // no requirement of its own: that of the whole document
-        if operation.security.is_none() {
+        // without a requirement of its own it has that of the whole document; an empty one is none
+        let own = operation.security.as_ref();
+        if own.is_none_or(|own| own.iter().any(|one| *one != SecurityRequirement::default())) {
             common.push(("401", "Credentials are needed, or those that were sent are wrong."));
         }
         for (status, description) in common {
@@ -79,23 +80,24 @@ fn complete(path: &str, operation: &mut Operation) {
     }
     for (status, response) in responses {
         let RefOr::T(response) = response else { continue };
-        if response.content.is_empty() && (status.starts_with('4') || status.starts_with('5')) {
-            let schema = Ref::from_schema_name(Failure::name());
-            let content = ContentBuilder::new().schema(Some(schema)).build();
-            response.content.insert("application/json".to_owned(), content.into());
+        add_header(response, "X-Request-Id", Type::String, "The request's id, as logs have it.");
+        if status == "401" {
+            add_header(response, "WWW-Authenticate", Type::String, "How to authenticate.");
         }
-        let mut header = |name: &str, kind, description: &str| {
-            let mut header = Header::new(Object::with_type(kind));
-            header.description = Some(description.to_owned());
-            response.headers.entry(name.to_owned()).or_insert(header.into());
-        };
-        header("X-Request-Id", Type::String, "The request's id, as logs have it.");
-        match status.as_str() {
-            "401" => header("WWW-Authenticate", Type::String, "How to authenticate."),
-            "503" => header("Retry-After", Type::Integer, "Seconds until another try is worth it."),
-            _ => {}
+        if response.content.is_empty() && (status.starts_with('4') || status.starts_with('5')) {
+            let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(Failure::name()))).build();
+            response.content.insert("application/json".to_owned(), content.into());
+            if status == "503" {
+                add_header(response, "Retry-After", Type::Integer, "Seconds until another try is worth it.");
+            }
         }
     }
+}
+
+fn add_header(response: &mut Response, name: &str, kind: Type, description: &str) {
+    let mut header = Header::new(Object::with_type(kind));
+    header.description = Some(description.to_owned());
+    response.headers.entry(name.to_owned()).or_insert(header.into());
 }
 
 /// Describes this API.

@@ -137,6 +137,7 @@ pub(crate) async fn delete(
 /// It is decided as if that user asked now. Everybody may ask about themselves.
 #[utoipa::path(
     post, path = "/api/v1/rbac/authorize", operation_id = "explainDecision", tag = "policies",
+    security((), ("basic" = []), ("bearer" = [])),
     request_body = Asked,
     responses(
         (status = 200, description = "The decision, and why.", body = Decided),

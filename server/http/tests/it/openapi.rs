@@ -1,4 +1,4 @@
-//! The description of the REST door is the door: what is described is served, what is not is not, and it is OpenAPI 3.1.
+//! The description of the REST door is the door: what is described is served, and what is not, is not.
 
 use std::collections::HashSet;
 

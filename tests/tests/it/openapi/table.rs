@@ -1,0 +1,212 @@
+//! What is asked of each operation. A row has a case for each answer below 500 that is described; cases are asked in this
+//! order, in a store that [`prepare`] fills. A case without credentials, and one with wrong ones, is made of the first
+//! that succeeds.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use zot_tests::client::{Client, Reply};
+use zot_tests::server::ADMIN;
+
+/// An operation, and what is asked of it.
+pub(super) struct Row {
+    /// Method and path, as they are described.
+    pub(super) operation: &'static str,
+    pub(super) cases: Vec<Case>,
+    /// What is described and cannot be provoked from outside.
+    pub(super) rare: &'static [u16],
+}
+
+/// Who asks.
+#[derive(Clone, Copy)]
+pub(super) enum Who {
+    Admin,
+    Reader,
+    Nobody,
+    /// Somebody with credentials that are none.
+    Wrong,
+}
+
+/// What is sent.
+#[derive(Clone)]
+pub(super) enum Body {
+    None,
+    Json(Value),
+    Form(Vec<(&'static str, &'static str)>),
+}
+
+/// A request, and the status of its answer.
+#[derive(Clone)]
+pub(super) struct Case {
+    pub(super) who: Who,
+    /// What stands in the path, by name.
+    pub(super) values: Vec<(&'static str, &'static str)>,
+    /// With its `?`.
+    pub(super) query: String,
+    pub(super) body: Body,
+    pub(super) status: u16,
+    /// A name, and where in the answer it finds its value: later cases have it as `$name` in their paths.
+    pub(super) keep: Vec<(&'static str, &'static str)>,
+}
+
+fn row(operation: &'static str, cases: Vec<Case>) -> Row {
+    Row { operation, cases, rare: &[] }
+}
+
+fn case(who: Who) -> Case {
+    Case { who, values: Vec::new(), query: String::new(), body: Body::None, status: 200, keep: Vec::new() }
+}
+
+fn admin() -> Case {
+    case(Who::Admin)
+}
+
+fn reader() -> Case {
+    case(Who::Reader)
+}
+
+fn nobody() -> Case {
+    case(Who::Nobody)
+}
+
+impl Row {
+    fn rare(mut self, statuses: &'static [u16]) -> Self {
+        self.rare = statuses;
+        self
+    }
+}
+
+impl Case {
+    fn with(mut self, name: &'static str, value: &'static str) -> Self {
+        self.values.push((name, value));
+        self
+    }
+
+    fn query(mut self, query: &str) -> Self {
+        query.clone_into(&mut self.query);
+        self
+    }
+
+    fn json(mut self, body: Value) -> Self {
+        self.body = Body::Json(body);
+        self
+    }
+
+    fn form(mut self, pairs: &[(&'static str, &'static str)]) -> Self {
+        self.body = Body::Form(pairs.to_vec());
+        self
+    }
+
+    fn gives(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    fn keep(mut self, name: &'static str, pointer: &'static str) -> Self {
+        self.keep.push((name, pointer));
+        self
+    }
+}
+
+/// Fills the store that is walked through.
+pub(super) async fn prepare(admin: &Client) {
+    for path in ["/s3/team", "/s3/team/dir/a%20key"] {
+        Reply::to(admin.request(Method::PUT, path).body("")).await.expect_status(200);
+    }
+    let closed = json!({
+        "id": "closed", "resource": "team/closed", "actions": ["*"], "effect": "deny", "principals": ["role:viewer"],
+    });
+    Reply::to(admin.request(Method::POST, "/api/v1/rbac/policies").json(&closed)).await.expect_status(201);
+}
+
+pub(super) fn rows() -> Vec<Row> {
+    let policy = json!({"id": "walked", "resource": "walked/*", "actions": ["read"], "conditions": {"tls": "true"}});
+    let wrong = json!({"id": "wrong", "resource": "walked/*", "actions": []});
+    let mine = json!({"resource": "team/app", "action": "read"});
+    let others = json!({"userId": "bob", "roles": ["viewer"], "resource": "team/app", "action": "read"});
+    let impossible = json!({"resource": "team/app", "action": "fly"});
+    let (login, stranger) =
+        ([("username", ADMIN.id), ("password", ADMIN.secret)], [("username", "nobody"), ("password", "x")]);
+    let password = |more: &[(&'static str, &'static str)]| [&[("grant_type", "password")], more].concat();
+    vec![
+        row("GET /api/v1/openapi.json", vec![nobody()]),
+        row("GET /health", vec![nobody()]),
+        row("GET /health/live", vec![nobody()]),
+        row("GET /health/ready", vec![nobody()]),
+        row("GET /metrics", vec![nobody()]),
+        row(
+            "GET /auth/token",
+            vec![
+                nobody(),
+                reader().query("?service=zot&scope=repository:team/app:pull&scope=registry:catalog:*"),
+                reader().query(&format!("?{}", "scope=a&".repeat(65))).gives(400),
+            ],
+        ),
+        row(
+            "POST /auth/token",
+            vec![
+                nobody().form(&password(&login)),
+                nobody().form(&password(&stranger)).gives(401),
+                nobody().form(&login).gives(400),
+            ],
+        ),
+        row(
+            "GET /api/v1/artifacts/{bucket}/{key}",
+            vec![
+                reader().with("bucket", "team").with("key", "dir/a%20key").query("?versionId=null"),
+                reader().with("bucket", "team").with("key", "none").gives(404),
+                reader().with("bucket", "team").with("key", "closed").gives(403),
+                reader().with("bucket", "team").with("key", "%FF").gives(400),
+            ],
+        )
+        .rare(&[409]),
+        row(
+            "POST /api/v1/rbac/policies",
+            vec![
+                admin().json(policy.clone()).gives(201),
+                admin()
+                    .json(json!({"resource": "walked/*", "actions": ["*"], "effect": "deny"}))
+                    .gives(201)
+                    .keep("made", "/id"),
+                admin().json(policy.clone()).gives(409),
+                admin().json(wrong.clone()).gives(400),
+                reader().json(policy.clone()).gives(403),
+            ],
+        ),
+        row("GET /api/v1/rbac/policies", vec![admin(), reader().gives(403)]),
+        row(
+            "GET /api/v1/rbac/policies/{id}",
+            vec![
+                admin().with("id", "$made"),
+                admin().with("id", "none").gives(404),
+                reader().with("id", "walked").gives(403),
+            ],
+        ),
+        row(
+            "PUT /api/v1/rbac/policies/{id}",
+            vec![
+                admin().with("id", "walked").json(policy.clone()),
+                admin().with("id", "none").json(policy.clone()).gives(404),
+                admin().with("id", "walked").json(wrong).gives(400),
+                reader().with("id", "walked").json(policy).gives(403),
+            ],
+        ),
+        row(
+            "DELETE /api/v1/rbac/policies/{id}",
+            vec![
+                reader().with("id", "walked").gives(403),
+                admin().with("id", "walked").gives(204),
+                admin().with("id", "walked").gives(404),
+            ],
+        ),
+        row(
+            "POST /api/v1/rbac/authorize",
+            vec![
+                reader().json(mine),
+                admin().json(others.clone()),
+                reader().json(others).gives(403),
+                reader().json(impossible).gives(400),
+            ],
+        ),
+        row("GET /api/v1/rbac/permissions", vec![reader(), admin()]),
+    ]
+}
