@@ -221,7 +221,7 @@ async fn wrong_policies_are_refused(backend: Backend) {
         (json!({"resource": "team/*", "actions": ["read"], "princpals": ["bob"]}), "princpals"),
         (json!({"resource": "team/*", "actions": ["read"], "principals": ["team:x"]}), "team:x"),
         (json!({"resource": "team/*", "actions": ["read"], "conditions": {"sourceIP": "10.0.0.0/8"}}), "sourceIP"),
-        (json!({"resource": "team/*", "actions": ["read"], "conditions": {"tls": true}}), "policy"),
+        (json!({"resource": "team/*", "actions": ["read"], "conditions": {"tls": true}}), "conditions.tls"),
         (json!({"id": "a\nb", "resource": "team/*", "actions": ["read"]}), "id"),
         (json!([1]), ""),
     ] {
