@@ -10,6 +10,7 @@ mod fsck;
 mod full_disk;
 mod gc;
 mod identity;
+mod oidc;
 mod openapi;
 mod preflight;
 mod rbac;
@@ -19,6 +20,7 @@ mod s3;
 mod settings;
 mod soak;
 mod tls;
+mod workload;
 
 /// Runs each test on both backends, under names that say so.
 macro_rules! on_both_backends {
