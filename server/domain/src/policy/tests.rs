@@ -13,6 +13,7 @@ fn context() -> Context<'static> {
         tls: true,
         now: "2026-11-24T12:00:00Z".parse().unwrap(),
         list_prefix: None,
+        operation: None,
     }
 }
 

@@ -74,7 +74,8 @@ impl Disk {
     }
 
     fn buckets(&self, store: &Store) -> Buckets {
-        Buckets::new(Arc::new(store.clone()), Arc::new(self.blobs.clone()), Engine::new(POLICY))
+        let access = Access::new(Arc::new(store.clone()), Engine::new(POLICY));
+        Buckets::new(Arc::new(store.clone()), Arc::new(self.blobs.clone()), access)
     }
 
     /// Each file has a row, so that whatever nobody needs is found.
