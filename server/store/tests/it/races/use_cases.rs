@@ -8,6 +8,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use md5::{Digest as _, Md5};
 use tempfile::TempDir;
 use zot_blobs::{Backend, BlobStore};
+use zot_domain::Access;
 use zot_domain::artifact::Artifacts;
 use zot_domain::artifact::digest::{Algorithm, Digest};
 use zot_domain::artifact::range::ByteRange;
