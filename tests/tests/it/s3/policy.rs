@@ -22,6 +22,8 @@ crate::on_both_backends!(
     each_flag_of_the_public_access_block_counts,
     a_change_is_in_force_on_every_replica,
     a_store_that_takes_no_changes_keeps_them,
+    one_that_cannot_be_read_any_more_closes_its_bucket_alone,
+    changes_are_recorded,
 );
 
 /// A bucket `team` with `a` and `dir/b`, and who asks for them.
@@ -476,4 +478,48 @@ async fn a_store_that_takes_no_changes_keeps_them(backend: Backend) {
     }
     assert_eq!(store.anonymous(Method::GET, "/team/a").await, 200);
     assert_eq!(store.anonymous(Method::PUT, "/team/a").await, 403);
+}
+
+/// As after a version that accepted more, which this one does not understand.
+async fn one_that_cannot_be_read_any_more_closes_its_bucket_alone(backend: Backend) {
+    let storage = backend.fresh().await;
+    let server = Setup::on(&storage).with_access_control().start().await;
+    let (admin, reader) = (signer(&server, ADMIN.id, ADMIN.secret), signer(&server, READER.id, READER.secret));
+    let store = Store { admin, reader, nobody: server.client().with(None), server };
+    store.make().await;
+    sent(store.admin.request(Method::PUT, "/other", "")).await.expect_status(200);
+    sent(store.admin.request(Method::PUT, "/other/a", "").body("text")).await.expect_status(200);
+    store.put(&allow(&["s3:GetObject"], "team/*")).await.expect_status(204);
+    storage.execute("UPDATE policy SET body = '{\"Statement\": [{\"NotYet\": 1}]}' WHERE ns IS NOT NULL").await;
+    storage.execute("UPDATE auth_epoch SET epoch = epoch + 1").await;
+    let begun = Instant::now();
+    while store.anonymous(Method::GET, "/team/a").await != 403 {
+        assert!(begun.elapsed() < DEADLINE, "it is still in force");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    refused(sent(store.reader.request(Method::GET, "/team/a", "")).await, 403, "AccessDenied");
+    sent(store.reader.request(Method::GET, "/other/a", "")).await.expect_status(200);
+    assert!(store.server.log().contains("bucket team is closed"), "{}", store.server.output());
+    sent(store.admin.request(Method::GET, "/team", "policy=")).await.expect_status(200);
+    sent(store.admin.request(Method::DELETE, "/team", "policy=")).await.expect_status(204);
+    sent(store.reader.request(Method::GET, "/team/a", "")).await.expect_status(200);
+}
+
+async fn changes_are_recorded(backend: Backend) {
+    let storage = backend.fresh().await;
+    let server = Setup::on(&storage).with_access_control().start().await;
+    let admin = signer(&server, ADMIN.id, ADMIN.secret);
+    let store = Store { reader: admin.clone(), nobody: server.client().with(None), admin, server };
+    store.make().await;
+    store.put(&allow(&["s3:GetObject"], "team/*")).await.expect_status(204);
+    store.block("BlockPublicPolicy").await.expect_status(200);
+    store.put(&allow(&["s3:GetObject"], "team/*")).await.expect_status(403);
+    for query in ["policy=", "policy=", "publicAccessBlock="] {
+        sent(store.admin.request(Method::DELETE, "/team", query)).await.expect_status(204);
+    }
+    let changes =
+        "SELECT action || ' ' || resource || ' ' || actor FROM change WHERE action LIKE 'bucket.p%' ORDER BY at";
+    let expected = ["policy.put", "publicaccess.put", "policy.delete", "publicaccess.delete"];
+    let expected = expected.map(|it| format!("bucket.{it} bucket:team key:{}", ADMIN.id));
+    assert_eq!(storage.column(changes).await, expected);
 }

@@ -58,11 +58,11 @@ impl Request<'_> {
     }
 }
 
-fn policy(statements: Value) -> String {
+fn policy(statements: &Value) -> String {
     json!({"Version": "2012-10-17", "Statement": statements}).to_string()
 }
 
-fn parsed(statements: Value) -> Vec<Statement> {
+fn parsed(statements: &Value) -> Vec<Statement> {
     parse(BUCKET, policy(statements).as_bytes()).unwrap()
 }
 
@@ -132,7 +132,7 @@ fn what_cannot_be_decided_by_is_refused_and_named() {
         (json!({"Condition": {"Bool": 1}}), "object"),
         (json!({"Condition": null}), "object"),
     ] {
-        let text = policy(json!([public_read(more)]));
+        let text = policy(&json!([public_read(more)]));
         let why = refusal(&text);
         assert!(why.contains(named), "{text}: {why}");
     }
@@ -151,7 +151,7 @@ fn what_cannot_be_decided_by_is_refused_and_named() {
     }
     assert!(refusal(&" ".repeat(SIZE_MAX + 1)).contains("larger"));
     let again = public_read(json!({"Sid": "one"}));
-    assert!(refusal(&policy(json!([again, again]))).contains("Sid"));
+    assert!(refusal(&policy(&json!([again, again]))).contains("Sid"));
     let version = json!({"Version": "2020-01-01", "Statement": [public_read(json!({}))]}).to_string();
     assert!(refusal(&version).contains("2012-10-17"));
 }
@@ -159,7 +159,7 @@ fn what_cannot_be_decided_by_is_refused_and_named() {
 /// Of two the last one would count, and the first be gone without a word.
 #[test]
 fn nothing_is_there_twice() {
-    let whole = policy(json!([public_read(json!({"Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}))]));
+    let whole = policy(&json!([public_read(json!({"Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}))]));
     for (from, to) in [
         (r#""Effect":"#, r#""Effect":"Deny","Effect":"#),
         (r#""Condition":{"#, r#""Condition":{"IpAddress":{"aws:SourceIp":"192.0.2.1"},"#),
@@ -190,7 +190,7 @@ fn what_lets_everybody_in_is_public() {
         (json!({"Condition": {"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}}}), true),
         (json!({"Condition": {"Bool": {"aws:SecureTransport": "true"}}}), true),
     ] {
-        let statements = parsed(json!([public_read(more.clone())]));
+        let statements = parsed(&json!([public_read(more.clone())]));
         assert_eq!(is_public(&statements), public, "{more}");
     }
 }
@@ -200,7 +200,7 @@ fn what_lets_everybody_in_is_public() {
 fn each_action_is_itself_alone() {
     for given in Operation::ALL {
         let resource = if given.is_on_bucket() { "arn:aws:s3:::doc-bucket" } else { "arn:aws:s3:::doc-bucket/*" };
-        let statements = parsed(json!([public_read(json!({"Action": given.as_str(), "Resource": resource}))]));
+        let statements = parsed(&json!([public_read(json!({"Action": given.as_str(), "Resource": resource}))]));
         for asked in Operation::ALL {
             let key = if asked.is_on_bucket() { None } else { Some("key") };
             assert_eq!(asks(*asked, key).is_allowed(statements.clone()), given == asked, "{given:?} for {asked:?}");
@@ -211,7 +211,7 @@ fn each_action_is_itself_alone() {
 #[test]
 fn it_says_nothing_about_the_repository_of_that_name() {
     let everything = json!({"Action": "s3:*", "Resource": ["arn:aws:s3:::doc-bucket", "arn:aws:s3:::doc-bucket/*"]});
-    let rules = Rules::new(parsed(json!([public_read(everything)])), HashSet::new());
+    let rules = Rules::new(parsed(&json!([public_read(everything)])), HashSet::new());
     let context =
         Context { source_ip: None, tls: true, now: jiff::Timestamp::UNIX_EPOCH, list_prefix: None, operation: None };
     for name in ["doc-bucket", "doc-bucket/app"] {
@@ -292,7 +292,7 @@ proptest! {
         before in statements(), more in statements(), request in requests(),
     ) {
         let of = |effect: &str| more.iter().filter(|it| it["Effect"] == effect).cloned().collect::<Vec<_>>();
-        let with = |more: Vec<Value>| request.is_allowed(parsed(json!([before.clone(), more].concat())));
+        let with = |more: Vec<Value>| request.is_allowed(parsed(&json!([before.clone(), more].concat())));
         let allowed = with(Vec::new());
         prop_assert!(allowed || !with(of("Deny")));
         prop_assert!(!allowed || with(of("Allow")));

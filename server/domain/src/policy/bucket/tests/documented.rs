@@ -395,7 +395,7 @@ fn examples_come_out_as_they_are_documented() {
     let cases = [bucket_policy_examples(), condition_examples(), evaluation_logic(), elements()].concat();
     assert!(cases.len() >= 35, "{}", cases.len());
     for (page, statements, requests) in cases {
-        let parsed = parsed(statements);
+        let parsed = parsed(&statements);
         for (request, allowed) in requests {
             assert_eq!(request.is_allowed(parsed.clone()), allowed, "{page}: {request:?}");
         }
