@@ -196,7 +196,9 @@ pub(crate) async fn doors(settings: &Settings, opened: &Opened, version: &'stati
         read_only: settings.http.read_only,
     });
     let access = AccessControl::new(Arc::new(opened.store.clone()), policy.clone());
-    access.load().await?;
+    for closed in access.load().await? {
+        tracing::error!("{closed}");
+    }
     let setup = Setup {
         fixed: keys,
         store_id: opened.store_id.clone(),
@@ -209,13 +211,13 @@ pub(crate) async fn doors(settings: &Settings, opened: &Opened, version: &'stati
     let identity = Arc::new(Identity::new(setup, Arc::new(opened.store.clone()), access.clone())?);
     identity.follow().await?;
     let accounts = Accounts::new(Arc::clone(&identity), policy.clone());
-    let artifacts = Artifacts::new(Arc::new(opened.store.clone()), Arc::new(opened.blobs.clone()), policy.clone());
+    let artifacts = Artifacts::new(Arc::new(opened.store.clone()), Arc::new(opened.blobs.clone()), policy);
     let store = opened.store.clone();
     let metrics = Arc::new(Metrics::new(Box::new(move || {
         let pool = store.pool_status();
         Sample { connections_open: pool.open, connections_idle: pool.idle, queued_writes: pool.queued_writes }
     })));
-    let buckets = Buckets::new(Arc::new(opened.store.clone()), Arc::new(opened.blobs.clone()), policy);
+    let buckets = Buckets::new(Arc::new(opened.store.clone()), Arc::new(opened.blobs.clone()), access.clone());
     let s3 = settings.extensions.s3api.enabled.then(|| s3_door(settings, buckets.clone(), Arc::clone(&identity)));
     let options = options(settings, opened)?;
     let notes = options.notes.clone();

@@ -18,6 +18,7 @@ pub mod proxy;
 pub mod recorder;
 pub mod s3;
 pub mod server;
+pub mod signed;
 pub mod tools;
 
 use std::path::PathBuf;

@@ -1,35 +1,28 @@
-//! A bucket on the S3 server of the tests, made and listed by requests that are signed here (signature version 4, header form).
+//! A bucket on the S3 server of the tests, made and listed by signed requests.
 
-use std::fmt::Write as _;
-
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use reqwest::{Method, RequestBuilder, Response};
+use reqwest::{Method, Response};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::backend::variable;
-
-const REGION: &str = "us-east-1";
+use crate::signed::{Signed, Signer};
 
 /// A bucket of its own for one test.
 #[derive(Clone)]
 pub struct Bucket {
-    endpoint: String,
-    access_key: String,
-    secret_key: String,
+    signer: Signer,
     name: String,
 }
 
 impl Bucket {
     /// Creates a bucket at `ZOT_TEST_S3_ENDPOINT`.
     pub async fn create() -> Self {
-        let bucket = Self {
+        let signer = Signer {
             endpoint: variable("ZOT_TEST_S3_ENDPOINT").trim_end_matches('/').to_owned(),
             access_key: variable("ZOT_TEST_S3_ACCESS_KEY"),
             secret_key: variable("ZOT_TEST_S3_SECRET_KEY"),
-            name: format!("zot-test-{}", Uuid::new_v4().simple()),
         };
+        let bucket = Self { signer, name: format!("zot-test-{}", Uuid::new_v4().simple()) };
         let response = bucket.send(Method::PUT, "", "", Vec::new()).await;
         assert_eq!(response.status(), 200, "creating bucket {}: {:?}", bucket.name, response.text().await);
         bucket
@@ -42,17 +35,17 @@ impl Bucket {
 
     /// URL of the S3 server.
     pub fn endpoint(&self) -> &str {
-        &self.endpoint
+        &self.signer.endpoint
     }
 
     /// Access key of the bucket's owner.
     pub fn access_key(&self) -> &str {
-        &self.access_key
+        &self.signer.access_key
     }
 
     /// The secret that belongs to it.
     pub fn secret_key(&self) -> &str {
-        &self.secret_key
+        &self.signer.secret_key
     }
 
     /// The first thousand keys in the bucket.
@@ -85,7 +78,7 @@ impl Bucket {
         let form = [("Action", "AssumeRole"), ("Version", "2011-06-15"), ("Policy", &policy.to_string())];
         let form = reqwest::Url::parse_with_params("http://form", form).expect("a form").query().map(str::to_owned);
         let body = form.expect("a query");
-        let request = self.signed(Method::POST, "/", "", &Signed { service: "sts", body: Some(&body) });
+        let request = self.signer.signed(Method::POST, "/", "", &Signed { service: "sts", body: Some(&body) });
         let response = request.header("content-type", "application/x-www-form-urlencoded").body(body).send().await;
         let text = response.expect("the S3 server answers").text().await.expect("keys");
         let field = |tag: &str| {
@@ -102,38 +95,7 @@ impl Bucket {
     /// `path` needs no escapes.
     async fn send(&self, method: Method, path: &str, query: &str, body: Vec<u8>) -> Response {
         let path = format!("/{}{path}", self.name);
-        let request = self.signed(method, &path, query, &Signed { service: "s3", body: None });
-        request.body(body).send().await.expect("the S3 server answers")
-    }
-
-    fn signed(&self, method: Method, path: &str, query: &str, signed: &Signed<'_>) -> RequestBuilder {
-        let host = self.endpoint.split_once("://").expect("ZOT_TEST_S3_ENDPOINT is a URL").1;
-        let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
-        let payload = signed.payload();
-        let headers = "host;x-amz-content-sha256;x-amz-date";
-        let canonical = format!(
-            "{method}\n{path}\n{query}\nhost:{host}\nx-amz-content-sha256:{payload}\nx-amz-date:{time}\n\n{headers}\n\
-             {payload}"
-        );
-        let authorization = self.authorization(signed.service, &canonical, headers, &time);
-        reqwest::Client::new()
-            .request(method, format!("{}{path}?{query}", self.endpoint))
-            .header("x-amz-date", time)
-            .header("x-amz-content-sha256", payload)
-            .header("authorization", authorization)
-    }
-
-    fn authorization(&self, service: &str, canonical: &str, headers: &str, time: &str) -> String {
-        let date = &time[..8];
-        let scope = format!("{date}/{REGION}/{service}/aws4_request");
-        let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hex::encode(Sha256::digest(canonical)));
-        let mut key = format!("AWS4{}", self.secret_key).into_bytes();
-        for part in [date, REGION, service, "aws4_request", &to_sign] {
-            key = hmac(&key, part);
-        }
-        let mut value = format!("AWS4-HMAC-SHA256 Credential={}/{scope}", self.access_key);
-        write!(value, ", SignedHeaders={headers}, Signature={}", hex::encode(key)).expect("writing to a string");
-        value
+        self.signer.request(method, &path, query).body(body).send().await.expect("the S3 server answers")
     }
 }
 
@@ -145,23 +107,4 @@ pub struct TemporaryKeys {
     pub secret_key: String,
     /// What must come with each request.
     pub session_token: String,
-}
-
-/// What is signed beside the request line.
-struct Signed<'a> {
-    service: &'a str,
-    /// None: a body that is not signed.
-    body: Option<&'a str>,
-}
-
-impl Signed<'_> {
-    fn payload(&self) -> String {
-        self.body.map_or_else(|| "UNSIGNED-PAYLOAD".to_owned(), |body| hex::encode(Sha256::digest(body)))
-    }
-}
-
-fn hmac(key: &[u8], message: &str) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
-    mac.update(message.as_bytes());
-    mac.finalize().into_bytes().to_vec()
 }

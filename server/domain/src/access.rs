@@ -1,5 +1,5 @@
 //! Who may do what, looked after: policies are listed, made, changed and removed, decisions explained. What is decided by
-//! lives in `policy`.
+//! lives in `policy`, policies of buckets in `bucket/access.rs`.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -7,13 +7,15 @@ use std::sync::Arc;
 use crate::artifact::audit;
 use crate::error::{Error, Result};
 use crate::identity::{Call, Principal};
-use crate::policy::{Action, Decision, Engine, Policy, Resource, Statement};
+use crate::policy::{Action, Decision, Engine, Policy, Resource, Statement, bucket};
 use crate::ports::access::{self, PutMode, StoredPolicy};
 
 /// The area of the store that policies are.
 const POLICIES: Resource<'_> = Resource::System("policies");
-/// Most policies of a store: they are in memory on every replica.
+/// Most policies of a store, and statements of buckets: they are in memory on every replica.
 pub const POLICIES_MAX: usize = 200_000;
+/// How the names of buckets' statements begin, where decisions are explained, and their rows.
+const OF_BUCKETS: &str = "bucket:";
 
 /// The use cases. Cheap to clone.
 #[derive(Clone)]
@@ -39,32 +41,56 @@ impl Access {
         Self { store, engine }
     }
 
-    /// Puts the database's policies in force.
+    /// Puts in force what the database says. What is wrong with what a bucket says, and that the bucket is closed
+    /// therefore, is for the log.
     ///
     /// # Errors
-    /// [`Error::Unavailable`]: those that were in force stay.
-    pub async fn load(&self) -> Result<()> {
-        let (epoch, stored) = self.store.policies().await?;
-        let mut statements: Vec<Statement> = Vec::with_capacity(stored.len());
-        for it in &stored {
+    /// [`Error::Unavailable`]: what was in force stays.
+    pub async fn load(&self) -> Result<Vec<String>> {
+        let stored = self.store.all().await?;
+        let mut statements: Vec<Statement> = Vec::with_capacity(stored.policies.len());
+        for it in &stored.policies {
             // one that this version does not understand, of a newer one: an allow less is safe, a deny less is not
             statements.push(it.policy.statement().map_err(|error| {
                 Error::Internal(format!("policy {} cannot be put in force: {error}", it.policy.id))
             })?);
         }
-        self.engine.replace(epoch, statements, HashSet::new());
-        Ok(())
+        let (mut blocked, mut closed) = (HashSet::new(), Vec::new());
+        for it in stored.buckets {
+            match it.policy.map(|text| bucket::parse(&it.bucket, text.as_bytes())) {
+                None => {}
+                Some(Ok(own)) => statements.extend(own),
+                // the same: all that it denied is in this, and the other buckets go on
+                Some(Err(error)) => {
+                    closed.push(format!("bucket {} is closed to all but the admin's key: {error}", it.bucket));
+                    statements.push(bucket::closed(&it.bucket));
+                }
+            }
+            if it.public_access.is_some_and(|block| block.restrict_public_buckets) {
+                blocked.insert(it.bucket);
+            }
+        }
+        self.engine.replace(stored.epoch, statements, blocked);
+        Ok(closed)
     }
 
-    /// Puts them in force if another replica changed them.
+    /// The same, if something was changed elsewhere.
     ///
     /// # Errors
     /// As [`Access::load`].
-    pub async fn follow(&self) -> Result<()> {
+    pub async fn follow(&self) -> Result<Vec<String>> {
         if self.store.epoch().await? == self.engine.rules().epoch() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         self.load().await
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(crate) fn store(&self) -> &dyn access::Access {
+        &*self.store
     }
 
     /// All policies, by their ids.
@@ -73,7 +99,7 @@ impl Access {
     /// Of policy and of the database.
     pub async fn policies(&self, call: &Call) -> Result<Vec<StoredPolicy>> {
         self.engine.require(call, Action::Admin, POLICIES)?;
-        Ok(self.store.policies().await?.1)
+        self.store.policies().await
     }
 
     /// One policy.
@@ -94,9 +120,12 @@ impl Access {
         if policy.id.is_empty() {
             policy.id = uuid::Uuid::new_v4().to_string();
         }
-        if self.engine.rules().len() >= POLICIES_MAX {
-            return Err(Error::ParameterInvalid(format!("a store has at most {POLICIES_MAX} policies")));
+        if policy.id.starts_with(OF_BUCKETS) {
+            return Err(Error::ParameterInvalid(format!(
+                "id: {OF_BUCKETS} begins the names of buckets' own statements"
+            )));
         }
+        self.require_room(1)?;
         let id = policy.id.clone();
         let made = self.put(call, policy, PutMode::Create, "policy.create").await?;
         made.ok_or(Error::PolicyExists(id))
@@ -117,6 +146,14 @@ impl Access {
         self.engine.require(call, Action::Admin, POLICIES)?;
         if self.engine.settings().read_only {
             return Err(Error::Denied("the store is read-only".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Whether there is room for more statements.
+    pub(crate) fn require_room(&self, more: usize) -> Result<()> {
+        if self.engine.rules().len() + more > POLICIES_MAX {
+            return Err(Error::ParameterInvalid(format!("a store has at most {POLICIES_MAX} policies")));
         }
         Ok(())
     }
@@ -147,7 +184,7 @@ impl Access {
         if !self.store.delete_policy(id, audit).await? {
             return Err(absent(id));
         }
-        self.load().await
+        self.load().await.map(drop)
     }
 
     /// Decides as if somebody asked, and says why. Everybody may ask about themselves, the rest is for those who

@@ -8,6 +8,7 @@ pub mod condition;
 pub mod key;
 pub mod render;
 
+pub mod access;
 pub mod config;
 pub mod copy;
 pub mod delete;
@@ -19,10 +20,11 @@ pub mod seal;
 
 use std::sync::Arc;
 
+use crate::access::Access;
 use crate::artifact::name::RepositoryName;
 use crate::error::{Error, Result};
 use crate::identity::{Call, Origin, Principal, RequestId};
-use crate::policy::{Action, Engine, Resource};
+use crate::policy::{Action, Context, Engine, Operation, Resource};
 use crate::ports::blobs::Blobs;
 use crate::ports::metadata::PushRights;
 use crate::ports::objects::Objects;
@@ -33,12 +35,13 @@ pub struct Buckets {
     objects: Arc<dyn Objects>,
     blobs: Arc<dyn Blobs>,
     policy: Engine,
+    access: Access,
 }
 
 impl Buckets {
-    /// Use cases over these ports.
-    pub fn new(objects: Arc<dyn Objects>, blobs: Arc<dyn Blobs>, policy: Engine) -> Self {
-        Self { objects, blobs, policy }
+    /// Use cases over these ports, and over those of who may do what.
+    pub fn new(objects: Arc<dyn Objects>, blobs: Arc<dyn Blobs>, access: Access) -> Self {
+        Self { objects, blobs, policy: access.engine().clone(), access }
     }
 
     /// Whether the anonymous may change anything somewhere: where not, they are refused before a document is read.
@@ -49,16 +52,26 @@ impl Buckets {
         self.policy.require_some_write(call)
     }
 
-    fn require(&self, call: &Call, action: Action, resource: Resource<'_>) -> Result<()> {
-        self.policy.require(call, action, resource)
+    fn require(&self, call: &Call, operation: Operation, action: Action, resource: Resource<'_>) -> Result<()> {
+        let context = Context { operation: Some(operation), ..call.context() };
+        self.policy.require_in(call, action, resource, &context)
+    }
+
+    /// Asks for the right to list what begins so.
+    fn require_list(&self, call: &Call, operation: Operation, bucket: &str, prefix: &str) -> Result<()> {
+        // a list without a prefix is the same as one with an empty one
+        let context = Context { operation: Some(operation), list_prefix: Some(prefix), ..call.context() };
+        self.policy.require_in(call, Action::List, Resource::Bucket(bucket), &context)
     }
 
     /// What a put may do: create and update are distinct, and the head row decides which one it is.
-    fn put_rights(&self, call: &Call, bucket: &str, key: &str) -> Result<PushRights> {
-        let may = |action| self.policy.allows(call, action, Resource::Object(bucket, key));
+    fn put_rights(&self, call: &Call, operation: Operation, bucket: &str, key: &str) -> Result<PushRights> {
+        let object = Resource::Object(bucket, key);
+        let context = Context { operation: Some(operation), ..call.context() };
+        let may = |action| self.policy.decide(&call.principal, action, object, &context).allowed;
         let rights = PushRights { create_namespace: false, create: may(Action::Create), update: may(Action::Update) };
         if !rights.create && !rights.update {
-            self.require(call, Action::Create, Resource::Object(bucket, key))?;
+            self.require(call, operation, Action::Create, object)?;
         }
         Ok(rights)
     }

@@ -153,7 +153,8 @@ pub struct Origin {
 impl Call {
     /// The circumstances, for conditions.
     pub fn context(&self) -> Context<'static> {
-        Context { source_ip: self.origin.address, tls: self.origin.tls, now: jiff::Timestamp::now(), list_prefix: None }
+        let Origin { address, tls } = self.origin;
+        Context { source_ip: address, tls, now: jiff::Timestamp::now(), list_prefix: None, operation: None }
     }
 
     /// The same without the bound of a token.

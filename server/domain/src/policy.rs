@@ -5,6 +5,7 @@
 
 pub mod bucket;
 pub mod condition;
+mod operation;
 pub mod pattern;
 mod rules;
 mod shipped;
@@ -20,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::identity::{Call, Grant, GrantTarget, Principal};
 
 pub use condition::{Condition, Context};
+pub use operation::{Operation, Operations};
 pub use pattern::{PrincipalPattern, ResourceKind, ResourcePattern};
 pub use rules::{Rules, Verdict};
 pub use shipped::shipped;
@@ -182,7 +184,15 @@ impl Engine {
     /// # Errors
     /// [`Error::Unauthenticated`], [`Error::InsufficientScope`], [`Error::Denied`].
     pub fn require(&self, call: &Call, action: Action, resource: Resource<'_>) -> Result<()> {
-        let decision = self.decide(&call.principal, action, resource, &call.context());
+        self.require_in(call, action, resource, &call.context())
+    }
+
+    /// The same under circumstances that say more than the call.
+    ///
+    /// # Errors
+    /// As [`Engine::require`].
+    pub fn require_in(&self, call: &Call, action: Action, resource: Resource<'_>, context: &Context<'_>) -> Result<()> {
+        let decision = self.decide(&call.principal, action, resource, context);
         if decision.allowed { Ok(()) } else { Err(refusal(&decision, call, action, resource)) }
     }
 

@@ -136,7 +136,9 @@ impl Identity {
     }
 
     async fn look(&self) -> Result<()> {
-        self.policies.follow().await?;
+        for closed in self.policies.follow().await? {
+            tracing::error!("{closed}");
+        }
         self.directory.follow().await
     }
 

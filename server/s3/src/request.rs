@@ -83,7 +83,8 @@ pub(crate) fn check(request: &Request<Body>) -> Result<(), S3Error> {
 pub(crate) fn is_document(request: &Request<Body>) -> bool {
     let query = request.uri().query().unwrap_or_default();
     let names: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name.into_owned()).collect();
-    let subresource = ["tagging", "acl", "retention", "legal-hold", "versioning", "policy", "cors", "lifecycle"];
+    let subresource =
+        ["tagging", "acl", "retention", "legal-hold", "versioning", "policy", "publicAccessBlock", "cors", "lifecycle"];
     match *request.method() {
         Method::PUT => names.iter().any(|name| subresource.contains(&name.as_str())),
         _ => true,

@@ -1,10 +1,15 @@
-//! The port `Access`: policies, and the epoch that tells replicas that something changed.
+//! The port `Access`: policies, and the epoch that tells replicas that something changed. What buckets say of themselves is
+//! in `access/bucket.rs`.
+
+pub(crate) mod bucket;
 
 use async_trait::async_trait;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use zot_domain::policy::{Policy, shipped};
-use zot_domain::ports::access::{Access, PutMode, StoredPolicy};
+use zot_domain::ports::access::{
+    Access, BucketAccess, PublicAccessBlock, PutBucketPolicy, PutMode, Stored, StoredPolicy,
+};
 use zot_domain::ports::metadata::Audit;
 use zot_domain::room::Demand;
 use zot_domain::{Error, Result};
@@ -28,24 +33,34 @@ statements! {
     DELETE_POLICY = "DELETE FROM policy WHERE id = $1 AND ns IS NULL";
 }
 
+/// How often all is read until nothing changes meanwhile.
+const ATTEMPTS: u32 = 3;
+
 #[async_trait]
 impl Access for Store {
     async fn epoch(&self) -> Result<i64> {
         self.read_epoch().await.map(|(epoch, _)| epoch)
     }
 
-    async fn policies(&self) -> Result<(i64, Vec<StoredPolicy>)> {
-        // the epoch first: what changes meanwhile is read again
-        let (epoch, ready) = match self.read_epoch().await? {
-            (_, false) => {
-                self.write(PutShipped).await?;
-                self.read_epoch().await?
+    async fn all(&self) -> Result<Stored> {
+        let mut epoch = self.ready_epoch().await?;
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let stored = Stored { epoch, policies: self.policies().await?, buckets: self.read_bucket_access().await? };
+            let (now, _) = self.read_epoch().await?;
+            // what changed meanwhile may be here in part; at last it goes under the epoch before it, and is read again
+            if now == epoch || attempt == ATTEMPTS {
+                return Ok(stored);
             }
-            known => known,
-        };
-        debug_assert!(ready, "the shipped roles were put in");
+            epoch = now;
+        }
+    }
+
+    async fn policies(&self) -> Result<Vec<StoredPolicy>> {
+        self.ready_epoch().await?;
         let rows = SELECT_POLICIES.on(self.dialect).fetch_all(&self.pool).await.map_err(read_error)?;
-        Ok((epoch, rows.iter().map(stored).collect::<Result<_, TxError>>()?))
+        Ok(rows.iter().map(stored).collect::<Result<_, TxError>>()?)
     }
 
     async fn policy(&self, id: &str) -> Result<Option<StoredPolicy>> {
@@ -60,9 +75,36 @@ impl Access for Store {
     async fn delete_policy(&self, id: &str, audit: Audit) -> Result<bool> {
         self.write(DeletePolicy { id: id.to_owned(), audit }).await
     }
+
+    async fn bucket_access(&self, bucket: &str) -> Result<Option<BucketAccess>> {
+        self.read_access_of(bucket).await
+    }
+
+    async fn put_bucket_policy(&self, put: PutBucketPolicy) -> Result<bool> {
+        self.write(put).await
+    }
+
+    async fn delete_bucket_policy(&self, bucket: &str, audit: Audit) -> Result<bool> {
+        self.write(bucket::DeletePolicy { bucket: bucket.to_owned(), audit }).await
+    }
+
+    async fn set_public_access(&self, bucket: &str, block: Option<PublicAccessBlock>, audit: Audit) -> Result<bool> {
+        self.write(bucket::SetPublicAccess { bucket: bucket.to_owned(), block, audit }).await
+    }
 }
 
 impl Store {
+    /// The epoch of a store that has the shipped roles.
+    async fn ready_epoch(&self) -> Result<i64> {
+        match self.read_epoch().await? {
+            (_, false) => {
+                self.write(PutShipped).await?;
+                self.read_epoch().await.map(|(epoch, _)| epoch)
+            }
+            (epoch, true) => Ok(epoch),
+        }
+    }
+
     async fn read_epoch(&self) -> Result<(i64, bool)> {
         let row = SELECT_EPOCH.on(self.dialect).fetch_one(&self.pool).await.map_err(read_error)?;
         let read = || Ok::<_, sqlx::Error>((row.try_get(0)?, row.try_get::<i64, _>(1)? != 0));

@@ -66,6 +66,7 @@ pub(crate) use statements;
 pub fn all() -> impl Iterator<Item = &'static Statement> {
     [
         crate::access::ALL,
+        crate::access::bucket::ALL,
         crate::identities::ALL,
         crate::blobs::ALL,
         crate::content::ALL,

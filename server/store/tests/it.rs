@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where something is not as it should be")]
 
+#[path = "it/access.rs"]
+mod access;
 #[path = "it/database.rs"]
 mod database;
 #[path = "it/gc.rs"]

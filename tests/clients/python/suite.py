@@ -6,7 +6,9 @@ import base64
 import concurrent.futures
 import hashlib
 import io
+import json
 import os
+import time
 import urllib.error
 import urllib.request
 import zlib
@@ -306,6 +308,54 @@ def unconfigured():
     refused("NotImplemented", 501, S3.put_bucket_website, Bucket=BUCKET, WebsiteConfiguration={"IndexDocument": {"Suffix": "i"}})
 
 
+def unsigned(key):
+    """The status that nobody in particular gets."""
+    try:
+        return urllib.request.urlopen(f"{ENDPOINT}/{BUCKET}/{key}").status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def in_force(key, status):
+    """Waits until every replica decides by what was said to one of them."""
+    end = time.monotonic() + 90
+    seen = 0
+    while seen < 6:
+        seen = seen + 1 if unsigned(key) == status else 0
+        assert time.monotonic() < end, (key, status)
+        time.sleep(0.05)
+
+
+def policies():
+    S3.put_object(Bucket=BUCKET, Key="public.txt", Body=b"open")
+    in_force("public.txt", 403)
+    refused("MalformedPolicy", 400, S3.put_bucket_policy, Bucket=BUCKET, Policy="{}")
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{BUCKET}/public*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]}, indent=1)
+    S3.put_bucket_policy(Bucket=BUCKET, Policy=policy)
+    assert S3.get_bucket_policy(Bucket=BUCKET)["Policy"] == policy
+    assert S3.get_bucket_policy_status(Bucket=BUCKET)["PolicyStatus"] == {"IsPublic": True}
+    in_force("public.txt", 200)
+    assert unsigned("described") == 403
+    block = {"BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": True, "RestrictPublicBuckets": True}
+    S3.put_public_access_block(Bucket=BUCKET, PublicAccessBlockConfiguration=block)
+    assert S3.get_public_access_block(Bucket=BUCKET)["PublicAccessBlockConfiguration"] == block
+    in_force("public.txt", 403)
+    refused("AccessDenied", 403, S3.put_bucket_policy, Bucket=BUCKET, Policy=policy)
+    refused("AccessDenied", 403, S3.put_object, Bucket=BUCKET, Key="acl", Body=b"", ACL="public-read")
+    refused("AccessDenied", 403, S3.copy_object, Bucket=BUCKET, Key="acl", CopySource=f"{BUCKET}/public.txt", ACL="public-read")
+    S3.put_public_access_block(Bucket=BUCKET, PublicAccessBlockConfiguration={"BlockPublicAcls": True})
+    assert S3.get_public_access_block(Bucket=BUCKET)["PublicAccessBlockConfiguration"] == {name: name == "BlockPublicAcls" for name in block}
+    S3.delete_public_access_block(Bucket=BUCKET)
+    refused("NoSuchPublicAccessBlockConfiguration", 404, S3.get_public_access_block, Bucket=BUCKET)
+    in_force("public.txt", 200)
+    S3.delete_bucket_policy(Bucket=BUCKET)
+    S3.delete_bucket_policy(Bucket=BUCKET)
+    refused("NoSuchBucketPolicy", 404, S3.get_bucket_policy, Bucket=BUCKET)
+    refused("NoSuchBucketPolicy", 404, S3.get_bucket_policy_status, Bucket=BUCKET)
+    in_force("public.txt", 403)
+
+
 def presigned():
     where = {"Bucket": BUCKET, "Key": "signed ü"}
     put = S3.generate_presigned_url("put_object", Params=where, ExpiresIn=60)
@@ -347,6 +397,6 @@ def clean_up():
 
 
 for step in [buckets, objects, attributes, refusals, ranges, conditions, locks, checksums, copies, multipart, listing, versions, tags,
-             unconfigured, presigned, credentials, clean_up]:
+             unconfigured, policies, presigned, credentials, clean_up]:
     step()
     print("ok", step.__name__, flush=True)

@@ -5,6 +5,7 @@ mod clients;
 mod json;
 mod large;
 mod observed;
+mod policy;
 mod suite;
 mod two_doors;
 

@@ -6,7 +6,7 @@ use crate::artifact::audit;
 use crate::bucket::{Buckets, bucket_name};
 use crate::error::{Error, Result};
 use crate::identity::Call;
-use crate::policy::{Action, Resource};
+use crate::policy::{Action, Operation, Resource};
 use crate::ports::objects::{Bucket, ConfigureBucket, CreateBucket, Versioning};
 
 impl Buckets {
@@ -15,7 +15,7 @@ impl Buckets {
     /// # Errors
     /// [`Error::BucketNameInvalid`], [`Error::BucketExists`].
     pub async fn create_bucket(&self, call: &Call, name: &str, region: Option<String>) -> Result<()> {
-        self.require(call, Action::Create, Resource::Bucket(name))?;
+        self.policy.require(call, Action::Create, Resource::Bucket(name))?;
         let create = CreateBucket {
             name: bucket_name(name)?,
             region,
@@ -24,12 +24,12 @@ impl Buckets {
         if self.objects.create_bucket(create).await? { Ok(()) } else { Err(Error::BucketExists(name.to_owned())) }
     }
 
-    /// A bucket.
+    /// A bucket, to answer that operation, which lists.
     ///
     /// # Errors
     /// [`Error::NoSuchBucket`].
-    pub async fn bucket(&self, call: &Call, name: &str) -> Result<Bucket> {
-        self.require(call, Action::List, Resource::Bucket(name))?;
+    pub async fn bucket(&self, call: &Call, operation: Operation, name: &str) -> Result<Bucket> {
+        self.require(call, operation, Action::List, Resource::Bucket(name))?;
         self.existing(name).await
     }
 
@@ -67,9 +67,15 @@ impl Buckets {
     /// # Errors
     /// [`Error::NoSuchBucket`], [`Error::BucketNotEmpty`].
     pub async fn delete_bucket(&self, call: &Call, name: &str) -> Result<()> {
-        self.require(call, Action::Delete, Resource::Bucket(name))?;
+        self.require(call, Operation::DeleteBucket, Action::Delete, Resource::Bucket(name))?;
         let audit = audit(call, "bucket.delete", format!("bucket:{name}"));
-        if self.objects.delete_bucket(name, audit).await? { Ok(()) } else { Err(Error::NoSuchBucket(name.to_owned())) }
+        if !self.objects.delete_bucket(name, audit).await? {
+            return Err(Error::NoSuchBucket(name.to_owned()));
+        }
+        // its policy is gone, and must not be found by a bucket that gets its name. Is the database away now, then it is
+        // put out of force by the background task
+        let _ = self.access.follow().await;
+        Ok(())
     }
 
     /// Switches versioning.
@@ -77,7 +83,7 @@ impl Buckets {
     /// # Errors
     /// [`Error::NoSuchBucket`].
     pub async fn set_versioning(&self, call: &Call, name: &str, versioning: Versioning) -> Result<()> {
-        self.configure(call, name, Some(versioning), None).await
+        self.configure(call, Operation::PutBucketVersioning, name, Some(versioning), None).await
     }
 
     /// Sets the tags.
@@ -85,17 +91,18 @@ impl Buckets {
     /// # Errors
     /// [`Error::NoSuchBucket`].
     pub async fn set_bucket_tags(&self, call: &Call, name: &str, tags: BTreeMap<String, String>) -> Result<()> {
-        self.configure(call, name, None, Some(tags)).await
+        self.configure(call, Operation::PutBucketTagging, name, None, Some(tags)).await
     }
 
     async fn configure(
         &self,
         call: &Call,
+        operation: Operation,
         name: &str,
         versioning: Option<Versioning>,
         tags: Option<BTreeMap<String, String>>,
     ) -> Result<()> {
-        self.require(call, Action::Update, Resource::Bucket(name))?;
+        self.require(call, operation, Action::Update, Resource::Bucket(name))?;
         let audit = audit(call, "bucket.configure", format!("bucket:{name}"));
         let configure = ConfigureBucket { name: name.to_owned(), versioning, tags, audit };
         if self.objects.configure_bucket(configure).await? { Ok(()) } else { Err(Error::NoSuchBucket(name.to_owned())) }

@@ -7,6 +7,7 @@ use crate::bucket::key::ObjectKey;
 use crate::bucket::render::{RENDER_VERSION, Rendering};
 use crate::error::{Error, Result};
 use crate::identity::Call;
+use crate::policy::Operation;
 use crate::ports::objects::{Attributes, ObjectVersion, Put, PutObject, Source};
 
 /// What to copy.
@@ -46,7 +47,7 @@ impl Buckets {
         tags: Option<std::collections::BTreeMap<String, String>>,
         condition: WriteCondition,
     ) -> Result<Copied> {
-        let rights = self.put_rights(call, bucket, key.as_str())?;
+        let rights = self.put_rights(call, Operation::PutObject, bucket, key.as_str())?;
         let from = self.copyable(call, &source).await?;
         let itself = source.bucket == bucket && source.key == key && source.version_id.is_none();
         if itself && attributes.is_none() && tags.is_none() {
@@ -84,7 +85,7 @@ impl Buckets {
     /// # Errors
     /// As reading it; [`Error::PreconditionFailed`].
     pub async fn copyable(&self, call: &Call, source: &CopySource<'_>) -> Result<ObjectVersion> {
-        let from = self.object(call, source.bucket, source.key, source.version_id).await?;
+        let from = self.object(call, Operation::GetObject, source.bucket, source.key, source.version_id).await?;
         match source.condition.check(&from.etag, from.created / 1_000_000) {
             // a copy has no 304
             Err(Error::NotModified) => Err(Error::PreconditionFailed),

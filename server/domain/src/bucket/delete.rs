@@ -8,7 +8,7 @@ use crate::bucket::condition::WriteCondition;
 use crate::bucket::key::ObjectKey;
 use crate::error::Result;
 use crate::identity::{Call, RequestId};
-use crate::policy::{Action, Resource};
+use crate::policy::{Action, Operation, Resource};
 use crate::ports::metadata::Audit;
 use crate::ports::objects::{DeleteObject, Deleted};
 
@@ -25,7 +25,8 @@ impl Buckets {
         version_id: Option<&str>,
         condition: WriteCondition,
     ) -> Result<Deleted> {
-        self.require(call, Action::Delete, Resource::Object(bucket, key.as_str()))?;
+        let operation = Operation::DeleteObject.of_version(version_id.is_some());
+        self.require(call, operation, Action::Delete, Resource::Object(bucket, key.as_str()))?;
         let delete = DeleteObject {
             bucket: bucket.to_owned(),
             key: key.as_str().to_owned(),
@@ -52,7 +53,9 @@ impl Buckets {
         version_id: Option<&str>,
         tags: &BTreeMap<String, String>,
     ) -> Result<String> {
-        self.require(call, Action::Update, Resource::Object(bucket, key.as_str()))?;
+        let operation = if tags.is_empty() { Operation::DeleteObjectTagging } else { Operation::PutObjectTagging };
+        let operation = operation.of_version(version_id.is_some());
+        self.require(call, operation, Action::Update, Resource::Object(bucket, key.as_str()))?;
         let object = self.readable(bucket, key.as_str(), version_id).await?;
         let audit = audit(call, "object.tag", format!("object:{bucket}/{}", key.as_str()));
         self.objects.tag_object(bucket, key.as_str(), Some(&object.version_id), tags, audit).await?;

@@ -5,24 +5,26 @@ use crate::bucket::Buckets;
 use crate::bucket::key::ObjectKey;
 use crate::error::{Error, Result};
 use crate::identity::Call;
-use crate::policy::{Action, Resource};
+use crate::policy::{Action, Operation, Resource};
 use crate::ports::blobs::{ByteStream, open};
 use crate::ports::metadata::Content;
 use crate::ports::objects::ObjectVersion;
 
 impl Buckets {
-    /// A version of an object, the newest if none is named.
+    /// A version of an object, the newest if none is named, to answer that operation, which reads.
     ///
     /// # Errors
     /// [`Error::NoSuchBucket`], [`Error::NoSuchKey`], [`Error::NoSuchVersion`], [`Error::DeleteMarker`].
     pub async fn object(
         &self,
         call: &Call,
+        operation: Operation,
         bucket: &str,
         key: &ObjectKey,
         version_id: Option<&str>,
     ) -> Result<ObjectVersion> {
-        self.require(call, Action::Read, Resource::Object(bucket, key.as_str()))?;
+        let operation = operation.of_version(version_id.is_some());
+        self.require(call, operation, Action::Read, Resource::Object(bucket, key.as_str()))?;
         self.readable(bucket, key.as_str(), version_id).await
     }
 

@@ -4,7 +4,7 @@ use crate::bucket::Buckets;
 use crate::bucket::key::LAST;
 use crate::error::Result;
 use crate::identity::Call;
-use crate::policy::{Action, Resource};
+use crate::policy::Operation;
 use crate::ports::objects::{Entry, ListQuery, ObjectVersion, VersionsQuery};
 
 /// Most entries of a page.
@@ -46,7 +46,7 @@ impl Buckets {
     /// # Errors
     /// [`crate::Error::NoSuchBucket`].
     pub async fn list(&self, call: &Call, query: ListQuery<'_>) -> Result<Listing> {
-        self.require(call, Action::List, Resource::Bucket(query.bucket))?;
+        self.require_list(call, Operation::ListBucket, query.bucket, query.prefix)?;
         self.existing(query.bucket).await?;
         let limit = query.limit.min(PAGE_MAX);
         if limit == 0 {
@@ -69,7 +69,7 @@ impl Buckets {
         query: ListQuery<'_>,
         after_version: Option<&str>,
     ) -> Result<VersionListing> {
-        self.require(call, Action::List, Resource::Bucket(query.bucket))?;
+        self.require_list(call, Operation::ListBucketVersions, query.bucket, query.prefix)?;
         self.existing(query.bucket).await?;
         let mut cursor = Cursor::of(self, &query, after_version).await?;
         let mut page = VersionListing { versions: Vec::new(), prefixes: Vec::new(), next: None };

@@ -17,7 +17,7 @@ use crate::bucket::key::ObjectKey;
 use crate::bucket::put::Expected;
 use crate::error::{Error, Result};
 use crate::identity::Call;
-use crate::policy::{Action, Resource};
+use crate::policy::Operation;
 use crate::ports::blobs::ByteStream;
 use crate::ports::metadata::{Content, Segment};
 use crate::ports::objects::{
@@ -65,7 +65,7 @@ impl Buckets {
         key: &ObjectKey,
         input: MultipartInput,
     ) -> Result<String> {
-        self.put_rights(call, bucket, key.as_str())?;
+        self.put_rights(call, Operation::PutObject, bucket, key.as_str())?;
         if input.kind == Kind::FullObject && matches!(input.algorithm, Some(Algorithm::Sha1 | Algorithm::Sha256)) {
             return Err(Error::ChecksumInvalid("SHA1 and SHA256 have the checksum type COMPOSITE only".to_owned()));
         }
@@ -98,7 +98,7 @@ impl Buckets {
         if !(1..=PARTS_MAX).contains(&number) {
             return Err(Error::ParameterInvalid(format!("a part number lies between 1 and {PARTS_MAX}")));
         }
-        let upload = self.multipart(call, bucket, key, id).await?;
+        let upload = self.multipart(call, Operation::PutObject, (bucket, key), id).await?;
         if let (Some(sent), Some(begun)) = (expected.algorithm, upload.input.algorithm)
             && sent != begun
         {
@@ -156,12 +156,18 @@ impl Buckets {
         self.upload_part(call, (bucket, key), id, number, Expected::default(), body).await
     }
 
-    /// An open upload.
+    /// An open upload, to answer that operation, which writes.
     ///
     /// # Errors
     /// [`Error::NoSuchMultipart`].
-    pub async fn multipart(&self, call: &Call, bucket: &str, key: &ObjectKey, id: &str) -> Result<Multipart> {
-        self.put_rights(call, bucket, key.as_str())?;
+    pub async fn multipart(
+        &self,
+        call: &Call,
+        operation: Operation,
+        (bucket, key): (&str, &ObjectKey),
+        id: &str,
+    ) -> Result<Multipart> {
+        self.put_rights(call, operation, bucket, key.as_str())?;
         match self.objects.multipart(bucket, key.as_str(), id).await? {
             Some(upload) => Ok(upload),
             None => {
@@ -183,7 +189,7 @@ impl Buckets {
         after: i64,
         limit: u32,
     ) -> Result<(Multipart, Vec<Part>)> {
-        let upload = self.multipart(call, bucket, key, id).await?;
+        let upload = self.multipart(call, Operation::ListMultipartUploadParts, (bucket, key), id).await?;
         Ok((upload, self.objects.parts(id, after, limit).await?))
     }
 
@@ -199,7 +205,7 @@ impl Buckets {
         after: (&str, &str),
         limit: u32,
     ) -> Result<Vec<Multipart>> {
-        self.require(call, Action::List, Resource::Bucket(bucket))?;
+        self.require_list(call, Operation::ListBucketMultipartUploads, bucket, prefix)?;
         self.existing(bucket).await?;
         self.objects.multiparts(bucket, prefix, after, limit).await
     }
@@ -209,7 +215,7 @@ impl Buckets {
     /// # Errors
     /// [`Error::NoSuchMultipart`].
     pub async fn abort_multipart(&self, call: &Call, bucket: &str, key: &ObjectKey, id: &str) -> Result<()> {
-        self.multipart(call, bucket, key, id).await?;
+        self.multipart(call, Operation::AbortMultipartUpload, (bucket, key), id).await?;
         let audit = audit(call, "multipart.abort", format!("object:{bucket}/{}", key.as_str()));
         let aborted = self.objects.abort_multipart(bucket, key.as_str(), id, audit).await?;
         if aborted { Ok(()) } else { Err(Error::NoSuchMultipart) }
@@ -229,7 +235,7 @@ impl Buckets {
         announced: Option<(Algorithm, String)>,
         condition: WriteCondition,
     ) -> Result<Completed> {
-        let rights = self.put_rights(call, bucket, key.as_str())?;
+        let rights = self.put_rights(call, Operation::PutObject, bucket, key.as_str())?;
         let Some(upload) = self.objects.multipart(bucket, key.as_str(), id).await? else {
             return self.repeated(bucket, key, id).await;
         };

@@ -9,6 +9,7 @@ use crate::bucket::key::ObjectKey;
 use crate::bucket::render::{RENDER_VERSION, Rendering};
 use crate::error::{Error, Result};
 use crate::identity::Call;
+use crate::policy::Operation;
 use crate::ports::blobs::ByteStream;
 use crate::ports::metadata::{Content, INLINE_MAX, NewContent, Segment};
 use crate::ports::objects::{Attributes, Put, PutObject, Source};
@@ -63,7 +64,7 @@ impl Buckets {
         expected: Expected,
         body: ByteStream,
     ) -> Result<PutOutcome> {
-        let rights = self.put_rights(call, bucket, key.as_str())?;
+        let rights = self.put_rights(call, Operation::PutObject, bucket, key.as_str())?;
         // before the bytes: a client that names a wrong bucket should not have to send them
         self.existing(bucket).await?;
         let received = self.receive(body, expected, INLINE_MAX).await?;

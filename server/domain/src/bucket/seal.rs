@@ -11,6 +11,7 @@ use crate::bucket::Buckets;
 use crate::bucket::key::ObjectKey;
 use crate::error::{Error, Result};
 use crate::identity::Call;
+use crate::policy::Operation;
 use crate::ports::objects::{ObjectVersion, OpenBlob};
 
 /// A replica that died while sealing holds the others up for this long. One that is merely slow may be joined by another:
@@ -29,12 +30,12 @@ impl Buckets {
         key: &ObjectKey,
         version_id: Option<&str>,
     ) -> Result<ObjectVersion> {
-        let object = self.object(call, bucket, key, version_id).await?;
+        let object = self.object(call, Operation::GetObject, bucket, key, version_id).await?;
         let (None, Some(blob)) = (&object.digest, object.blob) else { return Ok(object) };
         if let Some(open) = self.objects.open_blob(blob).await? {
             self.seal(open).await?;
         }
-        self.object(call, bucket, key, Some(&object.version_id)).await
+        self.readable(bucket, key.as_str(), Some(&object.version_id)).await
     }
 
     /// Seals the oldest open blob; false if there is none, or another replica is at it.

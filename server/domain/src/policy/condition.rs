@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
 
+use super::operation::{Operation, Operations};
 use super::pattern::glob_matches;
 use crate::error::{Error, Result};
 use crate::identity::Principal;
@@ -30,8 +31,10 @@ pub struct Context<'a> {
     pub tls: bool,
     /// Now.
     pub now: Timestamp,
-    /// What a list is narrowed to.
+    /// What a list is narrowed to; none: nothing is listed.
     pub list_prefix: Option<&'a str>,
+    /// What it is in S3's words; none: what the action usually is.
+    pub operation: Option<Operation>,
 }
 
 /// One condition. All of a statement's must hold.
@@ -63,23 +66,34 @@ pub enum Condition {
         /// It matches none of them, or is not there.
         none: bool,
     },
+    /// The user's name matches one of these globs; or none.
+    User {
+        /// The globs.
+        globs: Vec<String>,
+        /// It matches none of them, or there is no user.
+        none: bool,
+    },
+    /// It is one of these actions of S3.
+    Operation(Operations),
     /// A list is narrowed to one of these globs.
     ListPrefix {
         /// The globs.
         globs: Vec<String>,
-        /// To none of them.
+        /// To none of them, or nothing is listed.
         none: bool,
     },
 }
 
 impl Condition {
-    /// Whether it holds. What is not known does not hold.
+    /// Whether it holds. What is not known is in no list: so it holds where it must be in none.
+    ///
+    /// Source: AWS IAM *Condition operators*, on keys that are missing.
     pub(super) fn holds(&self, principal: &Principal, context: &Context<'_>) -> bool {
         match self {
-            Self::SourceIp { networks, none } => context.source_ip.is_some_and(|address| {
-                let address = address.to_canonical();
-                networks.iter().any(|network| network.contains(&address)) != *none
-            }),
+            Self::SourceIp { networks, none } => {
+                let within = |address: IpAddr| networks.iter().any(|network| network.contains(&address.to_canonical()));
+                context.source_ip.is_some_and(within) != *none
+            }
             Self::NotBefore(moment) => context.now >= *moment,
             Self::NotAfter(moment) => context.now <= *moment,
             Self::TimeOfDay(from, to, zone) => {
@@ -92,11 +106,26 @@ impl Condition {
                 let values = principal.claims.get(name).map(Vec::as_slice).unwrap_or_default();
                 values.iter().any(|value| globs.iter().any(|glob| glob_matches(glob, value))) != *none
             }
+            Self::User { globs, none } => {
+                principal.names_of("user").any(|name| globs.iter().any(|glob| glob_matches(glob, name))) != *none
+            }
+            Self::Operation(operations) => context.operation.is_some_and(|it| operations.contains(it)),
             Self::ListPrefix { globs, none } => {
-                let prefix = context.list_prefix.unwrap_or_default();
-                globs.iter().any(|glob| glob_matches(glob, prefix)) != *none
+                let matches = |prefix| globs.iter().any(|glob| glob_matches(glob, prefix));
+                context.list_prefix.is_some_and(matches) != *none
             }
         }
+    }
+
+    /// Whether it leaves so few in that what it goes with is not public: some networks, none of them very wide.
+    ///
+    /// Source: S3 user guide, *Blocking public access*, *The meaning of "public"*.
+    pub(super) fn narrows(&self) -> bool {
+        let narrow = |network: &IpNet| match network {
+            IpNet::V4(network) => network.prefix_len() >= 8,
+            IpNet::V6(network) => network.prefix_len() >= 32,
+        };
+        matches!(self, Self::SourceIp { networks, none: false } if networks.iter().all(narrow))
     }
 }
 

@@ -76,16 +76,27 @@ impl ResourcePattern {
             }
     }
 
-    /// The pattern of exactly one object tree, for statements of a bucket's own policy.
-    pub(crate) fn of_bucket(bucket: &str, key: &str) -> Result<Self> {
-        match key {
-            "" => format!("object:{bucket}").parse(),
-            // S3's `*` after the bucket is every key, and not the bucket itself
-            key => Ok(Self {
-                kind: Some(ResourceKind::Object),
-                shape: Shape::Glob(format!("{bucket}/{key}")),
-                text: format!("object:{bucket}/{key}"),
-            }),
+    /// A bucket itself, or the objects in it whose keys match a glob: for statements of a bucket's own policy, which say
+    /// nothing about the repository of that name. S3's `*` is every key, and not the bucket.
+    pub(crate) fn of_bucket(bucket: &str, keys: Option<&str>) -> Self {
+        let (shape, name) = match keys {
+            None => (Shape::Exact(bucket.to_owned()), bucket.to_owned()),
+            Some(keys) => {
+                let glob = format!("{bucket}/{keys}");
+                (Shape::Glob(glob.clone()), glob)
+            }
+        };
+        Self { kind: Some(ResourceKind::Object), shape, text: format!("object:{name}") }
+    }
+
+    /// The tree within which all lies that it matches, if it names one: what stands before its first wildcard.
+    pub(super) fn tree(&self) -> Option<&str> {
+        match &self.shape {
+            Shape::Glob(glob) if self.kind != Some(ResourceKind::System) => {
+                let plain = glob.find(['*', '?']).map_or(glob.as_str(), |at| &glob[..at]);
+                plain.rfind('/').map(|slash| &plain[..slash])
+            }
+            _ => None,
         }
     }
 }

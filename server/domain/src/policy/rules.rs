@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::pattern::{PrincipalPattern, ResourcePattern, Shape};
 use super::statement::{Effect, Statement};
-use super::{Action, Context, Resource, ResourceKind};
+use super::{Action, Context, Operation, Resource, ResourceKind};
 use crate::identity::Principal;
 
 /// The statements in force. Made anew when one changes.
@@ -49,10 +49,12 @@ impl Rules {
         let mut rules = Self { blocked, ..Self::default() };
         for (number, statement) in (0_u32..).zip(&statements) {
             for pattern in &statement.resources {
-                match pattern.shape() {
-                    Shape::Exact(name) => rules.exact.entry(name.clone()).or_default(),
-                    Shape::Subtree(root) => rules.subtree.entry(root.clone()).or_default(),
-                    Shape::All | Shape::Glob(_) => &mut rules.others,
+                match (pattern.shape(), pattern.tree()) {
+                    (Shape::Exact(name), _) => rules.exact.entry(name.clone()).or_default(),
+                    (Shape::Subtree(root), _) => rules.subtree.entry(root.clone()).or_default(),
+                    // a bucket's policy has globs over its keys: other buckets need not look at them
+                    (Shape::Glob(_), Some(tree)) => rules.subtree.entry(tree.to_owned()).or_default(),
+                    (Shape::All | Shape::Glob(_), _) => &mut rules.others,
                 }
                 .add(number, &statement.principals);
             }
@@ -92,6 +94,8 @@ impl Rules {
         context: &Context<'_>,
     ) -> Verdict<'_> {
         let (kind, name) = resource.in_tree();
+        let operation = context.operation.unwrap_or_else(|| Operation::usual(action, resource));
+        let context = &Context { operation: Some(operation), ..context.clone() };
         let mut verdict = Verdict::Silent;
         for group in self.groups(kind, &name) {
             for number in group.about(principal) {
@@ -129,10 +133,7 @@ impl Rules {
         let blocked = || self.blocked.contains(name.split('/').next().unwrap_or_default());
         let by_name =
             |pattern: &PrincipalPattern| *pattern != PrincipalPattern::Everybody && principal.is_meant_by(pattern);
-        statement.effect == Effect::Allow
-            && !self.blocked.is_empty()
-            && blocked()
-            && !statement.principals.iter().any(by_name)
+        !self.blocked.is_empty() && statement.is_public() && blocked() && !statement.principals.iter().any(by_name)
     }
 
     /// Whether everything may be read, whichever repository it is in: some statement without conditions says so, and none

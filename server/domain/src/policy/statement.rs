@@ -160,6 +160,13 @@ pub(crate) fn actions_of(names: &[String]) -> Result<Actions> {
 }
 
 impl Statement {
+    /// Whether it lets everybody in. What is narrowed to some networks is not public, as AWS has it.
+    pub(crate) fn is_public(&self) -> bool {
+        self.effect == Effect::Allow
+            && self.principals.contains(&PrincipalPattern::Everybody)
+            && !self.conditions.iter().any(Condition::narrows)
+    }
+
     /// Whether it is about this request.
     pub(super) fn applies(
         &self,

@@ -13,6 +13,7 @@ fn context() -> Context<'static> {
         tls: true,
         now: "2026-11-24T12:00:00Z".parse().unwrap(),
         list_prefix: None,
+        operation: None,
     }
 }
 
@@ -59,6 +60,21 @@ fn deny_wins_and_no_match_denies() {
     let decision =
         decide(ON, &rules, &alice, Action::Update, Resource::Repository(&repository("team/prod")), &context());
     assert_eq!((decision.reason, decision.policy.as_deref()), (Reason::Denied, Some("Deny team/prod")));
+}
+
+/// They are looked up by what stands before their first wildcard.
+#[test]
+fn a_glob_is_found_below_its_tree() {
+    for (pattern, covered, not_covered) in [
+        ("team/*/prod", &["team/a/prod", "team/a/b/prod"][..], &["team/prod", "teams/a/prod", "other/team/a/prod"][..]),
+        ("team/a/v?", &["team/a/v1"], &["team/a/v12", "team/a"]),
+        ("te*/app", &["team/app", "te/app", "te/x/app"], &["xte/app", "team/apps"]),
+    ] {
+        let rules = rules(&[policy(Effect::Allow, &["*"], &["read"], pattern)]);
+        for (name, expected) in covered.iter().map(|it| (it, true)).chain(not_covered.iter().map(|it| (it, false))) {
+            assert_eq!(may(&rules, &principal(&["user:x"]), Action::Read, name), expected, "{pattern} {name}");
+        }
+    }
 }
 
 /// A load that began before a change, and ended after the one that saw it.

@@ -1,5 +1,5 @@
-//! The database of who may do what: policies now. Each write raises the epoch, by which replicas see that something
-//! changed.
+//! The database of who may do what: policies, and what buckets say of themselves. Each write raises the epoch, by which
+//! replicas see that something changed.
 
 use async_trait::async_trait;
 
@@ -27,6 +27,55 @@ pub enum PutMode {
     Replace,
 }
 
+/// What a bucket says of who may do what to it and its objects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BucketAccess {
+    /// The bucket's name.
+    pub bucket: String,
+    /// Its policy, byte for byte as it was put.
+    pub policy: Option<String>,
+    /// What of it must not be public.
+    pub public_access: Option<PublicAccessBlock>,
+}
+
+/// What of a bucket must not be public, in S3's words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "S3 has these four")]
+pub struct PublicAccessBlock {
+    /// Requests that bring an ACL for everybody are refused.
+    pub block_public_acls: bool,
+    /// ACLs for everybody have no effect, which they never have here.
+    pub ignore_public_acls: bool,
+    /// A policy that lets everybody in is refused.
+    pub block_public_policy: bool,
+    /// What lets everybody in has no effect, whichever policy says it.
+    pub restrict_public_buckets: bool,
+}
+
+/// All that is decided by, as it was at one epoch.
+#[derive(Clone, Debug, Default)]
+pub struct Stored {
+    /// The epoch.
+    pub epoch: i64,
+    /// Policies, by their ids.
+    pub policies: Vec<StoredPolicy>,
+    /// Buckets that say something, by their names.
+    pub buckets: Vec<BucketAccess>,
+}
+
+/// Puts a bucket's policy.
+#[derive(Clone, Debug)]
+pub struct PutBucketPolicy {
+    /// The bucket.
+    pub bucket: String,
+    /// The policy as the client sent it.
+    pub policy: String,
+    /// Whether it lets everybody in.
+    pub is_public: bool,
+    /// The audit row.
+    pub audit: Audit,
+}
+
 /// Who may do what.
 #[async_trait]
 pub trait Access: Send + Sync {
@@ -36,11 +85,17 @@ pub trait Access: Send + Sync {
     /// [`crate::Error::Unavailable`].
     async fn epoch(&self) -> Result<i64>;
 
-    /// All policies, by their ids, with the epoch that they are of. The first call of a new store puts the shipped roles in.
+    /// All that is decided by. The first call of a new store puts the shipped roles in.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
-    async fn policies(&self) -> Result<(i64, Vec<StoredPolicy>)>;
+    async fn all(&self) -> Result<Stored>;
+
+    /// All policies, by their ids.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn policies(&self) -> Result<Vec<StoredPolicy>>;
 
     /// One policy.
     ///
@@ -59,4 +114,28 @@ pub trait Access: Send + Sync {
     /// # Errors
     /// [`crate::Error::Unavailable`].
     async fn delete_policy(&self, id: &str, audit: Audit) -> Result<bool>;
+
+    /// What a bucket says; none if there is no such bucket.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn bucket_access(&self, bucket: &str) -> Result<Option<BucketAccess>>;
+
+    /// Puts a bucket's policy; false if there is no such bucket.
+    ///
+    /// # Errors
+    /// [`crate::Error::Denied`] for a public one where the bucket blocks those.
+    async fn put_bucket_policy(&self, put: PutBucketPolicy) -> Result<bool>;
+
+    /// Removes a bucket's policy, if it has one; false if there is no such bucket.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn delete_bucket_policy(&self, bucket: &str, audit: Audit) -> Result<bool>;
+
+    /// Says what of a bucket must not be public, or no longer anything; false if there is no such bucket.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn set_public_access(&self, bucket: &str, block: Option<PublicAccessBlock>, audit: Audit) -> Result<bool>;
 }

@@ -7,6 +7,7 @@ use s3s::dto::{
     PutBucketVersioningInput, PutBucketVersioningOutput,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
+use zot_domain::policy::Operation;
 use zot_domain::ports::objects::Versioning;
 
 use super::translate::time;
@@ -38,7 +39,8 @@ pub(super) async fn create(
 }
 
 pub(super) async fn head(ops: &Ops, request: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
-    let bucket = ops.buckets.bucket(&call(&request)?, &request.input.bucket).await.map_err(to_s3)?;
+    let bucket =
+        ops.buckets.bucket(&call(&request)?, Operation::ListBucket, &request.input.bucket).await.map_err(to_s3)?;
     let bucket_region = Some(bucket.region.unwrap_or_else(|| DEFAULT_REGION.to_owned()));
     Ok(S3Response::new(HeadBucketOutput { bucket_region, ..HeadBucketOutput::default() }))
 }
@@ -81,7 +83,11 @@ pub(super) async fn location(
     ops: &Ops,
     request: S3Request<GetBucketLocationInput>,
 ) -> S3Result<S3Response<GetBucketLocationOutput>> {
-    let bucket = ops.buckets.bucket(&call(&request)?, &request.input.bucket).await.map_err(to_s3)?;
+    let bucket = ops
+        .buckets
+        .bucket(&call(&request)?, Operation::GetBucketLocation, &request.input.bucket)
+        .await
+        .map_err(to_s3)?;
     let region = bucket.region.filter(|region| region != DEFAULT_REGION);
     let location_constraint = region.map(BucketLocationConstraint::from);
     Ok(S3Response::new(GetBucketLocationOutput { location_constraint }))
@@ -91,7 +97,11 @@ pub(super) async fn versioning(
     ops: &Ops,
     request: S3Request<GetBucketVersioningInput>,
 ) -> S3Result<S3Response<GetBucketVersioningOutput>> {
-    let bucket = ops.buckets.bucket(&call(&request)?, &request.input.bucket).await.map_err(to_s3)?;
+    let bucket = ops
+        .buckets
+        .bucket(&call(&request)?, Operation::GetBucketVersioning, &request.input.bucket)
+        .await
+        .map_err(to_s3)?;
     let status = match bucket.versioning {
         Versioning::Off => None,
         Versioning::Enabled => Some(BucketVersioningStatus::from_static(BucketVersioningStatus::ENABLED)),

@@ -13,6 +13,7 @@ use zot_domain::ports::objects::Attributes;
 
 use super::checksums::{kind_of, set_checksums};
 use super::object::{reference_header, version};
+use super::policy::check_acl;
 use super::translate::{
     attributes, etag, kept_version, key, seconds, standard_headers, tags_of, tags_of_header, write_condition_of,
 };
@@ -55,6 +56,7 @@ pub(super) async fn copy(ops: &Ops, mut request: S3Request<CopyObjectInput>) -> 
     };
     let from = Source { bucket: &bucket, key: &from, version_id: version_id.as_deref(), condition };
     let target = key(&input.key)?;
+    check_acl(ops, &call, &request.headers, &input.bucket, &target).await?;
     let copied = ops.buckets.copy_object(&call, from, (&input.bucket, &target), replaced, tags, put).await;
     let copied = copied.map_err(to_s3)?;
     let mut result = CopyObjectResult {

@@ -5,7 +5,7 @@ use s3s::dto::{
     DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETagCondition,
     Error, ObjectIdentifier, Timestamp,
 };
-use s3s::{S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use zot_domain::bucket::condition::WriteCondition;
 
 use super::translate::{key, write_condition};
@@ -49,7 +49,6 @@ pub(super) async fn many(
     if input.delete.objects.is_empty() || input.delete.objects.len() > OBJECTS_MAX {
         return Err(s3_error!(MalformedXML, "the request names 1 to {OBJECTS_MAX} objects"));
     }
-    ops.buckets.bucket(&call, &input.bucket).await.map_err(to_s3)?;
     let quiet = input.delete.quiet.unwrap_or(false);
     let (mut gone, mut failed) = (Vec::new(), Vec::new());
     // side by side: their commits share an fsync
@@ -61,6 +60,7 @@ pub(super) async fn many(
         match outcome {
             Ok(_) if quiet => {}
             Ok(deleted) => gone.push(deleted),
+            Err(error) if *error.code() == S3ErrorCode::NoSuchBucket => return Err(error),
             Err(error) => failed.push(Error {
                 code: Some(error.code().as_str().to_owned()),
                 key: Some(object.key),

@@ -14,6 +14,7 @@ use zot_domain::ports::objects::MultipartInput;
 use super::bucket::owner;
 use super::checksums::{algorithm_of, expected, fields_of, kind_of, set_checksums};
 use super::object::version;
+use super::policy::check_acl;
 use super::translate::{attributes, etag, key, number, standard_headers, time, write_condition};
 use super::{Ops, call};
 use crate::body::incoming;
@@ -44,7 +45,9 @@ pub(super) async fn create(
     let kind = kind(input.checksum_type.as_ref(), algorithm);
     let attributes = attributes(input.content_type, headers, input.metadata, input.tagging)?;
     let begun = MultipartInput { attributes, algorithm, kind };
-    let upload = ops.buckets.begin_multipart(&call, &input.bucket, &key(&input.key)?, begun).await.map_err(to_s3)?;
+    let object = key(&input.key)?;
+    check_acl(ops, &call, &request.headers, &input.bucket, &object).await?;
+    let upload = ops.buckets.begin_multipart(&call, &input.bucket, &object, begun).await.map_err(to_s3)?;
     Ok(S3Response::new(CreateMultipartUploadOutput {
         bucket: Some(input.bucket),
         key: Some(input.key),

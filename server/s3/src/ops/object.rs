@@ -9,10 +9,12 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 use zot_domain::artifact::digest::Digest;
 use zot_domain::artifact::range::ByteRange;
 use zot_domain::bucket::condition::ReadCondition;
+use zot_domain::policy::Operation;
 use zot_domain::ports::blobs::begun;
 use zot_domain::ports::objects::{NULL_VERSION, ObjectVersion, Versioning};
 
 use super::checksums::{expected, fields_of, kind_of, set_checksums};
+use super::policy::check_acl;
 use super::translate::{
     attributes as attributes_of, etag, kept_version, key, number, seconds, standard_headers, tags_of, time,
     write_condition,
@@ -46,6 +48,7 @@ pub(super) async fn put(ops: &Ops, mut request: S3Request<PutObjectInput>) -> S3
         input.tagging,
     )?;
     let condition = write_condition(input.if_match, input.if_none_match)?;
+    check_acl(ops, &call, &request.headers, &input.bucket, &object).await?;
     let body = incoming(input.body);
     let done = ops.buckets.put_object(&call, (&input.bucket, &object), attributes, condition, expected, body).await;
     let done = done.map_err(to_s3)?;
@@ -107,7 +110,8 @@ async fn find(
     range: Option<Range>,
     part: Option<i32>,
 ) -> S3Result<Found> {
-    let object = ops.buckets.object(call, bucket, &key(object_key)?, version_id).await.map_err(to_s3)?;
+    let object = ops.buckets.object(call, Operation::GetObject, bucket, &key(object_key)?, version_id).await;
+    let object = object.map_err(to_s3)?;
     if let Err(error) = condition.check(&object.etag, object.created / 1_000_000) {
         let mut answer = to_s3(error);
         // a 304 says which entity the client has (RFC 9110 section 15.4.5)
@@ -223,7 +227,8 @@ pub(super) async fn attributes(
 ) -> S3Result<S3Response<GetObjectAttributesOutput>> {
     let call = call(&request)?;
     let input = request.input;
-    let object = ops.buckets.object(&call, &input.bucket, &key(&input.key)?, input.version_id.as_deref()).await;
+    let (operation, version) = (Operation::GetObjectAttributes, input.version_id.as_deref());
+    let object = ops.buckets.object(&call, operation, &input.bucket, &key(&input.key)?, version).await;
     let object = object.map_err(to_s3)?;
     let wanted = |name: &str| {
         input

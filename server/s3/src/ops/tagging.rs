@@ -8,6 +8,7 @@ use s3s::dto::{
     PutBucketTaggingInput, PutBucketTaggingOutput, PutObjectTaggingInput, PutObjectTaggingOutput, Tag,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
+use zot_domain::policy::Operation;
 
 use super::translate::{OBJECT_TAGS_MAX, kept_version, key, tags_of_set};
 use super::{Ops, call};
@@ -26,7 +27,8 @@ pub(super) async fn get(
 ) -> S3Result<S3Response<GetObjectTaggingOutput>> {
     let call = call(&request)?;
     let input = request.input;
-    let object = ops.buckets.object(&call, &input.bucket, &key(&input.key)?, input.version_id.as_deref()).await;
+    let (operation, version) = (Operation::GetObjectTagging, input.version_id.as_deref());
+    let object = ops.buckets.object(&call, operation, &input.bucket, &key(&input.key)?, version).await;
     let object = object.map_err(to_s3)?;
     let version_id = kept_version(object.version_id);
     Ok(S3Response::new(GetObjectTaggingOutput { tag_set: set(object.attributes.tags), version_id }))
@@ -59,7 +61,11 @@ pub(super) async fn get_bucket(
     ops: &Ops,
     request: S3Request<GetBucketTaggingInput>,
 ) -> S3Result<S3Response<GetBucketTaggingOutput>> {
-    let bucket = ops.buckets.bucket(&call(&request)?, &request.input.bucket).await.map_err(to_s3)?;
+    let bucket = ops
+        .buckets
+        .bucket(&call(&request)?, Operation::GetBucketTagging, &request.input.bucket)
+        .await
+        .map_err(to_s3)?;
     if bucket.tags.is_empty() {
         return Err(s3_error!(NoSuchTagSet, "The TagSet does not exist"));
     }

@@ -7,13 +7,13 @@ use s3s::dto::{
     GetBucketAclOutput, GetBucketCorsInput, GetBucketCorsOutput, GetBucketEncryptionInput, GetBucketEncryptionOutput,
     GetBucketLifecycleConfigurationInput, GetBucketLifecycleConfigurationOutput, GetBucketLoggingInput,
     GetBucketLoggingOutput, GetBucketNotificationConfigurationInput, GetBucketNotificationConfigurationOutput,
-    GetBucketOwnershipControlsInput, GetBucketOwnershipControlsOutput, GetBucketPolicyInput, GetBucketPolicyOutput,
-    GetBucketPolicyStatusInput, GetBucketPolicyStatusOutput, GetBucketReplicationInput, GetBucketReplicationOutput,
-    GetBucketRequestPaymentInput, GetBucketRequestPaymentOutput, GetBucketWebsiteInput, GetBucketWebsiteOutput,
-    GetObjectAclInput, GetObjectAclOutput, GetObjectLockConfigurationInput, GetObjectLockConfigurationOutput,
-    GetPublicAccessBlockInput, GetPublicAccessBlockOutput, Grant, Grantee, Payer, Permission, Type,
+    GetBucketOwnershipControlsInput, GetBucketOwnershipControlsOutput, GetBucketReplicationInput,
+    GetBucketReplicationOutput, GetBucketRequestPaymentInput, GetBucketRequestPaymentOutput, GetBucketWebsiteInput,
+    GetBucketWebsiteOutput, GetObjectAclInput, GetObjectAclOutput, GetObjectLockConfigurationInput,
+    GetObjectLockConfigurationOutput, Grant, Grantee, Payer, Permission, Type,
 };
 use s3s::{S3Request, S3Response, S3Result};
+use zot_domain::policy::Operation;
 
 use super::bucket::owner;
 use super::translate::key;
@@ -21,7 +21,7 @@ use super::{Ops, call};
 use crate::error::{custom, to_s3};
 
 /// The answer where S3 says that something was not configured.
-fn missing<T>(code: &str, message: &'static str) -> S3Result<T> {
+pub(super) fn missing<T>(code: &str, message: &'static str) -> S3Result<T> {
     Err(custom(code, StatusCode::NOT_FOUND, message))
 }
 
@@ -29,7 +29,7 @@ fn missing<T>(code: &str, message: &'static str) -> S3Result<T> {
 macro_rules! answers {
     ($($name:ident($input:ty) -> $output:ty = $answer:expr;)*) => {
         $(pub(super) async fn $name(ops: &Ops, request: S3Request<$input>) -> S3Result<S3Response<$output>> {
-            ops.buckets.bucket(&call(&request)?, &request.input.bucket).await.map_err(to_s3)?;
+            ops.buckets.bucket(&call(&request)?, Operation::ListBucket, &request.input.bucket).await.map_err(to_s3)?;
             $answer.map(S3Response::new)
         })*
     };
@@ -38,10 +38,6 @@ macro_rules! answers {
 answers! {
     bucket_acl(GetBucketAclInput) -> GetBucketAclOutput =
         Ok(GetBucketAclOutput { grants: Some(vec![full_control()]), owner: Some(owner()) });
-    policy(GetBucketPolicyInput) -> GetBucketPolicyOutput =
-        missing("NoSuchBucketPolicy", "The bucket policy does not exist");
-    policy_status(GetBucketPolicyStatusInput) -> GetBucketPolicyStatusOutput =
-        missing("NoSuchBucketPolicy", "The bucket policy does not exist");
     lifecycle(GetBucketLifecycleConfigurationInput) -> GetBucketLifecycleConfigurationOutput =
         missing("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist");
     cors(GetBucketCorsInput) -> GetBucketCorsOutput =
@@ -63,8 +59,6 @@ answers! {
         missing("OwnershipControlsNotFoundError", "The bucket ownership controls were not found");
     object_lock(GetObjectLockConfigurationInput) -> GetObjectLockConfigurationOutput =
         missing("ObjectLockConfigurationNotFoundError", "Object Lock configuration does not exist for this bucket");
-    public_access(GetPublicAccessBlockInput) -> GetPublicAccessBlockOutput =
-        missing("NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found");
 }
 
 fn full_control() -> Grant {
@@ -84,7 +78,8 @@ pub(super) async fn object_acl(
 ) -> S3Result<S3Response<GetObjectAclOutput>> {
     let call = call(&request)?;
     let input = request.input;
-    let object = ops.buckets.object(&call, &input.bucket, &key(&input.key)?, input.version_id.as_deref()).await;
+    let version = input.version_id.as_deref();
+    let object = ops.buckets.object(&call, Operation::GetObjectAcl, &input.bucket, &key(&input.key)?, version).await;
     object.map_err(to_s3)?;
     let output = GetObjectAclOutput {
         grants: Some(vec![full_control()]),

@@ -33,4 +33,15 @@ CREATE INDEX access_key_owner ON access_key (owner, id);
 -- Raised by each change of accounts, access keys and revocations (cred_epoch: the second up to which tokens are void).
 ALTER TABLE auth_epoch ADD COLUMN identities BIGINT NOT NULL DEFAULT 1;
 
+-- A bucket's own policy is a row of policy with its namespace. What of a bucket must not be public: 1 or 0 each. Both keep
+-- a server of schema version 3 from removing the bucket, whose rules replicas would go on deciding by.
+CREATE INDEX policy_ns ON policy (ns) WHERE ns IS NOT NULL;
+CREATE TABLE public_access_block (
+    ns                      BIGINT NOT NULL PRIMARY KEY REFERENCES namespace (id),
+    block_public_acls       BIGINT NOT NULL,
+    ignore_public_acls      BIGINT NOT NULL,
+    block_public_policy     BIGINT NOT NULL,
+    restrict_public_buckets BIGINT NOT NULL
+);
+
 UPDATE schema_info SET version = 4, min_server = 1;

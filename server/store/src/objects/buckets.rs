@@ -166,6 +166,7 @@ impl Write for DeleteBucket {
         if tx.optional(tx.query(&SELECT_BUCKET_CONTENT).bind(ns)).await?.is_some() {
             return Err(Error::BucketNotEmpty(self.name.clone()).into());
         }
+        tx.forget_access(ns).await?;
         for statement in REMAINS {
             tx.execute(tx.query(statement).bind(ns)).await?;
         }

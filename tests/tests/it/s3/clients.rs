@@ -115,6 +115,21 @@ async fn aws(endpoint: &str) {
     assert_same_tree(&home, "back");
     let url = run("s3 presign s3://aws-cli/tree/small.txt").await.stdout;
     assert_eq!(reqwest::get(url.trim()).await.expect("a response").text().await.expect("a body"), "small");
+    let policy = r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::aws-cli/tree/*"}]}"#;
+    home.write("policy.json", policy);
+    run("s3api put-bucket-policy --bucket aws-cli --policy file://policy.json").await;
+    let kept = run("s3api get-bucket-policy --bucket aws-cli --query Policy --output text").await;
+    assert_eq!(kept.stdout.trim(), policy);
+    let public = run("s3api get-bucket-policy-status --bucket aws-cli --query PolicyStatus.IsPublic").await;
+    assert_eq!(public.stdout.trim(), "true");
+    run(
+        "s3api put-public-access-block --bucket aws-cli --public-access-block-configuration RestrictPublicBuckets=true",
+    )
+    .await;
+    let block = run("s3api get-public-access-block --bucket aws-cli").await;
+    assert!(block.stdout.contains("\"RestrictPublicBuckets\": true"), "{block}");
+    run("s3api delete-public-access-block --bucket aws-cli").await;
+    run("s3api delete-bucket-policy --bucket aws-cli").await;
     run("s3 rb --force s3://aws-cli").await;
     let gone = run("s3 ls").await;
     assert!(!gone.stdout.contains("aws-cli"), "{gone}");

@@ -8,6 +8,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use md5::{Digest as _, Md5};
 use tempfile::TempDir;
 use zot_blobs::{Backend, BlobStore};
+use zot_domain::Access;
 use zot_domain::artifact::Artifacts;
 use zot_domain::artifact::digest::{Algorithm, Digest};
 use zot_domain::artifact::range::ByteRange;
@@ -74,7 +75,8 @@ impl Disk {
     }
 
     fn buckets(&self, store: &Store) -> Buckets {
-        Buckets::new(Arc::new(store.clone()), Arc::new(self.blobs.clone()), Engine::new(POLICY))
+        let access = Access::new(Arc::new(store.clone()), Engine::new(POLICY));
+        Buckets::new(Arc::new(store.clone()), Arc::new(self.blobs.clone()), access)
     }
 
     /// Each file has a row, so that whatever nobody needs is found.

@@ -1,0 +1,127 @@
+//! What a bucket says of who may do what to it: its policy in S3's JSON, and what of it must not be public. How it is
+//! decided by lives in `policy`.
+
+use crate::artifact::audit;
+use crate::bucket::Buckets;
+use crate::bucket::key::ObjectKey;
+use crate::error::{Error, Result};
+use crate::identity::Call;
+use crate::policy::{Action, Operation, Resource, bucket};
+use crate::ports::access::{BucketAccess, PublicAccessBlock, PutBucketPolicy};
+
+impl Buckets {
+    /// A bucket's policy, byte for byte as it was put.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`], [`Error::NoSuchPolicy`].
+    pub async fn bucket_policy(&self, call: &Call, name: &str) -> Result<String> {
+        self.require_admin(call, Operation::GetBucketPolicy, name)?;
+        self.said_by(name).await?.policy.ok_or_else(|| Error::NoSuchPolicy(name.to_owned()))
+    }
+
+    /// Whether a bucket's policy lets everybody in.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`], [`Error::NoSuchPolicy`].
+    pub async fn bucket_is_public(&self, call: &Call, name: &str) -> Result<bool> {
+        self.require_admin(call, Operation::GetBucketPolicyStatus, name)?;
+        let policy = self.said_by(name).await?.policy.ok_or_else(|| Error::NoSuchPolicy(name.to_owned()))?;
+        Ok(bucket::is_public(&bucket::parse(name, policy.as_bytes())?))
+    }
+
+    /// Puts a bucket's policy, which is in force on this replica when it is answered.
+    ///
+    /// # Errors
+    /// [`Error::PolicyMalformed`], [`Error::NoSuchBucket`], [`Error::Denied`] for a public one where the bucket blocks
+    /// those.
+    pub async fn put_bucket_policy(&self, call: &Call, name: &str, policy: String) -> Result<()> {
+        self.require_admin_change(call, Operation::PutBucketPolicy, name)?;
+        self.existing(name).await?;
+        let statements = bucket::parse(name, policy.as_bytes())?;
+        self.access.require_room(statements.len())?;
+        let put = PutBucketPolicy {
+            bucket: name.to_owned(),
+            policy,
+            is_public: bucket::is_public(&statements),
+            audit: audit(call, "bucket.policy.put", format!("bucket:{name}")),
+        };
+        let done = self.access.store().put_bucket_policy(put).await?;
+        self.in_force(name, done).await
+    }
+
+    /// Removes a bucket's policy; one that has none stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`].
+    pub async fn delete_bucket_policy(&self, call: &Call, name: &str) -> Result<()> {
+        self.require_admin_change(call, Operation::DeleteBucketPolicy, name)?;
+        let audit = audit(call, "bucket.policy.delete", format!("bucket:{name}"));
+        let done = self.access.store().delete_bucket_policy(name, audit).await?;
+        self.in_force(name, done).await
+    }
+
+    /// What of a bucket must not be public, if that was ever said.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`].
+    pub async fn public_access(&self, call: &Call, name: &str) -> Result<Option<PublicAccessBlock>> {
+        self.require_admin(call, Operation::GetBucketPublicAccessBlock, name)?;
+        Ok(self.said_by(name).await?.public_access)
+    }
+
+    /// Says what of a bucket must not be public, or no longer anything.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`].
+    pub async fn set_public_access(&self, call: &Call, name: &str, block: Option<PublicAccessBlock>) -> Result<()> {
+        self.require_admin_change(call, Operation::PutBucketPublicAccessBlock, name)?;
+        let action = if block.is_some() { "bucket.publicaccess.put" } else { "bucket.publicaccess.delete" };
+        let audit = audit(call, action, format!("bucket:{name}"));
+        let done = self.access.store().set_public_access(name, block, audit).await?;
+        self.in_force(name, done).await
+    }
+
+    /// Whether a request may bring an ACL that lets everybody in. It would have no effect, but a client that sends one
+    /// where that is blocked is to hear of it.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] if the bucket blocks those.
+    pub async fn require_public_acl(&self, call: &Call, name: &str, key: &ObjectKey) -> Result<()> {
+        self.put_rights(call, Operation::PutObject, name, key.as_str())?;
+        let said = self.access.store().bucket_access(name).await?;
+        match said.and_then(|said| said.public_access) {
+            Some(block) if block.block_public_acls => {
+                Err(Error::Denied(format!("bucket {name} blocks public ACLs (BlockPublicAcls)")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn said_by(&self, name: &str) -> Result<BucketAccess> {
+        self.access.store().bucket_access(name).await?.ok_or_else(|| Error::NoSuchBucket(name.to_owned()))
+    }
+
+    async fn in_force(&self, name: &str, done: bool) -> Result<()> {
+        if !done {
+            return Err(Error::NoSuchBucket(name.to_owned()));
+        }
+        self.access.load().await.map(drop)
+    }
+
+    fn require_admin(&self, call: &Call, operation: Operation, name: &str) -> Result<()> {
+        // a policy that lets everybody do everything does not let them say who may do what
+        if call.principal.is_anonymous() && self.policy.settings().access_control {
+            return Err(Error::Unauthenticated);
+        }
+        self.require(call, operation, Action::Admin, Resource::Bucket(name))
+    }
+
+    /// A store that takes no changes keeps what its buckets say too.
+    fn require_admin_change(&self, call: &Call, operation: Operation, name: &str) -> Result<()> {
+        self.require_admin(call, operation, name)?;
+        if self.policy.settings().read_only {
+            return Err(Error::Denied("the store is read-only".to_owned()));
+        }
+        Ok(())
+    }
+}

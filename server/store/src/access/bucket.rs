@@ -1,0 +1,179 @@
+//! What buckets say of who may do what: their policies, and what must not be public. Bound to the namespace's id, and gone
+//! with it.
+
+use async_trait::async_trait;
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+use zot_domain::ports::access::{BucketAccess, PublicAccessBlock, PutBucketPolicy};
+use zot_domain::ports::metadata::Audit;
+use zot_domain::room::Demand;
+use zot_domain::{Error, Result};
+
+use super::RAISE_EPOCH;
+use crate::content::SELECT_NAMESPACE;
+use crate::error::TxError;
+use crate::pool::Store;
+use crate::sql::statements;
+use crate::tx::{Tx, Write, read_error};
+
+statements! {
+    SELECT_BUCKETS_ACCESS = "SELECT n.name, p.body, b.block_public_acls, b.ignore_public_acls, b.block_public_policy,
+        b.restrict_public_buckets FROM namespace n
+        LEFT JOIN policy p ON p.ns = n.id LEFT JOIN public_access_block b ON b.ns = n.id
+        WHERE n.id IN (SELECT ns FROM policy WHERE ns IS NOT NULL UNION SELECT ns FROM public_access_block)
+        ORDER BY n.name";
+    SELECT_BUCKET_ACCESS = "SELECT n.name, p.body, b.block_public_acls, b.ignore_public_acls, b.block_public_policy,
+        b.restrict_public_buckets FROM namespace n
+        LEFT JOIN policy p ON p.ns = n.id LEFT JOIN public_access_block b ON b.ns = n.id WHERE n.name = $1";
+    UPSERT_BUCKET_POLICY = "INSERT INTO policy (id, ns, body, created_at, updated_at) VALUES ($1, $2, $3, now_us(), now_us())
+        ON CONFLICT (id) DO UPDATE SET body = excluded.body, updated_at = excluded.updated_at
+        WHERE policy.ns = excluded.ns";
+    SELECT_BLOCKS_POLICY = "SELECT block_public_policy FROM public_access_block WHERE ns = $1";
+    DELETE_POLICY_OF_BUCKET = "DELETE FROM policy WHERE ns = $1";
+    UPSERT_PUBLIC_ACCESS = "INSERT INTO public_access_block
+        (ns, block_public_acls, ignore_public_acls, block_public_policy, restrict_public_buckets)
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT (ns) DO UPDATE SET block_public_acls = excluded.block_public_acls,
+        ignore_public_acls = excluded.ignore_public_acls, block_public_policy = excluded.block_public_policy,
+        restrict_public_buckets = excluded.restrict_public_buckets";
+    DELETE_PUBLIC_ACCESS = "DELETE FROM public_access_block WHERE ns = $1";
+}
+
+impl Store {
+    pub(super) async fn read_bucket_access(&self) -> Result<Vec<BucketAccess>> {
+        let rows = SELECT_BUCKETS_ACCESS.on(self.dialect).fetch_all(&self.pool).await.map_err(read_error)?;
+        Ok(rows.iter().map(access_of).collect::<Result<_, TxError>>()?)
+    }
+
+    pub(super) async fn read_access_of(&self, bucket: &str) -> Result<Option<BucketAccess>> {
+        let row = SELECT_BUCKET_ACCESS.on(self.dialect).bind(bucket.to_owned()).fetch_optional(&self.pool).await;
+        Ok(row.map_err(read_error)?.as_ref().map(access_of).transpose()?)
+    }
+}
+
+impl Tx<'_> {
+    /// What a bucket that goes said is gone too, and replicas are told.
+    pub(crate) async fn forget_access(&mut self, ns: i64) -> Result<(), TxError> {
+        let policies = self.execute(self.query(&DELETE_POLICY_OF_BUCKET).bind(ns)).await?;
+        let blocks = self.execute(self.query(&DELETE_PUBLIC_ACCESS).bind(ns)).await?;
+        if policies + blocks > 0 {
+            self.execute(self.query(&RAISE_EPOCH)).await?;
+        }
+        Ok(())
+    }
+
+    async fn namespace_of(&mut self, bucket: &str) -> Result<Option<i64>, TxError> {
+        self.number(self.query(&SELECT_NAMESPACE).bind(bucket.to_owned())).await
+    }
+}
+
+fn access_of(row: &AnyRow) -> Result<BucketAccess, TxError> {
+    let flag = |index: usize| row.try_get::<Option<i64>, _>(index).map(|flag| flag.map(|flag| flag != 0));
+    let public_access = match (flag(2)?, flag(3)?, flag(4)?, flag(5)?) {
+        (
+            Some(block_public_acls),
+            Some(ignore_public_acls),
+            Some(block_public_policy),
+            Some(restrict_public_buckets),
+        ) => Some(PublicAccessBlock {
+            block_public_acls,
+            ignore_public_acls,
+            block_public_policy,
+            restrict_public_buckets,
+        }),
+        _ => None,
+    };
+    Ok(BucketAccess { bucket: row.try_get(0)?, policy: row.try_get(1)?, public_access })
+}
+
+#[async_trait]
+impl Write for PutBucketPolicy {
+    type Output = bool;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError> {
+        let Some(ns) = tx.namespace_of(&self.bucket).await? else { return Ok(false) };
+        let upsert = tx.query(&UPSERT_BUCKET_POLICY).bind(format!("bucket:{ns}")).bind(ns).bind(self.policy.clone());
+        if tx.execute(upsert).await? == 0 {
+            return Err(Error::Internal(format!("the policy of bucket {} has another one's id", self.bucket)).into());
+        }
+        // whoever changes anything of it waits here, so that what is blocked is known for good
+        tx.execute(tx.query(&RAISE_EPOCH)).await?;
+        let blocks = tx.number(tx.query(&SELECT_BLOCKS_POLICY).bind(ns)).await?;
+        if self.is_public && blocks.is_some_and(|flag| flag != 0) {
+            let bucket = &self.bucket;
+            return Err(Error::Denied(format!("bucket {bucket} blocks public policies (BlockPublicPolicy)")).into());
+        }
+        tx.record(&self.audit).await?;
+        Ok(true)
+    }
+
+    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
+        Ok(tx.recorded(&self.audit).await?.then_some(true))
+    }
+}
+
+/// Removes a bucket's policy.
+pub(super) struct DeletePolicy {
+    pub bucket: String,
+    pub audit: Audit,
+}
+
+#[async_trait]
+impl Write for DeletePolicy {
+    type Output = bool;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError> {
+        let Some(ns) = tx.namespace_of(&self.bucket).await? else { return Ok(false) };
+        if tx.execute(tx.query(&DELETE_POLICY_OF_BUCKET).bind(ns)).await? > 0 {
+            tx.execute(tx.query(&RAISE_EPOCH)).await?;
+            tx.record(&self.audit).await?;
+        }
+        Ok(true)
+    }
+
+    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
+        Ok(tx.recorded(&self.audit).await?.then_some(true))
+    }
+
+    fn demand(&self) -> Demand {
+        Demand::Frees
+    }
+}
+
+/// Says what of a bucket must not be public.
+pub(super) struct SetPublicAccess {
+    pub bucket: String,
+    /// None: nothing any more.
+    pub block: Option<PublicAccessBlock>,
+    pub audit: Audit,
+}
+
+#[async_trait]
+impl Write for SetPublicAccess {
+    type Output = bool;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError> {
+        let Some(ns) = tx.namespace_of(&self.bucket).await? else { return Ok(false) };
+        let changed = match &self.block {
+            None => tx.execute(tx.query(&DELETE_PUBLIC_ACCESS).bind(ns)).await?,
+            Some(block) => {
+                let upsert = tx.query(&UPSERT_PUBLIC_ACCESS).bind(ns);
+                let upsert = upsert.bind(i64::from(block.block_public_acls)).bind(i64::from(block.ignore_public_acls));
+                let upsert = upsert.bind(i64::from(block.block_public_policy));
+                tx.execute(upsert.bind(i64::from(block.restrict_public_buckets))).await?
+            }
+        };
+        if changed > 0 {
+            tx.execute(tx.query(&RAISE_EPOCH)).await?;
+            tx.record(&self.audit).await?;
+        }
+        Ok(true)
+    }
+
+    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
+        Ok(tx.recorded(&self.audit).await?.then_some(true))
+    }
+
+    fn demand(&self) -> Demand {
+        if self.block.is_none() { Demand::Frees } else { Demand::Grows }
+    }
+}

@@ -1,0 +1,115 @@
+//! What buckets say of who may do what: bound to the bucket, told by the epoch, recorded.
+
+use zot_domain::Error;
+use zot_domain::ports::access::{Access as _, BucketAccess, PublicAccessBlock, PutBucketPolicy};
+use zot_domain::ports::objects::Objects as _;
+
+use crate::database::Fresh;
+use crate::make::audit;
+use crate::objects::bucket;
+use crate::on_both;
+
+on_both! {
+    what_a_bucket_says_is_kept_told_and_recorded,
+    what_a_bucket_said_goes_with_it,
+    a_public_policy_is_refused_where_it_is_blocked,
+    a_policy_and_the_end_of_its_bucket_exclude_each_other,
+}
+
+fn put(text: &str, is_public: bool) -> PutBucketPolicy {
+    PutBucketPolicy { bucket: "team".to_owned(), policy: text.to_owned(), is_public, audit: audit() }
+}
+
+async fn recorded(store: &Fresh) -> i64 {
+    sqlx::query_scalar("SELECT COUNT(*) FROM change").fetch_one(store.raw_pool()).await.unwrap()
+}
+
+const BLOCK: PublicAccessBlock = PublicAccessBlock {
+    block_public_acls: true,
+    ignore_public_acls: false,
+    block_public_policy: true,
+    restrict_public_buckets: false,
+};
+
+async fn what_a_bucket_says_is_kept_told_and_recorded(store: &Fresh) {
+    assert!(!store.put_bucket_policy(put("{}", false)).await.unwrap(), "there is no such bucket");
+    assert!(!store.delete_bucket_policy("team", audit()).await.unwrap());
+    assert!(!store.set_public_access("team", Some(BLOCK), audit()).await.unwrap());
+    assert_eq!(store.bucket_access("team").await.unwrap(), None);
+    bucket(store, "team").await;
+    bucket(store, "silent").await;
+    let before = (store.all().await.unwrap().epoch, recorded(store).await);
+    // nothing to remove: nobody is told
+    assert!(store.delete_bucket_policy("team", audit()).await.unwrap());
+    assert!(store.set_public_access("team", None, audit()).await.unwrap());
+    assert_eq!((store.epoch().await.unwrap(), recorded(store).await), before);
+
+    let text = "{ \"Statement\" :\t[\u{fc}] }\r\n";
+    assert!(store.put_bucket_policy(put("{}", false)).await.unwrap());
+    assert!(store.put_bucket_policy(put(text, false)).await.unwrap());
+    assert!(store.set_public_access("team", Some(BLOCK), audit()).await.unwrap());
+    let all = store.all().await.unwrap();
+    assert_eq!((all.epoch, recorded(store).await), (before.0 + 3, before.1 + 3));
+    let said = BucketAccess { bucket: "team".to_owned(), policy: Some(text.to_owned()), public_access: Some(BLOCK) };
+    assert_eq!((&all.buckets[..], store.bucket_access("team").await.unwrap()), (&[said.clone()][..], Some(said)));
+    assert!(all.policies.iter().all(|it| it.policy.id.starts_with("role-")), "they are no policies of the REST API");
+    assert_eq!(store.policy(&format!("bucket:{}", 1)).await.unwrap(), None);
+
+    assert!(store.delete_bucket_policy("team", audit()).await.unwrap());
+    let left = store.bucket_access("team").await.unwrap().unwrap();
+    assert_eq!((left.policy, left.public_access), (None, Some(BLOCK)));
+    assert!(store.set_public_access("team", None, audit()).await.unwrap());
+    assert!(store.all().await.unwrap().buckets.is_empty());
+    assert_eq!(store.epoch().await.unwrap(), before.0 + 5);
+}
+
+async fn what_a_bucket_said_goes_with_it(store: &Fresh) {
+    bucket(store, "team").await;
+    store.put_bucket_policy(put("{}", false)).await.unwrap();
+    store.set_public_access("team", Some(BLOCK), audit()).await.unwrap();
+    let before = store.epoch().await.unwrap();
+    assert!(store.delete_bucket("team", audit()).await.unwrap());
+    assert!(store.epoch().await.unwrap() > before, "replicas are told");
+    assert!(store.all().await.unwrap().buckets.is_empty());
+    bucket(store, "team").await;
+    let anew = BucketAccess { bucket: "team".to_owned(), ..BucketAccess::default() };
+    assert_eq!(store.bucket_access("team").await.unwrap(), Some(anew));
+    let before = store.epoch().await.unwrap();
+    assert!(store.delete_bucket("team", audit()).await.unwrap());
+    assert_eq!(store.epoch().await.unwrap(), before, "it said nothing");
+}
+
+async fn a_public_policy_is_refused_where_it_is_blocked(store: &Fresh) {
+    bucket(store, "team").await;
+    store.put_bucket_policy(put("old", true)).await.unwrap();
+    store.set_public_access("team", Some(BLOCK), audit()).await.unwrap();
+    let before = (store.epoch().await.unwrap(), recorded(store).await);
+    let refused = store.put_bucket_policy(put("new", true)).await;
+    assert!(matches!(refused, Err(Error::Denied(_))), "{refused:?}");
+    let kept = store.bucket_access("team").await.unwrap().unwrap();
+    assert_eq!(kept.policy.as_deref(), Some("old"), "what was there stays");
+    assert_eq!((store.epoch().await.unwrap(), recorded(store).await), before);
+    assert!(store.put_bucket_policy(put("private", false)).await.unwrap());
+}
+
+/// Many at once: at the end either all is there or nothing, and no row is left over.
+async fn a_policy_and_the_end_of_its_bucket_exclude_each_other(store: &Fresh) {
+    for _ in 0..10 {
+        bucket(store, "team").await;
+        let (first, second, blocked, deleted) = tokio::join!(
+            store.put_bucket_policy(put("1", false)),
+            store.put_bucket_policy(put("2", true)),
+            store.set_public_access("team", Some(BLOCK), audit()),
+            store.delete_bucket("team", audit()),
+        );
+        assert!(deleted.unwrap());
+        for done in [first, second, blocked] {
+            assert!(matches!(done, Ok(_) | Err(Error::Denied(_))), "{done:?}");
+        }
+        for table in ["policy", "public_access_block"] {
+            let rows = format!("SELECT COUNT(*) FROM {table} WHERE ns IS NOT NULL");
+            let rows: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(rows)).fetch_one(store.raw_pool()).await.unwrap();
+            assert_eq!(rows, 0, "{table}");
+        }
+    }
+}
