@@ -10,6 +10,7 @@ mod full_disk;
 mod gc;
 mod identity;
 mod preflight;
+mod providers;
 mod rbac;
 mod refusals;
 mod replicas;
