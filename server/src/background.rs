@@ -97,6 +97,9 @@ pub(crate) async fn keep_keys(identity: Arc<Identity>, accounts: Accounts, origi
             }
             Err(error) => tracing::debug!(%error, "access keys were not looked through"),
         }
+        let silent = identity.unreachable_issuers().await.join(", ");
+        let why = format!("issuers do not answer: {silent}. Tokens of keys that are known are taken, others refused");
+        notes.set("issuers", (!silent.is_empty()).then_some(why));
         tokio::time::sleep(KEYS_PAUSE).await;
     }
 }

@@ -3,7 +3,8 @@
 //! [`backend`] makes a fresh database and storage, [`server`] runs the binary on it, [`cluster`] runs three of them
 //! behind a [`proxy`]; a [`recorder`] stands for what there is no emulator of. [`tools`] obtains and runs the real clients,
 //! [`client`] is a small typed one for what they cannot say, [`layout`] makes images for them. [`inside`] looks at rows and
-//! files behind the server's back. Nothing here knows the server's code.
+//! files behind the server's back. [`keycloak`] and [`kube`] give tokens as people, services and pods have them, [`jwt`]
+//! reads those. Nothing here knows the server's code.
 #![expect(clippy::panic, clippy::missing_panics_doc, reason = "test code: it panics with a message that says why")]
 #![expect(clippy::return_self_not_must_use, reason = "a check of a reply returns it for more checks, or for nothing")]
 
@@ -13,11 +14,15 @@ pub mod client;
 pub mod cluster;
 pub mod gcs;
 pub mod inside;
+pub mod jwt;
+pub mod keycloak;
+pub mod kube;
 pub mod layout;
 pub mod proxy;
 pub mod recorder;
 pub mod s3;
 pub mod server;
+mod services;
 pub mod signed;
 pub mod tools;
 

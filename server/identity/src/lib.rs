@@ -152,6 +152,11 @@ impl Identity {
         self.trusted.issuers().map(Issuer::config)
     }
 
+    /// Names of trusted issuers that did not answer when they were last asked for their keys.
+    pub async fn unreachable_issuers(&self) -> Vec<String> {
+        self.trusted.unreachable().await
+    }
+
     /// A registry token for somebody, as far as that access goes.
     ///
     /// # Errors

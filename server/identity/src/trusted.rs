@@ -31,6 +31,17 @@ impl Trusted {
         self.issuers.iter()
     }
 
+    /// Names of those that did not answer when they were last asked.
+    pub(crate) async fn unreachable(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for issuer in &self.issuers {
+            if !issuer.keys().is_well().await {
+                found.push(issuer.config().name.clone());
+            }
+        }
+        found
+    }
+
     /// Verifies a token that says that it is of that issuer.
     pub(crate) async fn verify(&self, token: &str, issuer: &str, header: &Header) -> Result<Verified> {
         let known = self.issuers.iter().find(|it| it.config().issuer == issuer);

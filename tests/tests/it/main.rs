@@ -13,6 +13,7 @@ mod identity;
 mod oidc;
 mod openapi;
 mod preflight;
+mod providers;
 mod rbac;
 mod refusals;
 mod replicas;

@@ -213,7 +213,8 @@ async fn while_the_realm_is_away_known_keys_serve_and_others_fail_closed() {
     realm.user("alice", "pw", &["viewer"], &[]).await;
     let url = realm.issuer_url();
     let address = url.split("://").nth(1).and_then(|rest| rest.split('/').next()).expect("an address");
-    let proxy = Proxy::start(vec![address.parse().expect("an address")]).await;
+    let upstream = address.parse().expect("an address");
+    let proxy = Proxy::start(vec![upstream]).await;
     let setup = trusting(&realm).await;
     let setup = setup.set("extensions.rbac.keycloak.internalUrl", format!("http://{}", proxy.address()));
     let server = setup.start().await;
@@ -222,7 +223,7 @@ async fn while_the_realm_is_away_known_keys_serve_and_others_fail_closed() {
     let token = async || realm.token_by_password(&client, "alice", "pw").await.access;
     let known = token().await;
     admin.with_token(&known).get(MANIFEST).await.expect_status(200);
-    drop(proxy);
+    proxy.take_out(upstream);
     admin.with_token(&known).get(MANIFEST).await.expect_status(200);
     admin.with_token(&token().await).get(MANIFEST).await.expect_status(200);
     realm.add_key().await;
@@ -234,6 +235,12 @@ async fn while_the_realm_is_away_known_keys_serve_and_others_fail_closed() {
     assert!(refused.to_string().contains("identity_provider"), "{refused}");
     unknown.get("/api/v1/rbac/permissions").await.expect_error(503, "service_unavailable");
     admin.with_token(&known).get(MANIFEST).await.expect_status(200);
+    proxy.put_in(upstream);
+    let begun = Instant::now();
+    while unknown.get(MANIFEST).await.status != 200 {
+        assert!(begun.elapsed() < DEADLINE, "the realm is back and its new key is never taken");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
 
 #[tokio::test]

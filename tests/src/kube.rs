@@ -1,0 +1,167 @@
+//! The API server of a Kubernetes: namespaces, ServiceAccounts and their tokens, over its REST API.
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use reqwest::{Certificate, Identity, Method, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::client::Reply;
+use crate::services::further;
+
+/// An API server, spoken to as its administrator.
+pub struct Kube {
+    server: String,
+    issuer: String,
+    http: reqwest::Client,
+    token: Option<String>,
+    kubeconfig: PathBuf,
+    ca_file: PathBuf,
+    /// Where the CA's certificate is, if a kubeconfig has it inside.
+    _written: Option<TempDir>,
+}
+
+impl Kube {
+    /// The one that the kubeconfig at `ZOT_TEST_KUBECONFIG` names, or the one that `hack/with-services` starts when it is
+    /// asked. There the API server's address is the issuer of its tokens, and everybody may read its discovery.
+    pub async fn shared() -> Self {
+        let [kubeconfig] = further("kubernetes", ["ZOT_TEST_KUBECONFIG"]).await.map(PathBuf::from);
+        let config = Kubeconfig::read(&kubeconfig);
+        let (ca_file, written) = config.ca_file();
+        let root = Certificate::from_pem_bundle(&std::fs::read(&ca_file).expect("the CA file")).expect("certificates");
+        let mut http = reqwest::Client::builder().tls_certs_only(root).no_proxy();
+        if let Some(identity) = config.identity() {
+            http = http.identity(identity);
+        }
+        let mut kube = Self {
+            server: config.cluster["server"].as_str().expect("a server").trim_end_matches('/').to_owned(),
+            issuer: String::new(),
+            http: http.build().expect("an HTTP client"),
+            token: config.user["token"].as_str().map(str::to_owned),
+            kubeconfig,
+            ca_file,
+            _written: written,
+        };
+        let discovery =
+            kube.send(Method::GET, "/.well-known/openid-configuration", None).await.expect_status(200).json();
+        discovery["issuer"].as_str().expect("an issuer").clone_into(&mut kube.issuer);
+        kube
+    }
+
+    /// URL of the API server.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Who issues the tokens of its ServiceAccounts: `iss` in them, and where discovery begins.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// What vouches for the API server's certificate, a PEM file.
+    pub fn ca_file(&self) -> &Path {
+        &self.ca_file
+    }
+
+    /// The administrator's kubeconfig.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// Makes a namespace of its own for one test, and returns its name.
+    pub async fn namespace(&self) -> String {
+        let name = format!("zot-test-{}", Uuid::new_v4().simple());
+        self.make("/api/v1/namespaces", &json!({ "metadata": { "name": name } })).await;
+        name
+    }
+
+    /// Makes a ServiceAccount, and its namespace, where they are not there yet.
+    pub async fn service_account(&self, namespace: &str, name: &str) {
+        self.make("/api/v1/namespaces", &json!({ "metadata": { "name": namespace } })).await;
+        let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts");
+        self.make(&path, &json!({ "metadata": { "name": name } })).await;
+    }
+
+    /// A token as it is projected into a pod. It lives for ten minutes or more: the API server makes none that lives
+    /// shorter.
+    pub async fn token(&self, namespace: &str, name: &str, audiences: &[&str], expiration_secs: u64) -> String {
+        let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token");
+        let request = json!({
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+            "spec": { "audiences": audiences, "expirationSeconds": expiration_secs },
+        });
+        let token = self.send(Method::POST, &path, Some(&request)).await.expect_status(201).json();
+        token["status"]["token"].as_str().expect("a token").to_owned()
+    }
+
+    async fn make(&self, path: &str, body: &Value) {
+        let reply = self.send(Method::POST, path, Some(body)).await;
+        assert!([StatusCode::CREATED, StatusCode::CONFLICT].contains(&reply.status), "{reply}");
+    }
+
+    /// A request to any path of the API, and its answer.
+    pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Reply {
+        let mut request = self.http.request(method, format!("{}{path}", self.server));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        Reply::to(request).await
+    }
+}
+
+/// What the current context of a kubeconfig names.
+struct Kubeconfig {
+    folder: PathBuf,
+    cluster: Value,
+    user: Value,
+}
+
+impl Kubeconfig {
+    fn read(path: &Path) -> Self {
+        let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let config: Value = serde_saphyr::from_str(&text).expect("a kubeconfig is YAML");
+        let named = |list: &str, kind: &str, name: &Value| {
+            let found = config[list].as_array().into_iter().flatten().find(|item| item["name"] == *name);
+            found.map(|item| item[kind].clone()).unwrap_or_else(|| panic!("no {kind} {name} in {}", path.display()))
+        };
+        let context = named("contexts", "context", &config["current-context"]);
+        Self {
+            folder: path.parent().unwrap_or(Path::new(".")).to_owned(),
+            cluster: named("clusters", "cluster", &context["cluster"]),
+            user: named("users", "user", &context["user"]),
+        }
+    }
+
+    fn ca_file(&self) -> (PathBuf, Option<TempDir>) {
+        if let Some(path) = self.cluster["certificate-authority"].as_str() {
+            return (self.folder.join(path), None);
+        }
+        let written = tempfile::Builder::new().prefix("zot-kube-").tempdir().expect("a temporary folder");
+        let file = written.path().join("ca.crt");
+        let pem = Self::content(&self.folder, &self.cluster, "certificate-authority").expect("a certificate-authority");
+        std::fs::write(&file, pem).expect("writing the CA file");
+        (file, Some(written))
+    }
+
+    /// The client's certificate and key, if it has one.
+    fn identity(&self) -> Option<Identity> {
+        let mut pem = Self::content(&self.folder, &self.user, "client-certificate")?;
+        pem.push(b'\n');
+        pem.extend(Self::content(&self.folder, &self.user, "client-key")?);
+        Some(Identity::from_pem(&pem).expect("a certificate and its key"))
+    }
+
+    /// What is in the kubeconfig as `NAME-data`, or in the file that `NAME` names.
+    fn content(folder: &Path, of: &Value, name: &str) -> Option<Vec<u8>> {
+        if let Some(data) = of[format!("{name}-data")].as_str() {
+            return Some(BASE64_STANDARD.decode(data).expect("base64"));
+        }
+        of[name].as_str().map(|path| std::fs::read(folder.join(path)).expect("a file of the kubeconfig"))
+    }
+}

@@ -1,0 +1,44 @@
+//! The services that not every test needs: asked for here, started by `hack/with-services`.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::backend::variable;
+
+/// Until a service must be there: its program may have to be built.
+const OBTAIN_DEADLINE: Duration = Duration::from_mins(20);
+
+/// The values of these variables, which say where the service is. If they are not set yet, the service is asked for and
+/// waited for.
+pub(crate) async fn further<const N: usize>(service: &str, names: [&str; N]) -> [String; N] {
+    let Some(folder) = std::env::var_os("ZOT_SERVICES_DIR").map(PathBuf::from) else { return names.map(variable) };
+    if names.iter().all(|name| std::env::var_os(name).is_some()) {
+        return names.map(variable);
+    }
+    let variables = ask(&folder, service).await;
+    names.map(|name| {
+        let value = variables.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        value.unwrap_or_else(|| panic!("{service} was started without {name}")).to_owned()
+    })
+}
+
+/// Asks for a service, and returns the variables that came with it, a line each.
+async fn ask(folder: &Path, service: &str) -> String {
+    let (started, failed) = (folder.join(format!("{service}.env")), folder.join(format!("{service}.failed")));
+    if !started.exists() {
+        let requests = std::fs::OpenOptions::new().write(true).open(folder.join("requests"));
+        writeln!(requests.expect("hack/with-services takes requests"), "{service}").expect("asking for a service");
+    }
+    let since = Instant::now();
+    while since.elapsed() < OBTAIN_DEADLINE {
+        if let Ok(variables) = std::fs::read_to_string(&started) {
+            return variables;
+        }
+        if let Ok(why) = std::fs::read_to_string(&failed) {
+            panic!("{why}");
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{service} did not start within {OBTAIN_DEADLINE:?}")
+}
