@@ -8,6 +8,7 @@ use zot_tests::client::{Client, Reply};
 use zot_tests::server::ADMIN;
 
 /// An operation, and what is asked of it.
+#[derive(Clone)]
 pub(super) struct Row {
     /// Method and path, as they are described.
     pub(super) operation: &'static str,
@@ -48,7 +49,7 @@ pub(super) struct Case {
     pub(super) keep: Vec<(&'static str, &'static str)>,
 }
 
-fn row(operation: &'static str, cases: Vec<Case>) -> Row {
+pub(super) fn row(operation: &'static str, cases: Vec<Case>) -> Row {
     Row { operation, cases, rare: &[] }
 }
 
@@ -56,15 +57,15 @@ fn case(who: Who) -> Case {
     Case { who, values: Vec::new(), query: String::new(), body: Body::None, status: 200, keep: Vec::new() }
 }
 
-fn admin() -> Case {
+pub(super) fn admin() -> Case {
     case(Who::Admin)
 }
 
-fn reader() -> Case {
+pub(super) fn reader() -> Case {
     case(Who::Reader)
 }
 
-fn nobody() -> Case {
+pub(super) fn nobody() -> Case {
     case(Who::Nobody)
 }
 
