@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::policy::{Action, Context, PrincipalPattern};
 
-/// The identity behind a request.
+/// The identity behind a request. Cheap to clone, whatever its groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
     /// What the audit trail shows, such as `user:alice`, `key:AKIA…`, `serviceaccount:ci:builder` or `anonymous`.
     pub subject: String,
     /// All that statements may call it by, sorted: `user:…`, `role:…`, `group:…`, `serviceaccount:…`, `key:…`.
-    pub(crate) names: Vec<String>,
+    pub(crate) names: Arc<[String]>,
     /// Claims of its token, and attributes, for conditions.
-    pub claims: BTreeMap<String, Vec<String>>,
+    pub claims: Arc<BTreeMap<String, Vec<String>>>,
     /// An upper bound, where the request came with a token of limited scope: policy is evaluated all the same.
     pub bound: Option<Vec<Grant>>,
     kind: Kind,
@@ -50,7 +51,7 @@ impl Principal {
     fn of_kind(kind: Kind, subject: &str, mut names: Vec<String>, claims: BTreeMap<String, Vec<String>>) -> Self {
         names.sort_unstable();
         names.dedup();
-        Self { subject: subject.to_owned(), names, claims, bound: None, kind }
+        Self { subject: subject.to_owned(), names: names.into(), claims: Arc::new(claims), bound: None, kind }
     }
 
     /// The same within the bound of a token.

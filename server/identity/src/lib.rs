@@ -15,6 +15,7 @@ mod issuer;
 mod jwks;
 mod keyring;
 mod registry_token;
+mod remembered;
 mod sessions;
 mod throttle;
 mod trusted;
@@ -39,7 +40,8 @@ use access_key::same;
 use credentials::invalid;
 use directory::Directory;
 use freshness::Freshness;
-use registry_token::{Holder, TokenKeys};
+use registry_token::{Holder, TokenKeys, Verified};
+use remembered::{Digest, Remembered};
 use throttle::Throttle;
 use trusted::Trusted;
 
@@ -71,6 +73,8 @@ pub struct Identity {
     policies: zot_domain::Access,
     freshness: Freshness,
     trusted: Trusted,
+    /// Registry tokens that were verified a moment ago.
+    own: Remembered<Ring, Verified>,
     throttle: Throttle,
     session_max_secs: i64,
 }
@@ -104,6 +108,7 @@ impl Identity {
             policies,
             freshness: Freshness::default(),
             trusted: Trusted::new(setup.issuers),
+            own: Remembered::default(),
             throttle: Throttle::new(setup.failures_per_minute),
             session_max_secs: setup.session_max_secs,
         })
@@ -265,22 +270,35 @@ impl Identity {
 
     /// The principal of a token.
     async fn token(&self, token: &str) -> Result<Principal> {
+        let (digest, ring) = (Digest::of(token), self.ring.load_full());
+        if let Some(verified) = self.own.get(digest, &ring, now_secs()) {
+            return self.token_holder(verified);
+        }
+        if let Some(verified) = self.trusted.remembered(digest).await {
+            return self.unless_revoked(verified.principal, verified.issued);
+        }
         let header = jsonwebtoken::decode_header(token).map_err(|_| invalid("the token is malformed"))?;
         let issuer = issuer::issuer_of(token).ok_or_else(|| invalid("the token names no issuer (iss)"))?;
         if issuer == self.service {
-            let verified = self.ring.load().tokens.verify(token, header.kid.as_deref())?;
-            let principal = match verified.holder {
-                Holder::Anonymous => Principal::anonymous(),
-                Holder::Known(principal) => self.unless_revoked(principal, verified.issued)?,
-                Holder::Key(id) => {
-                    let holder = self.holder(&id).ok_or_else(|| invalid("the token's access key is gone"))?;
-                    self.unless_revoked(holder, verified.issued)?
-                }
-            };
-            return Ok(principal.bounded(verified.grants));
+            let verified = ring.tokens.verify(token, header.kid.as_deref())?;
+            self.own.put(digest, ring, verified.expires, verified.clone());
+            return self.token_holder(verified);
         }
         let verified = self.trusted.verify(token, &issuer, &header).await?;
         self.unless_revoked(verified.principal, verified.issued)
+    }
+
+    /// Who came with a registry token, as they are now.
+    fn token_holder(&self, verified: Verified) -> Result<Principal> {
+        let principal = match verified.holder {
+            Holder::Anonymous => Principal::anonymous(),
+            Holder::Known(principal) => self.unless_revoked(principal, verified.issued)?,
+            Holder::Key(id) => {
+                let holder = self.holder(&id).ok_or_else(|| invalid("the token's access key is gone"))?;
+                self.unless_revoked(holder, verified.issued)?
+            }
+        };
+        Ok(principal.bounded(verified.grants))
     }
 
     fn unless_revoked(&self, principal: Principal, issued: i64) -> Result<Principal> {

@@ -86,16 +86,18 @@ pub fn actions_of(name: &str) -> &'static [Action] {
 }
 
 /// A token whose signature and times are right.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Verified {
     pub holder: Holder,
     pub grants: Vec<Grant>,
     /// When it was issued, in seconds since 1970.
     pub issued: i64,
+    /// Until when it is good, in seconds since 1970.
+    pub expires: i64,
 }
 
 /// Who came with a token.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Holder {
     /// Whoever holds that access key.
     Key(String),
@@ -177,7 +179,7 @@ impl TokenKeys {
             (None, None) => return Err(invalid("names nobody")),
         };
         let grants = claims.access.into_iter().filter_map(Access::into_grant).collect();
-        Ok(Verified { holder, grants, issued: claims.iat })
+        Ok(Verified { holder, grants, issued: claims.iat, expires: claims.exp })
     }
 }
 

@@ -75,7 +75,7 @@ pub(crate) fn issue(keyring: &Keyring, principal: &Principal, now: i64, expires:
         expires,
         subject: principal.subject.clone(),
         names: principal.names().to_vec(),
-        claims: principal.claims.clone(),
+        claims: (*principal.claims).clone(),
     };
     let text = serde_json::to_vec(&session).map_err(|error| Error::Internal(format!("session: {error}")))?;
     let session_token = URL_SAFE_NO_PAD.encode(keyring.seal(Purpose::Sessions, &access_key, &text)?);

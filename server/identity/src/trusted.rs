@@ -1,30 +1,23 @@
-//! The trusted issuers together, and the tokens that were verified a moment ago: a client sends the same one for minutes.
-
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+//! The trusted issuers together: which of them a token is of.
 
 use jsonwebtoken::Header;
-use sha2::{Digest as _, Sha256};
 use zot_domain::Result;
 
 use crate::credentials::invalid;
 use crate::issuer::{Issuer, Verified};
 use crate::jwks::Known;
 use crate::now_secs;
-
-/// Tokens that are remembered.
-const REMEMBERED: usize = 10_000;
+use crate::remembered::{Digest, Remembered};
 
 /// The issuers, the first of a name first.
 pub(crate) struct Trusted {
     issuers: Vec<Issuer>,
-    /// By the token's digest; good as long as the issuer's keys are the same.
-    verified: Mutex<HashMap<[u8; 32], (Arc<Known>, Verified)>>,
+    verified: Remembered<Known, Verified>,
 }
 
 impl Trusted {
     pub(crate) fn new(issuers: Vec<Issuer>) -> Self {
-        Self { issuers, verified: Mutex::default() }
+        Self { issuers, verified: Remembered::default() }
     }
 
     pub(crate) fn issuers(&self) -> impl Iterator<Item = &Issuer> {
@@ -42,28 +35,26 @@ impl Trusted {
         found
     }
 
+    /// A token that was verified a moment ago.
+    pub(crate) async fn remembered(&self, token: Digest) -> Option<Verified> {
+        for issuer in &self.issuers {
+            let keys = issuer.keys();
+            if self.verified.get(token, &keys.known(), now_secs()).is_some() {
+                keys.keep_fresh().await;
+                // which may have found other keys
+                return self.verified.get(token, &keys.known(), now_secs());
+            }
+        }
+        None
+    }
+
     /// Verifies a token that says that it is of that issuer.
     pub(crate) async fn verify(&self, token: &str, issuer: &str, header: &Header) -> Result<Verified> {
         let known = self.issuers.iter().find(|it| it.config().issuer == issuer);
         let issuer = known.ok_or_else(|| invalid("the token is of an issuer that this store does not trust"))?;
-        let digest: [u8; 32] = Sha256::digest(token).into();
         issuer.keys().keep_fresh().await;
-        if let Some(verified) = self.remembered(&digest, issuer) {
-            return Ok(verified);
-        }
         let verified = issuer.verify(token, header).await?;
-        let mut remembered = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        if remembered.len() >= REMEMBERED {
-            remembered.clear();
-        }
-        remembered.insert(digest, (issuer.keys().known(), verified.clone()));
+        self.verified.put(Digest::of(token), issuer.keys().known(), verified.expires, verified.clone());
         Ok(verified)
-    }
-
-    fn remembered(&self, digest: &[u8; 32], issuer: &Issuer) -> Option<Verified> {
-        let remembered = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        let (keys, verified) = remembered.get(digest)?;
-        // no leeway here: at its end it is looked at once more
-        (Arc::ptr_eq(keys, &issuer.keys().known()) && now_secs() < verified.expires).then(|| verified.clone())
     }
 }
