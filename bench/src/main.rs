@@ -7,6 +7,7 @@
 //! under that load.
 
 mod args;
+mod authenticate;
 mod collection;
 mod content;
 mod decide;
@@ -65,11 +66,12 @@ async fn begin(arguments: &Arguments) -> Result<ExitCode> {
             Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Some(Command::Decide { write }) => {
-            let table = decide::run()?;
+            let (decisions, authentication) = (decide::run()?, authenticate::run().await?);
             if *write {
-                decide::write(&table)?;
+                decide::write(&decisions)?;
+                authenticate::write(&authentication)?;
             }
-            print(&table);
+            print(&format!("{decisions}\n{authentication}"));
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Collection(options)) => {
