@@ -41,14 +41,17 @@ pub(crate) async fn run() -> Result<String> {
     let issuer = serve(&keys(&key)?).await?;
     let (identity, _data) = identity(&issuer).await?;
     identity.fresh().await.map_err(setup)?;
-    let mut text = "| credentials | groups of the caller | for each request | of a token not seen before |\n|---|---|---|---|\n".to_owned();
+    let mut text =
+        "| credentials | groups of the caller | for each request | of a token not seen before |\n|---|---|---|---|\n"
+            .to_owned();
     let basic = headers(&format!("Basic {}", STANDARD.encode("bench:a secret of the bench")))?;
     row(&mut text, "access key", "-", each(&identity, || Ok(basic.clone())).await?, None);
     for groups in GROUPS {
         let token = |number: usize| token(&key, &issuer, groups, number);
         let known = headers(&format!("Bearer {}", token(0)?))?;
         let first = identity.principal(&known, None).await.principal.map_err(setup)?;
-        let fresh = (1..200).map(|number| headers(&format!("Bearer {}", token(number)?))).collect::<Result<Vec<_>>>()?;
+        let fresh =
+            (1..200).map(|number| headers(&format!("Bearer {}", token(number)?))).collect::<Result<Vec<_>>>()?;
         let (seen, unseen) = (each(&identity, || Ok(known.clone())).await?, once(&identity, &fresh).await?);
         row(&mut text, "token of an issuer", &groups.to_string(), seen, Some(unseen));
         let now = jiff::Timestamp::now().as_second();

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
@@ -170,7 +171,7 @@ fn conditions_hold_or_do_not() {
         rules(&[policy])
     };
     let mut alice = principal(&["user:alice"]);
-    alice.claims.insert("department".to_owned(), vec!["research".to_owned()]);
+    alice.claims = Arc::new([("department".to_owned(), vec!["research".to_owned()])].into());
     for (name, holds, does_not) in [
         ("sourceIp", "10.0.0.0/8, 192.0.2.0/24", "192.0.3.0/24"),
         ("notSourceIp", "10.0.0.0/8", "192.0.2.7"),

@@ -70,39 +70,39 @@ pub(super) fn nobody() -> Case {
 }
 
 impl Row {
-    fn rare(mut self, statuses: &'static [u16]) -> Self {
+    pub(super) fn rare(mut self, statuses: &'static [u16]) -> Self {
         self.rare = statuses;
         self
     }
 }
 
 impl Case {
-    fn with(mut self, name: &'static str, value: &'static str) -> Self {
+    pub(super) fn with(mut self, name: &'static str, value: &'static str) -> Self {
         self.values.push((name, value));
         self
     }
 
-    fn query(mut self, query: &str) -> Self {
+    pub(super) fn query(mut self, query: &str) -> Self {
         query.clone_into(&mut self.query);
         self
     }
 
-    fn json(mut self, body: Value) -> Self {
+    pub(super) fn json(mut self, body: Value) -> Self {
         self.body = Body::Json(body);
         self
     }
 
-    fn form(mut self, pairs: &[(&'static str, &'static str)]) -> Self {
+    pub(super) fn form(mut self, pairs: &[(&'static str, &'static str)]) -> Self {
         self.body = Body::Form(pairs.to_vec());
         self
     }
 
-    fn gives(mut self, status: u16) -> Self {
+    pub(super) fn gives(mut self, status: u16) -> Self {
         self.status = status;
         self
     }
 
-    fn keep(mut self, name: &'static str, pointer: &'static str) -> Self {
+    pub(super) fn keep(mut self, name: &'static str, pointer: &'static str) -> Self {
         self.keep.push((name, pointer));
         self
     }
