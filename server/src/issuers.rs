@@ -92,7 +92,11 @@ fn further(it: &TrustedIssuer) -> Result<Issuer, Error> {
         issuer: it.issuer.clone(),
         audiences: it.audiences.clone(),
         accept_azp: false,
-        prefix: it.prefix.clone().unwrap_or_else(|| format!("{}:", it.name)),
+        prefix: match it.prefix.as_deref() {
+            Some("-") => String::new(),
+            Some(prefix) => prefix.to_owned(),
+            None => format!("{}:", it.name),
+        },
         username_claim: ClaimPath::parse(it.username_claim.as_deref().unwrap_or("sub")),
         roles_claims: paths(&it.roles_claims),
         groups_claims: paths(&it.groups_claims),

@@ -20,9 +20,13 @@ pub(crate) mod login;
 pub(crate) mod rbac;
 pub(crate) mod roles;
 
-use axum::extract::rejection::JsonRejection;
+use std::convert::Infallible;
+
+use axum::extract::{FromRequest, Request};
 use axum::response::Response;
 use axum::{Json, Router};
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 use zot_domain::identity::RequestId;
@@ -88,12 +92,36 @@ pub(crate) fn time(micros: i64) -> String {
     jiff::Timestamp::from_microsecond(micros).map(|time| time.to_string()).unwrap_or_default()
 }
 
-/// A body as axum reads it, right or wrong: handlers refuse it in REST's dialect, by [`read`].
-pub(crate) type Body<T> = std::result::Result<Json<T>, JsonRejection>;
+/// A request's body, right or wrong: handlers refuse it in REST's dialect, by [`read`].
+pub(crate) struct Body<T>(Result<T>);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, state: &S) -> std::result::Result<Self, Infallible> {
+        Ok(Self(match Json::<Box<RawValue>>::from_request(request, state).await {
+            Ok(Json(document)) => decoded(document.get()),
+            Err(rejection) => Err(Error::ParameterInvalid(rejection.body_text())),
+        }))
+    }
+}
+
+fn decoded<T: DeserializeOwned>(document: &str) -> Result<T> {
+    // a struct would be read from a list of its fields too
+    if !document.trim_start().starts_with('{') {
+        return Err(Error::ParameterInvalid("the body must be a JSON object".to_owned()));
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(document);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let place = if path == "." { String::new() } else { format!("{path}: ") };
+        Error::ParameterInvalid(format!("{place}{}", error.inner()))
+    })
+}
 
 /// A request's body; [`Error::ParameterInvalid`] names the field.
 pub(crate) fn read<T>(body: Body<T>) -> Result<T> {
-    body.map(|Json(body)| body).map_err(|rejection| Error::ParameterInvalid(rejection.body_text()))
+    body.0
 }
 
 /// What `act` answers to the caller, or why not.

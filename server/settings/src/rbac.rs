@@ -70,8 +70,8 @@ pub struct TrustedIssuer {
     pub client_id: Option<String>,
     /// Where its keys are, if its discovery document is not to be asked.
     pub jwks_url: Option<String>,
-    /// In front of its names of users, roles, groups and ServiceAccounts; an empty text makes them the same as the store's
-    /// other ones.
+    /// In front of its names of users, roles, groups and ServiceAccounts; `-` is nothing, which makes them the same as those of
+    /// Keycloak or of the cluster around the server.
     #[schemars(extend("x-default" = "`name` and a colon"))]
     pub prefix: Option<String>,
     /// Claim of the user's name.

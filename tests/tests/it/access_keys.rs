@@ -347,7 +347,7 @@ async fn replicas_agree_on_keys_and_revocations() {
 #[tokio::test]
 async fn master_keys_are_rotated_while_the_server_runs() {
     let home = zot_tests::tools::Home::new();
-    let (old, new) = ("old ".repeat(8), "new ".repeat(8));
+    let (old, new) = ("old-".repeat(8), "new-".repeat(8));
     let file = home.write("keys", &old);
     let setup = Setup::on(&Backend::SqliteDisk.fresh().await).with_access_control();
     let setup = setup.set("auth.keyFile", file.to_string_lossy().into_owned());

@@ -427,7 +427,9 @@ fn collect(properties: &Value, prefix: &str, keys: &mut Vec<String>) {
         let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
         let inner =
             [&schema["properties"], &schema["anyOf"][0]["properties"]].into_iter().find(|inner| inner.is_object());
-        match inner {
+        let items = schema["items"]["properties"].is_object().then(|| &schema["items"]["properties"]);
+        let path = if items.is_some() { format!("{path}[]") } else { path };
+        match inner.or(items) {
             Some(inner) => collect(inner, &path, keys),
             None => keys.push(path),
         }

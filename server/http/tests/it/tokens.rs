@@ -181,7 +181,7 @@ async fn a_request_for_a_token_that_makes_no_sense_is_refused_in_the_dialect() {
     for form in [
         "",
         "grant_type=password",
-        "grant_type=refresh_token&refresh_token=x",
+        "grant_type=client_credentials&username=admin&password=x",
         "grant_type=password&username=admin",
         "grant_type=password&grant_type=password",
         "%",

@@ -156,7 +156,7 @@ pub(super) fn rows() -> Vec<Row> {
                 reader().with("bucket", "team").with("key", "dir/a%20key").query("?versionId=null"),
                 reader().with("bucket", "team").with("key", "none").gives(404),
                 reader().with("bucket", "team").with("key", "closed").gives(403),
-                reader().with("bucket", "Not_A_Name").with("key", "key").gives(400),
+                reader().with("bucket", "team").with("key", "a%00b").gives(400),
             ],
         )
         .rare(&[409]),
