@@ -1,4 +1,4 @@
-//! The API server of a Kubernetes: namespaces, ServiceAccounts and their tokens, over its REST API.
+//! The API server of a Kubernetes: namespaces, service accounts and their tokens, over its REST API.
 
 use std::path::{Path, PathBuf};
 
@@ -56,7 +56,7 @@ impl Kube {
         &self.server
     }
 
-    /// Who issues the tokens of its ServiceAccounts: `iss` in them, and where discovery begins.
+    /// Who issues the tokens of its service accounts: `iss` in them, and where discovery begins.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
@@ -78,7 +78,7 @@ impl Kube {
         name
     }
 
-    /// Makes a ServiceAccount, and its namespace, where they are not there yet.
+    /// Makes a service account, and its namespace, where they are not there yet.
     pub async fn service_account(&self, namespace: &str, name: &str) {
         self.make("/api/v1/namespaces", &json!({ "metadata": { "name": namespace } })).await;
         let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts");
@@ -128,7 +128,7 @@ impl Kubeconfig {
         let config: Value = serde_saphyr::from_str(&text).expect("a kubeconfig is YAML");
         let named = |list: &str, kind: &str, name: &Value| {
             let found = config[list].as_array().into_iter().flatten().find(|item| item["name"] == *name);
-            found.map(|item| item[kind].clone()).unwrap_or_else(|| panic!("no {kind} {name} in {}", path.display()))
+            found.unwrap_or_else(|| panic!("no {kind} {name} in {}", path.display()))[kind].clone()
         };
         let context = named("contexts", "context", &config["current-context"]);
         Self {

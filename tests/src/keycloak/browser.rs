@@ -108,16 +108,17 @@ impl<'a> Form<'a> {
         attribute(tag, "action").unwrap_or_else(|| panic!("the form goes nowhere: {tag}"))
     }
 
-    fn inputs(&self) -> impl Iterator<Item = &'a str> {
-        self.0.split("<input ").skip(1).map(|rest| rest.split('>').next().unwrap_or_default())
+    fn tags(&self, tag: &str) -> impl Iterator<Item = &'a str> {
+        self.0.split(tag).skip(1).map(|rest| rest.split('>').next().unwrap_or_default())
     }
 
+    /// Whether there is something to fill in, or to press, of this name.
     fn asks_for(&self, name: &str) -> bool {
-        self.inputs().any(|input| attribute(input, "name").as_deref() == Some(name))
+        self.tags("<input ").chain(self.tags("<button ")).any(|tag| attribute(tag, "name").as_deref() == Some(name))
     }
 
     fn hidden(&self) -> Vec<(String, String)> {
-        let hidden = self.inputs().filter(|input| attribute(input, "type").as_deref() == Some("hidden"));
+        let hidden = self.tags("<input ").filter(|input| attribute(input, "type").as_deref() == Some("hidden"));
         hidden
             .filter_map(|input| Some((attribute(input, "name")?, attribute(input, "value").unwrap_or_default())))
             .collect()
@@ -126,7 +127,9 @@ impl<'a> Form<'a> {
 
 /// The value of a tag's attribute. Of escapes it knows those that URLs need.
 fn attribute(tag: &str, name: &str) -> Option<String> {
-    let tag = tag.split_whitespace().collect::<Vec<_>>().join(" ");
-    let (_, rest) = format!(" {tag}").split_once(&format!(" {name}=\"")).map(|(_, rest)| ((), rest.to_owned()))?;
+    let (before, rest) = tag.split_once(&format!("{name}=\""))?;
+    if !before.is_empty() && !before.ends_with(char::is_whitespace) {
+        return attribute(rest, name); // the end of a longer name
+    }
     Some(rest.split('"').next().unwrap_or_default().replace("&amp;", "&"))
 }

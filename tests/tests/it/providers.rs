@@ -1,4 +1,4 @@
-//! The parties that tell who somebody is, as the other tests use them: a realm of Keycloak, ServiceAccounts of Kubernetes.
+//! The parties that tell who somebody is, as the other tests use them: a realm of Keycloak, service accounts of Kubernetes.
 //! Each says in its tokens what it was told to say.
 
 use serde_json::{Value, json};
@@ -98,7 +98,7 @@ async fn keycloak_lets_access_tokens_live_as_long_as_it_was_told() {
 async fn keycloak_signs_with_a_new_key_after_a_rotation() {
     let (realm, client) = realm(ClientKind::Public).await;
     let (published, first) = published_and_signing(&realm, &client).await;
-    assert_eq!(published, [first.clone()]);
+    assert_eq!(published, std::slice::from_ref(&first));
     realm.add_key().await;
     let (published, second) = published_and_signing(&realm, &client).await;
     assert_ne!(first, second);
