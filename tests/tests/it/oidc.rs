@@ -269,11 +269,17 @@ async fn a_token_that_is_wrong_in_one_thing_is_refused() {
         ("another audience", elsewhere),
         ("an ID token", tokens.id.clone().expect("an ID token")),
         ("a refresh token", tokens.refresh.clone().expect("a refresh token")),
-        ("other claims", format!("{}.{}.{}", parts[0], claims(|it| it["preferred_username"] = json!("root")), parts[2])),
+        (
+            "other claims",
+            format!("{}.{}.{}", parts[0], claims(|it| it["preferred_username"] = json!("root")), parts[2]),
+        ),
         ("no signature", format!("{none}.{}.", parts[1])),
         ("an unknown key", format!("{unknown}.{}.{}", parts[1], parts[2])),
         ("a symmetric algorithm", format!("{hs256}.{}.{}", parts[1], parts[2])),
-        ("the trusted issuer's name alone", format!("{}.{}.{}", parts[0], claims(|it| it["iss"] = json!("https://evil.example")), parts[2])),
+        (
+            "the trusted issuer's name alone",
+            format!("{}.{}.{}", parts[0], claims(|it| it["iss"] = json!("https://evil.example")), parts[2]),
+        ),
         ("two parts", format!("{}.{}", parts[0], parts[1])),
         ("a megabyte", format!("{}.{}.{}", parts[0], "A".repeat(1024 * 1024), parts[2])),
     ] {
@@ -310,7 +316,11 @@ async fn claims_and_audiences_are_as_configured() {
             return (reply.status.to_string(), Value::Null, Value::Null);
         }
         let oneself = reply.json();
-        (oneself["subject"].as_str().unwrap_or_default().to_owned(), oneself["roles"].clone(), oneself["groups"].clone())
+        (
+            oneself["subject"].as_str().unwrap_or_default().to_owned(),
+            oneself["roles"].clone(),
+            oneself["groups"].clone(),
+        )
     };
     let (subject, roles, groups) = subject_and_roles("audiences", json!([STORE])).await;
     assert_eq!((subject.as_str(), groups), ("user:alice", json!(["ops"])));

@@ -85,11 +85,9 @@ async fn a_serviceaccount_is_who_its_token_says() {
     assert_eq!(status(&one, "builder", kube.issuer()).await, StatusCode::UNAUTHORIZED, "meant for the API server");
     // a store that does not trust the cluster, or expects another audience or issuer
     let token = kube.token(&one, "builder", &[AUDIENCE], 3600).await;
-    for (key, value) in [
-        ("enabled", json!(false)),
-        ("audiences", json!(["another"])),
-        ("issuer", json!("https://another.example")),
-    ] {
+    for (key, value) in
+        [("enabled", json!(false)), ("audiences", json!(["another"])), ("issuer", json!("https://another.example"))]
+    {
         let setup = trusting(&kube, &home).await.set(&format!("extensions.rbac.kubernetes.{key}"), value);
         let other = setup.start().await;
         other.client().with_token(&token).get("/v2/").await.expect_status(401);
@@ -99,7 +97,8 @@ async fn a_serviceaccount_is_who_its_token_says() {
     let setup = trusting(&kube, &home).await.set("extensions.rbac.kubernetes.cacert", "/nowhere/ca.crt");
     setup.start().await.client().with_token(&token).get("/v2/").await.expect_status(503);
     let own = home.write("not-a-token", "nothing");
-    let setup = trusting(&kube, &home).await.set("extensions.rbac.kubernetes.tokenFile", own.to_string_lossy().into_owned());
+    let setup =
+        trusting(&kube, &home).await.set("extensions.rbac.kubernetes.tokenFile", own.to_string_lossy().into_owned());
     assert!(setup.start_refused().await.contains("extensions.rbac.kubernetes.issuer"));
 }
 

@@ -102,7 +102,11 @@ pub(super) fn rows() -> Vec<Row> {
         row("GET /api/v1/rbac/access-keys", vec![admin().query("?owner=account:ci"), reader().gives(403)]),
         row(
             "GET /api/v1/rbac/access-keys/{id}",
-            vec![admin().with("id", "$key"), admin().with("id", "none").gives(404), reader().with("id", "$key").gives(403)],
+            vec![
+                admin().with("id", "$key"),
+                admin().with("id", "none").gives(404),
+                reader().with("id", "$key").gives(403),
+            ],
         ),
         row(
             "PATCH /api/v1/rbac/access-keys/{id}",
