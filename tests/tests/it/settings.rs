@@ -28,6 +28,9 @@ const CHANGED: &[&str] = &[
     "extensions.metrics.prometheus.enabled",
     "extensions.metrics.prometheus.path",
     "extensions.rbac.allowAnonymousGet",
+    // audit.rs, these and log.audit
+    "extensions.rbac.auditLogging",
+    "extensions.rbac.auditRetention",
     "extensions.rbac.enabled",
     // oidc.rs, workload.rs
     "extensions.rbac.issuers[].audiences",
@@ -80,6 +83,7 @@ const CHANGED: &[&str] = &[
     "limits.maxConcurrentRequests",
     "limits.maxRequestBodySize",
     "limits.requestTimeout",
+    "log.audit",
     "log.format",
     "log.level",
     "log.output",
@@ -111,7 +115,6 @@ const CHANGED: &[&str] = &[
 /// Keys that have one accepted value, and are refused with another: [`refused_keys_say_what_to_do`].
 const REFUSED: &[(&str, &str)] = &[
     ("extensions.metrics.tracing.enabled", "true"),
-    ("extensions.rbac.auditLogging", "false"),
     ("extensions.supplychain.enabled", "true"),
     ("storage.dedupe", "false"),
 ];

@@ -12,7 +12,7 @@ use crate::ports::upkeep::Upkeep;
 /// state.
 const LEASE: &str = "audit";
 /// A process that died while it sealed holds the others up for this long.
-const LEASE_SECS: i64 = 30;
+const LEASE_SECS: i64 = 15;
 /// Rows in a batch.
 const ROWS_MAX: u32 = 1024;
 /// Batches that are looked at together before they are dropped.

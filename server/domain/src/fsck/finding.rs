@@ -120,7 +120,7 @@ impl Kind {
             }
             Self::AuditSignature => {
                 "Somebody changed the audit trail's roots behind the store's back; or they were signed by a key that this \
-                 command does not have: run it with the secret of then."
+                 command does not have: run it with the master key of then."
             }
             Self::Foreign => {
                 "Nothing of this store's is named like that. Look who put it there; the store never deletes it."

@@ -175,7 +175,7 @@ pub(crate) async fn list(
     get, path = "/api/v1/rbac/audit/export", operation_id = "exportAuditLogs", tag = "audit",
     params(Asked),
     responses(
-        (status = 200, description = "All entries, as JSON lines.", content_type = "application/x-ndjson", body = Entry),
+        (status = 200, description = "All entries, as JSON lines.", content_type = "application/x-ndjson", body = String),
         (status = 400, description = "A parameter cannot be, or is not known; the message names it."),
         (status = 403, description = "Needs `read` on `system:audit`."),
     ),
