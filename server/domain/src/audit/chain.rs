@@ -1,5 +1,6 @@
 //! Verifying the trail: each batch is what was signed, each is chained to the one before, and no row is beside them.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -135,15 +136,12 @@ impl Chain {
             return Ok(());
         }
         let (seq, wanted) = (root.seq, root.rows);
-        checked.findings.push(if count < wanted {
-            let text = format!("batch {seq} of the audit trail has {count} rows, and was sealed with {wanted}");
-            Finding::new(Kind::AuditMissing, text)
-        } else if count > wanted {
-            Finding::new(Kind::AuditAdded, format!("batch {seq} of the audit trail has more than its {wanted} rows"))
-        } else {
-            let text = format!("batch {seq} of the audit trail: of its {wanted} rows some are not as they were sealed");
-            Finding::new(Kind::AuditChanged, text)
-        });
+        let (kind, what) = match count.cmp(&wanted) {
+            Ordering::Less => (Kind::AuditMissing, format!("has {count} rows, and was sealed with {wanted}")),
+            Ordering::Greater => (Kind::AuditAdded, format!("has more than its {wanted} rows")),
+            Ordering::Equal => (Kind::AuditChanged, format!("has {wanted} rows, and not all are as they were sealed")),
+        };
+        checked.findings.push(Finding::new(kind, format!("batch {seq} of the audit trail {what}")));
         Ok(())
     }
 
