@@ -42,6 +42,20 @@ pub(crate) async fn access_keys(data: &Path, store: &Store) -> Result<(Vec<Acces
     Ok((keys, secret))
 }
 
+/// The admin's secret, from which other keys are derived; none if there was no first start here yet.
+pub(crate) fn known_secret(data: &Path) -> Result<Option<String>, Error> {
+    let path = data.join(FILE);
+    let known = match from_environment("ZOT_ADMIN")? {
+        Some(credentials) => Some(credentials),
+        None => match std::fs::read(&path) {
+            Ok(bytes) => Some(read(&path, &bytes)?),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(Error::file(path)(error)),
+        },
+    };
+    Ok(known.map(|credentials| credentials.secret_key))
+}
+
 fn subject(access_key: &str) -> String {
     format!("key:{access_key}")
 }

@@ -90,6 +90,11 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Look after the audit trail. May run beside a server.
+    Audit {
+        #[command(subcommand)]
+        order: AuditOrder,
+    },
     /// Keep all bytes while a backup is taken: first of the database, then of the blobs.
     Hold {
         /// For how long, should nobody release it.
@@ -127,6 +132,22 @@ pub(crate) enum Command {
     Completion {
         /// bash, zsh, fish, elvish or powershell.
         shell: Shell,
+    },
+}
+
+/// What is done with the audit trail.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditOrder {
+    /// Print all rows as JSON lines, the oldest first.
+    Export,
+    /// Verify that no sealed row was changed, added or removed; ends with 0 if so. `fsck` does this too.
+    Verify {
+        /// Hold the trail against the roots in a file that `log.audit` made: that shows also what was sealed anew.
+        #[arg(long, value_name = "PATH")]
+        journal: Option<PathBuf>,
+        /// For programs.
+        #[arg(long)]
+        json: bool,
     },
 }
 

@@ -1,4 +1,7 @@
-//! Background tasks of a serving replica: sealing, and garbage collection.
+//! Background tasks of a serving replica: sealing, and garbage collection. Those of the audit trail are in
+//! `background/audit.rs`.
+
+pub(crate) mod audit;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! The commands, one file each where they are longer than a few lines.
 
 mod adopt;
+mod audit;
 mod check_config;
 mod fsck;
 mod gc;
@@ -38,6 +39,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Error> {
             let scope = Scope { verify_percent: verify, repair, orphan_age: orphan_age.0 };
             fsck::run(settings(&arguments.settings)?, scope, json).await
         }
+        Command::Audit { order } => audit::run(settings(&arguments.settings)?, order).await,
         Command::Hold { span, id, renew, release, list } => {
             let order = match (release, list) {
                 (_, true) => hold::Order::List,

@@ -3,10 +3,12 @@
 
 mod admin;
 mod args;
+mod audit_key;
 mod background;
 mod commands;
 mod error;
 mod issuers;
+mod journal;
 mod listen;
 mod masters;
 mod telemetry;

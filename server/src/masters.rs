@@ -45,6 +45,19 @@ impl Origin {
         Ok(Self::File(path))
     }
 
+    /// As [`Origin::of`], of what is there already; none if it is not.
+    pub(crate) fn known(settings: &Settings, dialect: Dialect) -> Result<Option<Self>, Error> {
+        let root = &settings.storage.root_directory;
+        if settings.auth.key_file.is_none() && dialect == Dialect::Sqlite && !root.join(FILE).exists() {
+            return Ok(None);
+        }
+        let secret = crate::admin::known_secret(root)?;
+        if settings.auth.key_file.is_none() && dialect == Dialect::Postgres && secret.is_none() {
+            return Ok(None);
+        }
+        Self::of(settings, dialect, &secret.unwrap_or_default()).map(Some)
+    }
+
     /// The keys as they are now, the one in use first.
     pub(crate) fn read(&self) -> Result<Vec<Vec<u8>>, Error> {
         match self {

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, Method};
 use zot_blobs::{Azure, Backend, BlobStore, Gcs, S3};
+use zot_domain::audit::{Chain, Export, Sealer, Signer, Trail};
 use zot_domain::fsck::Fsck;
 use zot_domain::gc::{Collector, Rules, owned};
 use zot_domain::policy::{Engine, Settings as PolicySettings};
+use zot_domain::ports::audit::Filter;
 use zot_domain::ports::inventory::Inventory as _;
-use zot_domain::{Access as AccessControl, Artifacts, Buckets};
+use zot_domain::{Access as AccessControl, Artifacts, AuditLog, Buckets};
 use zot_http::metrics::{Metrics, Sample};
 use zot_http::{App, Cors, HealthPaths, Mounted, Notes, Options, Version};
 use zot_identity::{Accounts, Identity, Setup};
@@ -20,6 +22,7 @@ use zot_s3::Door;
 use zot_settings::{DriverName, Secret, Settings};
 use zot_store::{Dialect, Store};
 
+use crate::audit_key::AuditKeys;
 use crate::error::Error;
 use crate::{admin, issuers, masters};
 
@@ -85,6 +88,30 @@ pub(crate) fn collector(settings: &Settings, opened: &Opened, orphan_age: Durati
 pub(crate) fn fsck(opened: &Opened) -> Fsck {
     let (store, blobs) = (opened.store.clone(), opened.blobs.clone());
     Fsck::new(Arc::new(store), Arc::new(blobs.clone()), Arc::new(blobs))
+}
+
+/// What signs the audit trail; none where the master keys are not known.
+fn audit_keys(settings: &Settings, opened: &Opened) -> Result<Option<Arc<dyn Signer>>, Error> {
+    let Some(masters) = masters::Origin::known(settings, opened.store.dialect())? else { return Ok(None) };
+    Ok(Some(Arc::new(AuditKeys::derive(&masters.read()?, &opened.store_id)?)))
+}
+
+/// Verifies the audit trail.
+pub(crate) fn chain(settings: &Settings, opened: &Opened) -> Result<Chain, Error> {
+    Ok(Chain::new(Arc::new(opened.store.clone()), audit_keys(settings, opened)?))
+}
+
+/// All rows of the audit trail, for whoever stands before the database.
+pub(crate) fn export(opened: &Opened) -> Export {
+    Export::new(Arc::new(opened.store.clone()), Filter::default())
+}
+
+/// Seals the audit trail, and drops what is old.
+fn sealer(settings: &Settings, opened: &Opened, masters: &masters::Origin) -> Result<Sealer, Error> {
+    let signer = Arc::new(AuditKeys::derive(&masters.read()?, &opened.store_id)?);
+    let retention = Some(settings.extensions.rbac.audit_retention.0).filter(|span| !span.is_zero());
+    let store = opened.store.clone();
+    Ok(Sealer::new(Arc::new(store.clone()), Arc::new(store), signer, retention))
 }
 
 /// Opens what is there, beside a running server: nothing is made, migrated or locked.
@@ -182,6 +209,9 @@ pub(crate) struct Doors {
     pub accounts: Accounts,
     /// Where the identities' master keys come from.
     pub masters: masters::Origin,
+    /// Records that wait for the database.
+    pub trail: Trail,
+    pub sealer: Sealer,
     /// The S3 door, for a port of its own.
     pub s3: Option<Mounted>,
 }
@@ -190,11 +220,7 @@ pub(crate) struct Doors {
 pub(crate) async fn doors(settings: &Settings, opened: &Opened, version: &'static str) -> Result<Doors, Error> {
     let (keys, admin_secret) = admin::access_keys(&settings.storage.root_directory, &opened.store).await?;
     let masters = masters::Origin::of(settings, opened.store.dialect(), &admin_secret)?;
-    let policy = Engine::new(PolicySettings {
-        access_control: settings.extensions.rbac.enabled,
-        anonymous_read: settings.extensions.rbac.allow_anonymous_get,
-        read_only: settings.http.read_only,
-    });
+    let (policy, trail) = engine(settings);
     let access = AccessControl::new(Arc::new(opened.store.clone()), policy.clone());
     for closed in access.load().await? {
         tracing::error!("{closed}");
@@ -211,24 +237,49 @@ pub(crate) async fn doors(settings: &Settings, opened: &Opened, version: &'stati
     let identity = Arc::new(Identity::new(setup, Arc::new(opened.store.clone()), access.clone())?);
     identity.follow().await?;
     let accounts = Accounts::new(Arc::clone(&identity), policy.clone());
-    let artifacts = Artifacts::new(Arc::new(opened.store.clone()), Arc::new(opened.blobs.clone()), policy);
-    let store = opened.store.clone();
-    let metrics = Arc::new(Metrics::new(Box::new(move || {
-        let pool = store.pool_status();
-        Sample { connections_open: pool.open, connections_idle: pool.idle, queued_writes: pool.queued_writes }
-    })));
+    let artifacts = Artifacts::new(Arc::new(opened.store.clone()), Arc::new(opened.blobs.clone()), policy.clone());
+    let audit = AuditLog::new(Arc::new(opened.store.clone()), policy.clone());
+    let metrics = metrics(opened.store.clone(), policy, trail.clone());
     let buckets = Buckets::new(Arc::new(opened.store.clone()), Arc::new(opened.blobs.clone()), access.clone());
     let s3 = settings.extensions.s3api.enabled.then(|| s3_door(settings, buckets.clone(), Arc::clone(&identity)));
     let options = options(settings, opened)?;
     let notes = options.notes.clone();
     let mut app = App::new(artifacts, Arc::clone(&identity), Arc::clone(&metrics), options, Version(version));
-    app = app.with_access(access, accounts.clone());
+    app = app.with_access(access, accounts.clone()).with_audit(audit);
     if let Some(door) = &s3 {
         app = app.with_objects(buckets.clone());
         let prefix = &settings.extensions.s3api.base_path;
         app = app.mount(prefix, mounted(door, prefix));
     }
-    Ok(Doors { app, metrics, notes, buckets, identity, accounts, masters, s3: s3.map(|door| mounted(&door, "")) })
+    let sealer = sealer(settings, opened, &masters)?;
+    let s3 = s3.map(|door| mounted(&door, ""));
+    Ok(Doors { app, metrics, notes, buckets, identity, accounts, masters, trail, sealer, s3 })
+}
+
+/// What decides, and the records that its decisions leave.
+fn engine(settings: &Settings) -> (Engine, Trail) {
+    let rbac = &settings.extensions.rbac;
+    let engine = Engine::new(PolicySettings {
+        access_control: rbac.enabled,
+        anonymous_read: rbac.allow_anonymous_get,
+        read_only: settings.http.read_only,
+    });
+    let trail = Trail::default();
+    if rbac.enabled && rbac.audit_logging { (engine.recording(trail.clone()), trail) } else { (engine, trail) }
+}
+
+/// Metrics whose figures are kept elsewhere.
+fn metrics(store: Store, policy: Engine, trail: Trail) -> Arc<Metrics> {
+    Arc::new(Metrics::new(Box::new(move || {
+        let pool = store.pool_status();
+        Sample {
+            connections_open: pool.open,
+            connections_idle: pool.idle,
+            queued_writes: pool.queued_writes,
+            checks: policy.checks(),
+            audit: trail.figures(),
+        }
+    })))
 }
 
 fn mounted(door: &Door, prefix: &str) -> Mounted {

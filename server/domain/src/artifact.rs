@@ -71,6 +71,11 @@ impl Artifacts {
         self.policy.require(call, action, Resource::Repository(repository))
     }
 
+    /// What the database came to, with the rights that it was given: a denial is one of policy too.
+    fn told<T>(&self, call: &Call, rights: PushRights, repository: &RepositoryName, outcome: Result<T>) -> Result<T> {
+        self.policy.told(call, rights, Resource::Repository(repository), outcome)
+    }
+
     /// What a push may make. Making the namespace is decided on the namespace, and by the principal's own rights:
     /// a token's scope names the repository alone.
     fn push_rights(&self, call: &Call, repository: &RepositoryName) -> Result<PushRights> {
@@ -87,5 +92,13 @@ impl Artifacts {
 
 /// The audit row of a call that changes something.
 pub fn audit(call: &Call, action: &'static str, resource: String) -> Audit {
-    Audit { request_id: call.request_id, actor: call.principal.subject.clone(), action, resource }
+    Audit {
+        request_id: call.request_id,
+        actor: call.principal.subject.clone(),
+        action,
+        resource,
+        request: call.request_id,
+        origin: call.origin,
+        agent: call.agent.clone(),
+    }
 }

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use crate::access::Access;
 use crate::artifact::name::RepositoryName;
 use crate::error::{Error, Result};
-use crate::identity::{Call, Origin, Principal, RequestId};
+use crate::identity::{Agent, Call, Origin, Principal, RequestId};
 use crate::policy::{Action, Context, Engine, Operation, Resource};
 use crate::ports::blobs::Blobs;
 use crate::ports::metadata::PushRights;
@@ -50,6 +50,11 @@ impl Buckets {
     /// Of policy.
     pub fn require_some_write(&self, call: &Call) -> Result<()> {
         self.policy.require_some_write(call)
+    }
+
+    /// What decides, for doors that refuse credentials themselves.
+    pub fn policy(&self) -> &Engine {
+        &self.policy
     }
 
     fn require(&self, call: &Call, operation: Operation, action: Action, resource: Resource<'_>) -> Result<()> {
@@ -94,6 +99,6 @@ impl Call {
     pub fn system(reason: &str) -> Self {
         let subject = format!("system:{reason}");
         let principal = Principal::break_glass(&subject);
-        Self { principal, request_id: RequestId::new(), origin: Origin::default() }
+        Self { principal, request_id: RequestId::new(), origin: Origin::default(), agent: Agent::default() }
     }
 }

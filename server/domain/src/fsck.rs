@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::audit::Chain;
 use crate::error::{Error, Result};
 use crate::gc::owned;
 use crate::ports::blobs::Blobs;
@@ -54,6 +55,12 @@ pub struct Report {
     pub young: u64,
     /// Dead segments that garbage collection will delete.
     pub dead: u64,
+    /// Sealed rows of the audit trail that were verified.
+    pub audit_rows: u64,
+    /// Batches of it whose rows were dropped, as they were old.
+    pub audit_dropped: u64,
+    /// Whether its signatures were verified too.
+    pub audit_signatures: bool,
     /// What does not fit.
     pub findings: Vec<Finding>,
 }
@@ -80,12 +87,20 @@ pub struct Fsck {
     upkeep: Arc<dyn Upkeep>,
     inventory: Arc<dyn Inventory>,
     blobs: Arc<dyn Blobs>,
+    chain: Option<Chain>,
 }
 
 impl Fsck {
     /// A check over these ports.
     pub fn new(upkeep: Arc<dyn Upkeep>, inventory: Arc<dyn Inventory>, blobs: Arc<dyn Blobs>) -> Self {
-        Self { upkeep, inventory, blobs }
+        Self { upkeep, inventory, blobs, chain: None }
+    }
+
+    /// One that verifies the audit trail too.
+    #[must_use]
+    pub fn with_chain(mut self, chain: Chain) -> Self {
+        self.chain = Some(chain);
+        self
     }
 
     /// Checks, and mends if told to.
@@ -105,6 +120,12 @@ impl Fsck {
             return Ok(report);
         }
         self.check_rows(scope, progress, &mut report).await?;
+        if let Some(chain) = &self.chain {
+            let checked = chain.verify(progress).await?;
+            (report.audit_rows, report.audit_dropped) = (checked.rows, checked.dropped);
+            report.audit_signatures = checked.signatures;
+            report.findings.extend(checked.findings);
+        }
         let stored = self.check_storage(scope, progress, &mut report).await?;
         self.check_presence(&stored, progress, &mut report).await?;
         self.name_blobs(&mut report).await?;

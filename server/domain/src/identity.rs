@@ -140,6 +140,8 @@ pub struct Call {
     pub request_id: RequestId,
     /// Where it came from.
     pub origin: Origin,
+    /// What it was sent by.
+    pub agent: Agent,
 }
 
 /// Where a request came from.
@@ -149,6 +151,30 @@ pub struct Origin {
     pub address: Option<IpAddr>,
     /// Whether the client's connection is encrypted.
     pub tls: bool,
+}
+
+/// What a request was sent by, for the audit trail. Cheap to clone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Agent {
+    /// The method of HTTP; empty where there is none.
+    pub method: &'static str,
+    user_agent: Option<Arc<str>>,
+}
+
+/// Longest part of a client's description of itself that is kept, in characters.
+const USER_AGENT_MAX: usize = 256;
+
+impl Agent {
+    /// A client that calls itself that.
+    pub fn new(method: &'static str, user_agent: &str) -> Self {
+        let text = || user_agent.chars().filter(|c| *c != '\0').take(USER_AGENT_MAX).collect::<String>().into();
+        Self { method, user_agent: (!user_agent.is_empty()).then(text) }
+    }
+
+    /// What the client calls itself; empty if it does not say.
+    pub fn user_agent(&self) -> &str {
+        self.user_agent.as_deref().unwrap_or_default()
+    }
 }
 
 impl Call {

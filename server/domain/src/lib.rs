@@ -19,6 +19,7 @@
 
 pub mod access;
 pub mod artifact;
+pub mod audit;
 pub mod bucket;
 pub mod error;
 pub mod fsck;
@@ -31,6 +32,7 @@ pub mod room;
 
 pub use access::Access;
 pub use artifact::Artifacts;
+pub use audit::AuditLog;
 pub use bucket::Buckets;
 pub use error::{Error, Result};
 pub use identity::{Call, Principal};

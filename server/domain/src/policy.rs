@@ -10,6 +10,7 @@ pub mod pattern;
 mod rules;
 mod shipped;
 mod statement;
+mod witness;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::artifact::name::RepositoryName;
+use crate::audit::Trail;
 use crate::error::{Error, Result};
 use crate::identity::{Call, Grant, GrantTarget, Principal};
 
@@ -26,9 +28,15 @@ pub use pattern::{PrincipalPattern, ResourceKind, ResourcePattern};
 pub use rules::{Rules, Verdict};
 pub use shipped::shipped;
 pub use statement::{Actions, Effect, Policy, Statement};
+pub use witness::Checks;
 
 /// The policy that the setting `extensions.rbac.allowAnonymousGet` stands for.
 pub const ANONYMOUS_READ: &str = "setting:extensions.rbac.allowAnonymousGet";
+
+/// Names of repositories and buckets, as far as the caller may see them.
+const CATALOG: Resource<'_> = Resource::System("catalog");
+/// What somebody would change whose request was not read that far.
+const ANYTHING: Resource<'_> = Resource::System("store");
 
 /// What can be done. Create and update are distinct: moving an existing tag needs update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -135,17 +143,34 @@ pub enum Reason {
     OutOfScope,
 }
 
+impl Reason {
+    /// For people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "access control is off",
+            Self::BreakGlass => "the break-glass key may do everything",
+            Self::Allowed => "a policy allows it",
+            Self::Denied => "denied by policy",
+            Self::NoMatch => "no policy allows it",
+            Self::ReadOnly => "the store is read-only",
+            Self::OutOfScope => "the token's scope does not cover it",
+        }
+    }
+}
+
 /// The rules in force, and the settings beside them. Cheap to clone; all clones see new rules at once.
 #[derive(Clone, Debug)]
 pub struct Engine {
     settings: Settings,
     rules: Arc<ArcSwap<Rules>>,
+    counts: Arc<witness::Counts>,
+    trail: Option<Trail>,
 }
 
 impl Engine {
     /// An engine with the shipped roles alone.
     pub fn new(settings: Settings) -> Self {
-        let engine = Self { settings, rules: Arc::default() };
+        let engine = Self { settings, rules: Arc::default(), counts: Arc::default(), trail: None };
         engine.replace(0, shipped().iter().filter_map(|policy| policy.statement().ok()).collect(), HashSet::new());
         engine
     }
@@ -193,6 +218,7 @@ impl Engine {
     /// As [`Engine::require`].
     pub fn require_in(&self, call: &Call, action: Action, resource: Resource<'_>, context: &Context<'_>) -> Result<()> {
         let decision = self.decide(&call.principal, action, resource, context);
+        self.witness(call, action, resource, &decision);
         if decision.allowed { Ok(()) } else { Err(refusal(&decision, call, action, resource)) }
     }
 
@@ -206,6 +232,22 @@ impl Engine {
     /// # Errors
     /// [`Error::Unauthenticated`] where nothing is listed for everybody, [`Error::InsufficientScope`].
     pub fn require_catalog(&self, call: &Call) -> Result<()> {
+        let outcome = self.catalog(call);
+        let (allowed, reason) = match &outcome {
+            Ok(()) => (true, Reason::Allowed),
+            Err(Error::InsufficientScope(_)) => (false, Reason::OutOfScope),
+            Err(_) => (false, Reason::NoMatch),
+        };
+        self.witness(call, Action::List, CATALOG, &Decision { allowed, reason, policy: None });
+        outcome
+    }
+
+    /// Whether a token may name the catalog.
+    pub fn allows_catalog(&self, call: &Call) -> bool {
+        self.catalog(call).is_ok()
+    }
+
+    fn catalog(&self, call: &Call) -> Result<()> {
         let principal = &call.principal;
         if !self.settings.access_control || self.rules.load().lets_everybody(Action::List) {
             return Ok(());
@@ -225,16 +267,18 @@ impl Engine {
     /// # Errors
     /// [`Error::Denied`] in a store that takes no changes, else [`Error::Unauthenticated`].
     pub fn require_some_write(&self, call: &Call) -> Result<()> {
-        if self.settings.read_only {
-            return Err(Error::Denied("the store is read-only".to_owned()));
-        }
         let rules = self.rules.load();
         let writes =
             || [Action::Create, Action::Update, Action::Delete].into_iter().any(|action| rules.lets_everybody(action));
-        if !self.settings.access_control || !call.principal.is_anonymous() || writes() {
+        let (reason, refusal) = if self.settings.read_only {
+            (Reason::ReadOnly, Error::Denied("the store is read-only".to_owned()))
+        } else if !self.settings.access_control || !call.principal.is_anonymous() || writes() {
             return Ok(());
-        }
-        Err(Error::Unauthenticated)
+        } else {
+            (Reason::NoMatch, Error::Unauthenticated)
+        };
+        self.witness(call, Action::Create, ANYTHING, &Decision { allowed: false, reason, policy: None });
+        Err(refusal)
     }
 
     /// Whether the principal may read every repository, whichever it is.

@@ -1,6 +1,7 @@
 //! What the use cases need from outside: a transactional database and a place for bytes.
 
 pub mod access;
+pub mod audit;
 pub mod blobs;
 pub mod identities;
 pub mod inventory;

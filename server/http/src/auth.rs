@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use zot_domain::identity::{Origin, RequestId};
+use zot_domain::identity::{Agent, Origin, RequestId};
 use zot_domain::observed::Authentication;
 use zot_domain::{Call, Error, Principal, Result};
 use zot_identity::Presented;
@@ -20,6 +20,7 @@ use crate::App;
 pub(crate) struct Caller {
     principal: std::result::Result<Principal, Refused>,
     origin: Origin,
+    agent: Agent,
 }
 
 /// Why credentials were not taken. Errors cannot be cloned, and each reader of the caller wants one.
@@ -60,14 +61,27 @@ impl Caller {
     /// The call, for a use case.
     pub(crate) fn call(&self, request_id: RequestId) -> Result<Call> {
         match &self.principal {
-            Ok(principal) => Ok(Call { principal: principal.clone(), request_id, origin: self.origin }),
+            Ok(principal) => Ok(self.call_of(principal.clone(), request_id)),
             Err(refused) => Err(refused.error()),
         }
     }
 
-    /// Where the request came from.
-    pub(crate) fn origin(&self) -> Origin {
-        self.origin
+    /// The call of somebody who is known by other credentials than the request's header has.
+    pub(crate) fn call_of(&self, principal: Principal, request_id: RequestId) -> Call {
+        Call { principal, request_id, origin: self.origin, agent: self.agent.clone() }
+    }
+
+    /// Credentials of the request were not taken: for the audit trail.
+    pub(crate) fn note_refused(&self, app: &App, request_id: RequestId, presented: &Presented) {
+        match (presented.method, &presented.principal) {
+            // nobody could tell whether they are right
+            (_, Err(Error::Unavailable { .. })) => {}
+            (Some(method), Err(why)) => {
+                let of = (request_id, self.origin, &self.agent);
+                app.artifacts.policy().note_refused_credentials(of, method, &why.to_string());
+            }
+            _ => {}
+        }
     }
 
     /// From which address it came.
@@ -83,10 +97,16 @@ impl Caller {
 
 /// Puts the [`Caller`] into each request, and takes it along into the response for the log.
 pub(crate) async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let origin = request.extensions().get::<Origin>().copied().unwrap_or_default();
-    let Presented { method, principal } = app.identity.principal(request.headers(), origin.address).await;
+    let extensions = request.extensions();
+    let origin = extensions.get::<Origin>().copied().unwrap_or_default();
+    let agent = extensions.get::<Agent>().cloned().unwrap_or_default();
+    let request_id = extensions.get::<RequestId>().copied().unwrap_or_default();
+    let presented = app.identity.principal(request.headers(), origin.address).await;
+    let mut caller = Caller { principal: Ok(Principal::anonymous()), origin, agent };
+    caller.note_refused(&app, request_id, &presented);
+    let Presented { method, principal } = presented;
     let authentication = method.map(|method| Authentication { method, success: principal.is_ok() });
-    let caller = Caller { principal: principal.map_err(Refused::of), origin };
+    caller.principal = principal.map_err(Refused::of);
     request.extensions_mut().insert(caller.clone());
     let mut response = next.run(request).await;
     response.extensions_mut().insert(caller);

@@ -22,11 +22,12 @@ use axum::routing::any;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tower_http::catch_panic::CatchPanicLayer;
-use zot_domain::{Access, Artifacts, Buckets, Error};
+use zot_domain::{Access, Artifacts, AuditLog, Buckets, Error};
 use zot_identity::{Accounts, Identity};
 
 pub use health::Version;
 pub use options::{Cors, HealthPaths, Notes, Options};
+pub use rest::audit::Entry as AuditEntry;
 
 use crate::health::Health;
 use crate::metrics::Metrics;
@@ -44,6 +45,7 @@ pub struct App {
     limited: Arc<AtomicUsize>,
     buckets: Option<Buckets>,
     access: Option<Access>,
+    audit: Option<AuditLog>,
     accounts: Option<Accounts>,
     document: Arc<OnceLock<Bytes>>,
 }
@@ -88,6 +90,7 @@ impl App {
             limited: Arc::new(AtomicUsize::new(0)),
             buckets: None,
             access: None,
+            audit: None,
             accounts: None,
             document: Arc::default(),
         }
@@ -105,6 +108,13 @@ impl App {
     pub fn with_access(mut self, access: Access, accounts: Accounts) -> Self {
         self.access = Some(access);
         self.accounts = Some(accounts);
+        self
+    }
+
+    /// With the audit trail behind the REST door.
+    #[must_use]
+    pub fn with_audit(mut self, audit: AuditLog) -> Self {
+        self.audit = Some(audit);
         self
     }
 

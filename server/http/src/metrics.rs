@@ -1,6 +1,7 @@
 //! Prometheus metrics: the names of `docs/reference/metrics.md`. Labels are bounded: no client's text makes a series.
 
 mod collection;
+mod decisions;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,8 +18,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+use zot_domain::audit::Figures;
 use zot_domain::gc::Report;
 use zot_domain::observed::{Authentication, Direction, Fault, Transfer};
+use zot_domain::policy::Checks;
 
 use crate::App;
 
@@ -72,7 +75,7 @@ struct FaultLabels {
 }
 
 /// Figures taken at each scrape, from where they are kept.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Sample {
     /// Open database connections.
     pub connections_open: usize,
@@ -80,6 +83,10 @@ pub struct Sample {
     pub connections_idle: usize,
     /// Writes that wait for a commit (SQLite).
     pub queued_writes: usize,
+    /// Decisions of policy.
+    pub checks: Vec<Checks>,
+    /// The audit trail's records.
+    pub audit: Figures,
 }
 
 /// Takes a [`Sample`].
@@ -97,6 +104,7 @@ pub struct Metrics {
     authentications: Family<AuthenticationLabels, Counter>,
     faults: Family<FaultLabels, Counter>,
     collection: collection::Counters,
+    decisions: decisions::Counters,
     connections: Gauge,
     gauges: Gauges,
     active: Arc<AtomicUsize>,
@@ -128,6 +136,7 @@ impl Metrics {
             authentications: Family::default(),
             faults: Family::default(),
             collection: collection::Counters::default(),
+            decisions: decisions::Counters::default(),
             connections: Gauge::default(),
             gauges: Gauges::default(),
             active: Arc::default(),
@@ -154,6 +163,7 @@ impl Metrics {
         registry.register("rbac_authentication_attempts", "Credentials presented", self.authentications.clone());
         registry.register("system_errors", "Failures of the server or what it depends on", self.faults.clone());
         self.collection.register(registry);
+        self.decisions.register(registry);
         registry.register("system_active_connections", "Open client connections", self.connections.clone());
         registry.register("system_active_requests", "Requests being served", self.gauges.requests.clone());
         registry.register_with_unit(
@@ -255,6 +265,7 @@ impl Metrics {
         set(&self.gauges.open, sample.connections_open);
         set(&self.gauges.idle, sample.connections_idle);
         set(&self.gauges.queued, sample.queued_writes);
+        self.decisions.set(&sample.checks, sample.audit);
         set(&self.gauges.resident, resident_bytes().unwrap_or(0));
         set(&self.gauges.files, std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count));
         let mut text = String::new();
@@ -264,7 +275,7 @@ impl Metrics {
     }
 }
 
-const KNOWN_METHODS: [&str; 7] = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"];
+pub(crate) const KNOWN_METHODS: [&str; 7] = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"];
 
 fn status(success: bool) -> &'static str {
     if success { "success" } else { "failure" }

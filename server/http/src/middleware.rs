@@ -15,11 +15,11 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tracing::Instrument as _;
-use zot_domain::identity::{Origin, RequestId};
+use zot_domain::identity::{Agent, Origin, RequestId};
 use zot_domain::{Error, Principal};
 
 use crate::auth::Caller;
-use crate::{App, oci, rest};
+use crate::{App, metrics, oci, rest};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest part of a client's text in a log line.
@@ -32,6 +32,8 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
     let begun = Instant::now();
     let request_id = RequestId::new();
     request.extensions_mut().insert(request_id);
+    let agent = agent(&request);
+    request.extensions_mut().insert(agent);
     origin::settle(&mut request, &app.options.trusted_proxies);
     let line = Line::of(&request);
     let active = Held::new(app.metrics.active());
@@ -55,6 +57,13 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
     app.metrics.responded(&line.method, endpoint, response.status().as_u16());
     line.log(&response, request_id, begun);
     response
+}
+
+/// What sent the request. A method that nobody knows is one word: it may be anything.
+fn agent(request: &Request) -> Agent {
+    let method = metrics::KNOWN_METHODS.into_iter().find(|method| *method == request.method().as_str());
+    let user_agent = request.headers().get(header::USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
+    Agent::new(method.unwrap_or("OTHER"), &String::from_utf8_lossy(user_agent))
 }
 
 /// The route template of a response, where the router does not know it.

@@ -14,6 +14,7 @@
 pub(crate) mod access_keys;
 pub(crate) mod accounts;
 pub(crate) mod artifacts;
+pub(crate) mod audit;
 pub(crate) mod document;
 pub(crate) mod error;
 pub(crate) mod login;
@@ -56,6 +57,8 @@ fn table(options: &Options) -> OpenApiRouter<App> {
         .routes(routes!(rbac::get, rbac::replace, rbac::delete))
         .routes(routes!(rbac::authorize))
         .routes(routes!(rbac::permissions))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::export))
         .routes(routes!(roles::list, roles::create))
         .routes(routes!(roles::get, roles::replace, roles::delete))
         .routes(routes!(roles::assign))

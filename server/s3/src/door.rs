@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::validation::NameValidation;
 use s3s::{S3Error, S3ErrorCode};
-use zot_domain::identity::{Origin, RequestId};
+use zot_domain::identity::{Agent, Origin, RequestId};
 use zot_domain::observed::{Authentication, Fault};
 use zot_domain::{Buckets, Call, Principal};
 use zot_identity::{Identity, Presented};
@@ -47,6 +47,21 @@ pub struct Door {
     codec: S3Service,
 }
 
+/// What is known of who sent a request, before its credentials are.
+struct Sender {
+    request_id: RequestId,
+    origin: Origin,
+    agent: Agent,
+}
+
+impl Sender {
+    fn of(request: &Request<Body>, request_id: RequestId) -> Self {
+        let origin = request.extensions().get::<Origin>().copied().unwrap_or_default();
+        let agent = request.extensions().get::<Agent>().cloned().unwrap_or_default();
+        Self { request_id, origin, agent }
+    }
+}
+
 /// The access keys, as the front asks for them.
 struct SigningKeys(Arc<Identity>);
 
@@ -82,7 +97,12 @@ impl Door {
     pub async fn serve(&self, request: Request<Body>, prefix: &str) -> Response<Body> {
         let request_id = request.extensions().get::<RequestId>().copied().unwrap_or_default();
         if sts::is_meant(&request, prefix) {
-            return sts::serve(&self.front, &self.identity, request).await;
+            let sender = Sender::of(&request, request_id);
+            let response = sts::serve(&self.front, &self.identity, request).await;
+            if let Some(Authentication { method, success: false }) = response.extensions().get() {
+                self.note_refused(&sender, method, "no temporary credentials were given for it");
+            }
+            return response;
         }
         let transfer = Attempt::of(&request, prefix, self.options.domain.as_deref());
         let as_json = json::is_wanted(request.headers()).then(|| request.method().clone());
@@ -144,19 +164,36 @@ impl Door {
         request: Request<Body>,
         request_id: RequestId,
     ) -> (Option<Authentication>, std::result::Result<Request<Body>, S3Error>) {
-        let origin = request.extensions().get::<Origin>().copied().unwrap_or_default();
+        let sender = Sender::of(&request, request_id);
+        let origin = sender.origin;
         let claimed = Claimed::of(&request);
         let presented = identify(&self.front, &self.identity, request, &claimed, origin).await;
         let (request, access, Presented { method, principal }) = match presented {
             Ok(found) => found,
             Err(Refusal { presented, error }) => {
                 let authentication = presented.then_some(Authentication { method: "signature", success: false });
+                if presented {
+                    self.note_refused(&sender, "signature", error.message().unwrap_or_default());
+                }
                 return (authentication, Err(error));
             }
         };
         let authentication = method.map(|method| Authentication { method, success: principal.is_ok() });
-        let call = principal.map(|principal| Call { principal, request_id, origin }).map_err(to_s3);
+        match (method, &principal) {
+            // nobody could tell whether they are right
+            (_, Err(zot_domain::Error::Unavailable { .. })) => {}
+            (Some(method), Err(why)) => self.note_refused(&sender, method, &why.to_string()),
+            _ => {}
+        }
+        let agent = sender.agent;
+        let call = principal.map(|principal| Call { principal, request_id, origin, agent }).map_err(to_s3);
         (authentication, call.and_then(|call| self.let_in(request, &access, call)))
+    }
+
+    /// Credentials were not taken: for the audit trail.
+    fn note_refused(&self, sender: &Sender, method: &str, why: &str) {
+        let of = (sender.request_id, sender.origin, &sender.agent);
+        self.buckets.policy().note_refused_credentials(of, method, why);
     }
 
     fn let_in(

@@ -1,4 +1,5 @@
-//! `log.*`: what is logged, and where to. The audit trail is rows of the store, not a log.
+//! `log.*`: what is logged, and where to. The audit trail is rows of the store; a file gets a
+//! copy of them.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -15,6 +16,9 @@ pub struct Log {
     /// File to append to.
     #[schemars(extend("x-default" = "standard output"))]
     pub output: Option<PathBuf>,
+    /// File to append the sealed rows of the audit trail to, as JSON lines. Each replica that has it writes all of them,
+    /// to a file of its own.
+    pub audit: Option<PathBuf>,
     /// How a line is written: `json` for machines, `text` for people.
     pub format: LogFormat,
 }

@@ -1,25 +1,47 @@
 //! `extensions.rbac.*`: access control, and whose tokens are taken. What policies say lives in the database.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::Span;
+
 /// `extensions.rbac`: access control.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Rbac {
     /// Authenticate callers and decide each request by policy. When false everybody may do everything.
     pub enabled: bool,
     /// Let everybody read without credentials.
     pub allow_anonymous_get: bool,
+    /// Record what was read, what was denied and which credentials were wrong in the audit trail. Needs access control;
+    /// writes are recorded always.
+    pub audit_logging: bool,
+    /// How long rows of the audit trail are kept, in whole sealed batches; `0`: for ever.
+    pub audit_retention: Span,
     /// Take tokens of a Keycloak realm.
     pub keycloak: Option<Keycloak>,
     /// Take tokens of further `OpenID` providers, and of further Kubernetes clusters.
     pub issuers: Vec<TrustedIssuer>,
     /// Take tokens of ServiceAccounts of the cluster that the server runs in.
     pub kubernetes: Kubernetes,
+}
+
+impl Default for Rbac {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            allow_anonymous_get: false,
+            audit_logging: true,
+            audit_retention: Span(Duration::from_hours(90 * 24)),
+            keycloak: None,
+            issuers: Vec::new(),
+            kubernetes: Kubernetes::default(),
+        }
+    }
 }
 
 /// `extensions.rbac.keycloak`: a realm whose access tokens are taken.

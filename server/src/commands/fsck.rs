@@ -16,10 +16,14 @@ use crate::wire;
 /// Findings of one kind that are printed one by one; `--json` has all.
 const SHOWN: usize = 20;
 
+/// Said where the admin's secret is not known.
+pub(super) const UNSIGNED: &str = ", signatures not verified: that needs the master keys, which the server has";
+
 pub(super) async fn run(loaded: Loaded, scope: Scope, as_json: bool) -> Result<ExitCode, Error> {
     let opened = wire::open_beside(&loaded.settings).await?;
+    let chain = wire::chain(&loaded.settings, &opened)?;
     let line = Line::new();
-    let report = wire::fsck(&opened).run(scope, &|what, count| line.tell(what, count)).await;
+    let report = wire::fsck(&opened).with_chain(chain).run(scope, &|what, count| line.tell(what, count)).await;
     drop(line);
     let report = report?;
     if as_json {
@@ -39,6 +43,8 @@ fn as_value(report: &Report) -> serde_json::Value {
         "damaged": report.is_damaged(), "blobs": report.blobs, "verifiedBlobs": report.verified,
         "verifiedBytes": report.verified_bytes, "segments": report.segments, "storedBytes": report.stored_bytes,
         "youngSegments": report.young, "deadSegments": report.dead,
+        "auditRows": report.audit_rows, "auditBatchesDropped": report.audit_dropped,
+        "auditSignatures": report.audit_signatures,
         "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
     })
 }
@@ -49,6 +55,8 @@ fn tell(report: &Report) {
     print(&format!("files in storage  {} ({})", report.segments, human(report.stored_bytes)));
     print(&format!("  under way       {}", report.young));
     print(&format!("  to be deleted   {}", report.dead));
+    let unsigned = if report.audit_signatures { "" } else { UNSIGNED };
+    print(&format!("audit trail       {} sealed rows{unsigned}", report.audit_rows));
     let mut kinds: BTreeMap<Kind, Vec<&Finding>> = BTreeMap::new();
     for finding in &report.findings {
         kinds.entry(finding.kind).or_default().push(finding);

@@ -6,15 +6,18 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use zot_http::App;
 use zot_settings::{Loaded, LogFormat, Settings};
+use zot_store::Store;
 
 use crate::background;
 use crate::error::Error;
+use crate::journal::Journal;
 use crate::listen::tls::{Files, Tls};
 use crate::listen::{self, Service};
 use crate::telemetry::{self, Logging};
-use crate::wire;
+use crate::wire::{self, Doors};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -29,6 +32,10 @@ pub(crate) async fn run(loaded: Loaded) -> Result<ExitCode, Error> {
         tracing::warn!("{warning}");
     }
     let tls = open_tls(&settings)?;
+    if let Some(path) = &settings.log.audit {
+        // a file that cannot be written is said before anything is done that should be in it
+        Journal::open(path)?;
+    }
     let opened = wire::open(&settings).await?;
     for warning in &opened.warnings {
         tracing::warn!("{warning}");
@@ -44,9 +51,11 @@ pub(crate) async fn run(loaded: Loaded) -> Result<ExitCode, Error> {
     announce(&settings, &listener, s3_listener.as_ref())?;
     let (stopping, stop) = watch::channel(false);
     tokio::spawn(wait_for_signal(Signals::new()?, doors.app.clone(), stopping));
-    let mut tasks = tokio::task::JoinSet::new();
+    let mut tasks = JoinSet::new();
     let identity = Arc::clone(&doors.identity);
     tasks.spawn(background::kept_up("following policies", move || background::follow(Arc::clone(&identity))));
+    let (trail, changes) = (doors.trail.clone(), Arc::new(opened.store.clone()));
+    keep_the_audit_trail(&settings, &doors, &changes, &mut tasks);
     // a store that nobody may change does not change by itself
     if !settings.http.read_only {
         let (identity, accounts) = (Arc::clone(&doors.identity), doors.accounts.clone());
@@ -74,9 +83,24 @@ pub(crate) async fn run(loaded: Loaded) -> Result<ExitCode, Error> {
         None => main.await,
     }
     tasks.shutdown().await;
+    background::audit::record_the_rest(&trail, &*changes).await;
     opened.store.close().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Also of a store that nobody may change: reads are recorded there too.
+fn keep_the_audit_trail(settings: &Settings, doors: &Doors, changes: &Arc<Store>, tasks: &mut JoinSet<()>) {
+    let (trail, store, notes) = (doors.trail.clone(), Arc::clone(changes), doors.notes.clone());
+    let record = move || background::audit::record(trail.clone(), Arc::clone(&store) as _, notes.clone());
+    tasks.spawn(background::kept_up("recording", record));
+    let sealer = doors.sealer.clone();
+    tasks.spawn(background::kept_up("sealing the audit trail", move || background::audit::seal(sealer.clone())));
+    if let Some(path) = settings.log.audit.clone() {
+        let (store, notes) = (Arc::clone(changes), doors.notes.clone());
+        let journal = move || background::audit::journal(path.clone(), Arc::clone(&store) as _, notes.clone());
+        tasks.spawn(background::kept_up("log.audit", journal));
+    }
 }
 
 fn open_tls(settings: &Settings) -> Result<Option<Arc<Tls>>, Error> {

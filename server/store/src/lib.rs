@@ -8,6 +8,7 @@
 //! The rules that the statements keep, and why, are in `docs/STORE.md`.
 
 mod access;
+mod audit;
 mod blobs;
 mod content;
 mod error;

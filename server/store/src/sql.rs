@@ -1,8 +1,8 @@
 //! Statements: one text each, for Postgres and SQLite alike.
 //!
-//! Two functions are written as Postgres has them, by the first migration, and put into SQLite's words here:
-//! `now_us()`, microseconds since 1970 by the database's clock, and `json_list(text)`, the elements of a JSON array
-//! as a column `value`.
+//! Three functions are written as Postgres has them, by the migrations, and put into SQLite's words here: `now_us()`,
+//! microseconds since 1970 by the database's clock, `json_list(text)`, the elements of a JSON array as a column `value`,
+//! and `json_text(text, '$.name')`, a field of a JSON object.
 
 use std::sync::OnceLock;
 
@@ -42,6 +42,7 @@ impl Statement {
                 self.text
                     .replace("now_us()", "CAST(unixepoch('subsec') * 1000000 AS INTEGER)")
                     .replace("json_list(", "json_each(")
+                    .replace("json_text(", "json_extract(")
             }),
         }
     }
@@ -68,6 +69,7 @@ pub fn all() -> impl Iterator<Item = &'static Statement> {
         crate::access::ALL,
         crate::access::bucket::ALL,
         crate::identities::ALL,
+        crate::audit::ALL,
         crate::blobs::ALL,
         crate::content::ALL,
         crate::fsck::ALL,

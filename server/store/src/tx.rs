@@ -18,6 +18,7 @@ use zot_domain::ports::metadata::Audit;
 use zot_domain::room::Demand;
 use zot_domain::{Error, Result};
 
+use crate::audit::address;
 use crate::error::{TxError, is_broken_reference, is_lost, is_retryable, to_domain};
 use crate::sql::{Dialect, Statement, statements};
 
@@ -26,11 +27,11 @@ pub(crate) use steps::Watched;
 pub use steps::{Step, Steps};
 
 statements! {
-    INSERT_CHANGE = "INSERT INTO change (request_id, at, actor, action, resource, outcome)
-        VALUES ($1, now_us(), $2, $3, $4, 'success')";
+    INSERT_CHANGE = "INSERT INTO change (request_id, at, actor, action, resource, outcome, request, address, method, user_agent)
+        VALUES ($1, now_us(), $2, $3, $4, 'allowed', $5, $6, $7, $8)";
     /// Waits for a transaction that is about to commit the same row: no row inserted means that there is one.
     CLAIM_CHANGE = "INSERT INTO change (request_id, at, actor, action, resource, outcome)
-        VALUES ($1, now_us(), $2, $3, $4, 'success') ON CONFLICT (request_id) DO NOTHING";
+        VALUES ($1, now_us(), $2, $3, $4, 'allowed') ON CONFLICT (request_id) DO NOTHING";
 }
 
 /// Longest transaction.
@@ -91,7 +92,9 @@ impl<'c> Tx<'c> {
     /// The audit row of the write. Its key makes sure that a write is done once.
     pub(crate) async fn record(&mut self, audit: &Audit) -> Result<(), TxError> {
         let query = self.query(&INSERT_CHANGE).bind(audit.request_id.to_string()).bind(audit.actor.clone());
-        self.execute(query.bind(audit.action).bind(audit.resource.clone())).await.map(drop)
+        let query = query.bind(audit.action).bind(audit.resource.clone()).bind(audit.request.to_string());
+        let query = query.bind(address(audit.origin.address)).bind(audit.agent.method);
+        self.execute(query.bind(audit.agent.user_agent().to_owned())).await.map(drop)
     }
 
     /// Whether the write with this audit row was committed. One that is being committed is waited for.

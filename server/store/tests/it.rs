@@ -6,6 +6,8 @@
 
 #[path = "it/access.rs"]
 mod access;
+#[path = "it/audit.rs"]
+mod audit;
 #[path = "it/database.rs"]
 mod database;
 #[path = "it/gc.rs"]

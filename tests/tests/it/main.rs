@@ -2,6 +2,7 @@
 //! to run one.
 
 mod access_keys;
+mod audit;
 mod clients;
 mod commands;
 mod conformance;

@@ -11,12 +11,116 @@ use zot_tests::server::{ADMIN, Server, Setup};
 use zot_tests::tools::Home;
 use zot_tests::workspace;
 
+<<<<<<< HEAD
 use self::changed::CHANGED;
+=======
+/// The keys that the tests below (and the named other ones) change.
+const CHANGED: &[&str] = &[
+    "auth.bearer.realm",
+    "auth.bearer.service",
+    // access_keys.rs
+    "auth.failuresPerMinute",
+    "auth.keyFile",
+    // workload.rs
+    "auth.sessionMaxDuration",
+    "database.maxConnections",
+    "database.url",
+    "extensions.metrics.enabled",
+    "extensions.metrics.health.enabled",
+    "extensions.metrics.health.healthPath",
+    "extensions.metrics.health.livenessPath",
+    "extensions.metrics.health.readinessPath",
+    "extensions.metrics.prometheus.enabled",
+    "extensions.metrics.prometheus.path",
+    "extensions.rbac.allowAnonymousGet",
+    // audit.rs, these and log.audit
+    "extensions.rbac.auditLogging",
+    "extensions.rbac.auditRetention",
+    "extensions.rbac.enabled",
+    // oidc.rs, workload.rs
+    "extensions.rbac.issuers[].audiences",
+    "extensions.rbac.issuers[].cacert",
+    "extensions.rbac.issuers[].clientId",
+    "extensions.rbac.issuers[].groupsClaims",
+    "extensions.rbac.issuers[].issuer",
+    "extensions.rbac.issuers[].jwksUrl",
+    "extensions.rbac.issuers[].kind",
+    "extensions.rbac.issuers[].name",
+    "extensions.rbac.issuers[].prefix",
+    "extensions.rbac.issuers[].rolesClaims",
+    "extensions.rbac.issuers[].usernameClaim",
+    "extensions.rbac.keycloak.audiences",
+    "extensions.rbac.keycloak.cacert",
+    "extensions.rbac.keycloak.clientId",
+    "extensions.rbac.keycloak.groupsClaims",
+    "extensions.rbac.keycloak.internalUrl",
+    "extensions.rbac.keycloak.realm",
+    "extensions.rbac.keycloak.rolesClaims",
+    "extensions.rbac.keycloak.url",
+    "extensions.rbac.keycloak.usernameClaim",
+    "extensions.rbac.kubernetes.apiServer",
+    "extensions.rbac.kubernetes.audiences",
+    "extensions.rbac.kubernetes.cacert",
+    "extensions.rbac.kubernetes.enabled",
+    "extensions.rbac.kubernetes.issuer",
+    "extensions.rbac.kubernetes.tokenFile",
+    "extensions.s3api.basePath",
+    "extensions.s3api.domain",
+    "extensions.s3api.enableMultipart",
+    "extensions.s3api.enablePresignedURL",
+    "extensions.s3api.enabled",
+    "extensions.s3api.maxUploadSize",
+    "extensions.s3api.port",
+    "http.address",
+    "http.cors.allowHeaders",
+    "http.cors.allowMethods",
+    "http.cors.allowOrigin",
+    "http.cors.exposeHeaders",
+    "http.port",
+    "http.readOnly",
+    "http.realm",
+    // access_keys.rs
+    "http.trustedProxies",
+    // tls.rs
+    "http.tls.cacert",
+    "http.tls.cert",
+    "http.tls.key",
+    "limits.maxConcurrentRequests",
+    "limits.maxRequestBodySize",
+    "limits.requestTimeout",
+    "log.audit",
+    "log.format",
+    "log.level",
+    "log.output",
+    // gc.rs
+    "storage.gc",
+    "storage.gcDelay",
+    "storage.gcDeleteDelay",
+    "storage.gcInterval",
+    "storage.rootDirectory",
+    // each test on Postgres and S3 stands on these; what a wrong value does is below
+    "storage.storageDriver.accesskey",
+    // each test on Azure stands on these
+    "storage.storageDriver.accountkey",
+    "storage.storageDriver.accountname",
+    "storage.storageDriver.bucket",
+    "storage.storageDriver.container",
+    "storage.storageDriver.endpoint",
+    "storage.storageDriver.forcepathstyle",
+    "storage.storageDriver.keyfile",
+    "storage.storageDriver.name",
+    "storage.storageDriver.region",
+    "storage.storageDriver.rootdirectory",
+    "storage.storageDriver.secretkey",
+    "storage.storageDriver.secure",
+    // tls.rs: a backend with a certificate of nobody
+    "storage.storageDriver.skipverify",
+];
+>>>>>>> h-c
 
 /// Keys that have one accepted value, and are refused with another: [`refused_keys_say_what_to_do`].
 const REFUSED: &[(&str, &str)] = &[
     ("extensions.metrics.tracing.enabled", "true"),
-    ("extensions.rbac.auditLogging", "false"),
     ("extensions.supplychain.enabled", "true"),
     ("storage.dedupe", "false"),
 ];

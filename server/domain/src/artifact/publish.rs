@@ -63,7 +63,7 @@ impl Artifacts {
             rights,
             audit: audit(call, "manifest.push", format!("repository:{repository}{separator}{reference}")),
         };
-        self.metadata.publish_manifest(publish).await?;
+        self.told(call, rights, repository, self.metadata.publish_manifest(publish).await)?;
         Ok(Published { digest, subject, tags })
     }
 

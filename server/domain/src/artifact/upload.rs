@@ -178,22 +178,23 @@ impl Artifacts {
             Some(source) => self.policy.allows(call, Action::Read, Resource::Repository(source)),
             None => self.policy.reads_everything(&call.principal),
         };
-        if let Some(source) = from
-            && !readable
-            && self.policy.allows(&call.unbound(), Action::Read, Resource::Repository(source))
-        {
-            // decided on the token alone: a client that asks for both scopes gets on
-            return Err(Error::InsufficientScope(format!("the token's scope does not cover repository {source}")));
+        if let Some(source) = from.filter(|_| !readable) {
+            let denied = self.require(call, Action::Read, source);
+            if self.policy.allows(&call.unbound(), Action::Read, Resource::Repository(source)) {
+                // decided on the token alone: a client that asks for both scopes gets on
+                denied?;
+            }
         }
+        let rights = self.push_rights(call, repository)?;
         let mount = MountBlob {
             // a denied mount takes the same way, and the same time, as one of a blob that is not there
             digest: if readable { digest.clone() } else { nobodys(call) },
             from: from.cloned(),
             repository: repository.clone(),
-            rights: self.push_rights(call, repository)?,
+            rights,
             audit: audit(call, "blob.mount", format!("repository:{repository}@{digest}")),
         };
-        self.metadata.mount_blob(mount).await
+        self.told(call, rights, repository, self.metadata.mount_blob(mount).await)
     }
 
     /// Names durable bytes, if they are what the client says, and gives their length; none if another request went on
@@ -224,14 +225,16 @@ impl Artifacts {
             None if size == chunk.tail.len() as u64 => Content::Inline(chunk.tail),
             None => Content::Segments(Vec::new()),
         };
+        let rights = self.push_rights(call, repository)?;
         let commit = CommitBlob {
             repository: repository.clone(),
             content: NewContent { digests, size, content },
             upload,
-            rights: self.push_rights(call, repository)?,
+            rights,
             audit: audit(call, "blob.push", format!("repository:{repository}@{digest}")),
         };
-        Ok(self.metadata.commit_blob(commit).await?.then_some(size))
+        let committed = self.metadata.commit_blob(commit).await;
+        Ok(self.told(call, rights, repository, committed)?.then_some(size))
     }
 
     /// Takes in a body behind a session's tail: kept in memory up to `small` bytes, else written as a segment.

@@ -7,7 +7,7 @@ use crate::bucket::key::ObjectKey;
 use crate::bucket::render::{RENDER_VERSION, Rendering};
 use crate::error::{Error, Result};
 use crate::identity::Call;
-use crate::policy::Operation;
+use crate::policy::{Operation, Resource};
 use crate::ports::objects::{Attributes, ObjectVersion, Put, PutObject, Source};
 
 /// What to copy.
@@ -76,7 +76,8 @@ impl Buckets {
             rights,
             audit: audit(call, "object.copy", format!("object:{bucket}/{}", key.as_str())),
         };
-        let put = self.objects.put_object(put).await?;
+        let put = self.objects.put_object(put).await;
+        let put = self.policy.told(call, rights, Resource::Object(bucket, key.as_str()), put)?;
         Ok(Copied { put, source: from, manifest_digest })
     }
 

@@ -17,7 +17,7 @@ use crate::bucket::key::ObjectKey;
 use crate::bucket::put::Expected;
 use crate::error::{Error, Result};
 use crate::identity::Call;
-use crate::policy::Operation;
+use crate::policy::{Operation, Resource};
 use crate::ports::blobs::ByteStream;
 use crate::ports::metadata::{Content, Segment};
 use crate::ports::objects::{
@@ -269,7 +269,8 @@ impl Buckets {
             audit: audit(call, "multipart.complete", format!("object:{bucket}/{}", key.as_str())),
         };
         let complete = CompleteMultipart { id: id.to_owned(), parts, object, result };
-        match self.objects.complete_multipart(complete).await? {
+        let completed = self.objects.complete_multipart(complete).await;
+        match self.policy.told(call, rights, Resource::Object(bucket, key.as_str()), completed)? {
             Some(put) => Ok(Completed { put: Some(put), etag, checksums }),
             // another request was faster: it completed or aborted
             None => self.repeated(bucket, key, id).await,

@@ -9,7 +9,7 @@ use crate::bucket::key::ObjectKey;
 use crate::bucket::render::{RENDER_VERSION, Rendering};
 use crate::error::{Error, Result};
 use crate::identity::Call;
-use crate::policy::Operation;
+use crate::policy::{Operation, Resource};
 use crate::ports::blobs::ByteStream;
 use crate::ports::metadata::{Content, INLINE_MAX, NewContent, Segment};
 use crate::ports::objects::{Attributes, Put, PutObject, Source};
@@ -91,7 +91,8 @@ impl Buckets {
             rights,
             audit: audit(call, "object.put", format!("object:{bucket}/{}", key.as_str())),
         };
-        let put = self.objects.put_object(put).await?;
+        let put = self.objects.put_object(put).await;
+        let put = self.policy.told(call, rights, Resource::Object(bucket, key.as_str()), put)?;
         Ok(PutOutcome { put, etag: received.sums.md5, checksums, manifest_digest, size })
     }
 

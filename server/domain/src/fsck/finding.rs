@@ -32,6 +32,16 @@ pub enum Kind {
     Foreign,
     /// The blobs are not this database's to delete.
     NotOwned,
+    /// Rows of the audit trail are not as they were sealed.
+    AuditChanged,
+    /// Rows of the audit trail are gone that were sealed.
+    AuditMissing,
+    /// Rows of the audit trail say that they were sealed, and were not.
+    AuditAdded,
+    /// Batches of the audit trail are gone, or do not follow each other.
+    AuditChain,
+    /// A signature of the audit trail is not right, or cannot be verified.
+    AuditSignature,
 }
 
 impl Kind {
@@ -55,6 +65,11 @@ impl Kind {
             Self::Orphan => "orphan",
             Self::Foreign => "foreign",
             Self::NotOwned => "not-owned",
+            Self::AuditChanged => "audit-changed",
+            Self::AuditMissing => "audit-missing",
+            Self::AuditAdded => "audit-added",
+            Self::AuditChain => "audit-chain",
+            Self::AuditSignature => "audit-signature",
         }
     }
 
@@ -99,6 +114,14 @@ impl Kind {
             Self::NotOwned => {
                 "Reading and writing go on, deleting does not. See docs/runbooks/backup-and-restore.md before you run `adopt`."
             }
+            Self::AuditChanged | Self::AuditMissing | Self::AuditAdded | Self::AuditChain => {
+                "Somebody changed the audit trail behind the store's back, or a part of the database was restored. Compare with \
+                 `log.audit` files and exports, and keep the database as it is for whoever looks into it. Nothing mends it."
+            }
+            Self::AuditSignature => {
+                "Somebody changed the audit trail's roots behind the store's back; or they were signed by a key that this \
+                 command does not have: run it with the master key of then."
+            }
             Self::Foreign => {
                 "Nothing of this store's is named like that. Look who put it there; the store never deletes it."
             }
@@ -132,7 +155,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(super) fn new(kind: Kind, subject: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: Kind, subject: impl Into<String>) -> Self {
         let subject = subject.into();
         Self { kind, subject, blob: None, digest: None, used_by: None, repaired: false, out_of_use: false }
     }

@@ -8,7 +8,7 @@ use crate::artifact::digest::{Digest, Digests};
 use crate::artifact::manifest::Manifest;
 use crate::artifact::name::{Reference, RepositoryName, Tag};
 use crate::error::Result;
-use crate::identity::RequestId;
+use crate::identity::{Agent, Origin, RequestId};
 use crate::ports::blobs::SegmentKey;
 
 /// Content up to this many bytes lives in the database.
@@ -25,6 +25,12 @@ pub struct Audit {
     pub action: &'static str,
     /// Such as `repository:team/app@sha256:…`.
     pub resource: String,
+    /// The id that the client got; of several rows of one request all have it.
+    pub request: RequestId,
+    /// Where the request came from.
+    pub origin: Origin,
+    /// What it was sent by.
+    pub agent: Agent,
 }
 
 /// Where the bytes of a blob are.

@@ -33,7 +33,7 @@ fn granted(policy: &Engine, call: &Call, scope: &str) -> Option<Access> {
     let may = |action: &&Action| match (kind, &repository) {
         ("repository", Some(name)) => policy.allows(call, **action, Resource::Repository(name)),
         // which names are in it is decided one by one
-        ("registry", _) if name == "catalog" && **action == Action::List => policy.require_catalog(call).is_ok(),
+        ("registry", _) if name == "catalog" && **action == Action::List => policy.allows_catalog(call),
         _ => false,
     };
     let names = wanted.split(',').map(str::trim).flat_map(|name| match name {
@@ -138,9 +138,8 @@ pub(crate) async fn post(
     if let Some(method) = presented.method {
         authentication = Some(Authentication { method, success: presented.principal.is_ok() });
     }
-    let origin = caller.origin();
-    let issued =
-        presented.principal.and_then(|principal| issue(&app, &Call { principal, request_id, origin }, &scopes));
+    caller.note_refused(&app, request_id, &presented);
+    let issued = presented.principal.and_then(|principal| issue(&app, &caller.call_of(principal, request_id), &scopes));
     let mut response = answer(&app, request_id, issued);
     if let Some(authentication) = authentication {
         response.extensions_mut().insert(authentication);
@@ -175,7 +174,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use zot_domain::Principal;
-    use zot_domain::identity::Origin;
+    use zot_domain::identity::{Agent, Origin};
     use zot_domain::policy::Settings;
 
     use super::*;
@@ -186,7 +185,8 @@ mod tests {
             "anonymous" => Principal::anonymous(),
             role => Principal::known("key:x", [format!("role:{role}")], BTreeMap::new()),
         };
-        let call = Call { principal, request_id: RequestId::new(), origin: Origin::default() };
+        let (origin, agent) = (Origin::default(), Agent::default());
+        let call = Call { principal, request_id: RequestId::new(), origin, agent };
         granted(&policy, &call, scope).map(|access| access.actions)
     }
 

@@ -26,6 +26,7 @@ use crate::options::Options;
     tags(
         (name = "artifacts", description = "Objects as artifacts"),
         (name = "policies", description = "Who may do what"),
+        (name = "audit", description = "Who did what, and who was refused"),
         (name = "accounts", description = "Accounts of programs, access keys, revocation"),
         (name = "tokens", description = "Logging in, registry tokens"),
         (name = "operations", description = "Health and metrics"),

@@ -52,11 +52,6 @@ pub(crate) const REFUSALS: &[Refusal] = &[
     refusal("extensions.metrics.tracing.endpoint", When::Always, TRACING),
     refusal("extensions.metrics.tracing.serviceName", When::Always, TRACING),
     refusal(
-        "extensions.rbac.auditLogging",
-        When::Unless(true),
-        "the audit trail cannot be turned off; remove the key or set it to true",
-    ),
-    refusal(
         "extensions.rbac.keycloak.clientSecret",
         When::Always,
         "tokens are verified by the realm's public keys, without a secret; remove the key",
@@ -73,7 +68,6 @@ pub(crate) const REFUSALS: &[Refusal] = &[
     refusal("extensions.supplychain.signing", When::Always, SUPPLY_CHAIN),
     refusal("http.auth.htpasswd", When::Always, HTPASSWD),
     refusal("http.auth.ldap", When::Always, LDAP),
-    refusal("log.audit", When::Always, "the audit trail is kept in the database, not in a file; remove the key"),
     refusal(
         "storage.dedupe",
         When::Unless(true),

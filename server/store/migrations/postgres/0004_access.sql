@@ -44,4 +44,30 @@ CREATE TABLE public_access_block (
     restrict_public_buckets BIGINT NOT NULL
 );
 
+-- The audit trail: also reads and denials, with where they came from. `request` is the id that the client got, where it
+-- is not the row's own key. Empty: not known, or of a server of schema version 3.
+ALTER TABLE change ADD COLUMN request TEXT COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE change ADD COLUMN address TEXT COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE change ADD COLUMN method TEXT COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE change ADD COLUMN user_agent TEXT COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE change ADD COLUMN reason TEXT COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE change ADD COLUMN policy TEXT COLLATE "C" NOT NULL DEFAULT '';
+CREATE INDEX change_time ON change (at, request_id);
+CREATE INDEX change_actor ON change (actor, at, request_id);
+CREATE INDEX change_resource ON change (resource, at, request_id);
+CREATE INDEX change_batch ON change (sealed_seq, request_id) WHERE sealed_seq IS NOT NULL;
+
+-- A sealed batch: how many rows, when the newest of them was, and the key of the signature. Of a dropped one the rows
+-- are gone, and a second signature says that it was by the store.
+ALTER TABLE audit_root ADD COLUMN row_count BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE audit_root ADD COLUMN newest_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE audit_root ADD COLUMN key_id TEXT COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE audit_root ADD COLUMN dropped_at BIGINT;
+ALTER TABLE audit_root ADD COLUMN drop_signature BYTEA;
+CREATE INDEX audit_root_kept ON audit_root (newest_at) WHERE dropped_at IS NULL;
+
+-- A field of a JSON object, by a path such as '$.name'; SQLite has the like.
+CREATE FUNCTION json_text(item TEXT, path TEXT) RETURNS TEXT LANGUAGE SQL IMMUTABLE
+    AS $$ SELECT item::json ->> SUBSTR(path, 3) $$;
+
 UPDATE schema_info SET version = 4, min_server = 1;

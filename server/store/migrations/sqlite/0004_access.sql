@@ -44,4 +44,26 @@ CREATE TABLE public_access_block (
     restrict_public_buckets INTEGER NOT NULL
 ) STRICT;
 
+-- The audit trail: also reads and denials, with where they came from. `request` is the id that the client got, where it
+-- is not the row's own key. Empty: not known, or of a server of schema version 3.
+ALTER TABLE change ADD COLUMN request TEXT NOT NULL DEFAULT '';
+ALTER TABLE change ADD COLUMN address TEXT NOT NULL DEFAULT '';
+ALTER TABLE change ADD COLUMN method TEXT NOT NULL DEFAULT '';
+ALTER TABLE change ADD COLUMN user_agent TEXT NOT NULL DEFAULT '';
+ALTER TABLE change ADD COLUMN reason TEXT NOT NULL DEFAULT '';
+ALTER TABLE change ADD COLUMN policy TEXT NOT NULL DEFAULT '';
+CREATE INDEX change_time ON change (at, request_id);
+CREATE INDEX change_actor ON change (actor, at, request_id);
+CREATE INDEX change_resource ON change (resource, at, request_id);
+CREATE INDEX change_batch ON change (sealed_seq, request_id) WHERE sealed_seq IS NOT NULL;
+
+-- A sealed batch: how many rows, when the newest of them was, and the key of the signature. Of a dropped one the rows
+-- are gone, and a second signature says that it was by the store.
+ALTER TABLE audit_root ADD COLUMN row_count INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE audit_root ADD COLUMN newest_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE audit_root ADD COLUMN key_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE audit_root ADD COLUMN dropped_at INTEGER;
+ALTER TABLE audit_root ADD COLUMN drop_signature BLOB;
+CREATE INDEX audit_root_kept ON audit_root (newest_at) WHERE dropped_at IS NULL;
+
 UPDATE schema_info SET version = 4, min_server = 1;

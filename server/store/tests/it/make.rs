@@ -6,7 +6,7 @@ use zot_domain::artifact::digest::{Algorithm, Digest, Digests, Hasher};
 use zot_domain::artifact::manifest::{Descriptor, Manifest};
 use zot_domain::artifact::media_type::OCI_MANIFEST;
 use zot_domain::artifact::name::RepositoryName;
-use zot_domain::identity::RequestId;
+use zot_domain::identity::{Agent, Origin, RequestId};
 use zot_domain::ports::blobs::SegmentKey;
 use zot_domain::ports::metadata::{
     Audit, CommitBlob, Content, Metadata as _, NewContent, PublishManifest, PushRights, Remove, RemoveTarget, Segment,
@@ -24,7 +24,16 @@ pub(crate) fn sha256(text: &str) -> Digest {
 }
 
 pub(crate) fn audit() -> Audit {
-    Audit { request_id: RequestId::new(), actor: "tester".to_owned(), action: "test", resource: "test".to_owned() }
+    let request_id = RequestId::new();
+    Audit {
+        request_id,
+        actor: "tester".to_owned(),
+        action: "test",
+        resource: "test".to_owned(),
+        request: request_id,
+        origin: Origin::default(),
+        agent: Agent::default(),
+    }
 }
 
 pub(crate) fn segment(start: u64, size: u64) -> Segment {

@@ -13,6 +13,7 @@ on_both! {
     a_page_of_tags_is_a_range_of_an_index,
     a_page_of_the_catalog_is_a_range_of_an_index,
     a_batch_of_garbage_is_a_range_of_an_index,
+    a_page_of_the_audit_trail_is_a_range_of_an_index,
 }
 
 const ENTRIES: i64 = 100_000;
@@ -141,4 +142,39 @@ async fn a_batch_of_garbage_is_a_range_of_an_index(store: &Fresh) {
     ] {
         assert_is_a_range(store, &plan(store, statement, values).await, index);
     }
+}
+
+async fn a_page_of_the_audit_trail_is_a_range_of_an_index(store: &Fresh) {
+    let (from, name) = (numbers(store.dialect()), padded(store.dialect()));
+    store
+        .execute(format!(
+            "INSERT INTO change (request_id, at, actor, action, resource, outcome, sealed_seq)
+             SELECT {name}, n, 'key:' || (n % 100), 'read', 'repository:r' || (n % 100), 'allowed',
+                CASE WHEN n % 100 = 0 THEN NULL ELSE n / 1000 END FROM {from}"
+        ))
+        .await;
+    analyze(store).await;
+    for (which, actor, resource, index) in [
+        ("", "''", "''", "change_time"),
+        ("_OF_ACTOR", "'key:3'", "''", "change_actor"),
+        ("_OF_RESOURCE", "''", "'repository:r3'", "change_resource"),
+    ] {
+        // where a short range is left any index will do
+        for (order, far, place) in [
+            ("NEWEST", "0", "100001"),
+            ("NEWEST", "0", "60000"),
+            ("OLDEST", "100001", "0"),
+            ("OLDEST", "100001", "40000"),
+        ] {
+            let values = ["''", "''", actor, resource, far, place, "''", "101"];
+            let plan = plan(store, &format!("SELECT_{order}{which}"), &values).await;
+            assert_is_a_range(store, &plan, index);
+            assert!(store.dialect() != Dialect::Sqlite || plan.contains("(at,request_id)"), "from its place: {plan}");
+        }
+    }
+    // a whole index, of what is not sealed yet
+    let unsealed = plan(store, "SELECT_UNSEALED", &["500"]).await;
+    assert!(unsealed.contains("change_unsealed") && !unsealed.contains("Sort"), "{unsealed}");
+    assert!(!unsealed.contains("TEMP B-TREE"), "{unsealed}");
+    assert_is_a_range(store, &plan(store, "SELECT_BATCH", &["7", "1001"]).await, "change_batch");
 }

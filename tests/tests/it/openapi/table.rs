@@ -209,5 +209,18 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         row("GET /api/v1/rbac/permissions", vec![reader(), admin()]),
+        row(
+            "GET /api/v1/rbac/audit",
+            vec![
+                admin().query("?limit=2&outcome=denied&startTime=2020-01-01T00:00:00Z"),
+                admin(),
+                admin().query("?limit=0").gives(400),
+                reader().gives(403),
+            ],
+        ),
+        row(
+            "GET /api/v1/rbac/audit/export",
+            vec![admin().query("?action=read"), admin().query("?limit=1").gives(400), reader().gives(403)],
+        ),
     ]
 }

@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zot_domain::access;
-use zot_domain::policy::{self, Decision, Reason};
+use zot_domain::policy::{self, Decision};
 use zot_domain::ports::access::StoredPolicy;
 
 use crate::rest::time;
@@ -171,16 +171,7 @@ impl From<Vec<StoredPolicy>> for Policies {
 
 impl From<Decision> for Decided {
     fn from(decision: Decision) -> Self {
-        let reason = match decision.reason {
-            Reason::Off => "access control is off",
-            Reason::BreakGlass => "the break-glass key may do everything",
-            Reason::Allowed => "a policy allows it",
-            Reason::Denied => "denied by policy",
-            Reason::NoMatch => "no policy allows it",
-            Reason::ReadOnly => "the store is read-only",
-            Reason::OutOfScope => "the token's scope does not cover it",
-        };
-        Self { allowed: decision.allowed, reason, policy_id: decision.policy }
+        Self { allowed: decision.allowed, reason: decision.reason.as_str(), policy_id: decision.policy }
     }
 }
 

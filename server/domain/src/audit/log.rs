@@ -1,0 +1,96 @@
+//! What auditors ask of the trail. Who may ask is decided by policy, on `system:audit`.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::identity::Call;
+use crate::policy::{Action, Engine, Resource};
+use crate::ports::audit::{Change, Changes, Filter, Order, Place};
+
+/// The area of the store that the trail is.
+const AUDIT: Resource<'_> = Resource::System("audit");
+/// Most rows of one page.
+pub const LIMIT_MAX: u32 = 1000;
+/// Rows of an export that are read together.
+const EXPORTED: u32 = 500;
+
+/// The use cases. Cheap to clone.
+#[derive(Clone)]
+pub struct AuditLog {
+    changes: Arc<dyn Changes>,
+    engine: Engine,
+}
+
+/// A page of rows, the newest first.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The rows.
+    pub rows: Vec<Change>,
+    /// Where the next page goes on; none: this is the last.
+    pub next: Option<Place>,
+}
+
+impl AuditLog {
+    /// Use cases over this database.
+    pub fn new(changes: Arc<dyn Changes>, engine: Engine) -> Self {
+        Self { changes, engine }
+    }
+
+    /// Rows, the newest first.
+    ///
+    /// # Errors
+    /// Of policy; [`Error::ParameterInvalid`] for a limit that is none of 1 to [`LIMIT_MAX`].
+    pub async fn page(&self, call: &Call, filter: &Filter, after: Option<&Place>, limit: u32) -> Result<Page> {
+        self.engine.require(call, Action::Read, AUDIT)?;
+        if !(1..=LIMIT_MAX).contains(&limit) {
+            return Err(Error::ParameterInvalid(format!("limit: expected a number from 1 to {LIMIT_MAX}")));
+        }
+        let mut rows = self.changes.rows(filter, Order::NewestFirst, after, limit + 1).await?;
+        let more = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
+        let next = rows.last().filter(|_| more).map(place);
+        Ok(Page { rows, next })
+    }
+
+    /// All rows, the oldest first, page by page.
+    ///
+    /// # Errors
+    /// Of policy.
+    pub fn export(&self, call: &Call, filter: Filter) -> Result<Export> {
+        self.engine.require(call, Action::Read, AUDIT)?;
+        Ok(Export::new(Arc::clone(&self.changes), filter))
+    }
+}
+
+/// An export that is under way.
+pub struct Export {
+    changes: Arc<dyn Changes>,
+    filter: Filter,
+    after: Option<Place>,
+    ended: bool,
+}
+
+impl Export {
+    /// One for whoever stands before the database itself.
+    pub fn new(changes: Arc<dyn Changes>, filter: Filter) -> Self {
+        Self { changes, filter, after: None, ended: false }
+    }
+
+    /// The next rows; none: that was all.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn next(&mut self) -> Result<Option<Vec<Change>>> {
+        if self.ended {
+            return Ok(None);
+        }
+        let rows = self.changes.rows(&self.filter, Order::OldestFirst, self.after.as_ref(), EXPORTED).await?;
+        self.ended = rows.len() < EXPORTED as usize;
+        self.after = rows.last().map(place);
+        Ok(Some(rows).filter(|rows| !rows.is_empty()))
+    }
+}
+
+fn place(row: &Change) -> Place {
+    (row.at, row.id.clone())
+}

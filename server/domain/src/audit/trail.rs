@@ -1,0 +1,173 @@
+//! Records that wait for the database: in memory, bounded, and without any I/O where they come from.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::error::{Error, Result};
+use crate::identity::{Agent, RequestId};
+use crate::ports::audit::Changes;
+
+/// Records that wait at most: a process that is killed loses no more, and one whose database is away drops what comes
+/// beyond it, and counts that.
+pub const QUEUE_MAX: usize = 16_384;
+/// Records in one transaction.
+pub const BATCH_MAX: usize = 256;
+/// Of so many records before it one that says the same about the same request is not added again.
+const REPEATS_SEEN: usize = 16;
+/// Longest text of a record, in characters: an object's key fits, with its bucket.
+const TEXT_MAX: usize = 2048;
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was let through.
+    Allowed,
+    /// It was refused.
+    Denied,
+}
+
+impl Outcome {
+    /// As rows have it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+        }
+    }
+}
+
+/// What was read, or refused.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Key of its row.
+    pub id: RequestId,
+    /// The request that it is of.
+    pub request: RequestId,
+    /// When it was; the database's clock makes a time of it.
+    pub noted: Instant,
+    /// The principal's subject.
+    pub actor: String,
+    /// Such as `read` or `authenticate`.
+    pub action: &'static str,
+    /// Such as `repository:team/app`.
+    pub resource: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Where it came from.
+    pub address: Option<IpAddr>,
+    /// What it was sent by.
+    pub agent: Agent,
+    /// Why.
+    pub reason: String,
+    /// The policy that decided.
+    pub policy: Option<String>,
+}
+
+impl Record {
+    fn repeats(&self, other: &Self) -> bool {
+        self.request == other.request
+            && self.outcome == other.outcome
+            && self.action == other.action
+            && self.resource == other.resource
+    }
+}
+
+/// Figures, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Records that were written.
+    pub recorded: u64,
+    /// Records that were lost, as too many waited.
+    pub dropped: u64,
+    /// Records that wait.
+    pub queued: usize,
+}
+
+/// The records that wait. Cheap to clone: all clones are one.
+#[derive(Clone, Debug, Default)]
+pub struct Trail(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    queue: Mutex<VecDeque<Arc<Record>>>,
+    recorded: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl Trail {
+    fn queue(&self) -> MutexGuard<'_, VecDeque<Arc<Record>>> {
+        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a record in, unless too many wait.
+    pub fn note(&self, mut record: Record) {
+        for text in [&mut record.actor, &mut record.resource, &mut record.reason] {
+            tidy(text);
+        }
+        let mut queue = self.queue();
+        if queue.iter().rev().take(REPEATS_SEEN).any(|earlier| earlier.repeats(&record)) {
+            return;
+        }
+        if queue.len() >= QUEUE_MAX {
+            self.0.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        queue.push_back(Arc::new(record));
+    }
+
+    /// Figures.
+    pub fn figures(&self) -> Figures {
+        Figures {
+            recorded: self.0.recorded.load(Ordering::Relaxed),
+            dropped: self.0.dropped.load(Ordering::Relaxed),
+            queued: self.queue().len(),
+        }
+    }
+
+    /// Writes the oldest records, and gives how many still wait. They wait on where the database does not take them; what
+    /// it would never take is dropped.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn flush(&self, changes: &dyn Changes) -> Result<usize> {
+        // they stay in the queue until they are durable: whoever is cancelled here has lost nothing
+        let batch: Vec<_> = self.queue().iter().take(BATCH_MAX).cloned().collect();
+        if batch.is_empty() {
+            return Ok(0);
+        }
+        let ids: Vec<_> = batch.iter().map(|record| record.id).collect();
+        match changes.append(batch).await {
+            Ok(()) => Ok(self.remove(&ids, &self.0.recorded)),
+            Err(error @ (Error::Unavailable { .. } | Error::Conflict)) => Err(error),
+            Err(error) => {
+                self.remove(&ids, &self.0.dropped);
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes records out of the front, where they are unless another call was faster.
+    fn remove(&self, ids: &[RequestId], counter: &AtomicU64) -> usize {
+        let mut queue = self.queue();
+        for id in ids {
+            if queue.front().is_some_and(|record| record.id == *id) {
+                queue.pop_front();
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        queue.len()
+    }
+}
+
+/// A text that any database takes, and that is not too long.
+fn tidy(text: &mut String) {
+    if text.len() > TEXT_MAX || text.contains('\0') {
+        *text = text.chars().take(TEXT_MAX).map(|c| if c == '\0' { '\u{fffd}' } else { c }).collect();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! The bound of the trail, and that what was not written waits on.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::FutureExt as _;
+
+use super::*;
+use crate::ports::audit::{Change, Filter, Order, Place, Root};
+
+fn record(request: RequestId, resource: &str) -> Record {
+    Record {
+        id: RequestId::new(),
+        request,
+        noted: Instant::now(),
+        actor: "key:a".to_owned(),
+        action: "read",
+        resource: resource.to_owned(),
+        outcome: Outcome::Allowed,
+        address: None,
+        agent: Agent::default(),
+        reason: String::new(),
+        policy: None,
+    }
+}
+
+/// A database that takes records, or says what it is told to say.
+#[derive(Default)]
+struct Database {
+    taken: Mutex<Vec<Arc<Record>>>,
+    says: Mutex<Option<Error>>,
+}
+
+#[async_trait]
+impl Changes for Database {
+    async fn append(&self, records: Vec<Arc<Record>>) -> Result<()> {
+        match self.says.lock().unwrap().take() {
+            Some(error) => Err(error),
+            None => {
+                self.taken.lock().unwrap().extend(records);
+                Ok(())
+            }
+        }
+    }
+
+    async fn rows(&self, _: &Filter, _: Order, _: Option<&Place>, _: u32) -> Result<Vec<Change>> {
+        Ok(Vec::new())
+    }
+
+    async fn unsealed(&self, _: u32) -> Result<Vec<Change>> {
+        Ok(Vec::new())
+    }
+
+    async fn last_root(&self) -> Result<Option<Root>> {
+        Ok(None)
+    }
+
+    async fn seal(&self, _: Root, _: Vec<String>) -> Result<bool> {
+        Ok(false)
+    }
+
+    async fn roots_after(&self, _: i64, _: u32) -> Result<Vec<Root>> {
+        Ok(Vec::new())
+    }
+
+    async fn batch(&self, _: i64, _: u32) -> Result<Vec<Change>> {
+        Ok(Vec::new())
+    }
+
+    async fn older_batches(&self, _: Duration, _: i64, _: u32) -> Result<Vec<Root>> {
+        Ok(Vec::new())
+    }
+
+    async fn drop_batch(&self, _: i64, _: Vec<u8>) -> Result<()> {
+        Ok(())
+    }
+
+    async fn stray_batches(&self, _: u32) -> Result<Vec<i64>> {
+        Ok(Vec::new())
+    }
+}
+
+/// Nothing here ever waits.
+fn flush(trail: &Trail, database: &Database) -> Result<usize> {
+    trail.flush(database).now_or_never().unwrap()
+}
+
+#[test]
+fn nothing_is_lost_up_to_the_bound_and_what_is_beyond_it_is_counted() {
+    let (trail, database) = (Trail::default(), Database::default());
+    for number in 0..QUEUE_MAX + 3 {
+        trail.note(record(RequestId::new(), &number.to_string()));
+    }
+    assert_eq!(trail.figures(), Figures { recorded: 0, dropped: 3, queued: QUEUE_MAX });
+    while flush(&trail, &database).unwrap() > 0 {}
+    assert_eq!(trail.figures(), Figures { recorded: QUEUE_MAX as u64, dropped: 3, queued: 0 });
+    let taken = database.taken.lock().unwrap();
+    assert!(taken.iter().enumerate().all(|(number, record)| record.resource == number.to_string()), "in their order");
+}
+
+#[test]
+fn what_a_database_does_not_take_now_waits_and_what_it_never_takes_is_dropped() {
+    let (trail, database) = (Trail::default(), Database::default());
+    trail.note(record(RequestId::new(), "a"));
+    *database.says.lock().unwrap() = Some(Error::database(std::io::Error::other("away")));
+    assert!(flush(&trail, &database).is_err());
+    assert_eq!(trail.figures(), Figures { recorded: 0, dropped: 0, queued: 1 });
+    *database.says.lock().unwrap() = Some(Error::Internal("no such column".to_owned()));
+    assert!(flush(&trail, &database).is_err());
+    assert_eq!(trail.figures(), Figures { recorded: 0, dropped: 1, queued: 0 });
+    trail.note(record(RequestId::new(), "b"));
+    assert_eq!(flush(&trail, &database).unwrap(), 0);
+    assert_eq!(database.taken.lock().unwrap()[0].resource, "b");
+}
+
+#[test]
+fn one_request_that_asks_twice_is_one_record() {
+    let (trail, request) = (Trail::default(), RequestId::new());
+    for resource in ["a", "a", "b", "a"] {
+        trail.note(record(request, resource));
+    }
+    trail.note(record(RequestId::new(), "a"));
+    trail.note(Record { outcome: Outcome::Denied, ..record(request, "a") });
+    assert_eq!(trail.figures().queued, 4);
+}
+
+#[test]
+fn texts_are_such_as_every_database_takes() {
+    let (trail, database) = (Trail::default(), Database::default());
+    trail.note(record(RequestId::new(), &format!("a\0{}", "ü".repeat(3000))));
+    flush(&trail, &database).unwrap();
+    let taken = database.taken.lock().unwrap();
+    assert_eq!(taken[0].resource.chars().count(), TEXT_MAX);
+    assert!(taken[0].resource.starts_with("a\u{fffd}ü"));
+}

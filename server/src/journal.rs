@@ -1,0 +1,204 @@
+//! The file `log.audit`: sealed batches of the audit trail as JSON lines, in their order and each line once.
+//!
+//! Where it goes on is in its last line, so that a restart neither repeats nor leaves out: a line that was torn is cut off.
+//! Every batch ends with a line of its root, which is what a trail that was changed later can be held against.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Error as IoError, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use zot_domain::ports::audit::{Change, Root};
+use zot_http::AuditEntry;
+
+use crate::error::Error;
+
+/// The last line is looked for in so many bytes: rows are shorter by far.
+const TAIL: u64 = 1024 * 1024;
+
+/// A row.
+#[derive(Serialize)]
+struct RowLine {
+    seq: i64,
+    position: usize,
+    #[serde(flatten)]
+    entry: AuditEntry,
+}
+
+/// The end of a batch.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RootLine<'a> {
+    seq: i64,
+    position: usize,
+    rows: i64,
+    root: &'a str,
+    prev: &'a str,
+    key_id: &'a str,
+    signature: String,
+    /// Its rows were dropped before they came here, as they were old.
+    dropped: bool,
+}
+
+/// What is read of a line.
+#[derive(Deserialize)]
+pub(crate) struct Noted {
+    /// The batch's number.
+    pub seq: i64,
+    /// The row's place in it; of a root the number of rows.
+    pub position: usize,
+    /// There in a root's line alone.
+    #[serde(default)]
+    pub root: Option<String>,
+}
+
+/// The open file.
+pub(crate) struct Journal {
+    path: PathBuf,
+    file: File,
+    /// The last batch that is in it as a whole.
+    whole: i64,
+    /// Rows of the one after it that are in it.
+    rows: usize,
+}
+
+impl Journal {
+    /// Opens the file, makes it if need be, and finds where it goes on.
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        let refused = |why: &str| Error::Refused(format!("log.audit: {}: {why}", path.display()));
+        let failed = |error: IoError| {
+            refused(&format!("{error}; name a file that the server may write, in a folder that is there"))
+        };
+        let mut file = OpenOptions::new().create(true).append(true).read(true).open(path).map_err(failed)?;
+        file.try_lock().map_err(|_| refused("another server writes to it; give each replica a file of its own"))?;
+        let (whole, rows) = match last_line(&mut file).map_err(failed)? {
+            None => (0, 0),
+            Some(line) => {
+                let noted: Noted = serde_json::from_slice(&line)
+                    .map_err(|_| refused("its last line is none of an audit trail; name another file"))?;
+                if noted.root.is_some() { (noted.seq, 0) } else { (noted.seq - 1, noted.position + 1) }
+            }
+        };
+        Ok(Self { path: path.to_owned(), file, whole, rows })
+    }
+
+    /// The last batch that is in the file as a whole.
+    pub(crate) fn whole(&self) -> i64 {
+        self.whole
+    }
+
+    /// Appends the rest of the batch that comes next, durably.
+    pub(crate) fn append(&mut self, root: &Root, rows: Vec<Change>) -> Result<(), IoError> {
+        let mut text = Vec::new();
+        for (position, row) in rows.into_iter().enumerate().skip(self.rows) {
+            line(&mut text, &RowLine { seq: root.seq, position, entry: row.into() })?;
+        }
+        let end = RootLine {
+            seq: root.seq,
+            position: usize::try_from(root.rows).unwrap_or_default(),
+            rows: root.rows,
+            root: &root.root,
+            prev: &root.prev,
+            key_id: &root.key_id,
+            signature: root.signature.iter().map(|byte| format!("{byte:02x}")).collect(),
+            dropped: root.dropped.is_some(),
+        };
+        line(&mut text, &end)?;
+        self.file.write_all(&text)?;
+        self.file.sync_data()?;
+        (self.whole, self.rows) = (root.seq, 0);
+        Ok(())
+    }
+
+    /// The same file, opened anew: what is in it after a write that failed only it knows.
+    pub(crate) fn reopen(self) -> Result<Self, Error> {
+        let path = self.path.clone();
+        // with it goes the lock
+        drop(self);
+        Self::open(&path)
+    }
+}
+
+fn line(text: &mut Vec<u8>, line: &impl Serialize) -> Result<(), IoError> {
+    serde_json::to_writer(&mut *text, line)?;
+    text.push(b'\n');
+    Ok(())
+}
+
+/// The last line that was written as a whole; what is behind it is cut off.
+fn last_line(file: &mut File) -> Result<Option<Vec<u8>>, IoError> {
+    let length = file.metadata()?.len();
+    let from = length.saturating_sub(TAIL);
+    file.seek(SeekFrom::Start(from))?;
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail)?;
+    let ends = |byte: &u8| *byte == b'\n';
+    let Some(end) = tail.iter().rposition(ends) else {
+        if from > 0 {
+            return Err(IoError::other("it has a line that is too long for an audit trail"));
+        }
+        file.set_len(0)?;
+        return Ok(None);
+    };
+    file.set_len(from + end as u64 + 1)?;
+    let begin = tail[..end].iter().rposition(ends).map_or(0, |before| before + 1);
+    Ok(Some(tail[begin..end].to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn rows(count: usize) -> Vec<Change> {
+        (0..count).map(|number| Change { id: number.to_string(), ..Change::default() }).collect()
+    }
+
+    fn batch(seq: i64, rows: i64) -> Root {
+        Root { seq, rows, root: format!("root-{seq}"), ..Root::default() }
+    }
+
+    fn places(path: &Path) -> Vec<(i64, usize, bool)> {
+        let text = fs::read_to_string(path).unwrap();
+        let noted = text.lines().map(|line| serde_json::from_str::<Noted>(line).unwrap());
+        noted.map(|it| (it.seq, it.position, it.root.is_some())).collect()
+    }
+
+    /// The file as it may be after a crash at every byte.
+    #[test]
+    fn wherever_it_was_torn_each_line_is_there_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.log");
+        let write = |path: &Path| {
+            let mut journal = Journal::open(path).unwrap();
+            for seq in journal.whole() + 1..=3 {
+                journal.append(&batch(seq, 2), rows(2)).unwrap();
+            }
+        };
+        write(&path);
+        let whole = fs::read(&path).unwrap();
+        let expected = places(&path);
+        assert_eq!(expected[..4], [(1, 0, false), (1, 1, false), (1, 2, true), (2, 0, false)]);
+        for length in 0..whole.len() {
+            fs::write(&path, &whole[..length]).unwrap();
+            write(&path);
+            assert!(fs::read(&path).unwrap() == whole, "torn after {length} bytes: {:?}", places(&path));
+        }
+    }
+
+    #[test]
+    fn what_is_no_trail_is_refused_and_so_is_a_second_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.log");
+        fs::write(&path, "not ours\n").unwrap();
+        assert!(Journal::open(&path).is_err_and(|error| error.to_string().contains("none of an audit trail")));
+        assert_eq!(fs::read(&path).unwrap(), b"not ours\n");
+        let missing = folder.path().join("no/audit.log");
+        assert!(Journal::open(&missing).is_err_and(|error| error.to_string().contains("log.audit")));
+        let other = folder.path().join("other.log");
+        let first = Journal::open(&other).unwrap();
+        assert!(Journal::open(&other).is_err_and(|error| error.to_string().contains("another server")));
+        assert_eq!(first.reopen().unwrap().whole(), 0);
+    }
+}
