@@ -193,6 +193,9 @@ impl Access {
     /// # Errors
     /// Of policy; [`Error::ParameterInvalid`] for a resource that cannot be.
     pub fn explain(&self, call: &Call, question: &Question) -> Result<Decision> {
+        if call.principal.is_anonymous() && self.engine.settings().access_control {
+            return Err(Error::Unauthenticated);
+        }
         // the name alone does not do: whoever adds roles to their own asks about somebody else
         if question.principal != call.principal {
             self.engine.require(call, Action::Admin, POLICIES)?;

@@ -19,6 +19,9 @@ pub(super) const CHANGED: &[&str] = &[
     "extensions.metrics.prometheus.enabled",
     "extensions.metrics.prometheus.path",
     "extensions.rbac.allowAnonymousGet",
+    // audit.rs, these and log.audit
+    "extensions.rbac.auditLogging",
+    "extensions.rbac.auditRetention",
     "extensions.rbac.enabled",
     // oidc.rs, workload.rs
     "extensions.rbac.issuers[].audiences",
@@ -71,6 +74,7 @@ pub(super) const CHANGED: &[&str] = &[
     "limits.maxConcurrentRequests",
     "limits.maxRequestBodySize",
     "limits.requestTimeout",
+    "log.audit",
     "log.format",
     "log.level",
     "log.output",
