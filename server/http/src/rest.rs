@@ -6,7 +6,7 @@
 //! 1. A handler below `rest/` with `#[utoipa::path]`: method, path as axum has it (`{*key}` takes the rest of a path),
 //!    `operation_id`, `tag`, what it takes, its own answers. The first line of its comment becomes the summary, the rest
 //!    the description. Bodies are structs with `ToSchema`. A refusal is a status and a sentence: [`document`] gives it
-//!    the error's schema, and every operation the answers that all have (401, 500, 503) and the request's id. What
+//!    the error's schema, and every operation the answers that all have (401, 429, 500, 503) and the request's id. What
 //!    needs no credentials says `security(())`.
 //! 2. A line in [`table`]; handlers of one path share it.
 //! 3. A row in `tests/tests/it/openapi/table.rs`; the test says so if it is missing.

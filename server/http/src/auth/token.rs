@@ -64,7 +64,8 @@ pub(crate) struct TokenAnswer {
 ///
 /// What is asked for beyond the caller's rights is left out; without credentials it is what everybody may do.
 #[utoipa::path(
-    get, path = "/auth/token", operation_id = "getToken", tag = "tokens", security((), ("basic" = [])),
+    get, path = "/auth/token", operation_id = "getToken", tag = "tokens",
+    security((), ("basic" = []), ("bearer" = [])),
     params(
         ("service" = Option<String>, Query, description = "The registry, as its challenge names it."),
         ("scope" = Option<Vec<String>>, Query, description = "`repository:team/app:pull,push`; may be repeated."),
@@ -73,6 +74,7 @@ pub(crate) struct TokenAnswer {
         (status = 200, description = "The token.", body = TokenAnswer),
         (status = 400, description = "Too many scopes.", body = Errors),
         (status = 401, description = "The credentials are wrong.", body = Errors),
+        (status = 429, description = "Too many wrong credentials came from this address.", body = Errors),
     ),
 )]
 pub(crate) async fn get(

@@ -61,7 +61,7 @@ pub(crate) struct Described {
     ),
     responses(
         (status = 200, description = "The artifact.", body = Described),
-        (status = 400, description = "Bucket, key or version cannot be."),
+        (status = 400, description = "The key or the version cannot be."),
         (status = 403, description = "Needs `read` on the object."),
         (status = 404, description = "It is not there."),
         (status = 409, description = "It is being sealed: ask again."),

@@ -6,7 +6,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response as Answer};
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::schema::{Object, Type};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Header, OpenApi, Ref, RefOr, Response};
 use utoipa::{OpenApi as _, ToSchema as _};
 
@@ -44,7 +44,7 @@ pub(super) fn begun() -> OpenApi {
     let basic = Http::builder().scheme(HttpAuthScheme::Basic).description(Some("An access key and its secret."));
     components.add_security_scheme("basic", SecurityScheme::Http(basic.build()));
     let bearer = Http::builder().scheme(HttpAuthScheme::Bearer).bearer_format("JWT");
-    let bearer = bearer.description(Some("A token, such as `/auth/token` issues."));
+    let bearer = bearer.description(Some("A token of a trusted issuer, or one of `/auth/token`."));
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));
     document
 }
@@ -70,14 +70,12 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 fn complete(path: &str, operation: &mut Operation) {
     let responses = &mut operation.responses.responses;
     if path.starts_with("/api/") {
-        let mut common = vec![
-            ("429", "Too many wrong credentials came from this address."),
-            ("500", "A fault of the store."),
-            ("503", "Not now: too busy, or a part is down."),
-        ];
-        // no requirement of its own: that of the whole document
-        if operation.security.is_none() {
+        let mut common = vec![("500", "A fault of the store."), ("503", "Not now: too busy, or a part is down.")];
+        // without a requirement of its own it has that of the whole document; an empty one is none
+        let own = operation.security.as_ref();
+        if own.is_none_or(|own| own.iter().any(|one| *one != SecurityRequirement::default())) {
             common.push(("401", "Credentials are needed, or those that were sent are wrong."));
+            common.push(("429", "Too many wrong credentials came from this address."));
         }
         for (status, description) in common {
             responses.entry(status.to_owned()).or_insert_with(|| Response::new(description).into());
