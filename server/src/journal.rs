@@ -100,7 +100,7 @@ impl Journal {
             root: &root.root,
             prev: &root.prev,
             key_id: &root.key_id,
-            signature: root.signature.iter().map(|byte| format!("{byte:02x}")).collect(),
+            signature: hex::encode(&root.signature),
             dropped: root.dropped.is_some(),
         };
         line(&mut text, &end)?;

@@ -84,17 +84,31 @@ const LEEWAY_SECS: u64 = 30;
 pub struct Issuer {
     config: IssuerConfig,
     keys: KeySet,
+    /// What names of other issuers begin with.
+    taken: Vec<String>,
 }
 
 impl Issuer {
     /// An issuer whose keys are those.
     pub fn new(config: IssuerConfig, keys: KeySet) -> Self {
-        Self { config, keys }
+        Self { config, keys, taken: Vec::new() }
     }
 
     /// What the configuration says about it.
     pub fn config(&self) -> &IssuerConfig {
         &self.config
+    }
+
+    /// Keeps its names apart from those of issuers with these prefixes.
+    pub(crate) fn beside(&mut self, prefixes: &[String]) {
+        let longer = |it: &&String| it.len() > self.config.prefix.len();
+        self.taken = prefixes.iter().filter(longer).cloned().collect();
+    }
+
+    /// A name of a kind as policies know it; none if another issuer's names are like that: people may choose their names.
+    fn named(&self, kind: &str, name: &str) -> Option<String> {
+        let name = format!("{}{name}", self.config.prefix);
+        (!self.taken.iter().any(|taken| name.starts_with(taken))).then(|| format!("{kind}:{name}"))
     }
 
     /// Its keys.
@@ -127,7 +141,7 @@ impl Issuer {
         let claims = decoded.map_err(|error| self.refused_for(&error))?.claims;
         self.check_audience(&claims)?;
         self.check_kind(&claims)?;
-        let second = |name: &str| claims[name].as_f64().map_or(0, |secs| secs as i64);
+        let second = |name: &str| seconds(&claims[name]);
         Ok(Verified { principal: self.principal(&claims)?, expires: second("exp"), issued: second("iat") })
     }
 
@@ -159,40 +173,36 @@ impl Issuer {
     fn principal(&self, claims: &Value) -> Result<Principal> {
         match self.config.kind {
             Kind::Kubernetes => self.service_account(claims),
-            Kind::Oidc => Ok(self.person(claims)),
+            Kind::Oidc => self.person(claims),
         }
     }
 
-    fn person(&self, claims: &Value) -> Principal {
+    fn person(&self, claims: &Value) -> Result<Principal> {
         let config = &self.config;
         let sub = claims["sub"].as_str().unwrap_or_default();
         let username = config.username_claim.of(claims).as_str().filter(|name| !name.is_empty());
         // whoever may choose a name must not choose somebody else's id
         let username = username.filter(|name| *name == sub || uuid::Uuid::parse_str(name).is_err()).unwrap_or(sub);
-        let named = |kind: &str, name: &str| format!("{kind}:{}{name}", config.prefix);
         let of = |kind: &str, paths: &[ClaimPath]| -> Vec<String> {
-            paths.iter().flat_map(|path| texts(path.of(claims))).map(|name| named(kind, &name)).collect()
+            paths.iter().flat_map(|path| texts(path.of(claims))).filter_map(|name| self.named(kind, &name)).collect()
         };
-        let roles = of("role", &config.roles_claims);
-        let mut groups = of("group", &config.groups_claims);
         // Keycloak's groups are paths: /team/ops is also team/ops
-        let bare = |path: &ClaimPath| {
-            texts(path.of(claims)).into_iter().filter_map(|it| it.strip_prefix('/').map(|it| named("group", it)))
-        };
-        groups.extend(config.groups_claims.iter().flat_map(bare));
-        let users = [named("user", sub), named("user", username)];
-        Principal::known(
-            &named("user", username),
-            users.into_iter().chain(roles).chain(groups),
-            attributes(claims, username),
-        )
+        let groups = config.groups_claims.iter().flat_map(|path| texts(path.of(claims)));
+        let bare = groups.filter_map(|it| self.named("group", it.strip_prefix('/')?));
+        let roles = of("role", &config.roles_claims);
+        let groups: Vec<String> = of("group", &config.groups_claims).into_iter().chain(bare).collect();
+        let by_id = self.named("user", sub);
+        let subject = self.named("user", username).or_else(|| by_id.clone());
+        let subject = subject.ok_or_else(|| self.refused("its subject has the name of another issuer's user"))?;
+        let users = [Some(subject.clone()), by_id].into_iter().flatten();
+        Ok(Principal::known(&subject, users.chain(roles).chain(groups), attributes(claims, username)))
     }
 
     fn service_account(&self, claims: &Value) -> Result<Principal> {
         let about = &claims["kubernetes.io"];
-        let (namespace, name) = match (about["namespace"].as_str(), about["serviceaccount"]["name"].as_str()) {
-            (Some(namespace), Some(name)) => (namespace, name),
-            _ => return Err(self.refused("it names no ServiceAccount")),
+        let (Some(namespace), Some(name)) = (about["namespace"].as_str(), about["serviceaccount"]["name"].as_str())
+        else {
+            return Err(self.refused("it names no ServiceAccount"));
         };
         // the same twice: a token whose two claims differ is none of the API server's
         if claims["sub"].as_str() != Some(&format!("system:serviceaccount:{namespace}:{name}")) {
@@ -241,6 +251,12 @@ pub fn issuer_of(token: &str) -> Option<String> {
     claims["iss"].as_str().map(ToOwned::to_owned)
 }
 
+/// A time of a token (RFC 7519, *`NumericDate`*): whole seconds, parts of one left out.
+fn seconds(value: &Value) -> i64 {
+    let whole = |text: String| text.split('.').next().and_then(|text| text.parse().ok());
+    value.as_number().and_then(|number| whole(number.to_string())).unwrap_or(0)
+}
+
 /// A text, or each of a list.
 fn texts(value: &Value) -> Vec<String> {
     match value {
@@ -258,4 +274,81 @@ fn attributes(claims: &Value, username: &str) -> BTreeMap<String, Vec<String>> {
     };
     let found = claims.as_object().into_iter().flatten().map(|(name, it)| (name.clone(), value(it)));
     found.filter(|(_, values)| !values.is_empty()).chain([("username".to_owned(), vec![username.to_owned()])]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::jwks::Source;
+
+    fn issuer(prefix: &str) -> Issuer {
+        let config = IssuerConfig {
+            name: "test".to_owned(),
+            kind: Kind::Oidc,
+            issuer: "https://issuer.example".to_owned(),
+            audiences: vec!["store".to_owned()],
+            accept_azp: false,
+            prefix: prefix.to_owned(),
+            username_claim: ClaimPath::parse("preferred_username"),
+            roles_claims: vec![ClaimPath::parse("realm_access.roles")],
+            groups_claims: vec![ClaimPath::parse("groups")],
+            client_id: None,
+        };
+        let source = Source { issuer: config.issuer.clone(), jwks: None, token_file: None };
+        Issuer::new(config, KeySet::new(source, reqwest::Client::new()))
+    }
+
+    fn names(issuer: &Issuer, claims: &Value) -> Vec<String> {
+        issuer.person(claims).unwrap().names().to_vec()
+    }
+
+    #[test]
+    fn names_are_those_of_the_claims() {
+        let claims = json!({
+            "sub": "1", "preferred_username": "alice", "realm_access": {"roles": ["viewer", 7]}, "groups": "/team/ops",
+        });
+        let expected = ["group:/team/ops", "group:team/ops", "role:viewer", "user:1", "user:alice"];
+        assert_eq!(names(&issuer(""), &claims), expected);
+        assert_eq!(names(&issuer("x:"), &json!({"sub": "1"})), ["user:x:1"]);
+    }
+
+    #[test]
+    fn nobody_chooses_somebody_elses_name() {
+        let id = "0b8e1c5e-3b0f-4f5a-9d9e-5f3c1f6d7a10";
+        assert_eq!(names(&issuer(""), &json!({"sub": "1", "preferred_username": id})), ["user:1"], "an id");
+        let mut ours = issuer("");
+        ours.beside(&[String::new(), "partner:".to_owned()]);
+        let claims = json!({
+            "sub": "1", "preferred_username": "partner:bob", "groups": ["partner:ops", "/partner:ops", "ops"],
+            "realm_access": {"roles": ["partner:admin"]},
+        });
+        assert_eq!(names(&ours, &claims), ["group:/partner:ops", "group:ops", "user:1"], "another issuer's");
+        let mut partner = issuer("partner:");
+        partner.beside(&[String::new(), "partner:".to_owned()]);
+        assert_eq!(names(&partner, &json!({"sub": "bob"})), ["user:partner:bob"]);
+        assert!(ours.person(&json!({"sub": "partner:bob"})).is_err());
+    }
+
+    #[test]
+    fn what_is_not_meant_for_services_is_refused() {
+        let issuer = issuer("");
+        for claims in [json!({"typ": "ID"}), json!({"typ": "Refresh"}), json!({"typ": 1}), json!({"cnf": {"jkt": "x"}})]
+        {
+            assert!(issuer.check_kind(&claims).is_err(), "{claims}");
+        }
+        for claims in [json!({}), json!({"typ": "Bearer"}), json!({"typ": "JWT"})] {
+            issuer.check_kind(&claims).unwrap();
+        }
+        for (claims, taken) in [
+            (json!({"aud": "store"}), true),
+            (json!({"aud": ["account", "store"]}), true),
+            (json!({"aud": ["account"], "azp": "store"}), false),
+            (json!({"aud": {"store": true}}), false),
+            (json!({}), false),
+        ] {
+            assert_eq!(issuer.check_audience(&claims).is_ok(), taken, "{claims}");
+        }
+    }
 }

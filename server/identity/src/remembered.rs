@@ -19,7 +19,10 @@ impl Digest {
 }
 
 /// What came of tokens, by their digests. It counts as long as the keys are the same that verified them.
-pub(crate) struct Remembered<K, V>(Mutex<HashMap<Digest, (Arc<K>, i64, V)>>);
+pub(crate) struct Remembered<K, V>(Mutex<HashMap<Digest, Entry<K, V>>>);
+
+/// The keys that verified a token, until when it is good, and what came of it.
+type Entry<K, V> = (Arc<K>, i64, V);
 
 impl<K, V> Default for Remembered<K, V> {
     fn default() -> Self {

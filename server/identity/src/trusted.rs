@@ -16,7 +16,9 @@ pub(crate) struct Trusted {
 }
 
 impl Trusted {
-    pub(crate) fn new(issuers: Vec<Issuer>) -> Self {
+    pub(crate) fn new(mut issuers: Vec<Issuer>) -> Self {
+        let prefixes: Vec<String> = issuers.iter().map(|it| it.config().prefix.clone()).collect();
+        issuers.iter_mut().for_each(|it| it.beside(&prefixes));
         Self { issuers, verified: Remembered::default() }
     }
 

@@ -1,7 +1,7 @@
 //! The Security Token Service: temporary credentials for whoever brings a token of a trusted issuer, and who one is. At the
 //! root of the S3 door, where SDKs look for it with `AWS_ENDPOINT_URL_STS`.
 //!
-//! Source: AWS Security Token Service API reference, *AssumeRoleWithWebIdentity*, *GetCallerIdentity*, *Common errors*.
+//! Source: AWS Security Token Service API reference, *`AssumeRoleWithWebIdentity`*, *`GetCallerIdentity`*, *Common errors*.
 
 use std::collections::HashMap;
 
@@ -37,6 +37,7 @@ impl Failure {
         Self { status: StatusCode::BAD_REQUEST, code: code.to_owned(), message: message.into() }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
     fn of(error: Error) -> Self {
         let (status, code) = match &error {
             Error::CredentialsExpired(_) => (StatusCode::BAD_REQUEST, "ExpiredTokenException"),

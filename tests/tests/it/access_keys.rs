@@ -33,7 +33,7 @@ pub(crate) struct Key {
 
 impl Key {
     pub(crate) fn of(document: &Value) -> Self {
-        let text = |name: &str| document[name].as_str().unwrap_or_else(|| panic!("no {name}: {document:#}")).to_owned();
+        let text = |name: &str| document[name].as_str().expect("an access key with its secret").to_owned();
         Self { id: text("id"), secret: text("secretKey") }
     }
 

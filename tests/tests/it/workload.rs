@@ -115,7 +115,12 @@ async fn another_cluster_is_an_issuer_like_others() {
     kube.service_account(&namespace, "builder").await;
     let client = server.client().with_token(&kube.token(&namespace, "builder", &[AUDIENCE], 3600).await);
     let oneself = client.get("/api/v1/rbac/permissions").await.expect_status(200).json();
-    assert_eq!(oneself["subject"], format!("serviceaccount:edge:{namespace}:builder"), "{oneself:#}");
+    let subject = format!("serviceaccount:edge:{namespace}:builder");
+    assert_eq!(oneself["subject"], subject, "{oneself:#}");
+    server.client().push_image("team/app", "v1", vec![1; 100]).await;
+    client.get("/v2/team/app/manifests/v1").await.expect_error(403, "DENIED");
+    allow(&server, &subject, "team/*", &["read"]).await;
+    client.get("/v2/team/app/manifests/v1").await.expect_status(200);
 }
 
 #[tokio::test]

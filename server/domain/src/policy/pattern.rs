@@ -224,9 +224,10 @@ impl FromStr for PrincipalPattern {
             ));
         }
         let parts = name.split(':').filter(|part| !part.is_empty()).count();
-        if name.is_empty() || (kind == "serviceaccount" && parts != 2) {
+        if name.is_empty() || (kind == "serviceaccount" && parts < 2) {
             return Err(invalid(
-                "a name is missing; a ServiceAccount is serviceaccount:NAMESPACE:NAME, or NAMESPACE:* for all",
+                "a name is missing; a ServiceAccount is serviceaccount:NAMESPACE:NAME, or NAMESPACE:* for all, and another \
+                 cluster's has its name in front",
             ));
         }
         Ok(Self::Named(text.to_owned()))

@@ -43,7 +43,16 @@ pub(crate) struct KeyPatch {
     /// From when on it is not accepted; `null` is never.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, format = DateTime)]
-    expires_at: Option<Option<String>>,
+    expires_at: Given,
+}
+
+/// A time that was sent, a null, or nothing.
+#[derive(Default)]
+enum Given {
+    #[default]
+    Nothing,
+    Never,
+    At(String),
 }
 
 /// How a key is rotated.
@@ -212,7 +221,11 @@ pub(crate) async fn change(
 ) -> Response {
     answer(&caller, *id, async |call| {
         let KeyPatch { disabled, description, expires_at } = read(body)?;
-        let expires = expires_at.map(|at| at.as_deref().map(moment).transpose()).transpose()?;
+        let expires = match expires_at {
+            Given::Nothing => None,
+            Given::Never => Some(None),
+            Given::At(text) => Some(Some(moment(&text)?)),
+        };
         let changed = accounts(&app)?.change_key(&call, &key, KeyChange { disabled, expires, description }).await?;
         Ok(Json(AccessKey::from(changed)).into_response())
     })
@@ -305,8 +318,8 @@ fn created((key, secret): (ShownKey, String)) -> Response {
 }
 
 /// Tells a null from what was left out.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Given, D::Error> {
+    Option::deserialize(deserializer).map(|sent| sent.map_or(Given::Never, Given::At))
 }
 
 /// Microseconds since 1970.

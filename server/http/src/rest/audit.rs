@@ -130,6 +130,7 @@ impl From<Change> for Entry {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = AuditLogs)]
+#[expect(clippy::struct_field_names, reason = "the contract's name")]
 pub(crate) struct Logs {
     logs: Vec<Entry>,
     /// How many they are.
@@ -205,6 +206,7 @@ fn audit(app: &App) -> Result<&AuditLog> {
     app.audit.as_ref().ok_or_else(|| Error::NotImplemented("the audit trail is not kept here".to_owned()))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
 fn refused(rejection: QueryRejection) -> Error {
     Error::ParameterInvalid(rejection.body_text())
 }

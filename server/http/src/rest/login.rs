@@ -33,6 +33,7 @@ pub(crate) struct Login {
 /// An issuer whose tokens are taken.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the claim that it is compared with")]
 pub(crate) struct Issuer {
     name: String,
     /// `oidc` or `kubernetes`.
