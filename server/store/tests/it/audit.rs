@@ -73,8 +73,10 @@ async fn found(store: &Fresh, key: &'static str) -> Vec<Kind> {
 
 async fn a_record_is_a_row_with_all_that_is_known(store: &Fresh) {
     let one = record("key:a", "object:team/\u{1F600}'\"\\.txt");
-    let earlier =
-        Arc::new(Record { noted: Instant::now().checked_sub(Duration::from_secs(5)).expect("a machine that runs for so long"), ..(*record("key:b", "x")).clone() });
+    let earlier = Arc::new(Record {
+        noted: Instant::now().checked_sub(Duration::from_secs(5)).expect("a machine that runs for so long"),
+        ..(*record("key:b", "x")).clone()
+    });
     store.append(vec![Arc::clone(&one), earlier]).await.unwrap();
     // as after a COMMIT whose answer was lost
     store.append(vec![Arc::clone(&one)]).await.unwrap();
