@@ -69,6 +69,11 @@ impl Client {
         Self { presents: Presents::Bearer(token.to_owned()), ..self.clone() }
     }
 
+    /// Whom it talks to.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Sends a document.
     pub async fn send(&self, method: Method, path: &str, document: &Value) -> Reply {
         Reply::to(self.request(method, path).json(document)).await

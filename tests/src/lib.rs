@@ -4,7 +4,7 @@
 //! behind a [`proxy`]; a [`recorder`] stands for what there is no emulator of. [`tools`] obtains and runs the real clients,
 //! [`client`] is a small typed one for what they cannot say, [`layout`] makes images for them. [`inside`] looks at rows and
 //! files behind the server's back. [`keycloak`] and [`kube`] give tokens as people, services and pods have them, [`jwt`]
-//! reads those. Nothing here knows the server's code.
+//! reads those; an [`issuer`] of the test's own says what it is told. Nothing here knows the server's code.
 #![expect(clippy::panic, clippy::missing_panics_doc, reason = "test code: it panics with a message that says why")]
 #![expect(clippy::return_self_not_must_use, reason = "a check of a reply returns it for more checks, or for nothing")]
 
@@ -14,6 +14,7 @@ pub mod client;
 pub mod cluster;
 pub mod gcs;
 pub mod inside;
+pub mod issuer;
 pub mod jwt;
 pub mod keycloak;
 pub mod kube;

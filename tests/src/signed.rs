@@ -1,5 +1,6 @@
 //! Requests of S3 that are signed here: signature version 4, header form.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -24,6 +25,8 @@ pub(crate) struct Signed<'a> {
     pub service: &'a str,
     /// None: a body that is not signed.
     pub body: Option<&'a str>,
+    /// Further headers, in small letters.
+    pub headers: &'a [(&'static str, String)],
 }
 
 impl Signed<'_> {
@@ -36,7 +39,25 @@ impl Signer {
     /// A request to S3 whose body is not signed. `path` and `query` need no escapes; each name of the query has a `=`, and
     /// they are in order.
     pub fn request(&self, method: Method, path: &str, query: &str) -> RequestBuilder {
-        self.signed(method, path, query, &Signed { service: "s3", body: None })
+        self.request_with(method, path, query, &[])
+    }
+
+    /// The same with further headers, which are signed too; their names are in small letters.
+    pub fn request_with(
+        &self,
+        method: Method,
+        path: &str,
+        query: &str,
+        headers: &[(&'static str, String)],
+    ) -> RequestBuilder {
+        self.signed(method, path, query, &Signed { service: "s3", body: None, headers })
+    }
+
+    /// An action of STS, as a form.
+    pub fn action(&self, form: &str) -> RequestBuilder {
+        let signed = Signed { service: "sts", body: Some(form), headers: &[] };
+        let request = self.signed(Method::POST, "/", "", &signed);
+        request.header("content-type", "application/x-www-form-urlencoded").body(form.to_owned())
     }
 
     pub(crate) fn signed(&self, method: Method, path: &str, query: &str, signed: &Signed<'_>) -> RequestBuilder {
@@ -45,17 +66,20 @@ impl Signer {
         let (host, base) = host.find('/').map_or((host, ""), |slash| host.split_at(slash));
         let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
         let payload = signed.payload();
-        let headers = "host;x-amz-content-sha256;x-amz-date";
-        let canonical = format!(
-            "{method}\n{base}{path}\n{query}\nhost:{host}\nx-amz-content-sha256:{payload}\nx-amz-date:{time}\n\n{headers}\n\
-             {payload}"
-        );
-        let authorization = self.authorization(signed.service, &canonical, headers, &time);
-        reqwest::Client::new()
-            .request(method, format!("{}{path}?{query}", self.endpoint))
-            .header("x-amz-date", time)
-            .header("x-amz-content-sha256", payload)
-            .header("authorization", authorization)
+        let mut headers = BTreeMap::from([
+            ("host", host.to_owned()),
+            ("x-amz-content-sha256", payload.clone()),
+            ("x-amz-date", time.clone()),
+        ]);
+        headers.extend(signed.headers.iter().cloned());
+        let names = headers.keys().copied().collect::<Vec<_>>().join(";");
+        let lines = headers.iter().map(|(name, value)| format!("{name}:{value}")).collect::<Vec<_>>().join("\n");
+        let canonical = format!("{method}\n{base}{path}\n{query}\n{lines}\n\n{names}\n{payload}");
+        let authorization = self.authorization(signed.service, &canonical, &names, &time);
+        headers.remove("host"); // the client says it
+        let request = reqwest::Client::new().request(method, format!("{}{path}?{query}", self.endpoint));
+        let request = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
+        request.header("authorization", authorization)
     }
 
     fn authorization(&self, service: &str, canonical: &str, headers: &str, time: &str) -> String {

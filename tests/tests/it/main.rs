@@ -11,6 +11,7 @@ mod fsck;
 mod full_disk;
 mod gc;
 mod identity;
+mod matrix;
 mod oidc;
 mod openapi;
 mod preflight;
@@ -22,6 +23,7 @@ mod s3;
 mod settings;
 mod soak;
 mod tls;
+mod tokens;
 mod workload;
 
 /// Runs each test on both backends, under names that say so.

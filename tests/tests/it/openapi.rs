@@ -4,12 +4,12 @@
 #![expect(clippy::panic, reason = "a test that fails says what was asked and answered")]
 
 mod accounts;
-mod answers;
-mod table;
+pub(crate) mod answers;
+pub(crate) mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use reqwest::{Method, Url};
+use reqwest::{Method, RequestBuilder, Url};
 use serde_json::Value;
 use zot_tests::backend::Backend;
 use zot_tests::client::{Client, Credentials, Reply};
@@ -21,7 +21,7 @@ use self::table::{Body, Case, Row, Who};
 
 crate::on_both_backends!(every_operation_answers_as_it_is_described);
 
-const PATH: &str = "/api/v1/openapi.json";
+pub(crate) const PATH: &str = "/api/v1/openapi.json";
 const WRONG: Credentials = Credentials { id: "test-nobody", secret: "wrong" };
 
 #[tokio::test]
@@ -41,12 +41,38 @@ async fn every_operation_answers_as_it_is_described(backend: Backend) {
     let admin = server.client();
     let document = admin.with(None).get(PATH).await.expect_status(200).json();
     let description = Description::of(document);
-    let rows = [table::rows(), accounts::rows()].concat();
+    let rows = rows();
     assert_same_operations(&description, &rows);
     table::prepare(&admin).await;
     let mut walk = Walk { admin, description, kept: BTreeMap::new() };
     for row in &rows {
         walk.row(row).await;
+    }
+}
+
+/// What is asked of each operation.
+pub(crate) fn rows() -> Vec<Row> {
+    [table::rows(), accounts::rows()].concat()
+}
+
+/// The request of a case; `value` gives what stands in its path.
+pub(crate) fn request_of(row: &Row, case: &Case, client: &Client, value: impl Fn(&str) -> String) -> RequestBuilder {
+    let (method, template) = row.operation.split_once(' ').expect("method and path");
+    let path = case
+        .values
+        .iter()
+        .fold(template.to_owned(), |path, (name, written)| path.replace(&format!("{{{name}}}"), &value(written)));
+    assert!(!path.contains('{'), "{}: a case lacks a value for its path: {path}", row.operation);
+    let method = Method::from_bytes(method.as_bytes()).expect("a method");
+    let request = client.request(method, &format!("{path}{}", case.query));
+    match &case.body {
+        Body::None => request,
+        Body::Form(pairs) => {
+            let form = Url::parse_with_params("http://form", pairs).expect("a form");
+            let form = form.query().unwrap_or_default().to_owned();
+            request.header("content-type", "application/x-www-form-urlencoded").body(form)
+        }
+        Body::Json(body) => request.json(body),
     }
 }
 
@@ -96,28 +122,10 @@ impl Walk {
 
     /// Asks, and holds the answer against its description.
     async fn case(&mut self, row: &Row, operation: &Value, case: &Case) -> u16 {
-        let (method, template) = row.operation.split_once(' ').expect("method and path");
-        let path = case.values.iter().fold(template.to_owned(), |path, (name, value)| {
-            path.replace(&format!("{{{name}}}"), &self.recalled(value))
-        });
-        assert!(!path.contains('{'), "{}: a case lacks a value for its path: {path}", row.operation);
-        let method = Method::from_bytes(method.as_bytes()).expect("a method");
-        let request = self.client(case.who).request(method, &format!("{path}{}", case.query));
-        let request = match &case.body {
-            Body::None => request,
-            Body::Form(pairs) => {
-                let form = Url::parse_with_params("http://form", pairs).expect("a form");
-                request
-                    .header("content-type", "application/x-www-form-urlencoded")
-                    .body(form.query().unwrap_or_default().to_owned())
-            }
-            Body::Json(body) => {
-                if case.status < 300 {
-                    self.description.check_request(row.operation, operation, body);
-                }
-                request.json(body)
-            }
-        };
+        if let (Body::Json(body), true) = (&case.body, case.status < 300) {
+            self.description.check_request(row.operation, operation, body);
+        }
+        let request = request_of(row, case, &self.client(case.who), |value| self.recalled(value));
         let reply = Reply::to(request).await.expect_status(case.status);
         self.description.check(operation, &reply);
         for (name, pointer) in &case.keep {

@@ -7,14 +7,14 @@ use zot_tests::client::Reply;
 
 use super::table::Who;
 
-pub(super) struct Description {
+pub(crate) struct Description {
     document: Value,
     /// For validators: schemas refer to `#/components`.
     components: Value,
 }
 
 impl Description {
-    pub(super) fn of(document: Value) -> Self {
+    pub(crate) fn of(document: Value) -> Self {
         let mut components = document["components"].clone();
         // a field that nobody described is a fault here, though clients must bear new ones
         components["schemas"].as_object_mut().expect("schemas").values_mut().for_each(close);
@@ -31,7 +31,7 @@ impl Description {
         paths.iter().flat_map(of).collect()
     }
 
-    pub(super) fn operation(&self, name: &str) -> &Value {
+    pub(crate) fn operation(&self, name: &str) -> &Value {
         let (method, path) = name.split_once(' ').expect("method and path");
         &self.document["paths"][path][method.to_lowercase()]
     }
@@ -41,10 +41,15 @@ impl Description {
         responses.keys().map(|status| status.parse().expect("a status")).collect()
     }
 
+    /// Whether credentials are needed, and whether any are looked at.
+    pub(crate) fn credentials(&self, operation: &Value) -> (bool, bool) {
+        let security = operation.get("security").unwrap_or(&self.document["security"]).as_array().expect("security");
+        (!security.contains(&json!({})), security.iter().any(|one| *one != json!({})))
+    }
+
     /// Who gets a 401: nobody where credentials are needed, and whoever sends wrong ones where any are looked at.
     pub(super) fn refused_callers(&self, operation: &Value) -> Vec<(Who, u16)> {
-        let security = operation.get("security").unwrap_or(&self.document["security"]).as_array().expect("security");
-        let (needed, looked_at) = (!security.contains(&json!({})), security.iter().any(|one| *one != json!({})));
+        let (needed, looked_at) = self.credentials(operation);
         [(Who::Nobody, needed), (Who::Wrong, looked_at)].into_iter().filter(|it| it.1).map(|it| (it.0, 401)).collect()
     }
 

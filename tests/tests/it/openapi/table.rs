@@ -9,17 +9,17 @@ use zot_tests::server::ADMIN;
 
 /// An operation, and what is asked of it.
 #[derive(Clone)]
-pub(super) struct Row {
+pub(crate) struct Row {
     /// Method and path, as they are described.
-    pub(super) operation: &'static str,
-    pub(super) cases: Vec<Case>,
+    pub(crate) operation: &'static str,
+    pub(crate) cases: Vec<Case>,
     /// What is described and cannot be provoked from outside.
-    pub(super) rare: &'static [u16],
+    pub(crate) rare: &'static [u16],
 }
 
 /// Who asks.
 #[derive(Clone, Copy)]
-pub(super) enum Who {
+pub(crate) enum Who {
     Admin,
     Reader,
     Nobody,
@@ -29,7 +29,7 @@ pub(super) enum Who {
 
 /// What is sent.
 #[derive(Clone)]
-pub(super) enum Body {
+pub(crate) enum Body {
     None,
     Json(Value),
     Form(Vec<(&'static str, &'static str)>),
@@ -37,16 +37,16 @@ pub(super) enum Body {
 
 /// A request, and the status of its answer.
 #[derive(Clone)]
-pub(super) struct Case {
-    pub(super) who: Who,
+pub(crate) struct Case {
+    pub(crate) who: Who,
     /// What stands in the path, by name.
-    pub(super) values: Vec<(&'static str, &'static str)>,
+    pub(crate) values: Vec<(&'static str, &'static str)>,
     /// With its `?`.
-    pub(super) query: String,
-    pub(super) body: Body,
-    pub(super) status: u16,
+    pub(crate) query: String,
+    pub(crate) body: Body,
+    pub(crate) status: u16,
     /// A name, and where in the answer it finds its value: later cases have it as `$name` in their paths.
-    pub(super) keep: Vec<(&'static str, &'static str)>,
+    pub(crate) keep: Vec<(&'static str, &'static str)>,
 }
 
 pub(super) fn row(operation: &'static str, cases: Vec<Case>) -> Row {
@@ -109,7 +109,7 @@ impl Case {
 }
 
 /// Fills the store that is walked through.
-pub(super) async fn prepare(admin: &Client) {
+pub(crate) async fn prepare(admin: &Client) {
     for path in ["/s3/team", "/s3/team/dir/a%20key"] {
         Reply::to(admin.request(Method::PUT, path).body("")).await.expect_status(200);
     }
