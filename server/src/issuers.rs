@@ -54,7 +54,7 @@ fn keycloak(it: &Keycloak) -> Result<Issuer, Error> {
 fn kubernetes(it: &Kubernetes) -> Result<Issuer, Error> {
     let own = || {
         let token = std::fs::read_to_string(&it.token_file).map_err(Error::file(&it.token_file))?;
-        issuer_of(token.trim()).ok_or_else(|| {
+        issuer_of(token.trim()).map_err(|_| {
             Error::Refused(format!(
                 "{} is no token that names its issuer: set extensions.rbac.kubernetes.issuer",
                 it.token_file.display()

@@ -227,11 +227,13 @@ impl Engine {
         self.decide(&call.principal, action, resource, &call.context()).allowed
     }
 
-    /// Whether names of repositories and buckets may be asked for at all; which of them is decided one by one.
+    /// Whether names of repositories and buckets may be asked for at all. Which of them is decided one by one, for the call
+    /// that is returned: a token that covers the catalog shows the names that its holder may list, any other one those
+    /// within its scope.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] where nothing is listed for everybody, [`Error::InsufficientScope`].
-    pub fn require_catalog(&self, call: &Call) -> Result<()> {
+    pub fn require_catalog(&self, call: &Call) -> Result<Call> {
         let outcome = self.catalog(call);
         let (allowed, reason) = match &outcome {
             Ok(()) => (true, Reason::Allowed),
@@ -239,7 +241,7 @@ impl Engine {
             Err(_) => (false, Reason::NoMatch),
         };
         self.witness(call, Action::List, CATALOG, &Decision { allowed, reason, policy: None });
-        outcome
+        outcome.map(|()| if covers_catalog(&call.principal) { call.unbound() } else { call.clone() })
     }
 
     /// Whether a token may name the catalog.
@@ -252,14 +254,14 @@ impl Engine {
         if !self.settings.access_control || self.rules.load().lets_everybody(Action::List) {
             return Ok(());
         }
-        let catalog = |grant: &Grant| grant.target == GrantTarget::Catalog && grant.actions.contains(&Action::List);
-        match &principal.bound {
-            _ if principal.is_anonymous() => Err(Error::Unauthenticated),
-            Some(grants) if !grants.iter().any(catalog) => Err(Error::InsufficientScope(
-                "the token's scope does not cover the catalog; ask for a token of that scope".to_owned(),
-            )),
-            _ => Ok(()),
+        if principal.is_anonymous() {
+            return Err(Error::Unauthenticated);
         }
+        if principal.bound.is_some() && !covers_catalog(principal) {
+            let why = "the token's scope does not cover the catalog; ask for a token of that scope";
+            return Err(Error::InsufficientScope(why.to_owned()));
+        }
+        Ok(())
     }
 
     /// Whether an anonymous caller may change something somewhere.
@@ -323,6 +325,11 @@ pub fn decide(
         Verdict::Allowed(public) => decision(true, Reason::Allowed, Some(public)),
         _ => decision(false, Reason::OutOfScope, None),
     }
+}
+
+fn covers_catalog(principal: &Principal) -> bool {
+    let catalog = |grant: &Grant| grant.target == GrantTarget::Catalog && grant.actions.contains(&Action::List);
+    principal.bound.iter().flatten().any(catalog)
 }
 
 fn in_bound(principal: &Principal, action: Action, resource: Resource<'_>) -> bool {

@@ -5,9 +5,12 @@
 use std::collections::BTreeMap;
 
 use jsonwebtoken::{Algorithm, Header, Validation};
-use serde_json::Value;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 use zot_domain::{Error, Principal, Result};
 
+use crate::credentials::invalid;
 use crate::jwks::KeySet;
 
 /// Algorithms that any issuer may sign with: no symmetric one, none without a signature.
@@ -243,12 +246,46 @@ pub(crate) struct Verified {
 }
 
 /// The claim `iss`, of a token that was not verified yet: it only says whom to ask.
-pub fn issuer_of(token: &str) -> Option<String> {
+///
+/// # Errors
+/// [`Error::CredentialsInvalid`] if there is none, or a claim comes twice.
+pub fn issuer_of(token: &str) -> Result<String> {
     use base64::Engine as _;
-    let payload = token.split('.').nth(1)?;
-    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).ok()?;
-    let claims: Value = serde_json::from_slice(&bytes).ok()?;
-    claims["iss"].as_str().map(ToOwned::to_owned)
+    let malformed = || invalid("the token is malformed");
+    let payload = token.split('.').nth(1).ok_or_else(malformed)?;
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).map_err(|_| malformed())?;
+    let Once(claims) =
+        serde_json::from_slice(&bytes).map_err(|error| invalid(&format!("the token's claims: {error}")))?;
+    let issuer = claims.get("iss").and_then(Value::as_str);
+    issuer.map(ToOwned::to_owned).ok_or_else(|| invalid("the token names no issuer (iss)"))
+}
+
+/// Claims, each once (RFC 7519, section 4): whoever reads the first of two and whoever reads the last would see another
+/// token.
+struct Once(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Once {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Claims;
+        impl<'de> Visitor<'de> for Claims {
+            type Value = Once;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> std::result::Result<Once, A::Error> {
+                let mut claims = Map::new();
+                while let Some((name, value)) = entries.next_entry::<String, Value>()? {
+                    if claims.insert(name, value).is_some() {
+                        return Err(A::Error::custom("one comes twice"));
+                    }
+                }
+                Ok(Once(claims))
+            }
+        }
+        deserializer.deserialize_map(Claims)
+    }
 }
 
 /// A time of a token (RFC 7519, *`NumericDate`*): whole seconds, parts of one left out.

@@ -43,7 +43,6 @@ impl Buckets {
     /// Of policy and of the database.
     pub async fn buckets(&self, call: &Call, after: &str, limit: u32) -> Result<Vec<Bucket>> {
         self.policy.require_catalog(call)?;
-        let unbound = call.unbound();
         let mut found = Vec::new();
         let mut after = after.to_owned();
         loop {
@@ -53,7 +52,7 @@ impl Buckets {
             let ended = page.len() < limit as usize;
             // what one may not list is not there
             found.extend(
-                page.into_iter().filter(|it| self.policy.allows(&unbound, Action::List, Resource::Bucket(&it.name))),
+                page.into_iter().filter(|it| self.policy.allows(call, Action::List, Resource::Bucket(&it.name))),
             );
             if ended || found.len() >= limit as usize {
                 found.truncate(limit as usize);
