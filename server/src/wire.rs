@@ -344,8 +344,7 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
 
 /// Networks, and addresses as networks of one; what is none was refused when the settings were loaded.
 fn networks(texts: &[String]) -> Vec<ipnet::IpNet> {
-    let one = |text: &String| text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(Into::into));
-    texts.iter().filter_map(one).collect()
+    texts.iter().filter_map(|text| zot_domain::policy::condition::network(text)).collect()
 }
 
 fn is_loopback(address: &str) -> bool {

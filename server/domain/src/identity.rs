@@ -5,15 +5,19 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::policy::{Action, Context, PrincipalPattern};
+use crate::policy::{Action, Context, Effect, PrincipalPattern};
 
 /// The identity behind a request. Cheap to clone, whatever its groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
     /// What the audit trail shows, such as `user:alice`, `key:AKIA…`, `serviceaccount:ci:builder` or `anonymous`.
     pub subject: String,
-    /// All that statements may call it by, sorted: `user:…`, `role:…`, `group:…`, `serviceaccount:…`, `key:…`.
+    /// What statements may call it by that allow something, sorted: `user:…`, `role:…`, `group:…`, `serviceaccount:…`,
+    /// `key:…`.
     pub(crate) names: Arc<[String]>,
+    /// The same and all that it gave up, sorted: for statements that deny, and for revocations. Whoever takes less than
+    /// they have must not get rid of what is denied to them.
+    pub(crate) held: Arc<[String]>,
     /// Claims of its token, and attributes, for conditions.
     pub claims: Arc<BTreeMap<String, Vec<String>>>,
     /// An upper bound, where the request came with a token of limited scope: policy is evaluated all the same.
@@ -48,10 +52,27 @@ impl Principal {
         Self::of_kind(Kind::BreakGlass, subject, vec![subject.to_owned()], BTreeMap::new())
     }
 
-    fn of_kind(kind: Kind, subject: &str, mut names: Vec<String>, claims: BTreeMap<String, Vec<String>>) -> Self {
-        names.sort_unstable();
-        names.dedup();
-        Self { subject: subject.to_owned(), names: names.into(), claims: Arc::new(claims), bound: None, kind }
+    fn of_kind(kind: Kind, subject: &str, names: Vec<String>, claims: BTreeMap<String, Vec<String>>) -> Self {
+        let names = sorted(names);
+        let (held, claims) = (Arc::clone(&names), Arc::new(claims));
+        Self { subject: subject.to_owned(), names, held, claims, bound: None, kind }
+    }
+
+    /// The same, who also has these names as far as something is denied or revoked.
+    #[must_use]
+    pub fn holding(mut self, more: impl IntoIterator<Item = String>) -> Self {
+        let mut more = more.into_iter().peekable();
+        if more.peek().is_some() {
+            self.held = sorted(self.held.iter().cloned().chain(more).collect());
+        }
+        self
+    }
+
+    /// The same with further names.
+    #[must_use]
+    pub fn also(mut self, more: &[String]) -> Self {
+        self.names = sorted([&*self.names, more].concat());
+        self.holding(more.iter().cloned())
     }
 
     /// The same within the bound of a token.
@@ -61,7 +82,8 @@ impl Principal {
         self
     }
 
-    /// The same with that role alone of all its roles and groups; none if it does not have it. `self` is every role.
+    /// The same with that role alone of all its roles and groups, none if it does not have it; what is denied to any of
+    /// them stays denied. `self` is every role.
     pub fn as_role(&self, role: &str) -> Option<Self> {
         if role == "self" {
             return Some(self.clone());
@@ -83,9 +105,19 @@ impl Principal {
         &self.names
     }
 
+    /// What statements that deny may call it by, and revocations: its names, and those that it gave up.
+    pub fn held(&self) -> &[String] {
+        &self.held
+    }
+
     /// Its names of one kind, without the kind: `role` gives its roles.
-    pub fn names_of(&self, kind: &str) -> impl Iterator<Item = &str> {
-        self.names.iter().filter_map(move |name| name.strip_prefix(kind)?.strip_prefix(':'))
+    pub fn names_of<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a str> {
+        of_kind(&self.names, kind)
+    }
+
+    /// The same of all that it holds.
+    pub(crate) fn held_of<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a str> {
+        of_kind(&self.held, kind)
     }
 
     /// Whether nobody in particular asks.
@@ -100,17 +132,37 @@ impl Principal {
 
     /// Whether it is called that.
     pub(crate) fn has_name(&self, name: &str) -> bool {
-        self.names.binary_search_by(|own| own.as_str().cmp(name)).is_ok()
+        is_among(&self.names, name)
     }
 
-    /// Whether a statement with this pattern is about it.
-    pub(crate) fn is_meant_by(&self, pattern: &PrincipalPattern) -> bool {
-        match pattern {
-            PrincipalPattern::Everybody => true,
-            PrincipalPattern::Authenticated => !self.is_anonymous(),
-            PrincipalPattern::Named(name) => self.has_name(name),
+    /// Whether it is called that, or was before it took less than it had.
+    pub(crate) fn holds(&self, name: &str) -> bool {
+        is_among(&self.held, name)
+    }
+
+    /// Whether a statement with this pattern and effect is about it.
+    pub(crate) fn is_meant_by(&self, pattern: &PrincipalPattern, effect: Effect) -> bool {
+        match (pattern, effect) {
+            (PrincipalPattern::Everybody, _) => true,
+            (PrincipalPattern::Authenticated, _) => !self.is_anonymous(),
+            (PrincipalPattern::Named(name), Effect::Allow) => self.has_name(name),
+            (PrincipalPattern::Named(name), Effect::Deny) => self.holds(name),
         }
     }
+}
+
+fn sorted(mut names: Vec<String>) -> Arc<[String]> {
+    names.sort_unstable();
+    names.dedup();
+    names.into()
+}
+
+fn is_among(sorted: &[String], name: &str) -> bool {
+    sorted.binary_search_by(|own| own.as_str().cmp(name)).is_ok()
+}
+
+fn of_kind<'a>(names: &'a [String], kind: &'a str) -> impl Iterator<Item = &'a str> {
+    names.iter().filter_map(move |name| name.strip_prefix(kind)?.strip_prefix(':'))
 }
 
 /// Actions on one repository, or on the catalog, that a token carries.

@@ -45,6 +45,9 @@ struct Session {
     subject: String,
     #[serde(rename = "n")]
     names: Vec<String>,
+    /// What it gave up: for what is denied and revoked.
+    #[serde(rename = "h", default, skip_serializing_if = "Vec::is_empty")]
+    given_up: Vec<String>,
     #[serde(rename = "c")]
     claims: BTreeMap<String, Vec<String>>,
 }
@@ -75,6 +78,7 @@ pub(crate) fn issue(keyring: &Keyring, principal: &Principal, now: i64, expires:
         expires,
         subject: principal.subject.clone(),
         names: principal.names().to_vec(),
+        given_up: principal.held().iter().filter(|name| !principal.names().contains(name)).cloned().collect(),
         claims: (*principal.claims).clone(),
     };
     let text = serde_json::to_vec(&session).map_err(|error| Error::Internal(format!("session: {error}")))?;
@@ -97,7 +101,7 @@ pub(crate) fn open(keyring: &Keyring, access_key: &str, token: &str, now: i64) -
     if now >= session.expires {
         return Err(Error::CredentialsExpired("the session has expired; ask for new credentials".to_owned()));
     }
-    let principal = Principal::known(&session.subject, session.names, session.claims);
+    let principal = Principal::known(&session.subject, session.names, session.claims).holding(session.given_up);
     Ok(Opened { secret_key: session.secret_key, principal, issued: session.issued })
 }
 
@@ -107,6 +111,16 @@ mod tests {
 
     fn keyring() -> Keyring {
         Keyring::new("store", &[b"one".to_vec()]).unwrap()
+    }
+
+    #[test]
+    fn a_session_of_one_role_keeps_what_was_given_up() {
+        let names = ["user:alice", "role:developer", "role:viewer", "group:contractors"].map(str::to_owned);
+        let whole = Principal::known("user:alice", names, BTreeMap::new());
+        let issued = issue(&keyring(), &whole.as_role("developer").unwrap(), 1000, 2000).unwrap();
+        let opened = open(&keyring(), &issued.access_key, &issued.session_token, 1500).unwrap();
+        assert_eq!(opened.principal.names(), ["role:developer", "user:alice"]);
+        assert_eq!(opened.principal.held(), whole.names());
     }
 
     #[test]

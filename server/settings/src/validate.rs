@@ -88,7 +88,13 @@ fn check_cors(cors: &Cors, found: &mut Found) {
 }
 
 fn check_auth(settings: &Settings, found: &mut Found) {
-    let is_network = |text: &String| text.parse::<ipnet::IpNet>().is_ok() || text.parse::<IpAddr>().is_ok();
+    // one that is written in IPv6 and wider than all of IPv4 would hold for no proxy that its writer thought of
+    let is_comparable = |network: ipnet::IpNet| match network {
+        ipnet::IpNet::V6(six) => six.addr().to_ipv4_mapped().is_none() || six.prefix_len() >= 96,
+        ipnet::IpNet::V4(_) => true,
+    };
+    let is_network =
+        |text: &String| text.parse::<ipnet::IpNet>().is_ok_and(is_comparable) || text.parse::<IpAddr>().is_ok();
     if let Some(proxy) = settings.http.trusted_proxies.iter().find(|text| !is_network(text)) {
         found.push(("http.trustedProxies", format!("\"{proxy}\" is no network such as 10.0.0.0/8, and no address")));
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use jiff::Timestamp;
 use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
@@ -85,10 +85,10 @@ pub enum Condition {
 }
 
 impl Condition {
-    /// Whether it holds. What is not known is in no list: so it holds where it must be in none.
+    /// Whether it holds, in a statement that denies or one that allows. What is not known is in no list: so it holds where it must be in none.
     ///
     /// Source: AWS IAM *Condition operators*, on keys that are missing.
-    pub(super) fn holds(&self, principal: &Principal, context: &Context<'_>) -> bool {
+    pub(super) fn holds(&self, denies: bool, principal: &Principal, context: &Context<'_>) -> bool {
         match self {
             Self::SourceIp { networks, none } => {
                 let within = |address: IpAddr| networks.iter().any(|network| network.contains(&address.to_canonical()));
@@ -107,7 +107,14 @@ impl Condition {
                 values.iter().any(|value| globs.iter().any(|glob| glob_matches(glob, value))) != *none
             }
             Self::User { globs, none } => {
-                principal.names_of("user").any(|name| globs.iter().any(|glob| glob_matches(glob, name))) != *none
+                let matches = |name: &str| globs.iter().any(|glob| glob_matches(glob, name));
+                // a name that was given up must neither open what is for others, nor get out of a denial
+                let met = if *none || denies {
+                    principal.held_of("user").any(matches)
+                } else {
+                    principal.names_of("user").any(matches)
+                };
+                met != *none
             }
             Self::Operation(operations) => context.operation.is_some_and(|it| operations.contains(it)),
             Self::ListPrefix { globs, none } => {
@@ -195,10 +202,20 @@ fn one(name: &str, value: &str, zone: &TimeZone) -> Result<Condition> {
 
 /// Networks or single addresses, separated by commas.
 pub(crate) fn networks(name: &str, value: &str) -> Result<Vec<IpNet>> {
-    let parse = |text: &str| text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
-    let found: Option<Vec<_>> = values(value).map(parse).collect();
+    let found: Option<Vec<_>> = values(value).map(network).collect();
     let found = found.filter(|found| !found.is_empty() && found.len() <= VALUES_MAX);
     found.ok_or_else(|| invalid(name, value, "expected networks such as \"10.0.0.0/8,192.0.2.1\""))
+}
+
+/// A network, or a single address as a network of one. Addresses are compared as IPv4 has them where they are of IPv4, so
+/// a network that is written in IPv6 (`::ffff:10.0.0.0/104`) becomes one of IPv4; if it is wider than what is written so,
+/// there is none: it would hold for no client that its writer thought of.
+pub fn network(text: &str) -> Option<IpNet> {
+    let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
+    let IpNet::V6(six) = network else { return Some(network) };
+    let Some(four) = six.addr().to_ipv4_mapped() else { return Some(network) };
+    let length = six.prefix_len().checked_sub(96)?;
+    Ipv4Net::new(four, length).ok().map(IpNet::V4)
 }
 
 fn values(value: &str) -> impl Iterator<Item = &str> {

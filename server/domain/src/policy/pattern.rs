@@ -4,8 +4,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Resource;
+use crate::artifact::name::RepositoryName;
 use crate::error::{Error, Result};
 
+/// What of the store itself is asked for.
+const AREAS: [&str; 3] = ["policies", "accounts", "audit"];
+/// What a resource may look like, for messages.
+const FORMS: &str = "Known are \"team/app\", \"team/*\" and \"*\", of one kind with \"object:\" or \"repository:\" before \
+                     them; and \"system:policies\", \"system:accounts\", \"system:audit\" and \"system:*\"";
 /// Longest pattern, in bytes: a bucket's name and a key, and some room.
 const LENGTH_MAX: usize = 1200;
 
@@ -105,15 +111,27 @@ impl FromStr for ResourcePattern {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let invalid = |why: &str| Error::ParameterInvalid(format!("resource {text:?}: {why}"));
+        let invalid = |why: &str| Error::ParameterInvalid(format!("resource {text:?}: {why}. {FORMS}"));
+        if text.trim() != text {
+            return Err(invalid("there are blanks around it"));
+        }
         let (kind, rest) = match text.split_once(':') {
             Some(("object", rest)) => (Some(ResourceKind::Object), rest),
             Some(("repository", rest)) => (Some(ResourceKind::Repository), rest),
             Some(("system", rest)) => (Some(ResourceKind::System), rest),
+            // the audit trail's word for it
+            Some(("bucket", name)) => {
+                return Err(invalid(&format!(
+                    "a bucket is \"object:{name}\", and with its objects \"object:{name}/*\""
+                )));
+            }
+            Some((kind, _)) if !kind.contains('/') => {
+                return Err(invalid(&format!("nothing is known as {kind:?}")));
+            }
             _ => (None, text),
         };
         if rest.is_empty() {
-            return Err(invalid("expected a name such as \"team/app\", a tree such as \"team/*\", or \"*\""));
+            return Err(invalid("a name is missing"));
         }
         if rest.len() > LENGTH_MAX {
             return Err(invalid("it is too long"));
@@ -124,8 +142,76 @@ impl FromStr for ResourcePattern {
         if rest.chars().any(char::is_control) {
             return Err(invalid("it holds a control character"));
         }
-        Ok(Self { kind, shape: shape_of(rest), text: text.to_owned() })
+        let shape = shape_of(rest);
+        possible(kind, rest, &shape).map_err(|why| invalid(&why))?;
+        Ok(Self { kind, shape, text: text.to_owned() })
     }
+}
+
+/// Why nothing can ever match a pattern, if so: what protects nothing must not look as if it did.
+fn possible(kind: Option<ResourceKind>, rest: &str, shape: &Shape) -> std::result::Result<(), String> {
+    match kind {
+        Some(ResourceKind::System) => possible_area(rest, shape),
+        Some(ResourceKind::Repository) => possible_repository(rest, shape),
+        // of both kinds: what reads as a tag would be the end of a key
+        None if rest.contains(':') => Err(format!(
+            "policies are about repositories as a whole, so a tag or digest is not in it; an object with a colon in its \
+             key is \"object:{rest}\""
+        )),
+        None | Some(ResourceKind::Object) => possible_namespace(rest),
+    }
+}
+
+fn possible_area(rest: &str, shape: &Shape) -> std::result::Result<(), String> {
+    let pattern = ResourcePattern { kind: None, shape: shape.clone(), text: String::new() };
+    if AREAS.iter().any(|area| pattern.matches(ResourceKind::Repository, area)) {
+        return Ok(());
+    }
+    let area = rest.split('/').next().unwrap_or(rest);
+    Err(match AREAS.contains(&area) {
+        true => format!("there are no smaller parts; write \"system:{area}\""),
+        false => format!("the store has no {area:?}"),
+    })
+}
+
+fn possible_repository(rest: &str, shape: &Shape) -> std::result::Result<(), String> {
+    if let Some(at) = rest.find([':', '@']) {
+        return Err(format!(
+            "policies are about repositories as a whole, without tag or digest; write \"repository:{}\"",
+            &rest[..at]
+        ));
+    }
+    match shape {
+        Shape::All => Ok(()),
+        Shape::Exact(name) | Shape::Subtree(name) => {
+            name.parse::<RepositoryName>().map(drop).map_err(|error| error.to_string())
+        }
+        Shape::Glob(glob) if glob.contains("//") || !glob.chars().all(|c| is_of_names(c) || "/*?".contains(c)) => {
+            Err("names of repositories are lower-case letters, digits, '.', '_', '-', and single slashes".to_owned())
+        }
+        Shape::Glob(_) => possible_namespace(rest),
+    }
+}
+
+/// A namespace is a bucket, and the first part of repositories.
+fn possible_namespace(rest: &str) -> std::result::Result<(), String> {
+    let (namespace, key) = rest.split_once('/').map_or((rest, None), |(namespace, key)| (namespace, Some(key)));
+    if key == Some("") {
+        return Err(format!("nothing has an empty name; write \"{namespace}\", or \"{namespace}/*\" for all in it"));
+    }
+    match namespace.find(['*', '?']) {
+        // behind a star may be a key, where everything goes
+        Some(_) => {
+            let plain = namespace.split('*').next().unwrap_or(namespace);
+            let good = plain.chars().all(|c| is_of_names(c) || c == '?');
+            if good { Ok(()) } else { Err(format!("no bucket and no repository begins with {plain:?}")) }
+        }
+        None => namespace.parse::<RepositoryName>().map(drop).map_err(|error| error.to_string()),
+    }
+}
+
+fn is_of_names(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c)
 }
 
 fn shape_of(pattern: &str) -> Shape {
@@ -195,12 +281,12 @@ pub enum PrincipalPattern {
     Everybody,
     /// `*`: everybody who says who they are.
     Authenticated,
-    /// One name of a principal: `user:…`, `role:…`, `group:…`, `serviceaccount:<namespace>:<name>`, `key:…`.
+    /// One name of a principal: `user:…`, `userid:…`, `role:…`, `group:…`, `serviceaccount:<namespace>:<name>`, `key:…`.
     Named(String),
 }
 
 /// The kinds of names that principals have.
-const KINDS: [&str; 6] = ["user", "role", "group", "account", "serviceaccount", "key"];
+const KINDS: [&str; 7] = ["user", "userid", "role", "group", "account", "serviceaccount", "key"];
 
 impl FromStr for PrincipalPattern {
     type Err = Error;
@@ -217,10 +303,24 @@ impl FromStr for PrincipalPattern {
                 "expected a user, role:NAME, group:NAME, account:NAME, serviceaccount:NAMESPACE:NAME, \"*\" or \"anonymous\"",
             ));
         }
-        let Some((kind, name)) = text.split_once(':') else { return Ok(Self::Named(format!("user:{text}"))) };
+        if text.eq_ignore_ascii_case("anonymous") {
+            return Err(invalid("everybody is \"anonymous\", in small letters; a user of that name is \"user:NAME\""));
+        }
+        let (kind, name) = text.split_once(':').unwrap_or(("user", text));
+        if text.trim() != text || name.trim() != name {
+            return Err(invalid("there are blanks around it, and names are compared letter by letter"));
+        }
+        // of a ServiceAccount's namespace all may be meant, and of nothing else
+        let whole = if kind == "serviceaccount" { name.strip_suffix(":*").unwrap_or(name) } else { name };
+        if whole.contains('*') {
+            return Err(invalid(
+                "a part of a name cannot be left open: it is a whole name, serviceaccount:NAMESPACE:*, or \"*\" alone for \
+                 everybody who says who they are",
+            ));
+        }
         if !KINDS.contains(&kind) {
             return Err(invalid(
-                "before the first colon only user, role, group, account, serviceaccount and key are known",
+                "before the first colon only user, userid, role, group, account, serviceaccount and key are known",
             ));
         }
         let parts = name.split(':').filter(|part| !part.is_empty()).count();
@@ -230,7 +330,7 @@ impl FromStr for PrincipalPattern {
                  cluster's has its name in front",
             ));
         }
-        Ok(Self::Named(text.to_owned()))
+        Ok(Self::Named(format!("{kind}:{name}")))
     }
 }
 
@@ -304,14 +404,92 @@ mod tests {
             ("user:alice", "user:alice"),
             ("role:admin", "role:admin"),
             ("serviceaccount:ci:builder", "serviceaccount:ci:builder"),
+            ("serviceaccount:ci:*", "serviceaccount:ci:*"),
+            ("serviceaccount:other:ci:*", "serviceaccount:other:ci:*"),
+            ("userid:auth0|17", "userid:auth0|17"),
             ("*", "*"),
             ("anonymous", "anonymous"),
         ] {
             assert_eq!(text.parse::<PrincipalPattern>().unwrap().to_string(), shown);
         }
-        for text in ["", "team:x", "role:", "serviceaccount:ci", "serviceaccount::x", "a\nb"] {
+        for text in [
+            "",
+            "team:x",
+            "role:",
+            "serviceaccount:ci",
+            "serviceaccount::x",
+            "a\nb",
+            " alice",
+            "alice ",
+            "user: alice",
+            "role:admin ",
+            "Anonymous",
+            "ANONYMOUS",
+            "user:*",
+            "role:*",
+            "ali*",
+            "group:team/*",
+            "serviceaccount:*:builder",
+            "serviceaccount:*",
+            "serviceaccount:*:*",
+            "serviceaccount:ci:b*",
+            "**",
+        ] {
             assert!(text.parse::<PrincipalPattern>().is_err(), "{text:?}");
         }
+    }
+
+    /// What can never match protects nothing, and looks as if it did.
+    #[test]
+    fn a_pattern_that_nothing_can_match_is_refused() {
+        for (text, named) in [
+            ("repositories:team/*", "repository:"),
+            ("bucket:team", "\"object:team\""),
+            ("objects:team/*", "object:"),
+            ("System:audit", "system:audit"),
+            ("credentials:access_key", "object:"),
+            ("*:x", "object:"),
+            ("system:policy", "system:policies"),
+            ("system:policies/open", "write \"system:policies\""),
+            ("system:catalog", "system:audit"),
+            ("system:Audit", "system:audit"),
+            ("repository:team/app:v1", "\"repository:team/app\""),
+            ("repository:team/app@sha256:abc", "\"repository:team/app\""),
+            ("team/app:v1", "tag"),
+            ("repository:team/App", "lower-case"),
+            ("repository:team//app*", "single slashes"),
+            ("repository:team/a b*", "lower-case"),
+            ("Team/*", "lower-case"),
+            ("object:Team/*", "lower-case"),
+            ("Team*", "begins with"),
+            ("te am/*", "lower-case"),
+            (" team/*", "blanks"),
+            ("team/* ", "blanks"),
+            ("team/", "\"team/*\""),
+            ("api/*", "reserved"),
+            ("x", "2 to 63"),
+        ] {
+            let why = text.parse::<ResourcePattern>().unwrap_err().to_string();
+            assert!(why.contains(named) && why.contains("Known are"), "{text}: {why}");
+        }
+        for text in [
+            "system:audit/*",
+            "system:*",
+            "system:a*",
+            "object:team/dir/A b:c@d",
+            "object:team/*:v1",
+            "team/Dir/key",
+            "team/dir/",
+            "*Key",
+            "?eam/*",
+            "repository:*/app",
+            "repository:te?m/*/prod",
+            "*/app",
+            "object:*:x",
+        ] {
+            text.parse::<ResourcePattern>().unwrap();
+        }
+        assert!(matches("system:audit/*", ResourceKind::System, "audit"));
     }
 
     /// The obvious way, exponential.

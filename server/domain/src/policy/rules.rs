@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::condition::Condition;
 use super::pattern::{PrincipalPattern, ResourcePattern, Shape};
 use super::statement::{Effect, Statement};
 use super::{Action, Context, Operation, Resource, ResourceKind};
@@ -94,10 +95,13 @@ impl Rules {
         context: &Context<'_>,
     ) -> Verdict<'_> {
         let (kind, name) = resource.in_tree();
+        if principal.is_anonymous() && is_administration(action, kind) {
+            return Verdict::Silent;
+        }
         let operation = context.operation.unwrap_or_else(|| Operation::usual(action, resource));
         let context = &Context { operation: Some(operation), ..context.clone() };
         let mut verdict = Verdict::Silent;
-        for group in self.groups(kind, &name) {
+        for group in self.groups(&name) {
             for number in group.about(principal) {
                 let Some(statement) = self.statements.get(number as usize) else { continue };
                 // once one allows, only a denial matters
@@ -119,20 +123,40 @@ impl Rules {
     }
 
     /// The groups that may be about a resource: its own, those of the trees that it is in, and the rest.
-    fn groups(&self, kind: ResourceKind, name: &str) -> impl Iterator<Item = &Group> {
+    fn groups(&self, name: &str) -> impl Iterator<Item = &Group> {
         let ends = name.match_indices('/').map(|(at, _)| at).chain([name.len()]);
-        let trees: Vec<&Group> = match kind {
-            ResourceKind::System => Vec::new(),
-            _ => ends.filter_map(|end| self.subtree.get(&name[..end])).collect(),
-        };
+        let trees: Vec<&Group> = ends.filter_map(|end| self.subtree.get(&name[..end])).collect();
         self.exact.get(name).into_iter().chain(trees).chain([&self.others])
+    }
+
+    /// The policy that would allow it if its conditions held. It looks at all of them: for explanations.
+    pub fn held_back(
+        &self,
+        principal: &Principal,
+        action: Action,
+        resource: Resource<'_>,
+        context: &Context<'_>,
+    ) -> Option<&str> {
+        let (kind, name) = resource.in_tree();
+        if principal.is_anonymous() && is_administration(action, kind) {
+            return None;
+        }
+        let operation = context.operation.unwrap_or_else(|| Operation::usual(action, resource));
+        let conditional = |it: &&Statement| {
+            it.effect == Effect::Allow
+                && it.is_about(principal, action, (kind, &name))
+                && !self.is_blocked(it, principal, &name)
+                // an action of S3 that it does not name is no condition that could hold another time
+                && it.conditions.iter().all(|one| !matches!(one, Condition::Operation(all) if !all.contains(operation)))
+        };
+        self.statements.iter().find(conditional).map(|it| it.policy.as_str())
     }
 
     /// What is public does not count in a namespace that blocks it.
     fn is_blocked(&self, statement: &Statement, principal: &Principal, name: &str) -> bool {
         let blocked = || self.blocked.contains(name.split('/').next().unwrap_or_default());
         let by_name =
-            |pattern: &PrincipalPattern| *pattern != PrincipalPattern::Everybody && principal.is_meant_by(pattern);
+            |it: &PrincipalPattern| *it != PrincipalPattern::Everybody && principal.is_meant_by(it, statement.effect);
         !self.blocked.is_empty() && statement.is_public() && blocked() && !statement.principals.iter().any(by_name)
     }
 
@@ -140,7 +164,8 @@ impl Rules {
     /// denies reading anything.
     pub fn reads_everything(&self, principal: &Principal) -> bool {
         let about = |statement: &&Statement| {
-            statement.actions.contains(Action::Read) && statement.principals.iter().any(|it| principal.is_meant_by(it))
+            statement.actions.contains(Action::Read)
+                && statement.principals.iter().any(|it| principal.is_meant_by(it, statement.effect))
         };
         let everywhere = |statement: &Statement| {
             statement.conditions.is_empty() && statement.resources.iter().any(ResourcePattern::is_everything)
@@ -169,6 +194,12 @@ impl Rules {
     }
 }
 
+/// Whether it is to say who may do what, or about the store itself. Nobody in particular ever does that: a policy about
+/// everybody is written to make artifacts public, and would hand over the store.
+fn is_administration(action: Action, kind: ResourceKind) -> bool {
+    action == Action::Admin || kind == ResourceKind::System
+}
+
 impl Group {
     fn add(&mut self, number: u32, principals: &[PrincipalPattern]) {
         for principal in principals {
@@ -180,15 +211,15 @@ impl Group {
         }
     }
 
-    /// Statements that are about that principal; one may come twice.
+    /// Statements that may be about that principal, by all that it holds; one may come twice.
     fn about<'a>(&'a self, principal: &'a Principal) -> impl Iterator<Item = u32> + 'a {
         let authenticated = if principal.is_anonymous() { &[][..] } else { &self.authenticated };
         // the smaller side is walked through; looking a name up is quicker than looking for it among the principal's
-        let names: Box<dyn Iterator<Item = u32>> = if self.named.len() * 4 < principal.names.len() {
-            let met = self.named.iter().filter(|(name, _)| principal.has_name(name));
+        let names: Box<dyn Iterator<Item = u32>> = if self.named.len() * 4 < principal.held.len() {
+            let met = self.named.iter().filter(|(name, _)| principal.holds(name));
             Box::new(met.flat_map(|(_, numbers)| numbers).copied())
         } else {
-            let met = principal.names.iter().filter_map(|name| self.named.get(name));
+            let met = principal.held.iter().filter_map(|name| self.named.get(name));
             Box::new(met.flatten().copied())
         };
         self.everybody.iter().chain(authenticated).copied().chain(names)

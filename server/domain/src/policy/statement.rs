@@ -172,17 +172,22 @@ impl Statement {
         &self,
         principal: &Principal,
         action: Action,
-        (kind, name): (ResourceKind, &str),
+        what: (ResourceKind, &str),
         context: &Context<'_>,
     ) -> bool {
+        self.is_about(principal, action, what)
+            && self.conditions.iter().all(|it| it.holds(self.effect == Effect::Deny, principal, context))
+    }
+
+    /// The same, whatever its conditions say.
+    pub(super) fn is_about(&self, principal: &Principal, action: Action, (kind, name): (ResourceKind, &str)) -> bool {
         self.actions.contains(action)
-            && self.principals.iter().any(|pattern| principal.is_meant_by(pattern))
+            && self.principals.iter().any(|pattern| principal.is_meant_by(pattern, self.effect))
             && self.resources.iter().any(|pattern| {
                 // the store itself is in `*` for those who administer, not for those who may read everything
                 let reaches =
                     kind != ResourceKind::System || pattern.names_kind() || self.actions.contains(Action::Admin);
                 reaches && pattern.matches(kind, name)
             })
-            && self.conditions.iter().all(|condition| condition.holds(principal, context))
     }
 }

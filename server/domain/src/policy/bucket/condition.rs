@@ -2,6 +2,8 @@
 //!
 //! Source: AWS IAM *IAM JSON policy elements: Condition operators*, *Conditions with multiple context keys or values*.
 
+use std::collections::HashSet;
+
 use jiff::{Span, Timestamp};
 
 use super::document::{Conditions, Scalar};
@@ -18,7 +20,12 @@ const LISTS: [Operation; 3] =
 pub(super) fn all(operators: Conditions, operations: Option<Operations>) -> Result<Vec<Condition>> {
     let mut found = Vec::new();
     for (operator, keys) in operators.0 {
+        let mut names = HashSet::new();
         for (key, values) in keys.0 {
+            // case does not count in the names of keys
+            if !names.insert(key.to_ascii_lowercase()) {
+                return Err(malformed(format!("Condition {operator} {key}: it is there twice")));
+            }
             let values: Vec<String> = values.0.into_iter().map(|Scalar(text)| text).collect();
             if values.is_empty() {
                 return Err(malformed(format!("Condition {operator} {key}: a value is missing")));
