@@ -7,8 +7,8 @@ use std::sync::Arc;
 use crate::artifact::audit;
 use crate::error::{Error, Result};
 use crate::identity::{Call, Principal};
-use crate::policy::{Action, Decision, Engine, Policy, Resource, Statement, bucket};
-use crate::ports::access::{self, PutMode, StoredPolicy};
+use crate::policy::{Action, Decision, Engine, Policy, PrincipalPattern, Reason, Resource, Statement, bucket};
+use crate::ports::access::{self, PolicyChange, PutMode, StoredPolicy};
 
 /// The area of the store that policies are.
 const POLICIES: Resource<'_> = Resource::System("policies");
@@ -125,6 +125,13 @@ impl Access {
                 "id: {OF_BUCKETS} begins the names of buckets' own statements"
             )));
         }
+        // it is a part of a path. The colon is for roles of further issuers: role-partner:viewer
+        let plain = policy.id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b));
+        if !plain || policy.id.starts_with('.') {
+            return Err(Error::ParameterInvalid(
+                "id: letters, digits, '.', '_', '-' and ':', and no '.' at its beginning".to_owned(),
+            ));
+        }
         self.require_room(1)?;
         let id = policy.id.clone();
         let made = self.put(call, policy, PutMode::Create, "policy.create").await?;
@@ -139,6 +146,28 @@ impl Access {
         self.require_change(call)?;
         id.clone_into(&mut policy.id);
         self.put(call, policy, PutMode::Replace, "policy.update").await?.ok_or_else(|| absent(id))
+    }
+
+    /// Changes something of a policy as it is then: the rest of it is what others make of it meanwhile.
+    ///
+    /// # Errors
+    /// As [`Access::replace_policy`].
+    pub async fn change_policy(&self, call: &Call, id: &str, change: PolicyChange) -> Result<StoredPolicy> {
+        self.require_change(call)?;
+        let audit = audit(call, "policy.update", format!("system:policies/{id}"));
+        let changed = self.store.change_policy(id, change, audit).await?.ok_or_else(|| absent(id))?;
+        self.load().await?;
+        Ok(changed)
+    }
+
+    /// Which of these names of principals no policy and no bucket's policy has: mistyped ones, it may be.
+    pub fn unknown_names(&self, names: Vec<String>) -> Vec<String> {
+        let rules = self.engine.rules();
+        let principals = rules.statements().iter().flat_map(|statement| &statement.principals);
+        let known: HashSet<&str> = principals
+            .filter_map(|it| if let PrincipalPattern::Named(name) = it { Some(name.as_str()) } else { None })
+            .collect();
+        names.into_iter().filter(|name| !known.contains(name.as_str())).collect()
     }
 
     /// A store that takes no changes keeps its policies too.
@@ -201,11 +230,25 @@ impl Access {
             self.engine.require(call, Action::Admin, POLICIES)?;
         }
         let context = call.context();
-        let decide = |resource| self.engine.decide(&question.principal, question.action, resource, &context);
+        let decide = |resource| {
+            let (who, action) = (&question.principal, question.action);
+            let decision = self.engine.decide(who, action, resource, &context);
+            if decision.reason != Reason::NoMatch {
+                return decision;
+            }
+            match self.engine.rules().held_back(who, action, resource, &context) {
+                Some(policy) => Decision { reason: Reason::Conditions, policy: Some(policy.to_owned()), ..decision },
+                None => decision,
+            }
+        };
         let text = question.resource.as_str();
         let (kind, name) = text.split_once(':').filter(|(kind, _)| KINDS.contains(kind)).unwrap_or(("", text));
-        if name.is_empty() {
-            return Err(Error::ParameterInvalid("resource: expected a name such as \"team/app\"".to_owned()));
+        if name.is_empty() || (kind.is_empty() && name.split('/').next().is_some_and(|first| first.contains(':'))) {
+            return Err(Error::ParameterInvalid(
+                "resource: expected a name such as \"team/app\", \"object:team/key\", \"repository:team/app\" or \
+                 \"system:audit\""
+                    .to_owned(),
+            ));
         }
         Ok(match (kind, name.split_once('/')) {
             ("system", _) => decide(Resource::System(name)),
@@ -244,7 +287,7 @@ impl Access {
     /// The same of anybody. It is for the caller to see who may ask.
     pub fn permissions_of(&self, principal: &Principal) -> Vec<Permission> {
         let rules = self.engine.rules();
-        let about = |statement: &&Statement| statement.principals.iter().any(|it| principal.is_meant_by(it));
+        let about = |it: &&Statement| it.principals.iter().any(|pattern| principal.is_meant_by(pattern, it.effect));
         let mut found: BTreeMap<(String, bool), Permission> = BTreeMap::new();
         if principal.is_break_glass() || !self.engine.settings().access_control {
             return vec![Permission {

@@ -86,6 +86,9 @@ pub enum Error {
     /// An account of that name is there.
     #[error("there is an account {0:?}; change it by PUT")]
     AccountExists(String),
+    /// What is there stands in its way; says what to do first.
+    #[error("{0}")]
+    InTheWay(String),
     /// A bucket without a policy.
     #[error("bucket {0} has no policy")]
     NoSuchPolicy(String),

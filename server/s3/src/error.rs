@@ -58,7 +58,9 @@ fn code_of(error: &Error) -> (S3ErrorCode, StatusCode) {
         Error::NoSuchBucket(_) | Error::NameUnknown(_) => (Code::NoSuchBucket, StatusCode::NOT_FOUND),
         Error::PolicyMalformed(_) => (Code::MalformedPolicy, StatusCode::BAD_REQUEST),
         Error::NoSuchPolicy(_) => (Code::NoSuchBucketPolicy, StatusCode::NOT_FOUND),
-        Error::PolicyExists(_) | Error::AccountExists(_) => (Code::InvalidRequest, StatusCode::CONFLICT),
+        Error::PolicyExists(_) | Error::AccountExists(_) | Error::InTheWay(_) => {
+            (Code::InvalidRequest, StatusCode::CONFLICT)
+        }
         Error::BucketExists(_) => (Code::BucketAlreadyOwnedByYou, StatusCode::CONFLICT),
         Error::BucketNotEmpty(_) => (Code::BucketNotEmpty, StatusCode::CONFLICT),
         Error::KeyInvalid(_) => (Code::InvalidArgument, StatusCode::BAD_REQUEST),

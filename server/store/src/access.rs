@@ -8,7 +8,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use zot_domain::policy::{Policy, shipped};
 use zot_domain::ports::access::{
-    Access, BucketAccess, PublicAccessBlock, PutBucketPolicy, PutMode, Stored, StoredPolicy,
+    Access, BucketAccess, PolicyChange, PublicAccessBlock, PutBucketPolicy, PutMode, Stored, StoredPolicy,
 };
 use zot_domain::ports::metadata::Audit;
 use zot_domain::room::Demand;
@@ -30,6 +30,8 @@ statements! {
     INSERT_POLICY = "INSERT INTO policy (id, body, created_at, updated_at) VALUES ($1, $2, now_us(), now_us())
         ON CONFLICT (id) DO NOTHING";
     UPDATE_POLICY = "UPDATE policy SET body = $2, updated_at = now_us() WHERE id = $1 AND ns IS NULL";
+    /// Whoever else changes it waits until this one is done.
+    LOCK_POLICY = "UPDATE policy SET id = id WHERE id = $1 AND ns IS NULL";
     DELETE_POLICY = "DELETE FROM policy WHERE id = $1 AND ns IS NULL";
 }
 
@@ -70,6 +72,10 @@ impl Access for Store {
 
     async fn put_policy(&self, policy: Policy, mode: PutMode, audit: Audit) -> Result<Option<StoredPolicy>> {
         self.write(PutPolicy { policy, mode, audit }).await
+    }
+
+    async fn change_policy(&self, id: &str, change: PolicyChange, audit: Audit) -> Result<Option<StoredPolicy>> {
+        self.write(ChangePolicy { id: id.to_owned(), change, audit }).await
     }
 
     async fn delete_policy(&self, id: &str, audit: Audit) -> Result<bool> {
@@ -164,21 +170,49 @@ impl Write for PutPolicy {
         }
         tx.execute(tx.query(&RAISE_EPOCH)).await?;
         tx.record(&self.audit).await?;
-        self.read(tx).await
+        read(tx, &self.policy.id).await
     }
 
     async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<Option<StoredPolicy>>, TxError> {
         if !tx.recorded(&self.audit).await? {
             return Ok(None);
         }
-        self.read(tx).await.map(Some)
+        read(tx, &self.policy.id).await.map(Some)
     }
 }
 
-impl PutPolicy {
-    async fn read(&self, tx: &mut Tx<'_>) -> Result<Option<StoredPolicy>, TxError> {
-        let row = tx.optional(tx.query(&SELECT_POLICY).bind(self.policy.id.clone())).await?;
-        row.as_ref().map(stored).transpose()
+async fn read(tx: &mut Tx<'_>, id: &str) -> Result<Option<StoredPolicy>, TxError> {
+    let row = tx.optional(tx.query(&SELECT_POLICY).bind(id.to_owned())).await?;
+    row.as_ref().map(stored).transpose()
+}
+
+struct ChangePolicy {
+    id: String,
+    change: PolicyChange,
+    audit: Audit,
+}
+
+#[async_trait]
+impl Write for ChangePolicy {
+    type Output = Option<StoredPolicy>;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Option<StoredPolicy>, TxError> {
+        tx.execute(tx.query(&LOCK_POLICY).bind(self.id.clone())).await?;
+        let Some(before) = read(tx, &self.id).await? else { return Ok(None) };
+        let changed = self.change.of(before.policy.clone());
+        if changed == before.policy {
+            return Ok(Some(before));
+        }
+        changed.statement()?;
+        tx.execute(tx.query(&UPDATE_POLICY).bind(self.id.clone()).bind(body(&changed)?)).await?;
+        tx.execute(tx.query(&RAISE_EPOCH)).await?;
+        tx.record(&self.audit).await?;
+        read(tx, &self.id).await
+    }
+
+    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<Option<StoredPolicy>>, TxError> {
+        // one that changed nothing left no row, and changes nothing the second time
+        if tx.recorded(&self.audit).await? { read(tx, &self.id).await.map(Some) } else { Ok(None) }
     }
 }
 

@@ -25,10 +25,11 @@ statements! {
     UPDATE_ACCOUNT = "UPDATE account SET description = $2, roles = $3, groups = $4, disabled = $5, updated_at = now_us()
         WHERE name = $1";
     DELETE_ACCOUNT = "DELETE FROM account WHERE name = $1";
-    SELECT_KEYS = "SELECT id, owner, description, sealed, disabled, expires_at, created_at FROM access_key ORDER BY id";
-    SELECT_KEY = "SELECT id, owner, description, sealed, disabled, expires_at, created_at FROM access_key WHERE id = $1";
-    INSERT_KEY = "INSERT INTO access_key (id, owner, description, sealed, disabled, expires_at, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    SELECT_KEYS = "SELECT id, owner, held, description, sealed, disabled, expires_at, created_at FROM access_key ORDER BY id";
+    SELECT_KEY = "SELECT id, owner, held, description, sealed, disabled, expires_at, created_at FROM access_key WHERE id = $1";
+    INSERT_KEY = "INSERT INTO access_key (id, owner, held, description, sealed, disabled, expires_at, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    COUNT_KEYS_OF = "SELECT COUNT(*) FROM access_key WHERE owner = $1";
     /// A null leaves what is there; $4 says whether $5 counts, as there a null means never.
     UPDATE_KEY = "UPDATE access_key SET disabled = COALESCE($2, disabled), description = COALESCE($3, description),
         expires_at = CASE WHEN $4 = 1 THEN $5 ELSE expires_at END WHERE id = $1";
@@ -72,10 +73,11 @@ impl Identities for Store {
     async fn add_key(
         &self,
         key: StoredKey,
+        at_most: Option<u32>,
         instead_of: Option<(String, KeyChange)>,
         audit: Audit,
     ) -> Result<Option<StoredKey>> {
-        self.write(AddKey { key, instead_of, audit }).await
+        self.write(AddKey { key, at_most, instead_of, audit }).await
     }
 
     async fn change_key(&self, id: &str, change: KeyChange, audit: Audit) -> Result<Option<StoredKey>> {
@@ -96,30 +98,37 @@ impl Identities for Store {
 }
 
 fn account(row: &AnyRow) -> Result<Account, TxError> {
-    let list = |column: usize| -> Result<Vec<String>, TxError> {
-        let text: String = row.try_get(column)?;
-        Ok(serde_json::from_str(&text).map_err(|error| Error::Internal(format!("an account's row: {error}")))?)
-    };
     Ok(Account {
         name: row.try_get(0)?,
         description: row.try_get(1)?,
-        roles: list(2)?,
-        groups: list(3)?,
+        roles: list(row, 2)?,
+        groups: list(row, 3)?,
         disabled: row.try_get::<i64, _>(4)? != 0,
         created: row.try_get(5)?,
         updated: row.try_get(6)?,
     })
 }
 
+/// A column with a JSON list.
+fn list(row: &AnyRow, column: usize) -> Result<Vec<String>, TxError> {
+    let text: String = row.try_get(column)?;
+    Ok(serde_json::from_str(&text).map_err(|error| Error::Internal(format!("a list of names: {error}")))?)
+}
+
+fn text_of(names: &[String]) -> String {
+    serde_json::Value::from(names).to_string()
+}
+
 fn key(row: &AnyRow) -> Result<StoredKey, TxError> {
     Ok(StoredKey {
         id: row.try_get(0)?,
         owner: row.try_get(1)?,
-        description: row.try_get(2)?,
-        sealed: row.try_get(3)?,
-        disabled: row.try_get::<i64, _>(4)? != 0,
-        expires: row.try_get(5)?,
-        created: row.try_get(6)?,
+        held: list(row, 2)?,
+        description: row.try_get(3)?,
+        sealed: row.try_get(4)?,
+        disabled: row.try_get::<i64, _>(5)? != 0,
+        expires: row.try_get(6)?,
+        created: row.try_get(7)?,
     })
 }
 
@@ -145,9 +154,8 @@ impl Write for PutAccount {
             PutMode::Create => &INSERT_ACCOUNT,
             PutMode::Replace => &UPDATE_ACCOUNT,
         };
-        let list = |names: &[String]| serde_json::Value::from(names).to_string();
         let query = tx.query(statement).bind(it.name.clone()).bind(it.description.clone());
-        let query = query.bind(list(&it.roles)).bind(list(&it.groups)).bind(i64::from(it.disabled));
+        let query = query.bind(text_of(&it.roles)).bind(text_of(&it.groups)).bind(i64::from(it.disabled));
         if tx.execute(query).await? == 0 {
             return Ok(None);
         }
@@ -163,6 +171,7 @@ impl Write for PutAccount {
 
 struct AddKey {
     key: StoredKey,
+    at_most: Option<u32>,
     instead_of: Option<(String, KeyChange)>,
     audit: Audit,
 }
@@ -177,11 +186,23 @@ impl Write for AddKey {
         {
             return Ok(None);
         }
-        let it = &self.key;
-        let query = tx.query(&INSERT_KEY).bind(it.id.clone()).bind(it.owner.clone()).bind(it.description.clone());
-        let query = query.bind(it.sealed.clone()).bind(i64::from(it.disabled)).bind(it.expires).bind(it.created);
-        tx.execute(query).await?;
+        // whoever adds another one waits here, so that those that are counted stay so many
         tx.execute(tx.query(&RAISE_IDENTITIES)).await?;
+        let it = &self.key;
+        if let Some(most) = self.at_most
+            && tx.number(tx.query(&COUNT_KEYS_OF).bind(it.owner.clone())).await?.is_some_and(|now| now >= most.into())
+        {
+            let why = format!("{} has {most} access keys, and may have no more; delete one first", it.owner);
+            return Err(Error::InTheWay(why).into());
+        }
+        let query = tx.query(&INSERT_KEY).bind(it.id.clone()).bind(it.owner.clone()).bind(text_of(&it.held));
+        let query = query
+            .bind(it.description.clone())
+            .bind(it.sealed.clone())
+            .bind(i64::from(it.disabled))
+            .bind(it.expires)
+            .bind(it.created);
+        tx.execute(query).await?;
         tx.record(&self.audit).await?;
         Ok(Some(self.key.clone()))
     }

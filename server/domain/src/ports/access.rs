@@ -27,6 +27,46 @@ pub enum PutMode {
     Replace,
 }
 
+/// A change of a policy as it is when it is changed, whatever was read of it before: what is none stays.
+#[derive(Clone, Debug, Default)]
+pub struct PolicyChange {
+    /// Somebody more whom it is about.
+    pub principal: Option<String>,
+    /// Another name.
+    pub name: Option<String>,
+    /// Another description.
+    pub description: Option<String>,
+    /// Another resource.
+    pub resource: Option<String>,
+    /// Other actions.
+    pub actions: Option<Vec<String>>,
+}
+
+impl PolicyChange {
+    /// The changed policy.
+    pub fn of(&self, mut policy: Policy) -> Policy {
+        // one without principals is about everybody already
+        if let Some(more) = self.principal.as_ref().filter(|_| !policy.principals.is_empty()) {
+            if !policy.principals.contains(more) {
+                policy.principals.push(more.clone());
+            }
+        }
+        if let Some(name) = &self.name {
+            policy.name.clone_from(name);
+        }
+        if self.description.is_some() {
+            policy.description.clone_from(&self.description);
+        }
+        if let Some(resource) = &self.resource {
+            policy.resource.clone_from(resource);
+        }
+        if let Some(actions) = &self.actions {
+            policy.actions.clone_from(actions);
+        }
+        policy
+    }
+}
+
 /// What a bucket says of who may do what to it and its objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BucketAccess {
@@ -108,6 +148,12 @@ pub trait Access: Send + Sync {
     /// # Errors
     /// [`crate::Error::Unavailable`].
     async fn put_policy(&self, policy: Policy, mode: PutMode, audit: Audit) -> Result<Option<StoredPolicy>>;
+
+    /// Changes a policy as it is then, so that no two changes lose each other; none if it is not there.
+    ///
+    /// # Errors
+    /// [`crate::Error::ParameterInvalid`] if no policy can be like that.
+    async fn change_policy(&self, id: &str, change: PolicyChange, audit: Audit) -> Result<Option<StoredPolicy>>;
 
     /// Removes a policy; false if it is not there.
     ///

@@ -31,8 +31,11 @@ pub struct Account {
 pub struct StoredKey {
     /// Its id, which may be seen.
     pub id: String,
-    /// Whose it is: `account:NAME`, or `user:NAME`.
+    /// Whose it is: `account:NAME`, `user:NAME` or `userid:SUB`.
     pub owner: String,
+    /// What its owner was called when they made it, for statements that deny and for revocations: roles and groups too,
+    /// which allow it nothing.
+    pub held: Vec<String>,
     /// What it is for.
     pub description: String,
     /// Its secret, closed with a key that is not in the database.
@@ -87,10 +90,12 @@ pub trait Identities: Send + Sync {
     /// Removes an account with all its keys; false if it is not there.
     async fn delete_account(&self, name: &str, audit: Audit) -> Result<bool>;
 
-    /// Adds an access key, and changes the one that it takes the place of. None if that one is not there.
+    /// Adds an access key, and changes the one that it takes the place of. None if that one is not there;
+    /// [`crate::Error::InTheWay`] if its owner has `at_most` already.
     async fn add_key(
         &self,
         key: StoredKey,
+        at_most: Option<u32>,
         instead_of: Option<(String, KeyChange)>,
         audit: Audit,
     ) -> Result<Option<StoredKey>>;

@@ -161,9 +161,11 @@ fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
             (StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN")
         }
         Error::NoSuchMultipart => (StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN"),
-        Error::BucketExists(_) | Error::BucketNotEmpty(_) | Error::PolicyExists(_) | Error::AccountExists(_) => {
-            (StatusCode::CONFLICT, "DENIED")
-        }
+        Error::BucketExists(_)
+        | Error::BucketNotEmpty(_)
+        | Error::PolicyExists(_)
+        | Error::AccountExists(_)
+        | Error::InTheWay(_) => (StatusCode::CONFLICT, "DENIED"),
         Error::PartInvalid(_) | Error::PartOrderInvalid | Error::PartTooSmall(_) => {
             (StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID")
         }

@@ -78,9 +78,11 @@ fn place(error: &Error) -> (StatusCode, &'static str, &'static str) {
         | Error::NoSuchVersion(_)
         | Error::DeleteMarker { .. }
         | Error::NoSuchMultipart => (StatusCode::NOT_FOUND, "not_found", CLIENT),
-        Error::BucketExists(_) | Error::BucketNotEmpty(_) | Error::PolicyExists(_) | Error::AccountExists(_) => {
-            (StatusCode::CONFLICT, "conflict", CLIENT)
-        }
+        Error::BucketExists(_)
+        | Error::BucketNotEmpty(_)
+        | Error::PolicyExists(_)
+        | Error::AccountExists(_)
+        | Error::InTheWay(_) => (StatusCode::CONFLICT, "conflict", CLIENT),
         Error::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "precondition_failed", CLIENT),
         Error::NotModified => (StatusCode::NOT_MODIFIED, "not_modified", CLIENT),
         Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "entity_too_large", CLIENT),

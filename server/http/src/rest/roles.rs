@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 use zot_domain::access::Access;
 use zot_domain::identity::RequestId;
 use zot_domain::policy::Policy;
-use zot_domain::ports::access::StoredPolicy;
-use zot_domain::{Call, Error, Principal, Result};
+use zot_domain::ports::access::{PolicyChange, StoredPolicy};
+use zot_domain::{Error, Principal, Result};
 
 use super::rbac::{Permission, access};
 use super::{Body, answer, read, time};
@@ -161,7 +161,7 @@ pub(crate) async fn create(
             resource: "*".to_owned(),
             ..Policy::default()
         };
-        let made = access(&app)?.create_policy(&call, changed(policy, input)).await?;
+        let made = access(&app)?.create_policy(&call, of(policy, input)).await?;
         let role = Role::from(made);
         let location = format!("/api/v1/rbac/roles/{}", role.id);
         Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(role)).into_response())
@@ -185,8 +185,11 @@ pub(crate) async fn get(
     id: Extension<RequestId>,
     Path(role): Path<String>,
 ) -> Response {
-    answer(&caller, *id, async |call| Ok(Json(Role::from(of(access(&app)?, &call, &role).await?)).into_response()))
-        .await
+    answer(&caller, *id, async |call| {
+        let stored = access(&app)?.policy(&call, &format!("{PREFIX}{role}")).await?;
+        Ok(Json(Role::from(stored)).into_response())
+    })
+    .await
 }
 
 /// Changes a role.
@@ -211,10 +214,11 @@ pub(crate) async fn replace(
     body: Body<RoleInput>,
 ) -> Response {
     answer(&caller, *id, async |call| {
-        let (access, input) = (access(&app)?, read(body)?);
-        let policy = of(access, &call, &role).await?.policy;
-        let id = policy.id.clone();
-        Ok(Json(Role::from(access.replace_policy(&call, &id, changed(policy, input)).await?)).into_response())
+        let RoleInput { name, description, resource, permissions, .. } = read(body)?;
+        let change =
+            PolicyChange { name, description, resource, actions: Some(permissions), ..PolicyChange::default() };
+        let changed = access(&app)?.change_policy(&call, &format!("{PREFIX}{role}"), change).await?;
+        Ok(Json(Role::from(changed)).into_response())
     })
     .await
 }
@@ -264,16 +268,11 @@ pub(crate) async fn assign(
     body: Body<Assignment>,
 ) -> Response {
     answer(&caller, *id, async |call| {
-        let (access, input) = (access(&app)?, read(body)?);
-        let stored = of(access, &call, &input.role_id).await?;
-        let mut policy = stored.policy.clone();
+        let input = read(body)?;
         let user = if user.contains(':') { user } else { format!("user:{user}") };
-        if policy.principals.contains(&user) {
-            return Ok(Json(Role::from(stored)).into_response());
-        }
-        policy.principals.push(user);
-        let id = policy.id.clone();
-        Ok(Json(Role::from(access.replace_policy(&call, &id, policy).await?)).into_response())
+        let change = PolicyChange { principal: Some(user), ..PolicyChange::default() };
+        let changed = access(&app)?.change_policy(&call, &format!("{PREFIX}{}", input.role_id), change).await?;
+        Ok(Json(Role::from(changed)).into_response())
     })
     .await
 }
@@ -331,11 +330,7 @@ fn validated(access: &Access, principal: Result<Principal>) -> Result<Validated>
     }
 }
 
-async fn of(access: &Access, call: &Call, role: &str) -> Result<StoredPolicy> {
-    access.policy(call, &format!("{PREFIX}{role}")).await
-}
-
-fn changed(policy: Policy, input: RoleInput) -> Policy {
+fn of(policy: Policy, input: RoleInput) -> Policy {
     Policy {
         name: input.name.unwrap_or(policy.name),
         description: input.description.or(policy.description),

@@ -18,10 +18,12 @@ CREATE TABLE account (
     updated_at  BIGINT NOT NULL
 );
 
--- Access keys of accounts and of people; the secret is closed with a key that is not in the database.
+-- Access keys of accounts and of people; the secret is closed with a key that is not in the database. `held`: what a person
+-- was called when they made it, for what is denied to them; a JSON list.
 CREATE TABLE access_key (
     id          TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     owner       TEXT COLLATE "C" NOT NULL,
+    held        TEXT COLLATE "C" NOT NULL,
     description TEXT COLLATE "C" NOT NULL,
     sealed      BYTEA NOT NULL,
     disabled    BIGINT NOT NULL,

@@ -18,10 +18,12 @@ CREATE TABLE account (
     updated_at  INTEGER NOT NULL
 );
 
--- Access keys of accounts and of people; the secret is closed with a key that is not in the database.
+-- Access keys of accounts and of people; the secret is closed with a key that is not in the database. `held`: what a person
+-- was called when they made it, for what is denied to them; a JSON list.
 CREATE TABLE access_key (
     id          TEXT NOT NULL PRIMARY KEY,
     owner       TEXT NOT NULL,
+    held        TEXT NOT NULL,
     description TEXT NOT NULL,
     sealed      BLOB NOT NULL,
     disabled    INTEGER NOT NULL,

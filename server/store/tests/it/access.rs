@@ -1,7 +1,8 @@
 //! What buckets say of who may do what: bound to the bucket, told by the epoch, recorded.
 
 use zot_domain::Error;
-use zot_domain::ports::access::{Access as _, BucketAccess, PublicAccessBlock, PutBucketPolicy};
+use zot_domain::ports::access::{Access as _, BucketAccess, PolicyChange, PublicAccessBlock, PutBucketPolicy};
+use zot_domain::ports::identities::{Identities as _, StoredKey};
 use zot_domain::ports::objects::Objects as _;
 
 use crate::database::Fresh;
@@ -14,6 +15,61 @@ on_both! {
     what_a_bucket_said_goes_with_it,
     a_public_policy_is_refused_where_it_is_blocked,
     a_policy_and_the_end_of_its_bucket_exclude_each_other,
+    no_change_of_a_policy_loses_another_one,
+    nobody_gets_more_keys_than_they_may_have,
+}
+
+/// As two replicas do it: each reads nothing before.
+async fn no_change_of_a_policy_loses_another_one(store: &Fresh) {
+    let id = "role-viewer";
+    store.all().await.unwrap();
+    let add = |name: String| PolicyChange { principal: Some(name), ..PolicyChange::default() };
+    let names: Vec<String> = (0..20).map(|number| format!("user:u{number}")).collect();
+    let before = store.epoch().await.unwrap();
+    let all = names.iter().map(|name| store.change_policy(id, add(name.clone()), audit()));
+    let (added, resource) = tokio::join!(
+        futures_util::future::join_all(all),
+        store.change_policy(id, PolicyChange { resource: Some("team/*".into()), ..PolicyChange::default() }, audit())
+    );
+    resource.unwrap().unwrap();
+    for one in added {
+        one.unwrap().unwrap();
+    }
+    let mut kept = store.policy(id).await.unwrap().unwrap().policy;
+    kept.principals.sort();
+    let mut expected = [names, vec!["role:viewer".to_owned()]].concat();
+    expected.sort();
+    assert_eq!((kept.principals, kept.resource.as_str()), (expected, "team/*"));
+    assert_eq!(store.epoch().await.unwrap(), before + 21);
+    // one that is there already changes nothing and tells nobody
+    let again = store.change_policy(id, add("user:u7".to_owned()), audit()).await.unwrap().unwrap();
+    assert_eq!((again.policy.principals.len(), store.epoch().await.unwrap()), (21, before + 21));
+    let refused = store.change_policy(id, add("user:*".to_owned()), audit()).await;
+    assert!(matches!(refused, Err(Error::ParameterInvalid(_))), "{refused:?}");
+    assert!(store.change_policy("absent", add("user:x".to_owned()), audit()).await.unwrap().is_none());
+    assert_eq!(store.epoch().await.unwrap(), before + 21);
+}
+
+async fn nobody_gets_more_keys_than_they_may_have(store: &Fresh) {
+    let key = |number: usize, owner: &str| StoredKey {
+        id: format!("ZAK{owner}{number}"),
+        owner: owner.to_owned(),
+        held: vec!["group:a".to_owned(), "user:\u{fc}".to_owned()],
+        description: String::new(),
+        sealed: vec![1],
+        disabled: false,
+        expires: Some(7),
+        created: 1,
+    };
+    let add = |number| store.add_key(key(number, "user:alice"), Some(5), None, audit());
+    let added = futures_util::future::join_all((0..10).map(add)).await;
+    let (good, bad): (Vec<_>, Vec<_>) = added.into_iter().partition(Result::is_ok);
+    assert!(bad.iter().all(|it| matches!(it, Err(Error::InTheWay(why)) if why.contains("delete one"))), "{bad:?}");
+    assert_eq!((good.len(), store.identities().await.unwrap().keys.len()), (5, 5));
+    store.add_key(key(0, "user:bob"), Some(5), None, audit()).await.unwrap();
+    store.add_key(key(11, "user:alice"), None, None, audit()).await.unwrap();
+    let kept = store.identities().await.unwrap().keys;
+    assert!(kept.contains(&key(11, "user:alice")), "{kept:?}");
 }
 
 fn put(text: &str, is_public: bool) -> PutBucketPolicy {
