@@ -17,6 +17,8 @@ use crate::{Identity, now_micros, now_secs};
 const ACCOUNTS: Resource<'_> = Resource::System("accounts");
 /// Longest life of a person's access key: its owner may have left by then, which nobody tells the store.
 const PERSONAL_MAX_SECS: i64 = 90 * 24 * 3600;
+/// Most access keys of a person: anybody with a token makes them, and all of them are in memory on every replica.
+const PERSONAL_MAX: u32 = 20;
 /// Longest time for which a key that was rotated away may live on.
 const GRACE_MAX_SECS: i64 = 30 * 24 * 3600;
 const TEXT_MAX: usize = 1024;
@@ -174,7 +176,8 @@ impl Accounts {
     /// Makes an access key. Its secret is told this once.
     ///
     /// # Errors
-    /// [`Error::ParameterInvalid`] names the field; [`Error::NotFound`] for an account that is not there.
+    /// [`Error::ParameterInvalid`] names the field; [`Error::NotFound`] for an account that is not there;
+    /// [`Error::InTheWay`] for a person who has as many as they may.
     pub async fn create_key(&self, call: &Call, new: NewKey) -> Result<(ShownKey, String)> {
         let own = person(call);
         let owner = match new.owner.clone().or_else(|| own.clone()) {
@@ -182,7 +185,7 @@ impl Accounts {
             None if call.principal.is_anonymous() => return Err(Error::Unauthenticated),
             None => {
                 return Err(Error::ParameterInvalid(
-                    "owner: name an account (account:NAME) or a person (user:NAME)".to_owned(),
+                    "owner: name an account (account:NAME) or a person (user:NAME, userid:SUB)".to_owned(),
                 ));
             }
         };
@@ -193,7 +196,7 @@ impl Accounts {
                 let known = self.identity.directory.store().identities().await?.accounts;
                 known.iter().find(|account| account.name == name).ok_or_else(|| no_account(name))?;
             }
-            Some(("user", name)) if !name.is_empty() => {
+            Some(("user" | "userid", name)) if !name.is_empty() => {
                 let longest = (now_secs() + PERSONAL_MAX_SECS) * MICROS;
                 if expires.is_some_and(|at| at > longest) {
                     return Err(Error::ParameterInvalid(
@@ -202,9 +205,12 @@ impl Accounts {
                 }
                 expires = expires.or(Some(longest));
             }
-            _ => return Err(Error::ParameterInvalid("owner: expected account:NAME or user:NAME".to_owned())),
+            _ => {
+                return Err(Error::ParameterInvalid("owner: expected account:NAME, user:NAME or userid:SUB".to_owned()));
+            }
         }
-        let (key, secret) = self.new_key(owner, new.description, expires)?;
+        let held = held_by(call, &owner).unwrap_or_default();
+        let (key, secret) = self.new_key(owner, held, new.description, expires)?;
         let audit = audit(call, "accesskey.create", format!("system:accounts/keys/{}", key.id));
         self.add(key, None, audit).await.map(|key| (key, secret))
     }
@@ -212,15 +218,21 @@ impl Accounts {
     /// Makes a new access key like that one, which lives on for as long as programs need to take the new one.
     ///
     /// # Errors
-    /// [`Error::ParameterInvalid`], [`Error::NotFound`].
+    /// [`Error::ParameterInvalid`], [`Error::NotFound`]; [`Error::InTheWay`] for a key that is disabled, and for a person
+    /// who has as many as they may.
     pub async fn rotate_key(&self, call: &Call, id: &str, grace_secs: i64) -> Result<(ShownKey, String)> {
         let old = self.owned_key(call, id).await?;
         if !(0..=GRACE_MAX_SECS).contains(&grace_secs) {
             return Err(Error::ParameterInvalid(format!("graceSeconds must be 0 to {GRACE_MAX_SECS}")));
         }
+        if old.disabled {
+            // the new one would not be
+            return Err(Error::InTheWay(format!("access key {id} is disabled; enable it first, or make another one")));
+        }
         let ends = (now_secs() + grace_secs) * MICROS;
         let ends = old.expires.map_or(ends, |before| before.min(ends));
-        let (key, secret) = self.new_key(old.owner, old.description, old.expires)?;
+        let held = held_by(call, &old.owner).unwrap_or(old.held);
+        let (key, secret) = self.new_key(old.owner, held, old.description, old.expires)?;
         let audit = audit(call, "accesskey.rotate", format!("system:accounts/keys/{id}"));
         let change = KeyChange { expires: Some(Some(ends)), ..KeyChange::default() };
         self.add(key, Some((id.to_owned(), change)), audit).await.map(|key| (key, secret))
@@ -235,7 +247,7 @@ impl Accounts {
         check_text("description", change.description.as_deref().unwrap_or_default())?;
         if let Some(expires) = change.expires {
             let longest = (now_secs() + PERSONAL_MAX_SECS) * MICROS;
-            if key.owner.starts_with("user:") && expires.is_none_or(|at| at > longest) {
+            if is_person(&key.owner) && expires.is_none_or(|at| at > longest) {
                 return Err(Error::ParameterInvalid("expiresAt: a person's key lives for 90 days at most".to_owned()));
             }
         }
@@ -294,7 +306,13 @@ impl Accounts {
         Ok((closed, lost))
     }
 
-    fn new_key(&self, owner: String, description: String, expires: Option<i64>) -> Result<(StoredKey, String)> {
+    fn new_key(
+        &self,
+        owner: String,
+        held: Vec<String>,
+        description: String,
+        expires: Option<i64>,
+    ) -> Result<(StoredKey, String)> {
         check_text("description", &description)?;
         let now = now_micros();
         if expires.is_some_and(|at| at <= now) {
@@ -304,7 +322,7 @@ impl Accounts {
         let id = format!("ZAK{}", random()[..17].to_uppercase());
         let secret = format!("{}{}", random(), &random()[..8]);
         let sealed = self.identity.ring.load().keyring.seal(Purpose::AccessKeys, &id, secret.as_bytes())?;
-        Ok((StoredKey { id, owner, description, sealed, disabled: false, expires, created: now }, secret))
+        Ok((StoredKey { id, owner, held, description, sealed, disabled: false, expires, created: now }, secret))
     }
 
     async fn add(
@@ -314,7 +332,8 @@ impl Accounts {
         audit: zot_domain::ports::metadata::Audit,
     ) -> Result<ShownKey> {
         let id = instead_of.as_ref().map_or_else(String::new, |(id, _)| id.clone());
-        let added = self.identity.directory.store().add_key(key, instead_of, audit).await?;
+        let at_most = is_person(&key.owner).then_some(PERSONAL_MAX);
+        let added = self.identity.directory.store().add_key(key, at_most, instead_of, audit).await?;
         self.identity.directory.load().await?;
         added.as_ref().map(ShownKey::from).ok_or_else(|| no_key(&id))
     }
@@ -356,8 +375,16 @@ impl Accounts {
 fn person(call: &Call) -> Option<String> {
     let principal: &Principal = &call.principal;
     let with_a_key = principal.names_of("key").next().is_some();
-    (principal.subject.starts_with("user:") && principal.bound.is_none() && !with_a_key)
-        .then(|| principal.subject.clone())
+    (is_person(&principal.subject) && principal.bound.is_none() && !with_a_key).then(|| principal.subject.clone())
+}
+
+fn is_person(owner: &str) -> bool {
+    owner.starts_with("user:") || owner.starts_with("userid:")
+}
+
+/// What an owner who calls is called, to be held against their key; none if somebody else calls.
+fn held_by(call: &Call, owner: &str) -> Option<Vec<String>> {
+    person(call).is_some_and(|own| own == owner).then(|| call.principal.held().to_vec())
 }
 
 fn check_account(account: &Account) -> Result<()> {

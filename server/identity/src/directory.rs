@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use zot_domain::ports::identities::{Account, Identities, Snapshot, StoredKey};
-use zot_domain::{Principal, Result};
+use zot_domain::{Error, Principal, Result};
+
+use crate::credentials::invalid;
 
 /// The directory. All clones of its contents are one.
 pub(crate) struct Directory {
@@ -83,22 +85,49 @@ impl Known {
         Some((key, self.owner(key)?))
     }
 
-    /// Whose a key is. A person's key has their name alone: roles and groups are for the issuer to say, each time anew.
-    fn owner(&self, key: &StoredKey) -> Option<Principal> {
-        let mut names = vec![key.owner.clone(), format!("key:{}", key.id)];
-        if let Some(name) = key.owner.strip_prefix("account:") {
-            let account = self.accounts.get(name).filter(|account| !account.disabled)?;
-            names.extend(account.roles.iter().map(|role| format!("role:{role}")));
-            names.extend(account.groups.iter().map(|group| format!("group:{group}")));
+    /// Why an access key is not accepted now, for whoever has its secret.
+    pub(crate) fn refusal(&self, id: &str, now_micros: i64) -> Error {
+        match self.key(id) {
+            Some(key) if key.disabled => {
+                invalid("the access key is disabled; its owner or an administrator can enable it")
+            }
+            Some(key) if key.expires.is_some_and(|at| at <= now_micros) => {
+                Error::CredentialsExpired("the access key has expired; make a new one".to_owned())
+            }
+            Some(_) => invalid("the account of the access key is disabled"),
+            None => invalid("unknown access key or wrong secret"),
         }
-        let username = key.owner.split_once(':').map_or("", |(_, name)| name);
-        let claims = [("username".to_owned(), vec![username.to_owned()])].into();
-        Some(Principal::known(&key.owner, names, claims))
+    }
+
+    /// Whose a key is. A person's key has their name alone: roles and groups are for the issuer to say, each time anew. What
+    /// they were called when they made it counts for what is denied to them.
+    fn owner(&self, key: &StoredKey) -> Option<Principal> {
+        let own = [format!("key:{}", key.id)];
+        let principal = match key.owner.strip_prefix("account:") {
+            Some(name) => self.account(name)?,
+            None => known(&key.owner, vec![key.owner.clone()]),
+        };
+        Some(principal.also(&own).holding(key.held.iter().cloned()))
+    }
+
+    /// An account of that name that is not disabled, with its roles and groups.
+    pub(crate) fn account(&self, name: &str) -> Option<Principal> {
+        let account = self.accounts.get(name).filter(|account| !account.disabled)?;
+        let roles = account.roles.iter().map(|role| format!("role:{role}"));
+        let groups = account.groups.iter().map(|group| format!("group:{group}"));
+        let subject = format!("account:{name}");
+        Some(known(&subject, roles.chain(groups).chain([subject.clone()]).collect()))
     }
 
     /// Whether tokens and sessions of a principal that were issued in that second count no more.
     pub(crate) fn is_revoked(&self, principal: &Principal, issued: i64) -> bool {
         !self.revoked.is_empty()
-            && principal.names().iter().any(|name| self.revoked.get(name).is_some_and(|until| issued <= *until))
+            && principal.held().iter().any(|name| self.revoked.get(name).is_some_and(|until| issued <= *until))
     }
+}
+
+fn known(subject: &str, names: Vec<String>) -> Principal {
+    let username = subject.split_once(':').map_or("", |(_, name)| name);
+    let claims = [("username".to_owned(), vec![username.to_owned()])].into();
+    Principal::known(subject, names, claims)
 }

@@ -184,8 +184,10 @@ impl Issuer {
         let config = &self.config;
         let sub = claims["sub"].as_str().unwrap_or_default();
         let username = config.username_claim.of(claims).as_str().filter(|name| !name.is_empty());
-        // whoever may choose a name must not choose somebody else's id
-        let username = username.filter(|name| *name == sub || uuid::Uuid::parse_str(name).is_err()).unwrap_or(sub);
+        // whoever may choose a name must not choose somebody else's id: what looks like an id is no name, and an id that
+        // looks like a name is none either
+        let looks_like_an_id = |name: &str| uuid::Uuid::parse_str(name).is_ok();
+        let username = username.filter(|name| *name == sub || !looks_like_an_id(name));
         let of = |kind: &str, paths: &[ClaimPath]| -> Vec<String> {
             paths.iter().flat_map(|path| texts(path.of(claims))).filter_map(|name| self.named(kind, &name)).collect()
         };
@@ -194,11 +196,13 @@ impl Issuer {
         let bare = groups.filter_map(|it| self.named("group", it.strip_prefix('/')?));
         let roles = of("role", &config.roles_claims);
         let groups: Vec<String> = of("group", &config.groups_claims).into_iter().chain(bare).collect();
-        let by_id = self.named("user", sub);
-        let subject = self.named("user", username).or_else(|| by_id.clone());
+        let by_name = username.and_then(|name| self.named("user", name));
+        let by_id = if looks_like_an_id(sub) { self.named("user", sub) } else { None };
+        let users: Vec<String> = [by_name, by_id, self.named("userid", sub)].into_iter().flatten().collect();
+        let subject = users.first().cloned();
         let subject = subject.ok_or_else(|| self.refused("its subject has the name of another issuer's user"))?;
-        let users = [Some(subject.clone()), by_id].into_iter().flatten();
-        Ok(Principal::known(&subject, users.chain(roles).chain(groups), attributes(claims, username)))
+        let attributes = attributes(claims, username.unwrap_or(sub));
+        Ok(Principal::known(&subject, users.into_iter().chain(roles).chain(groups), attributes))
     }
 
     fn service_account(&self, claims: &Value) -> Result<Principal> {
@@ -346,25 +350,36 @@ mod tests {
         let claims = json!({
             "sub": "1", "preferred_username": "alice", "realm_access": {"roles": ["viewer", 7]}, "groups": "/team/ops",
         });
-        let expected = ["group:/team/ops", "group:team/ops", "role:viewer", "user:1", "user:alice"];
+        let expected = ["group:/team/ops", "group:team/ops", "role:viewer", "user:alice", "userid:1"];
         assert_eq!(names(&issuer(""), &claims), expected);
-        assert_eq!(names(&issuer("x:"), &json!({"sub": "1"})), ["user:x:1"]);
+        assert_eq!(names(&issuer("x:"), &json!({"sub": "1"})), ["userid:x:1"]);
     }
 
     #[test]
     fn nobody_chooses_somebody_elses_name() {
         let id = "0b8e1c5e-3b0f-4f5a-9d9e-5f3c1f6d7a10";
-        assert_eq!(names(&issuer(""), &json!({"sub": "1", "preferred_username": id})), ["user:1"], "an id");
+        assert_eq!(names(&issuer(""), &json!({"sub": "1", "preferred_username": id})), ["userid:1"], "an id");
+        // of either shape
+        for (victim, own) in [(id, format!("user:{id}")), ("auth0|17", "userid:auth0|17".to_owned())] {
+            let rights = names(&issuer(""), &json!({"sub": victim, "preferred_username": "victim"}));
+            assert!(rights.contains(&own) && rights.contains(&"user:victim".to_owned()), "{rights:?}");
+            let without_a_name = names(&issuer(""), &json!({"sub": victim}));
+            let mallory = names(&issuer(""), &json!({"sub": "mallory-s", "preferred_username": victim}));
+            assert!(!mallory.iter().any(|name| rights.contains(name) || without_a_name.contains(name)), "{mallory:?}");
+        }
+        let mut by_sub = issuer("");
+        by_sub.config.username_claim = ClaimPath::parse("sub");
+        assert_eq!(names(&by_sub, &json!({"sub": "repo:acme/app"})), ["user:repo:acme/app", "userid:repo:acme/app"]);
         let mut ours = issuer("");
         ours.beside(&[String::new(), "partner:".to_owned()]);
         let claims = json!({
             "sub": "1", "preferred_username": "partner:bob", "groups": ["partner:ops", "/partner:ops", "ops"],
             "realm_access": {"roles": ["partner:admin"]},
         });
-        assert_eq!(names(&ours, &claims), ["group:/partner:ops", "group:ops", "user:1"], "another issuer's");
+        assert_eq!(names(&ours, &claims), ["group:/partner:ops", "group:ops", "userid:1"], "another issuer's");
         let mut partner = issuer("partner:");
         partner.beside(&[String::new(), "partner:".to_owned()]);
-        assert_eq!(names(&partner, &json!({"sub": "bob"})), ["user:partner:bob"]);
+        assert_eq!(names(&partner, &json!({"sub": "bob"})), ["userid:partner:bob"]);
         assert!(ours.person(&json!({"sub": "partner:bob"})).is_err());
     }
 

@@ -177,12 +177,17 @@ impl Identity {
         if let Some(token) = session_token {
             return sessions::open(&ring.keyring, id, token, now_secs()).ok().map(|session| session.secret_key);
         }
+        self.holder(id)?;
+        self.secret(id)
+    }
+
+    /// The secret of an access key, whether it is accepted now or not.
+    fn secret(&self, id: &str) -> Option<String> {
         if let Some(key) = self.fixed_key(id) {
             return Some(key.secret().to_owned());
         }
-        let known = self.directory.known();
-        let (key, _) = known.usable(id, now_micros())?;
-        String::from_utf8(ring.keyring.open(Purpose::AccessKeys, id, &key.sealed)?).ok()
+        let sealed = self.directory.known().key(id)?.sealed.clone();
+        String::from_utf8(self.ring.load().keyring.open(Purpose::AccessKeys, id, &sealed)?).ok()
     }
 
     /// Who signed with an access key, after the signature was verified.
@@ -252,6 +257,16 @@ impl Identity {
         self.fixed.iter().find(|key| key.id() == id)
     }
 
+    /// Who comes as that account (`account:NAME`) or with that access key (`key:ID`), with their roles and groups; none if
+    /// nobody can now.
+    pub fn named(&self, name: &str) -> Option<Principal> {
+        match name.split_once(':')? {
+            ("account", name) => self.directory.known().account(name),
+            ("key", id) => self.holder(id),
+            _ => None,
+        }
+    }
+
     /// The principal of an access key that is accepted now.
     fn holder(&self, id: &str) -> Option<Principal> {
         if let Some(key) = self.fixed_key(id) {
@@ -262,10 +277,13 @@ impl Identity {
 
     /// Compares a secret, at the same cost whether there is such a key or not.
     fn check(&self, id: &str, secret: &str) -> Result<Principal> {
-        let kept = self.signing_secret(id, None);
+        let kept = self.secret(id);
         let right = same(kept.as_deref().unwrap_or("no such key").as_bytes(), secret.as_bytes());
-        let holder = self.holder(id).filter(|_| right && kept.is_some());
-        holder.ok_or_else(|| invalid("unknown access key or wrong secret"))
+        if !right || kept.is_none() {
+            return Err(invalid("unknown access key or wrong secret"));
+        }
+        // whoever has the secret may know what is wrong with the key
+        self.holder(id).ok_or_else(|| self.directory.known().refusal(id, now_micros()))
     }
 
     /// The principal of a token.

@@ -21,7 +21,7 @@ use crate::auth::Caller;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"owner": "account:ci", "description": "Runner 7", "expiresAt": "2030-01-01T00:00:00Z"}))]
 pub(crate) struct KeyInput {
-    /// Whose it will be: `account:NAME` or `user:NAME`. Left out: the caller's own.
+    /// Whose it will be: `account:NAME`, `user:NAME` or `userid:SUB`. Left out: the caller's own.
     owner: Option<String>,
     /// What it is for.
     #[serde(default)]
@@ -159,6 +159,7 @@ pub(crate) async fn list(
         (status = 400, description = "The key cannot be; the message names the field."),
         (status = 403, description = "Needs `admin` on `system:accounts`, or to be the owner."),
         (status = 404, description = "There is no such account."),
+        (status = 409, description = "A person has 20 keys at most."),
     ),
 )]
 pub(crate) async fn create(
@@ -268,6 +269,7 @@ pub(crate) async fn delete(
         (status = 400, description = "The old key cannot live on for that long."),
         (status = 403, description = "Needs `admin` on `system:accounts`, or to be the owner."),
         (status = 404, description = "There is no such key."),
+        (status = 409, description = "The key is disabled, or its owner has 20 keys."),
     ),
 )]
 pub(crate) async fn rotate(

@@ -48,6 +48,10 @@ pub(crate) struct AccountInput {
     #[serde(default, rename = "updatedAt")]
     #[schema(value_type = Option<String>)]
     _updated_at: IgnoredAny,
+    /// As `principal`.
+    #[serde(default, rename = "warnings")]
+    #[schema(value_type = Option<Vec<String>>)]
+    _warnings: IgnoredAny,
 }
 
 /// An account of a program.
@@ -65,6 +69,10 @@ pub(crate) struct Account {
     created_at: String,
     #[schema(format = DateTime)]
     updated_at: String,
+    /// What of it may be mistyped, in the answer to the request that made or changed it: names that no policy has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    warnings: Vec<String>,
 }
 
 impl From<identities::Account> for Account {
@@ -78,6 +86,7 @@ impl From<identities::Account> for Account {
             disabled: it.disabled,
             created_at: time(it.created),
             updated_at: time(it.updated),
+            warnings: Vec::new(),
         }
     }
 }
@@ -142,7 +151,7 @@ pub(crate) async fn create(
     answer(&caller, *id, async |call| {
         let made = accounts(&app)?.create_account(&call, read(body)?.named(None)).await?;
         let location = format!("/api/v1/rbac/accounts/{}", made.name);
-        Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(Account::from(made))).into_response())
+        Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(looked_at(&app, made))).into_response())
     })
     .await
 }
@@ -192,9 +201,18 @@ pub(crate) async fn replace(
 ) -> Response {
     answer(&caller, *id, async |call| {
         let changed = accounts(&app)?.replace_account(&call, read(body)?.named(Some(name))).await?;
-        Ok(Json(Account::from(changed)).into_response())
+        Ok(Json(looked_at(&app, changed)).into_response())
     })
     .await
+}
+
+/// With warnings of what it has in vain. A policy may come later, so that it is no error.
+fn looked_at(app: &App, account: identities::Account) -> Account {
+    let of = |kind: &str, names: &[String]| names.iter().map(|name| format!("{kind}:{name}")).collect::<Vec<_>>();
+    let names = [of("role", &account.roles), of("group", &account.groups)].concat();
+    let unknown = app.access.as_ref().map_or_else(Vec::new, |access| access.unknown_names(names));
+    let warnings = unknown.iter().map(|name| format!("no policy names {name}: it gives no rights")).collect();
+    Account { warnings, ..Account::from(account) }
 }
 
 /// Removes an account, and all its access keys.

@@ -135,7 +135,9 @@ pub(crate) async fn delete(
 
 /// Explains a decision.
 ///
-/// It is decided as if that user asked now. Everybody may ask about themselves.
+/// It is decided as if that user asked now, from the caller's address and over the caller's connection; of claims they
+/// have none, an account its name as `username`. Accounts and access keys have the roles and groups that they have; of
+/// users the store knows none but those in the question. Everybody may ask about themselves.
 #[utoipa::path(
     post, path = "/api/v1/rbac/authorize", operation_id = "explainDecision", tag = "policies",
     request_body = Asked,
@@ -143,6 +145,7 @@ pub(crate) async fn delete(
         (status = 200, description = "The decision, and why.", body = Decided),
         (status = 400, description = "The action or the resource cannot be."),
         (status = 403, description = "Needs `admin` on `system:policies` to ask about others."),
+        (status = 404, description = "There is no such account or access key, or it is not accepted now."),
     ),
 )]
 pub(crate) async fn authorize(
@@ -152,7 +155,7 @@ pub(crate) async fn authorize(
     body: Body<Asked>,
 ) -> Response {
     answer(&caller, *id, async |call| {
-        let question = question(&call, read(body)?)?;
+        let question = question(&app, &call, read(body)?)?;
         Ok(Json(Decided::from(access(&app)?.explain(&call, &question)?)).into_response())
     })
     .await
@@ -185,8 +188,8 @@ pub(super) fn access(app: &App) -> Result<&Access> {
     app.access.as_ref().ok_or_else(|| Error::NotImplemented("policies are not kept here".to_owned()))
 }
 
-/// Somebody by name, with the roles and groups that are named; or the caller.
-fn question(call: &Call, asked: Asked) -> Result<Question> {
+/// Somebody by name, with the roles and groups that are named, and those that they are known to have; or the caller.
+fn question(app: &App, call: &Call, asked: Asked) -> Result<Question> {
     let action = Action::ALL.into_iter().find(|action| action.as_str() == asked.action);
     let action = action.ok_or_else(|| {
         Error::ParameterInvalid(format!(
@@ -202,8 +205,18 @@ fn question(call: &Call, asked: Asked) -> Result<Question> {
             let subject = if user.contains(':') { user.to_owned() } else { format!("user:{user}") };
             let of =
                 |kind: &str, names: &[String]| names.iter().map(|name| format!("{kind}:{name}")).collect::<Vec<_>>();
-            let names = [vec![subject.clone()], of("role", &asked.roles), of("group", &asked.groups)].concat();
-            Principal::known(&subject, names, BTreeMap::new())
+            let more = [of("role", &asked.roles), of("group", &asked.groups)].concat();
+            let known = if subject.starts_with("account:") || subject.starts_with("key:") {
+                // whether there is one is not for everybody
+                access(app)?.require_admin(call)?;
+                let found = app.identity.named(&subject);
+                found.ok_or_else(|| {
+                    Error::NotFound(format!("nobody can come as {subject}: it is not there, or disabled"))
+                })?
+            } else {
+                Principal::known(&subject, [subject.clone()], BTreeMap::new())
+            };
+            known.also(&more)
         }
     };
     Ok(Question { principal, action, resource: asked.resource })

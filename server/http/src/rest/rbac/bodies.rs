@@ -1,9 +1,10 @@
 //! What `/api/v1/rbac` takes and gives, field by field.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use zot_domain::access;
 use zot_domain::policy::{self, Decision};
@@ -47,7 +48,7 @@ pub(crate) struct PolicyInput {
     #[serde(default)]
     principals: Vec<String>,
     /// When it applies; all must hold.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "each_once")]
     conditions: BTreeMap<String, String>,
     /// The store's own; taken so that what was read may be sent back, and not looked at.
     #[serde(default, rename = "createdAt")]
@@ -57,6 +58,30 @@ pub(crate) struct PolicyInput {
     #[serde(default, rename = "updatedAt")]
     #[schema(value_type = Option<String>)]
     _updated_at: IgnoredAny,
+}
+
+/// Conditions, each once: the first of two would be silently gone, and with it what it kept out.
+fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    struct Conditions;
+    impl<'de> Visitor<'de> for Conditions {
+        type Value = BTreeMap<String, String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object of texts")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+            let mut all = BTreeMap::new();
+            while let Some(name) = entries.next_key::<String>()? {
+                if all.contains_key(&name) {
+                    return Err(A::Error::custom(format_args!("{name} is there twice; separate values by commas")));
+                }
+                all.insert(name, entries.next_value()?);
+            }
+            Ok(all)
+        }
+    }
+    deserializer.deserialize_map(Conditions)
 }
 
 /// A policy.
@@ -92,7 +117,7 @@ pub(super) struct Policies {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = Question, example = json!({"userId": "bob", "roles": ["developer"], "resource": "team/prod", "action": "read"}))]
 pub(crate) struct Asked {
-    /// A user, or `anonymous`.
+    /// A user, an account (`account:ci`), an access key (`key:ID`), or `anonymous`.
     #[serde(default)]
     pub(super) user_id: Option<String>,
     #[serde(default)]
@@ -113,7 +138,7 @@ pub(super) struct Decided {
     allowed: bool,
     /// For people.
     reason: &'static str,
-    /// The policy that decided, if one did.
+    /// The policy that decided, or whose conditions do not hold, if it was one.
     #[schema(required)]
     policy_id: Option<String>,
 }
