@@ -137,6 +137,8 @@ pub enum Reason {
     Denied,
     /// No policy allows it.
     NoMatch,
+    /// A policy would allow it if its conditions held. Only where a decision is explained.
+    Conditions,
     /// The store takes no changes from anybody.
     ReadOnly,
     /// The token's scope does not cover it.
@@ -152,6 +154,7 @@ impl Reason {
             Self::Allowed => "a policy allows it",
             Self::Denied => "denied by policy",
             Self::NoMatch => "no policy allows it",
+            Self::Conditions => "no policy allows it; the conditions of one that would do not hold",
             Self::ReadOnly => "the store is read-only",
             Self::OutOfScope => "the token's scope does not cover it",
         }

@@ -10,6 +10,7 @@ mod crash;
 mod fsck;
 mod full_disk;
 mod gc;
+mod held;
 mod identity;
 mod matrix;
 mod oidc;
