@@ -206,7 +206,9 @@ impl Accounts {
                 expires = expires.or(Some(longest));
             }
             _ => {
-                return Err(Error::ParameterInvalid("owner: expected account:NAME, user:NAME or userid:SUB".to_owned()));
+                return Err(Error::ParameterInvalid(
+                    "owner: expected account:NAME, user:NAME or userid:SUB".to_owned(),
+                ));
             }
         }
         let held = held_by(call, &owner).unwrap_or_default();
