@@ -19,8 +19,10 @@ async fn what_is_changed_in_the_file_is_found(backend: Backend) {
     for tag in ["v1", "v2"] {
         server.client().push_image("team/app", tag, vec![1; 100]).await;
         send(&server.client(), Method::GET, &format!("/v2/team/app/manifests/{tag}")).await.expect_status(200);
-        sealed(&storage).await;
     }
+    let reads = "SELECT COUNT(*) FROM change WHERE action = 'read'";
+    eventually("the reads are there", async || storage.number(reads).await >= 2).await;
+    sealed(&storage).await;
     let last = storage.number("SELECT MAX(seq) FROM audit_root").await;
     eventually("the last batch is in the file", async || {
         lines_so_far(&path).iter().any(|line| line["seq"] == last && line["root"].is_string())

@@ -39,8 +39,8 @@ async fn who_moved_a_tag_and_from_where_is_there(backend: Backend) {
         (by_tag, json!({"digest": one})),
         (by_tag, json!({"digest": two, "previousDigest": one})),
         (by_tag, json!({"digest": two})),
-        (&by_digest, json!({"digest": one, "tags": {"v1": two, "v2": null}})),
-        (&by_digest, json!({"digest": one})),
+        (by_digest.as_str(), json!({"digest": one, "tags": {"v1": two, "v2": null}})),
+        (by_digest.as_str(), json!({"digest": one})),
         (by_tag, json!({"previousDigest": one})),
         (by_tag, json!({"digest": two})),
     ];
