@@ -25,11 +25,12 @@ struct Credentials {
     secret_key: String,
 }
 
-/// The access keys that come with the process, the admin's first, and the admin's secret.
-pub(crate) async fn access_keys(data: &Path, store: &Store) -> Result<(Vec<AccessKey>, String), Error> {
+/// The access keys that come with the process, the admin's first, and the admin's secret. `needed`: whether callers are
+/// asked for one.
+pub(crate) async fn access_keys(data: &Path, store: &Store, needed: bool) -> Result<(Vec<AccessKey>, String), Error> {
     let admin = match from_environment("ZOT_ADMIN")? {
         Some(credentials) => credentials,
-        None => kept_or_made(data, store).await?,
+        None => kept_or_made(data, store, needed).await?,
     };
     let principal = Principal::break_glass(&subject(&admin.access_key));
     let secret = admin.secret_key.clone();
@@ -74,11 +75,11 @@ fn from_environment(prefix: &str) -> Result<Option<Credentials>, Error> {
     }
 }
 
-async fn kept_or_made(data: &Path, store: &Store) -> Result<Credentials, Error> {
+async fn kept_or_made(data: &Path, store: &Store, needed: bool) -> Result<Credentials, Error> {
     let path = data.join(FILE);
     match std::fs::read(&path) {
         Ok(bytes) => read(&path, &bytes),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => make(&path, store).await,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => make(&path, store, needed).await,
         Err(error) => Err(Error::file(path)(error)),
     }
 }
@@ -92,7 +93,7 @@ fn read(path: &Path, bytes: &[u8]) -> Result<Credentials, Error> {
     serde_json::from_slice(bytes).map_err(|error| Error::Refused(format!("{}: {error}", path.display())))
 }
 
-async fn make(path: &Path, store: &Store) -> Result<Credentials, Error> {
+async fn make(path: &Path, store: &Store, needed: bool) -> Result<Credentials, Error> {
     let random = || uuid::Uuid::new_v4().simple().to_string();
     let credentials = Credentials {
         access_key: format!("ZAK{}", random()[..17].to_uppercase()),
@@ -109,12 +110,14 @@ async fn make(path: &Path, store: &Store) -> Result<Credentials, Error> {
              ZOT_ADMIN_SECRET_KEY to the same values on every replica"
         )));
     }
+    let later = "\nIt is for later: nobody needs a key while extensions.rbac.enabled is false.";
     // to people, not to the log: this is the only time that the secret is shown
     eprintln!(
-        "The admin's access key was made. It is shown once, and kept in {}\n  access key: {}\n  secret key: {}",
+        "The admin's access key was made. It is shown once, and kept in {}\n  access key: {}\n  secret key: {}{}",
         path.display(),
         credentials.access_key,
-        credentials.secret_key
+        credentials.secret_key,
+        if needed { "" } else { later }
     );
     Ok(credentials)
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use zot_settings::Span;
@@ -26,8 +27,8 @@ pub(crate) struct SettingsArguments {
     /// Configuration file (YAML).
     #[arg(long, global = true, value_name = "PATH")]
     pub config: Option<PathBuf>,
-    /// Log level: trace, debug, info, warn, error.
-    #[arg(long, global = true, value_name = "LEVEL")]
+    /// Least severe level that is logged.
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = levels())]
     pub log_level: Option<String>,
     /// Any key of the configuration, such as `--set http.port=9090`. May be repeated.
     #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
@@ -44,7 +45,7 @@ pub(crate) enum Command {
     },
     /// Check the configuration without starting anything.
     CheckConfig {
-        /// Print the settings in force, secrets masked.
+        /// Print all settings that are in force, defaults too, as JSON; secrets are masked.
         #[arg(long)]
         print: bool,
         /// Print the JSON Schema of the configuration file instead.
@@ -151,6 +152,27 @@ pub(crate) enum AuditOrder {
     },
 }
 
+impl SettingsArguments {
+    /// What to add to a command that is told to run next, so that it is about the same store.
+    pub(crate) fn repeated(&self) -> String {
+        let Some(path) = &self.config else { return String::new() };
+        let path = path.display().to_string();
+        let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%,".contains(c);
+        if path.chars().all(plain) {
+            format!(" --config {path}")
+        } else {
+            format!(" --config '{}'", path.replace('\'', "'\\''"))
+        }
+    }
+}
+
+/// Log levels, for completion; the configuration's other names for them are taken too.
+fn levels() -> PossibleValuesParser {
+    let other = ["warning", "fatal", "panic"].map(|name| PossibleValue::new(name).hide(true));
+    let levels = ["trace", "debug", "info", "warn", "error"].map(PossibleValue::new);
+    PossibleValuesParser::new(levels.into_iter().chain(other))
+}
+
 /// A share of the blobs, in percent.
 fn share(text: &str) -> Result<u8, String> {
     match text {
@@ -183,6 +205,26 @@ mod tests {
             let arguments = Arguments::parse_from(go_style(flags.iter().map(OsString::from)));
             assert_eq!(arguments.settings.config, Some(PathBuf::from("a.yaml")), "{flags:?}");
         }
+    }
+
+    #[test]
+    fn the_configuration_is_repeated_so_that_a_shell_takes_it() {
+        for (path, repeated) in [
+            (None, ""),
+            (Some("/etc/zot/store.yaml"), " --config /etc/zot/store.yaml"),
+            (Some("my store's.yaml"), r" --config 'my store'\''s.yaml'"),
+        ] {
+            let config = path.map(PathBuf::from);
+            assert_eq!(SettingsArguments { config, log_level: None, set: Vec::new() }.repeated(), repeated);
+        }
+    }
+
+    #[test]
+    fn every_name_of_a_level_is_taken() {
+        for name in ["trace", "debug", "info", "warn", "warning", "error", "fatal", "panic"] {
+            assert!(Arguments::try_parse_from(["x", "--log-level", name]).is_ok(), "{name}");
+        }
+        assert!(Arguments::try_parse_from(["x", "--log-level", "loud"]).is_err());
     }
 
     #[test]

@@ -22,6 +22,8 @@ const FOLLOW_PAUSE: Duration = Duration::from_millis(400);
 const KEYS_PAUSE: Duration = Duration::from_secs(5);
 /// How often to look for something to seal.
 const SEAL_PAUSE: Duration = Duration::from_secs(2);
+/// How often to ask whether bytes may be deleted.
+const DELETION_PAUSE: Duration = Duration::from_secs(5);
 /// A replica that just started waits this long before it collects, unless the interval is shorter.
 const FIRST_RUN: Duration = Duration::from_mins(1);
 /// The sweep is once around the storage in this time.
@@ -108,7 +110,7 @@ pub(crate) async fn keep_keys(identity: Arc<Identity>, accounts: Accounts, origi
 }
 
 /// Collects garbage, one replica at a time.
-pub(crate) async fn collect(collector: Collector, interval: Duration, metrics: Arc<Metrics>, notes: Notes) {
+pub(crate) async fn collect(collector: Collector, interval: Duration, metrics: Arc<Metrics>) {
     let holder = uuid::Uuid::new_v4().to_string();
     let collector = collector.gentle(Arc::new(|span| Box::pin(tokio::time::sleep(span))));
     let shards = shards_each(interval);
@@ -118,13 +120,8 @@ pub(crate) async fn collect(collector: Collector, interval: Duration, metrics: A
             Ok(Some(report)) => {
                 tell(&report);
                 metrics.collected(Ok(&report));
-                note(&notes, report.withheld);
             }
-            Ok(None) => {
-                tracing::debug!("another replica collects garbage");
-                // unreachable at the moment is for the probes to say
-                note(&notes, collector.withheld().await.ok().flatten());
-            }
+            Ok(None) => tracing::debug!("another replica collects garbage"),
             Err(error) => {
                 tracing::warn!(%error, "garbage collection failed, and goes on in the next run");
                 metrics.collected(Err(()));
@@ -134,9 +131,15 @@ pub(crate) async fn collect(collector: Collector, interval: Duration, metrics: A
     }
 }
 
-/// Every replica's health says why storage only grows, whoever collects.
-fn note(notes: &Notes, withheld: Option<String>) {
-    notes.set("deletion", withheld.map(|why| format!("garbage collection deletes no bytes: {why}")));
+/// Every replica's health says why storage only grows, whoever collects: soon after a backup's hold begins or ends, and
+/// not only with the next run.
+pub(crate) async fn watch_deletion(collector: Collector, notes: Notes) {
+    loop {
+        // unreachable at the moment is for the probes to say
+        let withheld = collector.withheld().await.ok().flatten();
+        notes.set("deletion", withheld.map(|why| format!("garbage collection deletes no bytes: {why}")));
+        tokio::time::sleep(DELETION_PAUSE).await;
+    }
 }
 
 /// Shards of the storage that each run sweeps.

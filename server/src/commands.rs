@@ -16,6 +16,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::CommandFactory as _;
+use clap_complete::Shell;
 use zot_domain::fsck::Scope;
 use zot_settings::{Loaded, Sources, load};
 
@@ -46,17 +47,29 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Error> {
                 (true, false) => hold::Order::Release(id),
                 (false, false) => hold::Order::Hold { id, span, renew },
             };
-            hold::run(settings(&arguments.settings)?, order).await
+            hold::run(settings(&arguments.settings)?, order, &arguments.settings.repeated()).await
         }
-        Command::Adopt { accept_losses } => adopt::run(settings(&arguments.settings)?, accept_losses).await,
+        Command::Adopt { accept_losses } => {
+            adopt::run(settings(&arguments.settings)?, accept_losses, &arguments.settings.repeated()).await
+        }
         Command::Health { url: Some(url) } => health::run(&url).await,
         Command::Health { url: None } => health::run_by(&settings(&arguments.settings)?.settings).await,
         Command::Completion { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), "zot-artifact-store", &mut script);
-            print(&String::from_utf8_lossy(&script));
+            print(&completion(shell));
             Ok(ExitCode::SUCCESS)
         }
+    }
+}
+
+/// A completion script. That for bash is mended: of a name with hyphens clap enters states that it has no arms for.
+fn completion(shell: Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "zot-artifact-store", &mut script);
+    let script = String::from_utf8_lossy(&script).into_owned();
+    if shell == Shell::Bash {
+        script.replace("zot__subcmd__artifact__subcmd__store", "zot__artifact__store")
+    } else {
+        script
     }
 }
 

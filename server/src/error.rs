@@ -35,6 +35,12 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// A file that a key of the configuration names, or its default.
+    pub(crate) fn file_of(key: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Refused(format!("{key}: {}: {source}", path.display()))
+    }
+
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { path, source }

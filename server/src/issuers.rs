@@ -48,15 +48,16 @@ fn keycloak(it: &Keycloak) -> Result<Issuer, Error> {
     // Keycloak names its keys by the URL that it was asked by, so they are asked for where it is reached
     let jwks = it.internal_url.as_ref().map(|url| format!("{}/protocol/openid-connect/certs", realm(url)));
     let source = Source { issuer: config.issuer.clone(), jwks, token_file: None };
-    Ok(Issuer::new(config, KeySet::new(source, client(it.cacert.as_deref())?)))
+    Ok(Issuer::new(config, KeySet::new(source, client("extensions.rbac.keycloak.cacert", it.cacert.as_deref())?)))
 }
 
 fn kubernetes(it: &Kubernetes) -> Result<Issuer, Error> {
     let own = || {
-        let token = std::fs::read_to_string(&it.token_file).map_err(Error::file(&it.token_file))?;
+        let key = "extensions.rbac.kubernetes.tokenFile";
+        let token = std::fs::read_to_string(&it.token_file).map_err(Error::file_of(key, &it.token_file))?;
         issuer_of(token.trim()).map_err(|_| {
             Error::Refused(format!(
-                "{} is no token that names its issuer: set extensions.rbac.kubernetes.issuer",
+                "{key}: {} is no token that names its issuer: set extensions.rbac.kubernetes.issuer",
                 it.token_file.display()
             ))
         })
@@ -78,7 +79,8 @@ fn kubernetes(it: &Kubernetes) -> Result<Issuer, Error> {
     let jwks = Some(format!("{}/openid/v1/jwks", it.api_server.trim_end_matches('/')));
     let token_file = it.token_file.exists().then(|| it.token_file.clone());
     let cacert: Option<PathBuf> = it.cacert.exists().then(|| it.cacert.clone());
-    Ok(Issuer::new(config, KeySet::new(Source { issuer, jwks, token_file }, client(cacert.as_deref())?)))
+    let client = client("extensions.rbac.kubernetes.cacert", cacert.as_deref())?;
+    Ok(Issuer::new(config, KeySet::new(Source { issuer, jwks, token_file }, client)))
 }
 
 fn further(it: &TrustedIssuer) -> Result<Issuer, Error> {
@@ -103,16 +105,16 @@ fn further(it: &TrustedIssuer) -> Result<Issuer, Error> {
         client_id: it.client_id.clone(),
     };
     let source = Source { issuer: it.issuer.clone(), jwks: it.jwks_url.clone(), token_file: None };
-    Ok(Issuer::new(config, KeySet::new(source, client(it.cacert.as_deref())?)))
+    Ok(Issuer::new(config, KeySet::new(source, client("extensions.rbac.issuers.cacert", it.cacert.as_deref())?)))
 }
 
 /// A client for one issuer. It follows no redirects: where keys are, only the issuer itself and the settings say.
-fn client(cacert: Option<&Path>) -> Result<reqwest::Client, Error> {
+fn client(key: &'static str, cacert: Option<&Path>) -> Result<reqwest::Client, Error> {
     let mut builder =
         reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).connect_timeout(CONNECT_TIMEOUT);
     if let Some(path) = cacert {
-        let pem = std::fs::read(path).map_err(Error::file(path))?;
-        let invalid = |error: reqwest::Error| Error::Refused(format!("{}: {error}", path.display()));
+        let pem = std::fs::read(path).map_err(Error::file_of(key, path))?;
+        let invalid = |error: reqwest::Error| Error::Refused(format!("{key}: {}: {error}", path.display()));
         for certificate in reqwest::Certificate::from_pem_bundle(&pem).map_err(invalid)? {
             builder = builder.add_root_certificate(certificate);
         }

@@ -1,7 +1,10 @@
 //! The file `log.audit`: sealed batches of the audit trail as JSON lines, in their order and each line once.
 //!
 //! Where it goes on is in its last line, so that a restart neither repeats nor leaves out: a line that was torn is cut off.
-//! Every batch ends with a line of its root, which is what a trail that was changed later can be held against.
+//! Every batch ends with a line of its root, which is what a trail that was changed later can be held against
+//! (`journal/check.rs`).
+
+mod check;
 
 use std::fs::{File, OpenOptions};
 use std::io::{Error as IoError, Read as _, Seek as _, SeekFrom, Write as _};
@@ -10,6 +13,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use zot_domain::ports::audit::{Change, Root};
 use zot_http::AuditEntry;
+
+pub(crate) use check::{Account, check};
 
 use crate::error::Error;
 
@@ -23,6 +28,22 @@ struct RowLine {
     position: usize,
     #[serde(flatten)]
     entry: AuditEntry,
+    /// The outcome as it was hashed, where that is another word: an older server's.
+    #[serde(rename = "keptOutcome", skip_serializing_if = "Option::is_none")]
+    outcome: Option<String>,
+    /// The request's id as it was hashed, where it is not the one that is shown.
+    #[serde(rename = "keptRequest", skip_serializing_if = "Option::is_none")]
+    request: Option<String>,
+}
+
+impl RowLine {
+    fn of(seq: i64, position: usize, row: Change) -> Self {
+        let (outcome, request) = (row.outcome.clone(), row.request.clone());
+        let entry = AuditEntry::from(row);
+        let outcome = Some(outcome).filter(|outcome| *outcome != entry.outcome);
+        let request = Some(request).filter(|request| *request != entry.request_id);
+        Self { seq, position, entry, outcome, request }
+    }
 }
 
 /// The end of a batch.
@@ -42,14 +63,14 @@ struct RootLine<'a> {
 
 /// What is read of a line.
 #[derive(Deserialize)]
-pub(crate) struct Noted {
+struct Noted {
     /// The batch's number.
-    pub seq: i64,
+    seq: i64,
     /// The row's place in it; of a root the number of rows.
-    pub position: usize,
+    position: usize,
     /// There in a root's line alone.
     #[serde(default)]
-    pub root: Option<String>,
+    root: Option<String>,
 }
 
 /// The open file.
@@ -91,7 +112,7 @@ impl Journal {
     pub(crate) fn append(&mut self, root: &Root, rows: Vec<Change>) -> Result<(), IoError> {
         let mut text = Vec::new();
         for (position, row) in rows.into_iter().enumerate().skip(self.rows) {
-            line(&mut text, &RowLine { seq: root.seq, position, entry: row.into() })?;
+            line(&mut text, &RowLine::of(root.seq, position, row))?;
         }
         let end = RootLine {
             seq: root.seq,

@@ -63,8 +63,8 @@ impl Origin {
         match self {
             Self::Admin(secret) => Ok(vec![secret.clone().into_bytes()]),
             Self::File(path) => {
-                let text = std::fs::read_to_string(path).map_err(Error::file(path))?;
-                keys(&text).map_err(|why| Error::Refused(format!("{}: {why}", path.display())))
+                let text = std::fs::read_to_string(path).map_err(Error::file_of("auth.keyFile", path))?;
+                keys(&text).map_err(|why| Error::Refused(format!("auth.keyFile: {}: {why}", path.display())))
             }
         }
     }

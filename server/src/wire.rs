@@ -218,7 +218,8 @@ pub(crate) struct Doors {
 
 /// Builds the doors.
 pub(crate) async fn doors(settings: &Settings, opened: &Opened, version: &'static str) -> Result<Doors, Error> {
-    let (keys, admin_secret) = admin::access_keys(&settings.storage.root_directory, &opened.store).await?;
+    let (keys, admin_secret) =
+        admin::access_keys(&settings.storage.root_directory, &opened.store, settings.extensions.rbac.enabled).await?;
     let masters = masters::Origin::of(settings, opened.store.dialect(), &admin_secret)?;
     let (policy, trail) = engine(settings);
     let access = AccessControl::new(Arc::new(opened.store.clone()), policy.clone());

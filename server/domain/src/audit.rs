@@ -13,7 +13,7 @@ mod merkle;
 mod seal;
 mod trail;
 
-pub use batch::Signer;
+pub use batch::{Signer, root_of};
 pub use chain::{Chain, Checked};
 pub use log::{AuditLog, Export, LIMIT_MAX, Page};
 pub use seal::{Sealed, Sealer};

@@ -129,7 +129,7 @@ pub struct Decision {
 pub enum Reason {
     /// Access control is off.
     Off,
-    /// The break-glass key, which no policy can deny.
+    /// The admin's key, which no policy can deny.
     BreakGlass,
     /// A policy allows it.
     Allowed,
@@ -150,7 +150,7 @@ impl Reason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Off => "access control is off",
-            Self::BreakGlass => "the break-glass key may do everything",
+            Self::BreakGlass => "the admin's key may do everything",
             Self::Allowed => "a policy allows it",
             Self::Denied => "denied by policy",
             Self::NoMatch => "no policy allows it",

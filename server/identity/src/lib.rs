@@ -231,7 +231,7 @@ impl Identity {
         let lifetime = lifetime_secs.unwrap_or(sessions::LIFETIME_DEFAULT_SECS.min(self.session_max_secs));
         if !(LIFETIME_MIN_SECS..=self.session_max_secs).contains(&lifetime) {
             return Err(Error::ParameterInvalid(format!(
-                "DurationSeconds must be {LIFETIME_MIN_SECS} to {}",
+                "DurationSeconds must be {LIFETIME_MIN_SECS} to {} (auth.sessionMaxDuration)",
                 self.session_max_secs
             )));
         }

@@ -16,7 +16,7 @@ use crate::body::{limited, watched};
 use crate::error::{custom, to_s3};
 use crate::json;
 use crate::ops::Ops;
-use crate::request::{self, Domain};
+use crate::request;
 use crate::sigv4::{Access, AuthError, Claimed, Config, Front, Keys, Secret};
 use crate::sts;
 use crate::transfer::Attempt;
@@ -85,8 +85,8 @@ impl Door {
     pub fn new(buckets: Buckets, identity: Arc<Identity>, options: Options) -> Self {
         let mut builder = S3ServiceBuilder::new(Ops::new(buckets.clone(), options.multipart));
         builder.set_validation(AnyName);
-        if let Some(domain) = options.domain.clone() {
-            builder.set_host(Domain(domain));
+        if options.domain.is_some() {
+            builder.set_host(request::InPath);
         }
         let keys = Arc::new(SigningKeys(Arc::clone(&identity)));
         let front = Arc::new(Front::new(keys, Config { allow_sts: true, ..Config::default() }));
@@ -148,7 +148,7 @@ impl Door {
 
     async fn dispatch(&self, request: Request<Body>, prefix: &str, as_json: bool) -> Response<Body> {
         let (request, spoiled) = watched(request);
-        let request = cut(request, prefix);
+        let request = cut(request, prefix, self.options.domain.as_deref());
         let response = match request::check(&request) {
             Err(error) => answer(error),
             Ok(()) if as_json => self.operate_in_json(request).await,
@@ -304,20 +304,20 @@ pub(crate) async fn identify(
     Ok((request, access, presented))
 }
 
-/// The request as the codec wants it: at the root.
-fn cut(mut request: Request<Body>, prefix: &str) -> Request<Body> {
-    // over HTTP/2 the host is in the URI alone, and the codec looks for it in the header
-    if !request.headers().contains_key(header::HOST)
-        && let Some(host) = request.uri().authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok())
-    {
-        request.headers_mut().insert(header::HOST, host);
-    }
+/// The request as the codec and the JSON dialect want it: at the root, and its bucket in the path.
+fn cut(mut request: Request<Body>, prefix: &str, domain: Option<&str>) -> Request<Body> {
     let uri = request.uri();
     let path = uri.path().strip_prefix(prefix).unwrap_or(uri.path());
     let slash = if path.starts_with('/') { "" } else { "/" };
+    let path = request::by_path(domain, request::host_of(&request), &format!("{slash}{path}"));
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    if let Ok(uri) = format!("{slash}{path}{query}").parse::<Uri>() {
+    let host = uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
+    if let Ok(uri) = format!("{path}{query}").parse::<Uri>() {
         *request.uri_mut() = uri;
+    }
+    // over HTTP/2 the host is in the URI alone, and the codec looks for it in the header
+    if let Some(host) = host.filter(|_| !request.headers().contains_key(header::HOST)) {
+        request.headers_mut().insert(header::HOST, host);
     }
     request
 }

@@ -112,7 +112,9 @@ async fn list(buckets: &Buckets, call: &Call, bucket: &str, query: &Query) -> Re
     let (mut objects, mut prefixes) = (Vec::new(), Vec::new());
     for entry in &page.entries {
         match entry {
-            Entry::Object(object) => objects.push(object_entry(object)),
+            Entry::Object(object) => {
+                objects.push(object_entry(object, buckets.may_read(call, bucket, &object.key)));
+            }
             Entry::Prefix(prefix) => prefixes.push(json!(prefix)),
         }
     }
@@ -122,11 +124,17 @@ async fn list(buckets: &Buckets, call: &Call, bucket: &str, query: &Query) -> Re
     }))
 }
 
-fn object_entry(object: &ObjectVersion) -> Value {
-    json!({
+/// What a client said of an object is told to who may read it: a list alone shows what S3's own lists show.
+fn object_entry(object: &ObjectVersion, readable: bool) -> Value {
+    let mut entry = json!({
         "key": object.key, "size": object.size, "lastModified": time(object.created), "etag": object.etag,
-        "storageClass": "STANDARD", "contentType": object.attributes.content_type, "metadata": object.attributes.meta,
-    })
+        "storageClass": "STANDARD",
+    });
+    if readable {
+        entry["contentType"] = json!(object.attributes.content_type);
+        entry["metadata"] = json!(object.attributes.meta);
+    }
+    entry
 }
 
 /// Whether the request begins a multipart upload: the codec reads all that it says of the object, [`begun`] answers.

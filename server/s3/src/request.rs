@@ -1,30 +1,48 @@
-//! What a request may ask of the codec: hosts, and what would be obeyed wrongly because it is not known.
+//! What a request may ask of the codec: buckets in hosts, and what would be obeyed wrongly because it is not known.
 
 use axum::body::Body;
-use axum::http::{Method, Request};
+use axum::http::uri::Authority;
+use axum::http::{Method, Request, header};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::host::{S3Host, VirtualHost};
 use s3s::{S3Error, S3Result, s3_error};
 
-/// Virtual-host addresses below one domain. Any other host is addressed by path.
-pub(crate) struct Domain(pub String);
+/// What a bucket's name is made of, and what therefore stands for itself in a path.
+const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
-impl S3Host for Domain {
+/// The bucket is in the path, whatever the host: [`by_path`] has put it there.
+pub(crate) struct InPath;
+
+impl S3Host for InPath {
     fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
-        Ok(match bucket_in_host(&self.0, host) {
-            Some(bucket) => VirtualHost::new(self.0.as_str()).with_bucket(bucket),
-            None => VirtualHost::new(host),
-        })
+        Ok(VirtualHost::new(host))
     }
 }
 
-/// The bucket that a host below the domain names.
-pub(crate) fn bucket_in_host<'a>(domain: &str, host: &'a str) -> Option<&'a str> {
+/// The bucket that a host below the domain names. Names of hosts know no case, and may end with the root's dot.
+pub(crate) fn bucket_in_host(domain: &str, host: &str) -> Option<String> {
     let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.parse::<u16>().is_ok() => name,
+        Some((name, port)) if port.is_empty() || port.parse::<u16>().is_ok() => name,
         _ => host,
     };
-    let bucket = name.strip_suffix(domain)?.strip_suffix('.')?;
-    Some(bucket).filter(|bucket| !bucket.is_empty())
+    let plain = |name: &str| name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    let name = plain(name);
+    let bucket = name.strip_suffix(&plain(domain))?.strip_suffix('.')?;
+    (!bucket.is_empty()).then(|| bucket.to_owned())
+}
+
+/// The host that a request asks: over HTTP/2 it is in the URI alone.
+pub(crate) fn host_of(request: &Request<Body>) -> Option<&str> {
+    let header = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    header.or_else(|| request.uri().authority().map(Authority::as_str))
+}
+
+/// A path with the bucket in it, where the host names one: so that whoever reads the request looks in one place.
+pub(crate) fn by_path(domain: Option<&str>, host: Option<&str>, path: &str) -> String {
+    match domain.zip(host).and_then(|(domain, host)| bucket_in_host(domain, host)) {
+        Some(bucket) => format!("/{}{path}", utf8_percent_encode(&bucket, NAME)),
+        None => path.to_owned(),
+    }
 }
 
 /// Headers that would change what a request means, and that this store does not have.
@@ -88,5 +106,42 @@ pub(crate) fn is_document(request: &Request<Body>) -> bool {
     match *request.method() {
         Method::PUT => names.iter().any(|name| subresource.contains(&name.as_str())),
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_below_the_domain_names_a_bucket() {
+        for (host, bucket) in [
+            ("hid.s3.test", Some("hid")),
+            ("HID.S3.Test", Some("hid")),
+            ("hid.s3.test.", Some("hid")),
+            ("hid.s3.test:9000", Some("hid")),
+            ("HID.s3.test.:9000", Some("hid")),
+            ("hid.s3.test:", Some("hid")),
+            ("a.b.s3.test", Some("a.b")),
+            ("s3.test", None),
+            (".s3.test", None),
+            ("hids3.test", None),
+            ("hid.s3.test..", None),
+            ("hid.s3.test.example", None),
+            ("[::1]:9000", None),
+        ] {
+            for domain in ["s3.test", "S3.TEST", "s3.test."] {
+                assert_eq!(bucket_in_host(domain, host).as_deref(), bucket, "{host} below {domain}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_host_says_is_one_segment_of_the_path() {
+        let by = |host| by_path(Some("s3.test"), Some(host), "//k%2F");
+        assert_eq!(by("a-b.c_d.s3.test"), "/a-b.c_d//k%2F");
+        assert_eq!(by("a/b%2f.s3.test"), "/a%2Fb%252f//k%2F");
+        assert_eq!(by("s3.test"), "//k%2F");
+        assert_eq!(by_path(None, Some("hid.s3.test"), "/k"), "/k");
     }
 }

@@ -1,11 +1,10 @@
 //! Which requests transfer content, and what came of it: for metrics.
 
 use axum::body::Body;
-use axum::http::uri::Authority;
 use axum::http::{Method, Request, Response, header};
 use zot_domain::observed::{Direction, Transfer};
 
-use crate::request::bucket_in_host;
+use crate::request::{by_path, host_of};
 
 /// A request that is to transfer content.
 pub(crate) struct Attempt {
@@ -17,11 +16,8 @@ pub(crate) struct Attempt {
 impl Attempt {
     /// An object is named, and no subresource but a part of an upload. The bucket is in the path, or in the host.
     pub(crate) fn of(request: &Request<Body>, prefix: &str, domain: Option<&str>) -> Option<Self> {
-        let path = request.uri().path().strip_prefix(prefix)?.trim_start_matches('/');
-        let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-        let host = host.or_else(|| request.uri().authority().map(Authority::as_str));
-        let in_host = domain.zip(host).and_then(|(domain, host)| bucket_in_host(domain, host));
-        let (bucket, key) = in_host.map(|bucket| (bucket, path)).or_else(|| path.split_once('/'))?;
+        let path = by_path(domain, host_of(request), request.uri().path().strip_prefix(prefix)?);
+        let (bucket, key) = path.trim_start_matches('/').split_once('/')?;
         let query = request.uri().query().unwrap_or_default();
         let subresource = query.split('&').any(|pair| {
             ["tagging", "acl", "uploads", "attributes", "retention", "legal-hold"].contains(&pair.trim_end_matches('='))

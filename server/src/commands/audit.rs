@@ -1,12 +1,12 @@
 //! `audit`: the audit trail copied out, and verified.
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use serde_json::json;
 use zot_domain::audit::{Chain, Checked};
+use zot_domain::fsck::{Finding, Kind};
 use zot_http::AuditEntry;
 use zot_settings::Loaded;
 
@@ -15,8 +15,11 @@ use super::print;
 use super::progress::Line;
 use crate::args::AuditOrder;
 use crate::error::Error;
-use crate::journal::Noted;
+use crate::journal::{self, Account};
 use crate::wire;
+
+/// A batch that a server began to write to the file is there as a whole after this time.
+const WRITTEN: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(loaded: Loaded, order: AuditOrder) -> Result<ExitCode, Error> {
     let opened = wire::open_beside(&loaded.settings).await?;
@@ -36,41 +39,62 @@ pub(super) async fn run(loaded: Loaded, order: AuditOrder) -> Result<ExitCode, E
             let line = Line::new();
             let checked = verify(&chain, journal.as_deref(), &line).await;
             drop(line);
-            Ok(tell(&checked?, json))
+            let (checked, file) = checked?;
+            Ok(tell(&checked, file.as_ref(), json))
         }
     }
 }
 
-async fn verify(chain: &Chain, journal: Option<&Path>, line: &Line) -> Result<Checked, Error> {
+async fn verify(chain: &Chain, journal: Option<&Path>, line: &Line) -> Result<(Checked, Option<Account>), Error> {
     let mut checked = chain.verify(&|what, count| line.tell(what, count)).await?;
-    let Some(path) = journal else { return Ok(checked) };
-    for text in BufReader::new(File::open(path).map_err(Error::file(path))?).lines() {
-        let text = text.map_err(Error::file(path))?;
-        // the last line may be torn, or about to be written
-        let Ok(Noted { seq, root: Some(root), .. }) = serde_json::from_str(&text) else { continue };
-        checked.findings.extend(chain.compare(seq, &root).await?);
+    let Some(path) = journal else { return Ok((checked, None)) };
+    let mut file = journal::check(path).map_err(Error::file(path))?;
+    if file.open.is_some() {
+        // a server may be about to write the rest
+        tokio::time::sleep(WRITTEN).await;
+        file = journal::check(path).map_err(Error::file(path))?;
     }
-    Ok(checked)
+    for root in &file.roots {
+        checked.findings.extend(chain.compare(root).await?);
+    }
+    checked.findings.append(&mut file.findings);
+    if let Some(open) = file.open {
+        let text = format!(
+            "the file ends within batch {open}: lines were taken away; or a server was killed while it wrote, and then goes on \
+             there when it starts"
+        );
+        checked.findings.push(Finding::of_file(Kind::AuditMissing, text));
+    }
+    Ok((checked, Some(file)))
 }
 
-fn tell(checked: &Checked, as_json: bool) -> ExitCode {
+fn tell(checked: &Checked, file: Option<&Account>, as_json: bool) -> ExitCode {
     let findings = &checked.findings;
+    let ends = file.map(|file| (file.roots.first().map(|root| root.seq), file.roots.last().map(|root| root.seq)));
     if as_json {
         let found: Vec<_> =
             findings.iter().map(|it| json!({"kind": it.kind.as_str(), "subject": it.subject})).collect();
-        print(&format!(
-            "{:#}",
-            json!({"rows": checked.rows, "batches": checked.batches, "batchesDropped": checked.dropped,
-                "signatures": checked.signatures,
-                "lastBatch": checked.last.as_ref().map(|(seq, _)| seq),
-                "lastRoot": checked.last.as_ref().map(|(_, root)| root), "findings": found})
-        ));
+        let mut document = json!({
+            "rows": checked.rows, "batches": checked.batches, "batchesDropped": checked.dropped,
+            "signatures": checked.signatures,
+            "lastBatch": checked.last.as_ref().map(|(seq, _)| seq),
+            "lastRoot": checked.last.as_ref().map(|(_, root)| root), "findings": found,
+        });
+        if let Some((first, last)) = ends {
+            document["journal"] = json!({"firstBatch": first, "lastBatch": last});
+        }
+        print(&format!("{document:#}"));
     } else {
         let unsigned = if checked.signatures { "" } else { UNSIGNED };
         print(&format!("sealed rows  {} in {} batches{unsigned}", checked.rows, checked.batches));
         print(&format!("dropped      {} batches", checked.dropped));
         if let Some((seq, root)) = &checked.last {
             print(&format!("last batch   {seq}, root {root}"));
+        }
+        match ends {
+            Some((Some(first), Some(last))) => print(&format!("the file     has batches {first} to {last}")),
+            Some(_) => print("the file     has no batch"),
+            None => {}
         }
         for finding in findings {
             print(&format!("{}: {}", finding.kind, finding.subject));

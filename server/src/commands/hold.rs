@@ -30,17 +30,18 @@ pub(super) enum Order {
     List,
 }
 
-pub(super) async fn run(loaded: Loaded, order: Order) -> Result<ExitCode, Error> {
+/// `repeated` is what a command that is told to run next needs, to be about the same store.
+pub(super) async fn run(loaded: Loaded, order: Order, repeated: &str) -> Result<ExitCode, Error> {
     let store = wire::open_beside(&loaded.settings).await?.store;
     match order {
-        Order::Hold { id, span, renew } => hold(&store, &id, span, renew).await?,
-        Order::Release(id) => release(&store, &id).await?,
+        Order::Hold { id, span, renew } => hold(&store, &id, span, renew, repeated).await?,
+        Order::Release(id) => release(&store, &id, repeated).await?,
         Order::List => list(&store.holds().await?),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn hold(store: &Store, id: &str, span: Span, renew: bool) -> Result<(), Error> {
+async fn hold(store: &Store, id: &str, span: Span, renew: bool, repeated: &str) -> Result<(), Error> {
     let valid = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if !id.starts_with(|c: char| c.is_ascii_alphanumeric()) || id.len() > ID_MAX || !id.chars().all(valid) {
         return Err(Error::Refused(format!(
@@ -60,18 +61,18 @@ async fn hold(store: &Store, id: &str, span: Span, renew: bool) -> Result<(), Er
     store.hold(id, i64::try_from(span.0.as_secs()).unwrap_or(i64::MAX / 1_000_000)).await?;
     print(&format!(
         "No bytes are deleted for {span}, once a batch of garbage collection that is under way has ended. Back up the database, then the blobs, then end it: \
-         zot-artifact-store hold --id {id} --release"
+         zot-artifact-store hold --id {id} --release{repeated}"
     ));
     Ok(())
 }
 
-async fn release(store: &Store, id: &str) -> Result<(), Error> {
+async fn release(store: &Store, id: &str, repeated: &str) -> Result<(), Error> {
     if store.end_hold(id).await? {
         print(&format!("The hold {id} has ended."));
         return Ok(());
     }
     Err(Error::Refused(format!(
-        "no hold of the id {id:?} stands; `zot-artifact-store hold --list` shows those that do"
+        "no hold of the id {id:?} stands; `zot-artifact-store hold --list{repeated}` shows those that do"
     )))
 }
 

@@ -67,9 +67,11 @@ pub(crate) async fn run(loaded: Loaded) -> Result<ExitCode, Error> {
         tasks.spawn(background::kept_up("sealing", move || background::seal(buckets.clone())));
         if settings.storage.gc {
             let collector = wire::collector(&settings, &opened, wire::ORPHAN_AGE);
-            let (interval, metrics, notes) =
-                (settings.storage.gc_interval.0, Arc::clone(&doors.metrics), doors.notes.clone());
-            let collect = move || background::collect(collector.clone(), interval, Arc::clone(&metrics), notes.clone());
+            let (watched, notes) = (collector.clone(), doors.notes.clone());
+            let watch = move || background::watch_deletion(watched.clone(), notes.clone());
+            tasks.spawn(background::kept_up("watching deletion", watch));
+            let (interval, metrics) = (settings.storage.gc_interval.0, Arc::clone(&doors.metrics));
+            let collect = move || background::collect(collector.clone(), interval, Arc::clone(&metrics));
             tasks.spawn(background::kept_up("garbage collection", collect));
         }
     }

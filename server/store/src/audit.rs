@@ -23,7 +23,7 @@ macro_rules! changes {
     ($rest:literal) => {
         concat!(
             "SELECT request_id, at, actor, action, resource, outcome, request, address, method, user_agent, reason, policy,
-                COALESCE(sealed_seq, 0) FROM change ",
+                details, COALESCE(sealed_seq, 0) FROM change ",
             $rest
         )
     };
@@ -196,7 +196,7 @@ fn changes_of(rows: &[AnyRow]) -> Result<Vec<Change>> {
 }
 
 fn change_of(row: &AnyRow) -> Result<Change, sqlx::Error> {
-    let sealed: i64 = row.try_get(12)?;
+    let sealed: i64 = row.try_get(13)?;
     Ok(Change {
         id: row.try_get(0)?,
         at: row.try_get(1)?,
@@ -210,6 +210,7 @@ fn change_of(row: &AnyRow) -> Result<Change, sqlx::Error> {
         user_agent: row.try_get(9)?,
         reason: row.try_get(10)?,
         policy: row.try_get(11)?,
+        details: row.try_get(12)?,
         sealed: (sealed != 0).then_some(sealed),
     })
 }

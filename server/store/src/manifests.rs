@@ -1,5 +1,5 @@
-//! Putting a manifest: its blobs are members and left fresh, then the manifest, its edges, the audit row, and last
-//! its tags (rules A7, A8, B1).
+//! Putting a manifest: its blobs are members and left fresh, then the manifest, its edges, its tags, and last the audit
+//! row, which says where they pointed before (rules A7, A8, B1).
 
 use std::collections::BTreeMap;
 
@@ -37,6 +37,8 @@ statements! {
         WHERE $4 = 1 OR tag.digest = excluded.digest RETURNING seq";
     MOVE_TAG = "UPDATE tag SET digest = $3, seq = seq + 1, updated_at = now_us() WHERE repo = $1 AND name = $2
         RETURNING seq";
+    /// No digest: it was deleted then.
+    SELECT_TAG_BEFORE = "SELECT digest FROM tag_history WHERE repo = $1 AND name = $2 AND seq = $3";
     INSERT_TAG_HISTORY = "INSERT INTO tag_history (repo, name, seq, digest, actor, at)
         VALUES ($1, $2, $3, $4, $5, now_us()) ON CONFLICT (repo, name, seq) DO NOTHING";
 }
@@ -64,11 +66,11 @@ impl Write for PublishManifest {
             let edges = tx.query(&INSERT_MANIFEST_CHILDREN).bind(ids.repo).bind(self.digest.to_string());
             tx.execute(edges.bind(json_list(&self.manifest.children))).await?;
         }
-        tx.record(&self.audit).await?;
+        let mut before = Vec::new();
         for tag in &self.tags {
-            put_tag(self, tx, ids.repo, tag).await?;
+            before.push(put_tag(self, tx, ids.repo, tag).await?);
         }
-        Ok(())
+        tx.record_with(&self.audit, Some(&self.details(before))).await
     }
 
     async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<()>, TxError> {
@@ -124,8 +126,9 @@ async fn insert(publish: &PublishManifest, tx: &mut Tx<'_>, repo: i64, blob: i64
     tx.execute(insert).await.map(drop)
 }
 
-/// Sets a tag, as far as the pusher may: the row itself decides whether this creates or updates.
-async fn put_tag(publish: &PublishManifest, tx: &mut Tx<'_>, repo: i64, tag: &Tag) -> Result<(), TxError> {
+/// Sets a tag, as far as the pusher may: the row itself decides whether this creates or updates. Gives the digest that it
+/// was moved away from, if so.
+async fn put_tag(publish: &PublishManifest, tx: &mut Tx<'_>, repo: i64, tag: &Tag) -> Result<Option<String>, TxError> {
     let digest = publish.digest.to_string();
     let put = if publish.rights.create {
         let put = tx.query(&PUT_TAG).bind(repo).bind(tag.to_string()).bind(digest.clone());
@@ -137,10 +140,16 @@ async fn put_tag(publish: &PublishManifest, tx: &mut Tx<'_>, repo: i64, tag: &Ta
         let right = if publish.rights.create { "update" } else { "create" };
         return Err(Error::Denied(format!("tag {tag} needs the right to {right}")).into());
     };
-    let history = tx.query(&INSERT_TAG_HISTORY).bind(repo).bind(tag.to_string()).bind(seq).bind(digest);
-    match tx.execute(history.bind(publish.audit.actor.clone())).await? {
-        1 => Ok(()),
+    let history = tx.query(&INSERT_TAG_HISTORY).bind(repo).bind(tag.to_string()).bind(seq).bind(digest.clone());
+    if tx.execute(history.bind(publish.audit.actor.clone())).await? != 1 {
         // the tag was deleted while this waited for it: that is later in its history than this knew
-        _ => Err(Error::Conflict.into()),
+        return Err(Error::Conflict.into());
     }
+    if seq == 1 {
+        return Ok(None);
+    }
+    // nobody else moves the tag any more, so what is before this in its history was before this
+    let before = tx.query(&SELECT_TAG_BEFORE).bind(repo).bind(tag.to_string()).bind(seq - 1);
+    let before: Option<String> = tx.optional(before).await?.map(|row| row.try_get(0)).transpose()?.flatten();
+    Ok(before.filter(|before| *before != digest))
 }

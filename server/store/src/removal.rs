@@ -2,6 +2,7 @@
 //! collection (rule B2); bytes go much later.
 
 use async_trait::async_trait;
+use serde_json::json;
 use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 use sqlx::{Any, Row as _};
@@ -15,9 +16,9 @@ use crate::sql::{json_list, statements};
 use crate::tx::{Tx, Write};
 
 statements! {
-    DELETE_TAG = "DELETE FROM tag WHERE repo = $1 AND name = $2 RETURNING seq";
+    DELETE_TAG = "DELETE FROM tag WHERE repo = $1 AND name = $2 RETURNING seq, digest";
     /// Unless it was moved to another manifest while it was waited for.
-    DELETE_TAG_OF = "DELETE FROM tag WHERE repo = $1 AND name = $2 AND digest = $3 RETURNING seq";
+    DELETE_TAG_OF = "DELETE FROM tag WHERE repo = $1 AND name = $2 AND digest = $3 RETURNING seq, digest";
     CLOSE_TAG_HISTORY = "INSERT INTO tag_history (repo, name, seq, actor, at) VALUES ($1, $2, $3, $4, now_us())";
     /// A manifest's members, and last itself: as a push locks them.
     SELECT_MEMBERS_OF = "SELECT blob, 0 AS own FROM manifest_blob WHERE repo = $1 AND digest = $2
@@ -51,14 +52,18 @@ impl Write for Remove {
         }
         let Some(ids) = tx.repository(&self.repository).await? else { return Ok(false) };
         let removed = match &self.target {
-            RemoveTarget::Tag(tag) => remove_tag(tx, ids.repo, tag.as_str(), &self.audit.actor).await?,
-            RemoveTarget::Manifest(digest) => remove_manifest(tx, ids.repo, digest.as_str(), &self.audit.actor).await?,
-            RemoveTarget::Blob(digest) => remove_member(tx, ids, digest.as_str()).await?,
+            RemoveTarget::Tag(tag) => {
+                let before = remove_tag(tx, ids.repo, tag.as_str(), &self.audit.actor).await?;
+                before.map(|digest| Some(json!({"previousDigest": digest})))
+            }
+            RemoveTarget::Manifest(digest) => {
+                remove_manifest(tx, ids.repo, digest.as_str(), &self.audit.actor).await?.then_some(None)
+            }
+            RemoveTarget::Blob(digest) => remove_member(tx, ids, digest.as_str()).await?.then_some(None),
         };
-        if removed {
-            tx.record(&self.audit).await?;
-        }
-        Ok(removed)
+        let Some(details) = removed else { return Ok(false) };
+        tx.record_with(&self.audit, details.as_ref()).await?;
+        Ok(true)
     }
 
     async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
@@ -70,23 +75,24 @@ impl Write for Remove {
     }
 }
 
-async fn remove_tag(tx: &mut Tx<'_>, repo: i64, name: &str, actor: &str) -> Result<bool, TxError> {
+async fn remove_tag(tx: &mut Tx<'_>, repo: i64, name: &str, actor: &str) -> Result<Option<String>, TxError> {
     let delete = tx.query(&DELETE_TAG).bind(repo).bind(name.to_owned());
     close_tag(tx, delete, repo, name, actor).await
 }
 
-/// Deletes a tag, and says so in its history.
+/// Deletes a tag, and says so in its history. Gives the digest that it was on.
 async fn close_tag(
     tx: &mut Tx<'_>,
     delete: Query<'static, Any, AnyArguments>,
     repo: i64,
     name: &str,
     actor: &str,
-) -> Result<bool, TxError> {
-    let Some(seq) = tx.number(delete).await? else { return Ok(false) };
+) -> Result<Option<String>, TxError> {
+    let Some(row) = tx.optional(delete).await? else { return Ok(None) };
+    let (seq, digest): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
     let close = tx.query(&CLOSE_TAG_HISTORY).bind(repo).bind(name.to_owned()).bind(seq + 1).bind(actor.to_owned());
     tx.execute(close).await?;
-    Ok(true)
+    Ok(Some(digest))
 }
 
 /// Removes a manifest with all tags upon it. Locks memberships, the manifest and its tags in the order in which a push

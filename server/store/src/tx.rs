@@ -11,6 +11,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde_json::Value;
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Row as _};
@@ -27,8 +28,9 @@ pub(crate) use steps::Watched;
 pub use steps::{Step, Steps};
 
 statements! {
-    INSERT_CHANGE = "INSERT INTO change (request_id, at, actor, action, resource, outcome, request, address, method, user_agent)
-        VALUES ($1, now_us(), $2, $3, $4, 'allowed', $5, $6, $7, $8)";
+    INSERT_CHANGE = "INSERT INTO change (request_id, at, actor, action, resource, outcome, request, address, method, user_agent,
+            details)
+        VALUES ($1, now_us(), $2, $3, $4, 'allowed', $5, $6, $7, $8, $9)";
     /// Waits for a transaction that is about to commit the same row: no row inserted means that there is one.
     CLAIM_CHANGE = "INSERT INTO change (request_id, at, actor, action, resource, outcome)
         VALUES ($1, now_us(), $2, $3, $4, 'allowed') ON CONFLICT (request_id) DO NOTHING";
@@ -91,10 +93,16 @@ impl<'c> Tx<'c> {
 
     /// The audit row of the write. Its key makes sure that a write is done once.
     pub(crate) async fn record(&mut self, audit: &Audit) -> Result<(), TxError> {
+        self.record_with(audit, None).await
+    }
+
+    /// The same of a write that has more to tell, as an object.
+    pub(crate) async fn record_with(&mut self, audit: &Audit, details: Option<&Value>) -> Result<(), TxError> {
         let query = self.query(&INSERT_CHANGE).bind(audit.request_id.to_string()).bind(audit.actor.clone());
         let query = query.bind(audit.action).bind(audit.resource.clone()).bind(audit.request.to_string());
         let query = query.bind(address(audit.origin.address)).bind(audit.agent.method);
-        self.execute(query.bind(audit.agent.user_agent().to_owned())).await.map(drop)
+        let query = query.bind(audit.agent.user_agent().to_owned());
+        self.execute(query.bind(details.map(ToString::to_string).unwrap_or_default())).await.map(drop)
     }
 
     /// Whether the write with this audit row was committed. One that is being committed is waited for.

@@ -1,5 +1,8 @@
 //! The audit trail of the running server: what is in it, who may ask, and that it can neither lose nor change unnoticed.
 
+mod file;
+mod tags;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -1,6 +1,7 @@
 //! What the commands beside `serve` say: whom they ask, and what they tell to do next.
 
 use reqwest::Method;
+use serde_json::json;
 use zot_tests::backend::Backend;
 use zot_tests::server::Setup;
 
@@ -67,6 +68,77 @@ async fn a_read_only_store_says_so_at_the_s3_door() {
     let put = server.client().request(Method::PUT, "/s3/team/key").body("x").send().await.expect("a response");
     assert_eq!(put.status(), 403);
     assert!(put.text().await.expect("text").contains("read-only"));
+}
+
+#[tokio::test]
+async fn what_is_told_to_do_next_is_about_the_same_store() {
+    let setup = on_disk().await;
+    let server = setup.start().await;
+    let held = setup.run(&["hold"]).await;
+    assert!(held.success && held.stdout.contains("hold --id backup --release --config /"), "{held:?}");
+    let unknown = setup.run(&["hold", "--release", "--id", "other"]).await;
+    assert!(!unknown.success && unknown.stderr.contains("hold --list --config /"), "{unknown:?}");
+    drop(server);
+    let adopted = setup.run(&["adopt"]).await;
+    assert!(adopted.success && adopted.stdout.contains("hold --id backup --release --config /"), "{adopted:?}");
+}
+
+#[tokio::test]
+async fn the_first_key_is_for_later_where_access_control_is_off() {
+    for enabled in [false, true] {
+        let setup = on_disk().await.env("ZOT_ADMIN_ACCESS_KEY", "").env("ZOT_ADMIN_SECRET_KEY", "");
+        let server = setup.set("extensions.rbac.enabled", enabled).start().await;
+        let said = server.output();
+        assert!(said.contains("The admin's access key was made"), "{said}");
+        assert_eq!(said.contains("It is for later"), !enabled, "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_is_told_with_its_key() {
+    let absent = "/nowhere/at/all";
+    let kubernetes = json!({"enabled": true, "tokenFile": absent});
+    for (key, value, told) in [
+        ("extensions.rbac.kubernetes", kubernetes, "extensions.rbac.kubernetes.tokenFile"),
+        ("auth.keyFile", json!(absent), "auth.keyFile"),
+    ] {
+        let said = on_disk().await.set("extensions.rbac.enabled", true).set(key, value).start_refused().await;
+        assert!(said.contains(&format!("{told}: {absent}")), "{said}");
+    }
+}
+
+/// What bash offers behind these words, by the script that the server prints.
+fn completed(script: &str, words: &[&str]) -> Vec<String> {
+    let ask = format!(
+        "{script}\nCOMP_WORDS=(zot-artifact-store {words}); COMP_CWORD={at}; COMP_LINE=\"${{COMP_WORDS[*]}}\"\n\
+         _zot__artifact__store zot-artifact-store {last:?} {before}\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"",
+        words = words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" "),
+        at = words.len(),
+        last = words[words.len() - 1],
+        before = if words.len() > 1 { words[words.len() - 2] } else { "zot-artifact-store" },
+    );
+    let bash = std::process::Command::new("bash").args(["--norc", "-c", &ask]).output().expect("bash");
+    assert!(bash.status.success() && bash.stderr.is_empty(), "{words:?}: {bash:?}");
+    String::from_utf8_lossy(&bash.stdout).lines().map(ToOwned::to_owned).collect()
+}
+
+#[tokio::test]
+async fn bash_completes_every_word() {
+    let script = on_disk().await.run(&["completion", "bash"]).await.stdout;
+    let cases: [(&[&str], &[&str]); 9] = [
+        (&["au"], &["audit"]),
+        (&["audit", "ver"], &["verify"]),
+        (&["audit", "verify", "--jo"], &["--journal"]),
+        (&["check-config", "--pr"], &["--print"]),
+        (&["check-config", "--sc"], &["--schema"]),
+        (&["fsck", "--rep"], &["--repair"]),
+        (&["completion", "fi"], &["fish"]),
+        (&["--log-level", "w"], &["warn"]),
+        (&["serve", "--log-level", ""], &["trace", "debug", "info", "warn", "error"]),
+    ];
+    for (words, offered) in cases {
+        assert_eq!(completed(&script, words), offered, "{words:?}");
+    }
 }
 
 /// Not only that a pool waited in vain.

@@ -109,7 +109,7 @@ async fn a_change_is_in_force_on_every_door_and_replica(backend: Backend) {
         wait_for(reader, "/v2/team/app/manifests/v1", StatusCode::FORBIDDEN).await;
         wait_for(reader, "/s3/team/key", StatusCode::FORBIDDEN).await;
     }
-    // the break-glass key is not held up by it, nor by one that says everything
+    // the admin's key is not held up by it, nor by one that says everything
     send(&admin, Method::POST, POLICIES, &deny("all", "*", "*")).await.expect_status(201);
     admin.get("/v2/team/app/manifests/v1").await.expect_status(200);
     for id in ["closed", "all"] {

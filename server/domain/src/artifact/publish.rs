@@ -53,13 +53,15 @@ impl Artifacts {
         let subject = manifest.subject.clone();
         manifest.blobs.retain(|blob| blob.digest.as_str() != EMPTY_JSON_DIGEST);
         let content = self.store(bytes, hasher).await?;
-        let separator = if matches!(reference, Reference::Tag(_)) { ':' } else { '@' };
+        let by_tag = matches!(reference, Reference::Tag(_));
+        let separator = if by_tag { ':' } else { '@' };
         let publish = PublishManifest {
             repository: repository.clone(),
             digest: digest.clone(),
             manifest,
             content,
             tags: tags.clone(),
+            by_tag,
             rights,
             audit: audit(call, "manifest.push", format!("repository:{repository}{separator}{reference}")),
         };

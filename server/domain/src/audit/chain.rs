@@ -48,11 +48,20 @@ impl Chain {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
-    pub async fn compare(&self, seq: i64, noted: &str) -> Result<Option<Finding>> {
+    pub async fn compare(&self, noted: &Root) -> Result<Option<Finding>> {
+        let seq = noted.seq;
         let found = self.changes.roots_after(seq - 1, 1).await?;
-        let same = found.first().is_some_and(|root| root.seq == seq && root.root == noted);
-        let text = || format!("batch {seq} of the audit trail is not the one that was written down");
-        Ok((!same).then(|| Finding::new(Kind::AuditChain, text())))
+        let Some(root) = found.first().filter(|root| {
+            (root.seq, root.rows, &root.root, &root.prev) == (seq, noted.rows, &noted.root, &noted.prev)
+                && (&root.key_id, &root.signature) == (&noted.key_id, &noted.signature)
+        }) else {
+            let text = format!("batch {seq} of the audit trail is not the one that was written down");
+            return Ok(Some(Finding::new(Kind::AuditChain, text)));
+        };
+        // rows that were dropped before they came there may lack there, and no others
+        let lacks = noted.dropped.is_some() && root.dropped.is_none();
+        let text = || format!("batch {seq} was written down as dropped, and the audit trail has its rows");
+        Ok(lacks.then(|| Finding::new(Kind::AuditMissing, text())))
     }
 
     /// Verifies all of it.

@@ -5,7 +5,7 @@ use crate::bucket::Buckets;
 use crate::bucket::key::ObjectKey;
 use crate::error::{Error, Result};
 use crate::identity::Call;
-use crate::policy::{Action, Operation, Resource};
+use crate::policy::{Action, Context, Operation, Resource};
 use crate::ports::blobs::{ByteStream, open};
 use crate::ports::metadata::Content;
 use crate::ports::objects::ObjectVersion;
@@ -26,6 +26,12 @@ impl Buckets {
         let operation = operation.of_version(version_id.is_some());
         self.require(call, operation, Action::Read, Resource::Object(bucket, key.as_str()))?;
         self.readable(bucket, key.as_str(), version_id).await
+    }
+
+    /// Whether an object may be read: for lists, which tell more of those. Leaves no record, as nothing is refused.
+    pub fn may_read(&self, call: &Call, bucket: &str, key: &str) -> bool {
+        let context = Context { operation: Some(Operation::GetObject), ..call.context() };
+        self.policy.decide(&call.principal, Action::Read, Resource::Object(bucket, key), &context).allowed
     }
 
     pub(super) async fn readable(&self, bucket: &str, key: &str, version_id: Option<&str>) -> Result<ObjectVersion> {

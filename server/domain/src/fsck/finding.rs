@@ -160,6 +160,11 @@ impl Finding {
         Self { kind, subject, blob: None, digest: None, used_by: None, repaired: false, out_of_use: false }
     }
 
+    /// One about a file that has a copy of what the store knows.
+    pub fn of_file(kind: Kind, subject: String) -> Self {
+        Self::new(kind, subject)
+    }
+
     pub(super) fn of_blob(kind: Kind, blob: &BlobRecord, subject: impl Into<String>) -> Self {
         let mut finding = Self { blob: Some(blob.id), ..Self::new(kind, subject) };
         finding.know(blob);

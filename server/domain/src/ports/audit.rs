@@ -36,6 +36,8 @@ pub struct Change {
     pub reason: String,
     /// The policy that decided.
     pub policy: String,
+    /// What a write came to, as a JSON object; empty if the rest says it all.
+    pub details: String,
     /// The batch that it is sealed in.
     pub sealed: Option<i64>,
 }

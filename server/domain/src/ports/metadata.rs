@@ -3,6 +3,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde_json::{Value, json};
 
 use crate::artifact::digest::{Digest, Digests};
 use crate::artifact::manifest::Manifest;
@@ -223,10 +224,29 @@ pub struct PublishManifest {
     pub content: NewContent,
     /// Tags to set, none twice.
     pub tags: Vec<Tag>,
+    /// Whether it is put by its tag, and not by its digest.
+    pub by_tag: bool,
     /// What the pusher may do.
     pub rights: PushRights,
     /// The audit row.
     pub audit: Audit,
+}
+
+impl PublishManifest {
+    /// What the audit row says of it, once it is known where the tags pointed before, in their order: the digest, and of
+    /// the tag that it was put by, or of each that was named beside the digest, what it was moved away from.
+    pub fn details(&self, before: Vec<Option<String>>) -> Value {
+        let mut details = json!({"digest": self.digest.to_string()});
+        if self.by_tag {
+            if let Some(before) = before.into_iter().flatten().next() {
+                details["previousDigest"] = json!(before);
+            }
+        } else if !self.tags.is_empty() {
+            let tags = self.tags.iter().zip(before);
+            details["tags"] = tags.map(|(tag, before)| (tag.to_string(), json!(before))).collect();
+        }
+        details
+    }
 }
 
 /// Removes something from a repository.

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use zot_domain::audit::Export;
 use zot_domain::identity::RequestId;
@@ -89,6 +90,11 @@ pub struct Entry {
     /// The policy that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy_id: Option<String>,
+    /// What a write came to: of a pushed manifest its `digest`, of a tag that was moved or deleted `previousDigest`, of
+    /// those that were named beside a digest `tags`, each with the digest that it was moved away from, or null.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub details: Option<Value>,
     /// The id that the client got.
     pub request_id: String,
     /// The sealed batch that it is in.
@@ -119,6 +125,9 @@ impl From<Change> for Entry {
             reason,
             outcome: if denied { "denied" } else { "allowed" }.to_owned(),
             policy_id: Some(row.policy).filter(|policy| !policy.is_empty()),
+            // the server's own words; what is no object any more is shown as it is
+            details: (!row.details.is_empty())
+                .then(|| serde_json::from_str(&row.details).unwrap_or(Value::String(row.details))),
             request_id: if row.request.is_empty() { row.id.clone() } else { row.request },
             sealed: row.sealed,
             id: row.id,

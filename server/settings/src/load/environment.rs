@@ -41,15 +41,12 @@ const DRIVER_FALLBACKS: [(&str, &str, &str); 9] = [
 const KEYCLOAK_FALLBACKS: [(&str, &str); 2] =
     [("KEYCLOAK_URL", "extensions.rbac.keycloak.url"), ("KEYCLOAK_REALM", "extensions.rbac.keycloak.realm")];
 
+/// Variables that the server reads and that are no settings.
+const ACCESS_KEYS: [&str; 4] =
+    ["ZOT_ADMIN_ACCESS_KEY", "ZOT_ADMIN_SECRET_KEY", "ZOT_READER_ACCESS_KEY", "ZOT_READER_SECRET_KEY"];
+
 /// Variables read by other parts of the project.
-const ELSEWHERE: [&str; 6] = [
-    "ZOT_ADMIN_ACCESS_KEY",
-    "ZOT_ADMIN_SECRET_KEY",
-    "ZOT_READER_ACCESS_KEY",
-    "ZOT_READER_SECRET_KEY",
-    "ZOT_TOOLS",
-    "ZOT_BIN",
-];
+const ELSEWHERE: [&str; 2] = ["ZOT_TOOLS", "ZOT_BIN"];
 
 const ROOT: &str = "storage.rootDirectory";
 
@@ -109,6 +106,7 @@ fn data_home(env: &Env) -> Option<PathBuf> {
 pub(super) fn warnings(env: &Env) -> Vec<String> {
     let mut read: BTreeSet<&str> = VARIABLES.iter().map(|(variable, _)| *variable).collect();
     read.extend([LOG_DIR, file::VARIABLE]);
+    read.extend(ACCESS_KEYS);
     let known = |name: &str| read.contains(name) || ELSEWHERE.contains(&name) || name.starts_with("ZOT_TEST_");
     let names = read.iter().copied().collect::<Vec<_>>().join(", ");
     env.keys()

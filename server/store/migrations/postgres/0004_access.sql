@@ -54,6 +54,8 @@ ALTER TABLE change ADD COLUMN method TEXT COLLATE "C" NOT NULL DEFAULT '';
 ALTER TABLE change ADD COLUMN user_agent TEXT COLLATE "C" NOT NULL DEFAULT '';
 ALTER TABLE change ADD COLUMN reason TEXT COLLATE "C" NOT NULL DEFAULT '';
 ALTER TABLE change ADD COLUMN policy TEXT COLLATE "C" NOT NULL DEFAULT '';
+-- What a write came to: a JSON object, such as where a tag pointed before.
+ALTER TABLE change ADD COLUMN details TEXT COLLATE "C" NOT NULL DEFAULT '';
 CREATE INDEX change_time ON change (at, request_id);
 CREATE INDEX change_actor ON change (actor, at, request_id);
 CREATE INDEX change_resource ON change (resource, at, request_id);

@@ -96,6 +96,7 @@ async fn a_record_is_a_row_with_all_that_is_known(store: &Fresh) {
         user_agent: "a \"client\"\\ü".to_owned(),
         reason: "no policy allows it".to_owned(),
         policy: "p1".to_owned(),
+        details: String::new(),
         sealed: None,
     };
     assert_eq!(row, expected);

@@ -70,6 +70,7 @@ pub(crate) fn manifest(name: &str, own: &str, blobs: &[&str], tags: &[&str]) -> 
         },
         content,
         tags: tags.iter().map(|tag| tag.parse().unwrap()).collect(),
+        by_tag: tags.len() == 1,
         rights: ALL_RIGHTS,
         audit: audit(),
     }

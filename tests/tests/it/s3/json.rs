@@ -5,7 +5,15 @@ use serde_json::{Value, json};
 use zot_tests::backend::Backend;
 use zot_tests::server::{ADMIN, READER, Server, Setup};
 
-crate::on_both_backends!(buckets_and_objects_in_json, uploads_in_json_keep_what_the_client_says);
+/// The entity tag of a part of these four letters.
+const MD5_OF_PART: &str = "f4c9385f1902f7334b00b9b4ecd164de";
+
+crate::on_both_backends!(
+    buckets_and_objects_in_json,
+    uploads_in_json_keep_what_the_client_says,
+    a_list_alone_does_not_show_what_a_client_said_of_objects,
+    a_bucket_in_the_host_is_the_same_in_both_dialects,
+);
 
 async fn buckets_and_objects_in_json(backend: Backend) {
     let server = Setup::on(&backend.fresh().await).with_access_control().start().await;
@@ -103,6 +111,92 @@ async fn uploads_in_json_keep_what_the_client_says(backend: Backend) {
     let large = [("x-amz-meta-much", "x".repeat(2049))].map(|(name, value)| (name, value));
     let large: Vec<_> = large.iter().map(|(name, value)| (*name, value.as_str())).collect();
     assert_eq!(send(Method::POST, "/s3/team/much?uploads", &large, Vec::new()).await.0, StatusCode::BAD_REQUEST);
+}
+
+async fn a_list_alone_does_not_show_what_a_client_said_of_objects(backend: Backend) {
+    let server = Setup::on(&backend.fresh().await).with_access_control().start().await;
+    ask(&server, Method::PUT, "/s3/team").send().await.expect("a response");
+    for key in ["open/a", "shut/a"] {
+        let put = ask(&server, Method::PUT, &format!("/s3/team/{key}")).header("x-amz-meta-who", "me");
+        put.header("content-type", "text/x").body("text").send().await.expect("a response");
+    }
+    let deny = json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::team/shut/*",
+    }]});
+    let put = ask(&server, Method::PUT, "/s3/team?policy").body(deny.to_string()).send().await;
+    assert_eq!(put.expect("a response").status(), StatusCode::NO_CONTENT);
+    for (who, shown) in [(READER, [true, false]), (ADMIN, [true, true])] {
+        let list = Client::new().get(format!("http://{}/s3/team?prefix=", server.address()));
+        let (_, list) = answer(list.header("accept", "application/json").basic_auth(who.id, Some(who.secret))).await;
+        for (number, shown) in shown.into_iter().enumerate() {
+            let object = &list["objects"][number];
+            assert_eq!(object["size"], 4, "{list}");
+            let said = shown.then(|| (json!("text/x"), json!({"who": "me"})));
+            let found = object.get("contentType").cloned().zip(object.get("metadata").cloned());
+            assert_eq!(found, said, "{}: {list}", who.id);
+        }
+    }
+}
+
+async fn a_bucket_in_the_host_is_the_same_in_both_dialects(backend: Backend) {
+    let setup = Setup::on(&backend.fresh().await).set("extensions.s3api.domain", "s3.test").with_s3_port();
+    let server = setup.start().await;
+    for (host, prefix, address) in [
+        ("hid.s3.test", "", server.s3_address()),
+        ("HID.S3.TEST", "", server.s3_address()),
+        ("hid.s3.test.", "", server.s3_address()),
+        ("Hid.s3.test.:9000", "/s3", server.address()),
+    ] {
+        let send = async |method: Method, path: &str, accept: &str, body: String| {
+            let request = Client::new().request(method, format!("http://{address}{prefix}{path}"));
+            let reply = request.header("host", host).header("accept", accept).body(body).send().await;
+            let reply = reply.expect("a response");
+            (reply.status(), reply.text().await.expect("a body"))
+        };
+        let in_json = async |method: Method, path: &str, body: String| {
+            let (status, text) = send(method, path, "application/json", body).await;
+            (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+        };
+        let in_path = Client::new().put(format!("http://{}/s3/mine", server.address()));
+        in_path.send().await.expect("a response");
+        // its own, or there since the host before
+        let (made, _) = send(Method::PUT, "/", "*/*", String::new()).await;
+        assert!(made == StatusCode::OK || made == StatusCode::CONFLICT, "{host}: {made}");
+        assert_eq!(send(Method::PUT, "/mine", "*/*", "text".to_owned()).await.0, StatusCode::OK, "{host}");
+
+        let (status, list) = in_json(Method::GET, "/?prefix=mine", String::new()).await;
+        assert_eq!(
+            (status, &list["bucket"], &list["objects"][0]["key"]),
+            (StatusCode::OK, &json!("hid"), &json!("mine"))
+        );
+        // a key that is also a bucket: the host's bucket counts
+        let (status, text) = send(Method::GET, "/mine", "application/json", String::new()).await;
+        assert_eq!((status, text.as_str()), (StatusCode::OK, "text"), "{host}");
+        let (status, list) = in_json(Method::GET, "/", String::new()).await;
+        assert_eq!((status, &list["bucket"]), (StatusCode::OK, &json!("hid")), "{host}: no list of buckets");
+        let (status, text) = send(Method::GET, "/?list-type=2", "*/*", String::new()).await;
+        assert!(status == StatusCode::OK && text.contains("<Name>hid</Name>"), "{host}: {text}");
+
+        let (_, begun) = in_json(Method::POST, "/dir/big?uploads", String::new()).await;
+        assert_eq!((&begun["bucket"], &begun["key"]), (&json!("hid"), &json!("dir/big")), "{begun}");
+        let upload = format!("/dir/big?uploadId={}", begun["uploadId"].as_str().expect("an id"));
+        let part = send(Method::PUT, &format!("{upload}&partNumber=1"), "*/*", "part".to_owned()).await;
+        assert_eq!(part.0, StatusCode::OK, "{part:?}");
+        let parts = json!({"parts": [{"partNumber": 1, "etag": "e9f2a4b2ed1b5e5ad2c3e0dd0a1f8a5b"}]});
+        let (status, refused) = in_json(Method::POST, &upload, parts.to_string()).await;
+        assert_eq!((status, &refused["s3Code"]), (StatusCode::BAD_REQUEST, &json!("InvalidPart")), "{refused}");
+        let parts = json!({"parts": [{"partNumber": 1, "etag": MD5_OF_PART}]});
+        let (status, done) = in_json(Method::POST, &upload, parts.to_string()).await;
+        assert_eq!(
+            (status, &done["bucket"], &done["key"]),
+            (StatusCode::OK, &json!("hid"), &json!("dir/big")),
+            "{done}"
+        );
+        // what is not known is refused in the host's form too
+        let (status, _) = send(Method::DELETE, "/mine?renameObject", "*/*", String::new()).await;
+        assert_eq!(status, StatusCode::NOT_IMPLEMENTED, "{host}");
+        assert_eq!(send(Method::DELETE, "/mine", "*/*", String::new()).await.0, StatusCode::NO_CONTENT);
+    }
 }
 
 fn ask(server: &Server, method: Method, path: &str) -> RequestBuilder {

@@ -97,6 +97,10 @@ fn an_unread_variable_is_a_warning() {
     let warnings = loaded("", &env, &[]).warnings;
     assert_eq!(warnings.len(), 1);
     assert!(warnings[0].contains("ZOT_HTTP_PROT") && warnings[0].contains("ZOT_HTTP_PORT"), "{warnings:?}");
+    assert!(
+        warnings[0].contains("ZOT_ADMIN_SECRET_KEY") && warnings[0].contains("ZOT_READER_SECRET_KEY"),
+        "{warnings:?}"
+    );
 }
 
 #[test]
