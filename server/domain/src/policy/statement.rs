@@ -183,6 +183,6 @@ impl Statement {
                     kind != ResourceKind::System || pattern.names_kind() || self.actions.contains(Action::Admin);
                 reaches && pattern.matches(kind, name)
             })
-            && self.conditions.iter().all(|condition| condition.holds(principal, context))
+            && self.conditions.iter().all(|it| it.holds(self.effect == Effect::Deny, principal, context))
     }
 }
