@@ -57,6 +57,11 @@ pub(crate) fn known_secret(data: &Path) -> Result<Option<String>, Error> {
     Ok(known.map(|credentials| credentials.secret_key))
 }
 
+/// Whether the environment says who the admin is.
+pub(crate) fn is_given() -> bool {
+    from_environment("ZOT_ADMIN").is_ok_and(|found| found.is_some())
+}
+
 fn subject(access_key: &str) -> String {
     format!("key:{access_key}")
 }

@@ -15,9 +15,16 @@ use crate::error::Error;
 const LENGTH_MIN: usize = 32;
 const FILE: &str = "master-key";
 
-/// Where master keys come from.
-#[derive(Clone, Debug)]
-pub(crate) enum Origin {
+/// Where master keys come from: the first source has the one in use, those behind it open what was closed before
+/// `auth.keyFile` was set.
+#[derive(Clone)]
+pub(crate) struct Origin {
+    used: Source,
+    older: Vec<Source>,
+}
+
+#[derive(Clone)]
+enum Source {
     /// A file, one a line, the one in use first.
     File(PathBuf),
     /// The admin's secret, where replicas share nothing else.
@@ -25,24 +32,43 @@ pub(crate) enum Origin {
 }
 
 impl Origin {
-    /// By the settings. A store on SQLite makes a key of its own at its first start.
-    pub(crate) fn of(settings: &Settings, dialect: Dialect, admin_secret: &str) -> Result<Self, Error> {
-        if let Some(file) = &settings.auth.key_file {
-            return Ok(Self::File(file.clone()));
-        }
-        if dialect == Dialect::Postgres {
-            return Ok(Self::Admin(admin_secret.to_owned()));
-        }
-        let path = settings.storage.root_directory.join(FILE);
-        if !path.exists() {
-            make(&path)?;
-        }
-        let mode = std::fs::metadata(&path).map_err(Error::file(&path))?.permissions().mode();
-        if mode & 0o077 != 0 {
-            let path = path.display();
-            return Err(Error::Refused(format!("{path} can be read by others than its owner: run `chmod 600 {path}`")));
-        }
-        Ok(Self::File(path))
+    /// By the settings. A store on SQLite makes a key of its own at its first start: never for a database that has something
+    /// closed or signed with an earlier one.
+    pub(crate) fn of(
+        settings: &Settings,
+        dialect: Dialect,
+        admin_secret: &str,
+        has_closed: bool,
+    ) -> Result<Self, Error> {
+        let own = settings.storage.root_directory.join(FILE);
+        let admin = || Source::Admin(admin_secret.to_owned());
+        let used = match (&settings.auth.key_file, dialect) {
+            (Some(file), Dialect::Postgres) => {
+                return Ok(Self { used: Source::File(file.clone()), older: vec![admin()] });
+            }
+            (Some(file), Dialect::Sqlite) => {
+                let older = own.exists().then_some(Source::File(own)).into_iter().collect();
+                return Ok(Self { used: Source::File(file.clone()), older });
+            }
+            (None, Dialect::Postgres) => admin(),
+            (None, Dialect::Sqlite) => {
+                if !own.exists() && has_closed {
+                    return Err(missing(&own));
+                }
+                if !own.exists() {
+                    make(&own)?;
+                }
+                let mode = std::fs::metadata(&own).map_err(Error::file(&own))?.permissions().mode();
+                if mode & 0o077 != 0 {
+                    let path = own.display();
+                    return Err(Error::Refused(format!(
+                        "{path} can be read by others than its owner: run `chmod 600 {path}`"
+                    )));
+                }
+                Source::File(own)
+            }
+        };
+        Ok(Self { used, older: Vec::new() })
     }
 
     /// As [`Origin::of`], of what is there already; none if it is not.
@@ -55,11 +81,27 @@ impl Origin {
         if settings.auth.key_file.is_none() && dialect == Dialect::Postgres && secret.is_none() {
             return Ok(None);
         }
-        Self::of(settings, dialect, &secret.unwrap_or_default()).map(Some)
+        Self::of(settings, dialect, &secret.unwrap_or_default(), true).map(Some)
     }
 
     /// The keys as they are now, the one in use first.
     pub(crate) fn read(&self) -> Result<Vec<Vec<u8>>, Error> {
+        let mut all = self.used.read()?;
+        for source in &self.older {
+            // they may go once nothing is left that they closed
+            if matches!(source, Source::File(path) if !path.exists()) {
+                continue;
+            }
+            let found = source.read()?;
+            let new: Vec<_> = found.into_iter().filter(|key| !key.is_empty() && !all.contains(key)).collect();
+            all.extend(new);
+        }
+        Ok(all)
+    }
+}
+
+impl Source {
+    fn read(&self) -> Result<Vec<Vec<u8>>, Error> {
         match self {
             Self::Admin(secret) => Ok(vec![secret.clone().into_bytes()]),
             Self::File(path) => {
@@ -70,14 +112,25 @@ impl Origin {
     }
 }
 
+fn missing(path: &Path) -> Error {
+    let path = path.display();
+    Error::Refused(format!(
+        "{path} is missing, and what is in the database was encrypted and signed with it: restore it from the backup. Is it \
+         lost for good, make a new one, `(umask 077; openssl rand -hex 32 > {path})`: then access keys have to be made anew, \
+         and the audit trail's signatures of before cannot be verified any more"
+    ))
+}
+
+/// Only the one in use has to be long: those behind it close nothing, and may be what once stood for a key, such as an
+/// admin's secret.
 fn keys(text: &str) -> Result<Vec<Vec<u8>>, String> {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    match lines.iter().position(|line| line.len() < LENGTH_MIN) {
-        Some(at) => {
-            Err(format!("key {} has fewer than {LENGTH_MIN} characters; `openssl rand -hex 32` makes one", at + 1))
+    match lines.first() {
+        None => Err("it holds no key; `openssl rand -hex 32` makes one".to_owned()),
+        Some(first) if first.len() < LENGTH_MIN => {
+            Err(format!("the first key has fewer than {LENGTH_MIN} characters; `openssl rand -hex 32` makes one"))
         }
-        None if lines.is_empty() => Err("it holds no key; `openssl rand -hex 32` makes one".to_owned()),
-        None => Ok(lines.into_iter().map(|line| line.as_bytes().to_vec()).collect()),
+        Some(_) => Ok(lines.into_iter().map(|line| line.as_bytes().to_vec()).collect()),
     }
 }
 
@@ -94,10 +147,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_key_a_line_and_none_too_short() {
+    fn one_key_a_line_and_the_first_not_too_short() {
         let (one, two) = ("1".repeat(32), "2".repeat(40));
         assert_eq!(keys(&format!("{one}\n\n {two} \n")).unwrap(), [one.as_bytes(), two.as_bytes()]);
-        assert!(keys(&format!("{one}\nshort\n")).unwrap_err().contains("key 2"));
+        assert_eq!(keys(&format!("{one}\nshort\n")).unwrap(), [one.as_bytes(), b"short"]);
+        assert!(keys(&format!("short\n{one}\n")).unwrap_err().contains("the first key"));
         assert!(keys("\n").is_err());
+    }
+
+    #[test]
+    fn a_file_that_comes_later_has_what_stood_for_it_behind_it() {
+        let dir = std::env::temp_dir().join(format!("zot-masters-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir(&dir).unwrap();
+        let file = dir.join("keys");
+        std::fs::write(&file, "n".repeat(32)).unwrap();
+        let mut settings = Settings::default();
+        settings.storage.root_directory.clone_from(&dir);
+        let read = |settings: &Settings, dialect, closed| Origin::of(settings, dialect, "admin", closed)?.read();
+        assert_eq!(read(&settings, Dialect::Postgres, true).unwrap(), [b"admin"]);
+        let why = read(&settings, Dialect::Sqlite, true).unwrap_err().to_string();
+        assert!(why.contains("master-key is missing"), "{why}");
+        let own = read(&settings, Dialect::Sqlite, false).unwrap();
+        assert_eq!(read(&settings, Dialect::Sqlite, true).unwrap(), own);
+        settings.auth.key_file = Some(file);
+        assert_eq!(read(&settings, Dialect::Postgres, true).unwrap(), ["n".repeat(32).as_bytes(), b"admin"]);
+        assert_eq!(read(&settings, Dialect::Sqlite, true).unwrap(), ["n".repeat(32).as_bytes(), own[0].as_slice()]);
+        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

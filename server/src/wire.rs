@@ -220,7 +220,8 @@ pub(crate) struct Doors {
 pub(crate) async fn doors(settings: &Settings, opened: &Opened, version: &'static str) -> Result<Doors, Error> {
     let (keys, admin_secret) =
         admin::access_keys(&settings.storage.root_directory, &opened.store, settings.extensions.rbac.enabled).await?;
-    let masters = masters::Origin::of(settings, opened.store.dialect(), &admin_secret)?;
+    let has_closed = opened.store.has_closed().await?;
+    let masters = masters::Origin::of(settings, opened.store.dialect(), &admin_secret, has_closed)?;
     let (policy, trail) = engine(settings);
     let access = AccessControl::new(Arc::new(opened.store.clone()), policy.clone());
     for closed in access.load().await? {
@@ -237,6 +238,14 @@ pub(crate) async fn doors(settings: &Settings, opened: &Opened, version: &'stati
     };
     let identity = Arc::new(Identity::new(setup, Arc::new(opened.store.clone()), access.clone())?);
     identity.follow().await?;
+    let shut = identity.unopened();
+    if shut > 0 {
+        tracing::error!(
+            access_keys = shut,
+            "access keys cannot be opened and are not accepted: they were encrypted with a master key that is not here; add \
+             it to auth.keyFile behind the first, or delete them"
+        );
+    }
     let accounts = Accounts::new(Arc::clone(&identity), policy.clone());
     let artifacts = Artifacts::new(Arc::new(opened.store.clone()), Arc::new(opened.blobs.clone()), policy.clone());
     let audit = AuditLog::new(Arc::new(opened.store.clone()), policy.clone());
@@ -339,6 +348,15 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
             "access control is off and http.address is {address}: whoever reaches this address may change everything; \
              set extensions.rbac.enabled"
         ));
+    }
+    let on_postgres = settings.effective_database_url().expose().starts_with("postgres");
+    let given = settings.auth.key_file.is_some() || admin::is_given();
+    if settings.extensions.rbac.enabled && on_postgres && !given {
+        warnings.push(
+            "secrets of access keys are encrypted with a key that is derived from admin-key.json in storage.rootDirectory: \
+             without this file all of them are lost. Set auth.keyFile, or ZOT_ADMIN_ACCESS_KEY and ZOT_ADMIN_SECRET_KEY"
+                .to_owned(),
+        );
     }
     warnings
 }

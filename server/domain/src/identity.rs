@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use crate::policy::{Action, Context, Effect, PrincipalPattern};
@@ -203,6 +203,15 @@ pub struct Origin {
     pub address: Option<IpAddr>,
     /// Whether the client's connection is encrypted.
     pub tls: bool,
+}
+
+/// Who counts as one where somebody is counted by their address: an address of version 4, and of version 6 a network of
+/// /64, in which everybody has as many addresses as they like.
+pub fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
+        address => address,
+    }
 }
 
 /// What a request was sent by, for the audit trail. Cheap to clone.

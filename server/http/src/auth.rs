@@ -74,8 +74,8 @@ impl Caller {
     /// Credentials of the request were not taken: for the audit trail.
     pub(crate) fn note_refused(&self, app: &App, request_id: RequestId, presented: &Presented) {
         match (presented.method, &presented.principal) {
-            // nobody could tell whether they are right
-            (_, Err(Error::Unavailable { .. })) => {}
+            // nobody could tell whether they are right, or has looked: what has to wait must not fill the trail
+            (_, Err(Error::Unavailable { .. } | Error::TooManyRequests(_))) => {}
             (Some(method), Err(why)) => {
                 let of = (request_id, self.origin, &self.agent);
                 app.artifacts.policy().note_refused_credentials(of, method, &why.to_string());

@@ -158,12 +158,17 @@ pub fn router(app: App) -> Router {
         .route("/v2", any(oci::serve))
         .route("/v2/", any(oci::serve))
         .route("/v2/{*path}", any(oci::serve))
-        // REST: command line, client libraries; registry tokens, health, metrics. All that OpenAPI describes
-        .merge(rest::router(&app.options));
-    let router = router.fallback(middleware::not_found).method_not_allowed_fallback(middleware::method_not_allowed);
-    let layered = router
+        // REST: command line, client libraries; registry tokens
+        .merge(rest::router())
+        .fallback(middleware::not_found)
+        .method_not_allowed_fallback(middleware::method_not_allowed)
         .layer(axum::middleware::from_fn_with_state(app.clone(), middleware::limits))
         .layer(axum::middleware::from_fn_with_state(app.clone(), auth::authenticate));
+    // what says how the store is and how to log in must answer while nobody can be asked who somebody is
+    let open = rest::open_router(&app.options)
+        .method_not_allowed_fallback(middleware::method_not_allowed)
+        .layer(axum::middleware::from_fn_with_state(app.clone(), middleware::limits));
+    let layered = router.merge(open);
     // other doors know their own signatures and their own dialect of refusal
     let layered = app.mounted.iter().fold(layered, |router, (prefix, door)| {
         let door = door.clone();

@@ -183,16 +183,28 @@ impl Drop for Held {
 
 /// A path that no door has.
 pub(crate) async fn not_found(request: Request) -> Response {
-    plain(
-        StatusCode::NOT_FOUND,
-        "not_found",
-        &format!("there is nothing at {}; see /v2/ and /health", request.uri().path()),
-    )
+    let path = request.uri().path();
+    let why = format!("there is nothing at {path}; see /v2/, /api/v1/openapi.json and /health");
+    match id_in_rest(&request) {
+        Some(id) => rest::error::respond(&Error::NotFound(why), id),
+        None => plain(StatusCode::NOT_FOUND, "not_found", &why),
+    }
 }
 
-/// A path that is there, but not for this method.
-pub(crate) async fn method_not_allowed() -> Response {
-    plain(StatusCode::METHOD_NOT_ALLOWED, "bad_request", "this method is not served here")
+/// A path that is there, but not for this method. Which it has is in the header `Allow`, which the router adds.
+pub(crate) async fn method_not_allowed(request: Request) -> Response {
+    const WHY: &str = "this method is not served here; the header Allow names those that are";
+    match id_in_rest(&request) {
+        Some(id) => rest::error::respond(&Error::Unsupported(WHY.to_owned()), id),
+        None => plain(StatusCode::METHOD_NOT_ALLOWED, "bad_request", WHY),
+    }
+}
+
+/// The request's id, if it is for the REST door, whose errors have one form.
+fn id_in_rest(request: &Request) -> Option<RequestId> {
+    let path = request.uri().path();
+    let is_rest = path == "/api" || path.starts_with("/api/");
+    is_rest.then(|| request.extensions().get::<RequestId>().copied().unwrap_or_default())
 }
 
 /// A handler that panicked: a fault of ours, logged by the panic hook, and nothing of it for the client.

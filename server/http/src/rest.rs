@@ -8,7 +8,7 @@
 //!    the description. Bodies are structs with `ToSchema`. A refusal is a status and a sentence: [`document`] gives it
 //!    the error's schema, and every operation the answers that all have (401, 429, 500, 503) and the request's id. What
 //!    needs no credentials says `security(())`.
-//! 2. A line in [`table`]; handlers of one path share it.
+//! 2. A line in [`table`], or in [`open_table`] if it needs no credentials; handlers of one path share it.
 //! 3. A row in `tests/tests/it/openapi/table.rs`; the test says so if it is missing.
 
 pub(crate) mod access_keys;
@@ -23,9 +23,10 @@ pub(crate) mod roles;
 
 use std::convert::Infallible;
 
-use axum::extract::{FromRequest, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest, Request};
 use axum::response::Response;
 use axum::{Json, Router};
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
@@ -37,19 +38,26 @@ use crate::auth::Caller;
 use crate::options::Options;
 use crate::{App, auth, health, metrics};
 
-/// The routes, for the main port.
-pub(crate) fn router(options: &Options) -> Router<App> {
-    table(options).into()
+/// The routes whose handlers want to know who asks, for the main port.
+pub(crate) fn router() -> Router<App> {
+    table().into()
 }
 
-/// Every route that is described, and its handlers.
-fn table(options: &Options) -> OpenApiRouter<App> {
-    let mut table = OpenApiRouter::with_openapi(document::begun())
-        .routes(routes!(document::serve))
+/// The routes that answer whoever asks, also where nobody can be authenticated as the database is away.
+pub(crate) fn open_router(options: &Options) -> Router<App> {
+    open_table(options).into()
+}
+
+/// Every route that is described.
+fn whole_table(options: &Options) -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(document::begun()).merge(open_table(options)).merge(table())
+}
+
+/// Routes for callers, and their handlers.
+fn table() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
         // the registry token protocol
-        .routes(routes!(auth::token::get, auth::token::post))
-        .routes(routes!(login::get))
-        .routes(routes!(login::protected_resource))
+        .routes(bounded(auth::token::FORM_MAX, routes!(auth::token::get, auth::token::post)))
         // objects as artifacts
         .routes(routes!(artifacts::get))
         // policies and decisions
@@ -69,7 +77,15 @@ fn table(options: &Options) -> OpenApiRouter<App> {
         .routes(routes!(access_keys::list, access_keys::create))
         .routes(routes!(access_keys::get, access_keys::change, access_keys::delete))
         .routes(routes!(access_keys::rotate))
-        .routes(routes!(access_keys::revoke));
+        .routes(routes!(access_keys::revoke))
+}
+
+/// Routes for everybody, and their handlers.
+fn open_table(options: &Options) -> OpenApiRouter<App> {
+    let mut table = OpenApiRouter::new()
+        .routes(routes!(document::serve))
+        .routes(routes!(login::get))
+        .routes(routes!(login::protected_resource));
     // operations, where the configuration has them
     if let Some(paths) = &options.health {
         table = table
@@ -81,6 +97,11 @@ fn table(options: &Options) -> OpenApiRouter<App> {
         table = table.routes(at(path, routes!(metrics::scrape)));
     }
     table
+}
+
+/// The same for bodies up to so many bytes.
+fn bounded(most: usize, (schemas, paths, handlers): UtoipaMethodRouter<App>) -> UtoipaMethodRouter<App> {
+    (schemas, paths, handlers.layer(DefaultBodyLimit::max(most)))
 }
 
 /// The same at another path than the handler says.
@@ -106,6 +127,29 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             Ok(Json(document)) => decoded(document.get()),
             Err(rejection) => Err(Error::ParameterInvalid(rejection.body_text())),
         }))
+    }
+}
+
+/// A request's body that may be left out.
+pub(crate) struct MaybeBody<T>(Body<T>);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeBody<T> {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, state: &S) -> std::result::Result<Self, Infallible> {
+        let (parts, body) = request.into_parts();
+        let read = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await;
+        Ok(Self(match read {
+            Ok(bytes) if bytes.is_empty() => Body(Ok(T::default())),
+            Ok(bytes) => Body::from_request(Request::from_parts(parts, bytes.into()), state).await?,
+            Err(rejection) => Body(Err(Error::ParameterInvalid(rejection.body_text()))),
+        }))
+    }
+}
+
+impl<T> From<MaybeBody<T>> for Body<T> {
+    fn from(MaybeBody(body): MaybeBody<T>) -> Self {
+        body
     }
 }
 

@@ -11,7 +11,7 @@ use zot_domain::ports::identities::{Account, KeyChange, StoredKey};
 use zot_domain::{Call, Error, Principal, Result};
 
 use crate::keyring::Purpose;
-use crate::{Identity, now_micros, now_secs};
+use crate::{Identity, NAME_MAX, now_micros, now_secs};
 
 /// The area of the store that accounts and access keys are.
 const ACCOUNTS: Resource<'_> = Resource::System("accounts");
@@ -197,6 +197,10 @@ impl Accounts {
                 known.iter().find(|account| account.name == name).ok_or_else(|| no_account(name))?;
             }
             Some(("user" | "userid", name)) if !name.is_empty() => {
+                if name.len() > NAME_MAX {
+                    return Err(Error::ParameterInvalid(format!("owner: a name has at most {NAME_MAX} bytes")));
+                }
+                check_text("owner", name)?;
                 let longest = (now_secs() + PERSONAL_MAX_SECS) * MICROS;
                 if expires.is_some_and(|at| at > longest) {
                     return Err(Error::ParameterInvalid(
@@ -283,6 +287,7 @@ impl Accounts {
                 "principal: name one user, group, role, account or ServiceAccount".to_owned(),
             ));
         };
+        check_text("principal", &name)?;
         let audit = audit(call, "session.revoke", format!("system:accounts/{name}"));
         self.identity.directory.store().revoke(&name, now_secs(), audit).await?;
         self.identity.directory.load().await

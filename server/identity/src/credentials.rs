@@ -34,34 +34,53 @@ impl Identity {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
         let (Some(value), None) = (values.next(), values.next()) else {
             if headers.contains_key(header::AUTHORIZATION) {
-                return Presented::new("unknown", Err(invalid("several Authorization headers")));
+                return self.malformed("unknown", "several Authorization headers", address);
             }
             return Presented { method: None, principal: self.fresh().await.map(|()| Principal::anonymous()) };
         };
         let Some((scheme, credentials)) = value.to_str().ok().and_then(|v| v.split_once(' ')) else {
-            return Presented::new("unknown", Err(invalid("malformed Authorization header")));
+            return self.malformed("unknown", "malformed Authorization header", address);
         };
         let credentials = credentials.trim();
         if credentials.len() > LENGTH_MAX {
-            return Presented::new("unknown", Err(invalid("the credentials are too long")));
+            return self.malformed("unknown", "the credentials are too long", address);
         }
         if scheme.eq_ignore_ascii_case("basic") {
             match pair(credentials) {
-                Ok((id, secret)) => self.password(&id, &secret, address).await,
-                Err(error) => Presented::new("access_key", Err(error)),
+                Some((id, secret)) => self.password(&id, &secret, address).await,
+                None => self.malformed("access_key", "malformed Basic credentials", address),
             }
         } else if scheme.eq_ignore_ascii_case("bearer") {
             self.bearer(credentials, address).await
         } else {
             let why = "unsupported authorization scheme; use Basic with an access key, or Bearer with a token";
-            Presented::new("unknown", Err(invalid(why)))
+            self.malformed("unknown", why, address)
         }
+    }
+
+    /// The principal of a token that somebody asks about who may: a wrong one counts against nobody.
+    ///
+    /// # Errors
+    /// As [`Identity::bearer`], without a bound.
+    pub async fn examined(&self, token: &str) -> Result<Principal> {
+        self.fresh().await?;
+        self.token(token.trim()).await
+    }
+
+    /// What is no credentials at all counts as wrong ones: it is no cheaper for the store.
+    fn malformed(&self, method: &'static str, why: &str, address: Option<IpAddr>) -> Presented {
+        let admitted = self.throttle.admit(address, None);
+        let refused = admitted.and_then(|()| {
+            self.throttle.failed(address, None);
+            Err(invalid(why))
+        });
+        Presented::new(method, refused)
     }
 
     /// The principal of an access key, or of a token of a trusted issuer in the place of a password: then the name in front
     /// of it says nothing.
     pub async fn password(&self, id: &str, secret: &str, address: Option<IpAddr>) -> Presented {
-        if looks_like_a_token(secret) {
+        if looks_like_a_token(secret.trim()) {
             return self.bearer(secret, address).await;
         }
         let check = async {
@@ -72,8 +91,10 @@ impl Identity {
         Presented::new("access_key", check.await)
     }
 
-    /// The principal of a token: the store's own for registries, or of a trusted issuer.
+    /// The principal of a token: the store's own for registries, or of a trusted issuer. White space around it is of the file
+    /// that it was read from.
     pub async fn bearer(&self, token: &str, address: Option<IpAddr>) -> Presented {
+        let token = token.trim();
         let check = async {
             self.fresh().await?;
             self.throttle.admit(address, None)?;
@@ -92,12 +113,10 @@ fn looks_like_a_token(secret: &str) -> bool {
     secret.starts_with("eyJ") && secret.split('.').count() == 3
 }
 
-fn pair(credentials: &str) -> Result<(String, String)> {
-    let malformed = || invalid("malformed Basic credentials");
-    let decoded = STANDARD.decode(credentials).map_err(|_| malformed())?;
-    let text = String::from_utf8(decoded).map_err(|_| malformed())?;
-    let (id, secret) = text.split_once(':').ok_or_else(malformed)?;
-    Ok((id.to_owned(), secret.to_owned()))
+fn pair(credentials: &str) -> Option<(String, String)> {
+    let text = String::from_utf8(STANDARD.decode(credentials).ok()?).ok()?;
+    let (id, secret) = text.split_once(':')?;
+    Some((id.to_owned(), secret.to_owned()))
 }
 
 pub(crate) fn invalid(why: &str) -> Error {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use zot_domain::{Error, Principal, Result};
 
+use crate::NAME_MAX;
 use crate::credentials::invalid;
 use crate::jwks::KeySet;
 
@@ -108,10 +109,12 @@ impl Issuer {
         self.taken = prefixes.iter().filter(longer).cloned().collect();
     }
 
-    /// A name of a kind as policies know it; none if another issuer's names are like that: people may choose their names.
+    /// A name of a kind as policies know it; none if another issuer's names are like that: people may choose their names. Nor
+    /// if it is too long: no policy and no row of the database could have it.
     fn named(&self, kind: &str, name: &str) -> Option<String> {
         let name = format!("{}{name}", self.config.prefix);
-        (!self.taken.iter().any(|taken| name.starts_with(taken))).then(|| format!("{kind}:{name}"))
+        (name.len() <= NAME_MAX && !self.taken.iter().any(|taken| name.starts_with(taken)))
+            .then(|| format!("{kind}:{name}"))
     }
 
     /// Its keys.
@@ -196,6 +199,10 @@ impl Issuer {
         let bare = groups.filter_map(|it| self.named("group", it.strip_prefix('/')?));
         let roles = of("role", &config.roles_claims);
         let groups: Vec<String> = of("group", &config.groups_claims).into_iter().chain(bare).collect();
+        let longest = self.config.prefix.len() + sub.len().max(username.map_or(0, str::len));
+        if longest > NAME_MAX {
+            return Err(self.refused(&format!("a user's name has at most {NAME_MAX} bytes")));
+        }
         let by_name = username.and_then(|name| self.named("user", name));
         let by_id = if looks_like_an_id(sub) { self.named("user", sub) } else { None };
         let users: Vec<String> = [by_name, by_id, self.named("userid", sub)].into_iter().flatten().collect();
@@ -353,6 +360,20 @@ mod tests {
         let expected = ["group:/team/ops", "group:team/ops", "role:viewer", "user:alice", "userid:1"];
         assert_eq!(names(&issuer(""), &claims), expected);
         assert_eq!(names(&issuer("x:"), &json!({"sub": "1"})), ["userid:x:1"]);
+    }
+
+    #[test]
+    fn names_that_are_too_long_are_refused_or_left_out() {
+        let (fits, long) = ("n".repeat(NAME_MAX), "n".repeat(NAME_MAX + 1));
+        let issuer = issuer("");
+        let claims = json!({"sub": "1", "preferred_username": fits, "groups": [long, "/ops"], "realm_access": {"roles": [long]}});
+        assert_eq!(
+            names(&issuer, &claims),
+            ["group:/ops".into(), "group:ops".into(), format!("user:{fits}"), "userid:1".into()]
+        );
+        for claims in [json!({"sub": "1", "preferred_username": long}), json!({"sub": long})] {
+            assert!(matches!(issuer.person(&claims), Err(Error::CredentialsInvalid(_))));
+        }
     }
 
     #[test]

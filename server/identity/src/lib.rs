@@ -45,6 +45,9 @@ use remembered::{Digest, Remembered};
 use throttle::Throttle;
 use trusted::Trusted;
 
+/// Longest name of a user, group or role, in bytes, with the prefix of its issuer.
+pub(crate) const NAME_MAX: usize = 255;
+
 /// How identities are made.
 pub struct Setup {
     /// Access keys that come with the process, the admin's first.
@@ -145,6 +148,12 @@ impl Identity {
             tracing::error!("{closed}");
         }
         self.directory.follow().await
+    }
+
+    /// How many access keys of the database cannot be opened with these master keys.
+    pub fn unopened(&self) -> usize {
+        let (known, ring) = (self.directory.known(), self.ring.load());
+        known.keys().filter(|key| ring.keyring.open(Purpose::AccessKeys, &key.id, &key.sealed).is_none()).count()
     }
 
     /// The audience of registry tokens, as challenges announce it.

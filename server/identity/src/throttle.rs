@@ -6,19 +6,32 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use zot_domain::identity::network_of;
 use zot_domain::{Error, Result};
+
+use crate::remembered::Digest;
 
 /// An address has this many times what one of its keys has: many people may share it.
 const KEYS_PER_ADDRESS: f64 = 10.0;
-/// Most that is remembered; beyond it what is nearly forgiven is forgotten.
+/// Most that is remembered of keys. An address by itself makes no more than its own bound of them a minute; beyond this
+/// only addresses are counted as wholes, up to as many again. What is counted is kept until it is forgiven: else whoever has
+/// many addresses could erase what stands against one.
 const REMEMBERED: usize = 50_000;
+/// How often what is forgiven is forgotten.
+const PURGE_PAUSE: Duration = Duration::from_secs(10);
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// Counts wrong credentials.
 pub(crate) struct Throttle {
     /// Wrong credentials a minute for each pair of address and key; none: any number.
     per_minute: Option<f64>,
-    counts: Mutex<HashMap<(IpAddr, Option<String>), Count>>,
+    counts: Mutex<Counts>,
+}
+
+struct Counts {
+    /// Of an address as a whole, and of each key that it tried: by its digest, as a client may send any length.
+    failures: HashMap<(Option<IpAddr>, Option<Digest>), Count>,
+    purged: Instant,
 }
 
 /// Failures that leak away evenly, a minute's worth in a minute.
@@ -34,20 +47,28 @@ impl Count {
     }
 }
 
+/// Who counts as one. Those who are not known count as one too.
+fn source(address: Option<IpAddr>) -> Option<IpAddr> {
+    address.map(network_of)
+}
+
 impl Throttle {
     pub(crate) fn new(per_minute: Option<u32>) -> Self {
-        Self { per_minute: per_minute.map(f64::from), counts: Mutex::default() }
+        let counts = Counts { failures: HashMap::new(), purged: Instant::now() };
+        Self { per_minute: per_minute.map(f64::from), counts: Mutex::new(counts) }
     }
 
     /// Whether credentials of that address are looked at now.
     pub(crate) fn admit(&self, address: Option<IpAddr>, key: Option<&str>) -> Result<()> {
-        let (Some(per_minute), Some(address)) = (self.per_minute, address) else { return Ok(()) };
+        let Some(per_minute) = self.per_minute else { return Ok(()) };
+        let (source, key) = (source(address), key.map(Digest::of));
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        let full = |key: Option<&str>, limit: f64| {
-            counts.get(&(address, key.map(ToOwned::to_owned))).is_some_and(|count| count.now(limit, now) + 1.0 > limit)
+        let full = |key: Option<Digest>| {
+            let limit = limit_of(per_minute, key);
+            counts.failures.get(&(source, key)).is_some_and(|count| count.now(limit, now) + 1.0 > limit)
         };
-        if full(None, per_minute * KEYS_PER_ADDRESS) || (key.is_some() && full(key, per_minute)) {
+        if full(None) || (key.is_some() && full(key)) {
             return Err(Error::TooManyRequests(
                 "too many wrong credentials came from this address; wait a minute, and see that they are right"
                     .to_owned(),
@@ -58,28 +79,31 @@ impl Throttle {
 
     /// Credentials of that address were wrong.
     pub(crate) fn failed(&self, address: Option<IpAddr>, key: Option<&str>) {
-        let (Some(per_minute), Some(address)) = (self.per_minute, address) else { return };
+        let Some(per_minute) = self.per_minute else { return };
+        let (source, key) = (source(address), key.map(Digest::of));
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        if counts.len() > REMEMBERED {
-            counts.retain(|(_, key), count| count.now(limit_of(per_minute, key.as_deref()), now) >= 1.0);
-            if counts.len() > REMEMBERED {
-                counts.clear();
-            }
+        if now.duration_since(counts.purged) >= PURGE_PAUSE {
+            counts.purged = now;
+            counts.failures.retain(|(_, key), count| count.now(limit_of(per_minute, *key), now) > 0.0);
         }
-        let mut count = |key: Option<&str>| {
+        let mut count = |key: Option<Digest>, most: usize| {
             let limit = limit_of(per_minute, key);
-            let count = counts.entry((address, key.map(ToOwned::to_owned))).or_insert(Count { level: 0.0, at: now });
-            *count = Count { level: (count.now(limit, now) + 1.0).min(limit), at: now };
+            let room = counts.failures.len() < most;
+            if let Some(count) = counts.failures.get_mut(&(source, key)) {
+                *count = Count { level: (count.now(limit, now) + 1.0).min(limit), at: now };
+            } else if room {
+                counts.failures.insert((source, key), Count { level: 1.0_f64.min(limit), at: now });
+            }
         };
-        count(None);
+        count(None, 2 * REMEMBERED);
         if key.is_some() {
-            count(key);
+            count(key, REMEMBERED);
         }
     }
 }
 
-fn limit_of(per_minute: f64, key: Option<&str>) -> f64 {
+fn limit_of(per_minute: f64, key: Option<Digest>) -> f64 {
     if key.is_some() { per_minute } else { per_minute * KEYS_PER_ADDRESS }
 }
 
@@ -116,12 +140,48 @@ mod tests {
         throttle.admit(HOME, None).unwrap();
     }
 
+    fn address(number: u32) -> Option<IpAddr> {
+        Some(IpAddr::V4(std::net::Ipv4Addr::from_bits(number)))
+    }
+
     #[test]
-    fn memory_is_bounded() {
-        let throttle = Throttle::new(Some(5));
-        for number in 0..REMEMBERED + 10 {
-            throttle.failed(HOME, Some(&number.to_string()));
+    fn memory_is_bounded_and_what_counts_stays() {
+        let throttle = Throttle::new(Some(3));
+        for _ in 0..3 {
+            throttle.failed(HOME, Some("alice"));
         }
-        assert!(throttle.counts.lock().unwrap().len() <= REMEMBERED + 1);
+        for number in 0..3 * u32::try_from(REMEMBERED).unwrap() {
+            throttle.failed(address(number), Some(&"x".repeat(45)));
+        }
+        assert!(throttle.counts.lock().unwrap().failures.len() <= 2 * REMEMBERED);
+        assert!(throttle.admit(HOME, Some("alice")).is_err(), "others cannot erase it");
+        throttle.admit(HOME, Some("bob")).unwrap();
+    }
+
+    #[test]
+    fn what_is_forgiven_is_forgotten() {
+        let throttle = Throttle::new(Some(3));
+        throttle.failed(HOME, Some("alice"));
+        let mut counts = throttle.counts.lock().unwrap();
+        let before = Instant::now().checked_sub(2 * MINUTE).unwrap();
+        counts.purged = before;
+        counts.failures.values_mut().for_each(|count| count.at = before);
+        drop(counts);
+        throttle.failed(AWAY, None);
+        assert_eq!(throttle.counts.lock().unwrap().failures.len(), 1);
+    }
+
+    #[test]
+    fn a_network_of_version_6_is_one_address_and_so_is_whoever_is_not_known() {
+        let throttle = Throttle::new(Some(3));
+        for number in 1..=3 {
+            throttle.failed(format!("2001:db8::{number}").parse().ok(), Some("alice"));
+            throttle.failed(None, Some("alice"));
+            throttle.failed(format!("::ffff:192.0.2.{number}").parse().ok(), Some("alice"));
+        }
+        assert!(throttle.admit("2001:db8::ffff".parse().ok(), Some("alice")).is_err());
+        throttle.admit("2001:db8:0:1::1".parse().ok(), Some("alice")).unwrap();
+        assert!(throttle.admit(None, Some("alice")).is_err());
+        throttle.admit("192.0.2.1".parse().ok(), Some("alice")).unwrap();
     }
 }

@@ -98,9 +98,9 @@ impl Door {
         let request_id = request.extensions().get::<RequestId>().copied().unwrap_or_default();
         if sts::is_meant(&request, prefix) {
             let sender = Sender::of(&request, request_id);
-            let response = sts::serve(&self.front, &self.identity, request).await;
-            if let Some(Authentication { method, success: false }) = response.extensions().get() {
-                self.note_refused(&sender, method, "no temporary credentials were given for it");
+            let (response, refused) = sts::serve(&self.front, &self.identity, request).await;
+            if let Some(sts::Refused { method, why }) = refused {
+                self.note_refused(&sender, method, &why);
             }
             return response;
         }
@@ -180,8 +180,8 @@ impl Door {
         };
         let authentication = method.map(|method| Authentication { method, success: principal.is_ok() });
         match (method, &principal) {
-            // nobody could tell whether they are right
-            (_, Err(zot_domain::Error::Unavailable { .. })) => {}
+            // nobody could tell whether they are right, or has looked
+            (_, Err(zot_domain::Error::Unavailable { .. } | zot_domain::Error::TooManyRequests(_))) => {}
             (Some(method), Err(why)) => self.note_refused(&sender, method, &why.to_string()),
             _ => {}
         }

@@ -20,6 +20,10 @@ use crate::sigv4::{BodySha256, Claimed, Front};
 
 /// Largest form, in bytes: a token of a trusted issuer, and room.
 const FORM_MAX: usize = 128 * 1024;
+/// What is looked at where temporary credentials are asked for.
+const KNOWN: [&str; 6] = ["Action", "Version", "RoleArn", "RoleSessionName", "WebIdentityToken", "DurationSeconds"];
+/// Longest part of a parameter's name in a message.
+const NAME_SHOWN_MAX: usize = 64;
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 const VERSION: &str = "2011-06-15";
 /// There is one account.
@@ -78,10 +82,14 @@ pub(crate) fn is_meant(request: &Request<Body>, prefix: &str) -> bool {
     request.method() == Method::POST && matches!(path, "" | "/") && form
 }
 
-/// Serves one action.
-pub(crate) async fn serve(front: &Front, identity: &Identity, request: Request<Body>) -> Response<Body> {
+/// Serves one action; and says what credentials were not taken.
+pub(crate) async fn serve(
+    front: &Front,
+    identity: &Identity,
+    request: Request<Body>,
+) -> (Response<Body>, Option<Refused>) {
     let id = request.extensions().get::<RequestId>().copied().unwrap_or_default();
-    let mut observed = None;
+    let mut observed = Observed::default();
     let answered = act(front, identity, request, &mut observed).await;
     let mut response = match answered {
         Ok((action, result)) => xml(
@@ -107,16 +115,42 @@ pub(crate) async fn serve(front: &Front, identity: &Identity, request: Request<B
             response
         }
     };
-    if let Some((authentication, principal)) = observed {
+    if let Some(authentication) = observed.authentication {
         response.extensions_mut().insert::<Authentication>(authentication);
-        if let Some(principal) = principal {
-            response.extensions_mut().insert::<Principal>(principal);
-        }
     }
-    response
+    if let Some(principal) = observed.principal {
+        response.extensions_mut().insert::<Principal>(principal);
+    }
+    (response, observed.refused)
 }
 
-type Observed = Option<(Authentication, Option<Principal>)>;
+/// Credentials that were not taken, for the audit trail.
+pub(crate) struct Refused {
+    /// Their kind.
+    pub method: &'static str,
+    /// Why; nothing of them.
+    pub why: String,
+}
+
+/// What credentials were presented, and what came of them.
+#[derive(Default)]
+struct Observed {
+    authentication: Option<Authentication>,
+    principal: Option<Principal>,
+    refused: Option<Refused>,
+}
+
+impl Observed {
+    fn of(method: &'static str, outcome: Result<&Principal, &Error>) -> Self {
+        let authentication = Some(Authentication { method, success: outcome.is_ok() });
+        let refused = match outcome {
+            // nobody could tell whether they are right, or has looked; or they are, and a parameter is not
+            Ok(_) | Err(Error::Unavailable { .. } | Error::TooManyRequests(_) | Error::ParameterInvalid(_)) => None,
+            Err(why) => Some(Refused { method, why: why.to_string() }),
+        };
+        Self { authentication, principal: outcome.ok().cloned(), refused }
+    }
+}
 
 async fn act(
     front: &Front,
@@ -140,6 +174,10 @@ async fn act(
     let origin = parts.extensions.get::<Origin>().copied().unwrap_or_default();
     match form.get("Action").map(String::as_str) {
         Some("AssumeRoleWithWebIdentity") => {
+            if parts.uri.query().is_some_and(|query| !query.is_empty()) {
+                return Err(Failure::sender("ValidationError", "parameters are taken from the form alone"));
+            }
+            only_known(&form)?;
             let result = assume_role(identity, &form, origin, observed).await?;
             Ok(("AssumeRoleWithWebIdentity", result))
         }
@@ -162,6 +200,18 @@ async fn act(
     }
 }
 
+/// Refuses what is not known: a parameter that is not looked at may be meant to narrow what is given.
+fn only_known(form: &HashMap<String, String>) -> Result<(), Failure> {
+    match form.keys().filter(|name| !KNOWN.contains(&name.as_str())).min() {
+        None => Ok(()),
+        Some(name) => {
+            let name: String = name.chars().take(NAME_SHOWN_MAX).collect();
+            let message = format!("{name:?} is not supported: a session has the rights of its role, no fewer");
+            Err(Failure::sender("ValidationError", message))
+        }
+    }
+}
+
 async fn caller(
     front: &Front,
     identity: &Identity,
@@ -171,10 +221,17 @@ async fn caller(
 ) -> Result<Principal, Failure> {
     let claimed = Claimed::of(&request);
     let found = identify(front, identity, request, &claimed, origin).await;
-    let (_, _, presented) = found.map_err(|refusal| Failure::of_s3(&refusal.error))?;
+    let (_, _, presented) = found.map_err(|refusal| {
+        if refusal.presented {
+            let method = "signature";
+            observed.authentication = Some(Authentication { method, success: false });
+            let why = refusal.error.message().unwrap_or_default().to_owned();
+            observed.refused = Some(Refused { method, why });
+        }
+        Failure::of_s3(&refusal.error)
+    })?;
     if let Some(method) = presented.method {
-        let success = presented.principal.is_ok();
-        *observed = Some((Authentication { method, success }, presented.principal.as_ref().ok().cloned()));
+        *observed = Observed::of(method, presented.principal.as_ref());
     }
     let principal = presented.principal.map_err(Failure::of)?;
     if principal.is_anonymous() {
@@ -199,12 +256,6 @@ async fn assume_role(
         value.ok_or_else(|| Failure::sender("ValidationError", format!("the parameter {name} is missing")))
     };
     let (role, name, token) = (required("RoleArn")?, required("RoleSessionName")?, required("WebIdentityToken")?);
-    for unknown in ["Policy", "PolicyArns.member.1.arn", "ProviderId"] {
-        if form.contains_key(unknown) {
-            let message = format!("{unknown} is not supported: a session has the rights of its role, no fewer");
-            return Err(Failure::sender("ValidationError", message));
-        }
-    }
     let role = role_of(role)?;
     if name.len() > 64 || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+=,.@-_".contains(&b)) {
         return Err(Failure::sender("ValidationError", "RoleSessionName: up to 64 letters, digits and +=,.@-_"));
@@ -213,9 +264,7 @@ async fn assume_role(
     let lifetime =
         lifetime.transpose().map_err(|_| Failure::sender("ValidationError", "DurationSeconds: expected a number"))?;
     let session = identity.session(token, role, lifetime, origin.address).await;
-    let success = session.is_ok();
-    let principal = session.as_ref().ok().map(|(_, principal)| principal.clone());
-    *observed = Some((Authentication { method: "web_identity", success }, principal));
+    *observed = Observed::of("web_identity", session.as_ref().map(|(_, principal)| principal));
     let (credentials, principal) = session.map_err(Failure::of)?;
     let role = role.unwrap_or("self");
     Ok(result_of(&credentials, &principal, &format!("arn:aws:sts::{ACCOUNT}:assumed-role/{role}/{name}"), name))

@@ -15,8 +15,8 @@ use crate::Span;
 pub struct Auth {
     /// The registry token protocol.
     pub bearer: Bearer,
-    /// File of the master keys by which secrets in the database, sessions and registry tokens are protected: one a line, of
-    /// 32 characters or more, the one in use first and those of before a rotation behind it. Read again when it changes.
+    /// File of the master keys by which secrets in the database, sessions and registry tokens are protected: one a line, the
+    /// one in use first, of 32 characters or more, and those of before a rotation behind it. Read again when it changes.
     #[schemars(extend(
         "x-default" = "with SQLite `master-key` in `storage.rootDirectory`, made at the first start; with Postgres derived from the admin's secret"
     ))]

@@ -1,5 +1,6 @@
 //! `audit`: the audit trail copied out, and verified.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -99,7 +100,15 @@ fn tell(checked: &Checked, file: Option<&Account>, as_json: bool) -> ExitCode {
         for finding in findings {
             print(&format!("{}: {}", finding.kind, finding.subject));
         }
-        print(if findings.is_empty() { "Nothing was changed." } else { "The audit trail was changed." });
+        let kinds: BTreeSet<Kind> = findings.iter().map(|finding| finding.kind).collect();
+        kinds.iter().for_each(|kind| print(&format!("{kind}: {}", kind.explanation())));
+        print(match kinds.first() {
+            None => "Nothing was changed.",
+            Some(Kind::AuditSignature) if kinds.len() == 1 => {
+                "The audit trail was changed, or its key is not here: what was verified without it is whole."
+            }
+            Some(_) => "The audit trail was changed.",
+        });
     }
     if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -12,6 +12,8 @@ statements! {
     INSERT_INFO = "INSERT INTO store_info (id, store_id, incarnation) VALUES (1, $1, $2) ON CONFLICT (id) DO NOTHING";
     SELECT_INFO = "SELECT store_id, incarnation, admin_generated FROM store_info WHERE id = 1";
     SELECT_ANY_SEGMENT = "SELECT key FROM segment WHERE state = 'live' LIMIT 1";
+    SELECT_ANY_KEY = "SELECT id FROM access_key LIMIT 1";
+    SELECT_ANY_ROOT = "SELECT root FROM audit_root LIMIT 1";
     SELECT_INCARNATIONS = "SELECT incarnation, next_incarnation FROM store_info WHERE id = 1";
     SET_NEXT_INCARNATION = "UPDATE store_info SET next_incarnation = $2
         WHERE id = 1 AND incarnation = $1 AND (next_incarnation IS NULL OR next_incarnation = $2)";
@@ -126,6 +128,19 @@ impl Store {
     pub async fn has_segments(&self) -> Result<bool> {
         let row = SELECT_ANY_SEGMENT.on(self.dialect).fetch_optional(&self.pool).await.map_err(read_error)?;
         Ok(row.is_some())
+    }
+
+    /// Whether anything is encrypted or signed with a master key.
+    ///
+    /// # Errors
+    /// [`zot_domain::Error::Unavailable`].
+    pub async fn has_closed(&self) -> Result<bool> {
+        for statement in [&SELECT_ANY_KEY, &SELECT_ANY_ROOT] {
+            if statement.on(self.dialect).fetch_optional(&self.pool).await.map_err(read_error)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Notes that an admin key is being generated here; false if another machine did already.

@@ -158,6 +158,8 @@ async fn a_rotated_key_lives_on_for_as_long_as_was_asked(backend: Backend) {
     new.client(&admin).get("/v2/").await.expect_status(401);
     Key::of(&last).client(&admin).get("/v2/").await.expect_status(200);
     admin.send(Method::POST, &rotate(&new), &json!({"graceSeconds": -1})).await.expect_status(400);
+    let bare = Reply::to(admin.request(Method::POST, &rotate(&Key::of(&last)))).await.expect_status(201).json();
+    Key::of(&bare).client(&admin).get("/v2/").await.expect_status(200);
     let gone = format!("{KEYS}/ZAKGONE/rotate");
     admin.send(Method::POST, &gone, &json!({})).await.expect_status(404);
 }
@@ -224,13 +226,19 @@ async fn wrong_accounts_and_keys_are_refused(backend: Backend) {
         (json!({"owner": "account:ci", "expiresAt": "2020-01-01T00:00:00Z"}), 400),
         (json!({"owner": "user:alice", "expiresAt": "2999-01-01T00:00:00Z"}), 400),
         (json!({"owner": "account:ci", "secretKey": "chosen"}), 400),
+        (json!({"owner": format!("user:{}", "n".repeat(256))}), 400),
+        (json!({"owner": format!("user:{}", "n".repeat(12_000))}), 400),
+        (json!({"owner": "user:a\u{0}b"}), 400),
+        (json!({"owner": format!("user:{}", "n".repeat(255))}), 201),
     ] {
         admin.send(Method::POST, KEYS, &key).await.expect_status(status);
     }
     let revocations = "/api/v1/rbac/revocations";
-    for principal in ["*", "anonymous", "", "nobody:x"] {
+    for principal in ["*", "anonymous", "", "nobody:x", &format!("user:{}", "n".repeat(12_000))] {
         admin.send(Method::POST, revocations, &json!({"principal": principal})).await.expect_status(400);
     }
+    let too_many = format!("/auth/token?scope=repository:team/app:{}", "*,".repeat(1000));
+    admin.get(&too_many).await.expect_status(400);
 }
 
 async fn too_many_wrong_credentials_have_to_wait(backend: Backend) {
@@ -385,4 +393,53 @@ async fn master_keys_are_rotated_while_the_server_runs() {
     home.write("keys", "short");
     let why = setup.start_refused().await;
     assert!(why.contains("fewer than 32 characters"), "{why}");
+}
+
+/// A new key in the place of one that is missing would leave all access keys closed for good.
+#[tokio::test]
+async fn a_master_key_that_is_missing_is_not_made_anew() {
+    let storage = Backend::SqliteDisk.fresh().await;
+    let setup = Setup::on(&storage).with_access_control();
+    let server = setup.start().await;
+    let key = account(&server.client(), "ci", &["viewer"]).await;
+    drop(server);
+    let file = storage.root().join("master-key");
+    let kept = std::fs::read(&file).expect("the master key");
+    std::fs::remove_file(&file).expect("removing it");
+    let why = setup.start_refused().await;
+    assert!(why.contains("master-key is missing") && !file.exists(), "{why}");
+    std::fs::write(&file, kept).expect("putting it back");
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&file, private).expect("its mode");
+    let server = setup.start().await;
+    key.client(&server.client()).get("/v2/").await.expect_status(200);
+    drop(server);
+    // another one on purpose: the server says what that means
+    std::fs::write(&file, "another one".repeat(4)).expect("another key");
+    let server = setup.start().await;
+    assert!(server.log().contains("access keys cannot be opened"), "{}", server.output());
+    key.client(&server.client()).get("/v2/").await.expect_status(401);
+}
+
+/// Keys that were closed with the admin's secret are closed anew with the file's, and need the secret no more.
+#[tokio::test]
+async fn a_key_file_may_come_later() {
+    let home = zot_tests::tools::Home::new();
+    let storage = Backend::PostgresS3.fresh().await;
+    let setup = Setup::on(&storage).with_access_control();
+    let server = setup.start().await;
+    let key = account(&server.client(), "ci", &["viewer"]).await;
+    drop(server);
+    let file = home.write("keys", "file".repeat(8));
+    let setup = setup.set("auth.keyFile", file.to_string_lossy().into_owned());
+    let server = setup.start().await;
+    let begun = Instant::now();
+    while !server.log().contains("closed with the master key in use") {
+        key.client(&server.client()).get("/v2/").await.expect_status(200);
+        assert!(begun.elapsed() < DEADLINE, "{}", server.output());
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    drop(server);
+    let server = setup.env("ZOT_ADMIN_SECRET_KEY", "another secret of the admin").start().await;
+    key.client(&server.client()).get("/v2/").await.expect_status(200);
 }

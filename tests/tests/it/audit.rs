@@ -109,6 +109,19 @@ async fn what_was_done_and_what_was_refused_is_there(backend: Backend) {
         ),
     );
     Reply::to(signed).await.expect_status(403);
+    let form = nobody.request(Method::POST, "/s3/").header("content-type", "application/x-www-form-urlencoded");
+    let form = form.header("x-amz-date", &date).header(
+        "authorization",
+        format!(
+            "AWS4-HMAC-SHA256 Credential={}, SignedHeaders=host;x-amz-date, Signature={signature}",
+            scope.replace("/s3/", "/sts/")
+        ),
+    );
+    let asked = Reply::to(form.body("Action=GetCallerIdentity&Version=2011-06-15")).await.expect_status(403);
+    let keys: String = (0..1000).map(|number| format!("<Object><Key>dir/{number}</Key></Object>")).collect();
+    let batch = reader.request(Method::POST, "/s3/team?delete").body(format!("<Delete>{keys}</Delete>"));
+    let batch = Reply::to(batch).await.expect_status(200);
+    assert_eq!(batch.to_string().matches("<Code>AccessDenied</Code>").count(), 1000);
     let token = "not.a.token-5d8e";
     Reply::to(nobody.request(Method::GET, "/v2/").bearer_auth(token)).await.expect_status(401);
 
@@ -139,7 +152,14 @@ async fn what_was_done_and_what_was_refused_is_there(backend: Backend) {
     }
     // the id that the client got finds it
     let of = |reply: &Reply| rows.iter().filter(|row| row["requestId"] == reply.header("x-request-id")).count();
-    assert_eq!((of(&pulled), of(&mistaken)), (1, 1));
+    assert_eq!((of(&pulled), of(&mistaken), of(&asked)), (1, 1, 1));
+    assert_eq!(of(&batch), 1, "one row, however many objects it named");
+    let row = rows.iter().find(|row| row["requestId"] == batch.header("x-request-id")).expect("its row");
+    assert_eq!((&row["resource"], &row["action"]), (&json!("object:team/dir/0"), &json!("delete")));
+    assert!(
+        row["reason"].as_str().is_some_and(|why| why.contains("999 more of this request: object:team/dir/1, ")),
+        "{row:#}"
+    );
     let policy = rows.iter().find(|row| row["action"] == "read" && row["userId"] == "key:test-reader");
     assert_eq!(policy.expect("a read")["policyId"], "role-viewer");
     // and nothing in them is secret
@@ -220,6 +240,9 @@ async fn pages_and_filters(backend: Backend) {
         assert!(refused["message"].as_str().is_some_and(|text| text.contains(name)), "{wrong}: {refused}");
     }
     admin.get(&format!("{AUDIT}/export?limit=5")).await.expect_status(400);
+    for path in [AUDIT.to_owned(), format!("{AUDIT}/export")] {
+        admin.get(&format!("{path}?resource=a%00b")).await.expect_status(400);
+    }
 }
 
 async fn auditors_alone_may_ask(backend: Backend) {
@@ -356,9 +379,17 @@ async fn what_is_changed_behind_its_back_is_found(backend: Backend) {
     // with another key it says so
     let home = Home::new();
     let keys = home.write("keys", "another-key-of-more-than-thirty-two-characters");
-    let other = setup.clone().set("auth.keyFile", keys.to_string_lossy().into_owned());
+    let behind = setup.clone().set("auth.keyFile", keys.to_string_lossy().into_owned());
+    let right = behind.run(&["audit", "verify"]).await;
+    assert!(right.success, "what stood for the key before is behind the file's: {right:?}");
+    // the key of an embedded store is a file, that of Postgres comes from the admin's secret
+    let _ = std::fs::remove_file(storage.root().join("master-key"));
+    let other = behind.env("ZOT_ADMIN_SECRET_KEY", "another secret of the admin");
     let wrong = other.run(&["audit", "verify", "--json"]).await;
     assert!(!wrong.success && wrong.json()["findings"][0]["kind"] == "audit-signature", "{wrong:?}");
+    let wrong = other.run(&["audit", "verify"]).await;
+    assert!(!wrong.success && wrong.stdout.contains("run it with the master key of then"), "{wrong:?}");
+    assert!(wrong.stdout.contains("or its key is not here"), "{wrong:?}");
     assert_eq!(setup.run(&["audit", "export"]).await.stdout.lines().count(), usize::try_from(rows).expect("a number"));
 }
 

@@ -152,6 +152,8 @@ async fn temporary_credentials_are_as_long_and_as_wide_as_they_say() {
     assert!(given.to_string().contains("<AccessKeyId>ASIA"), "{given}");
     assert!(given.to_string().contains(&format!("serviceaccount:{namespace}:builder")), "{given}");
     assume(&[("DurationSeconds", "1200")]).await.expect_status(200);
+    let with_a_line = format!(" {token}\n");
+    assume(&[("WebIdentityToken", &with_a_line)]).await.expect_status(200);
     for (changes, status, code) in [
         (&[("DurationSeconds", "1201")][..], 400, "ValidationError"),
         (&[("DurationSeconds", "60")], 400, "ValidationError"),
@@ -163,6 +165,10 @@ async fn temporary_credentials_are_as_long_and_as_wide_as_they_say() {
         (&[("WebIdentityToken", "")], 400, "ValidationError"),
         (&[("WebIdentityToken", "eyJhbGciOiJub25lIn0.e30.")], 400, "InvalidIdentityToken"),
         (&[("Policy", "{}")], 400, "ValidationError"),
+        (&[("policy", "{}")], 400, "ValidationError"),
+        (&[("PolicyArns.member.2.arn", "arn:aws:iam::aws:policy/ReadOnlyAccess")], 400, "ValidationError"),
+        (&[("Tags.member.1.Key", "team")], 400, "ValidationError"),
+        (&[("SourceIdentity", "me")], 400, "ValidationError"),
         (&[("Version", "2000-01-01")], 400, "ValidationError"),
         (&[("Action", "AssumeRole")], 400, "InvalidAction"),
         (&[("Action", "")], 400, "MissingAction"),

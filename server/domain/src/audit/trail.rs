@@ -1,13 +1,13 @@
 //! Records that wait for the database: in memory, bounded, and without any I/O where they come from.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::error::{Error, Result};
-use crate::identity::{Agent, RequestId};
+use crate::identity::{Agent, RequestId, network_of};
 use crate::ports::audit::Changes;
 
 /// Records that wait at most: a process that is killed loses no more, and one whose database is away drops what comes
@@ -92,13 +92,61 @@ pub struct Trail(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    queue: Mutex<VecDeque<Arc<Record>>>,
+    queue: Mutex<Queue>,
     recorded: AtomicU64,
     dropped: AtomicU64,
 }
 
+/// Whose records they are: those of an actor, or of an address where the actor is nobody in particular.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Source {
+    Actor(String),
+    Address(Option<IpAddr>),
+}
+
+impl Source {
+    fn of(record: &Record) -> Self {
+        match record.actor.as_str() {
+            "anonymous" => Self::Address(record.address.map(network_of)),
+            actor => Self::Actor(actor.to_owned()),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    records: VecDeque<Arc<Record>>,
+    /// How many of them are whose.
+    shares: HashMap<Source, usize>,
+}
+
+impl Queue {
+    /// Takes a record in if there is room for it. One source takes no more than half of what the others leave: so none can
+    /// keep the others' records out, however many it makes.
+    fn push(&mut self, record: Record) -> bool {
+        let source = Source::of(&record);
+        let own = self.shares.get(&source).copied().unwrap_or(0);
+        let left = QUEUE_MAX - (self.records.len() - own);
+        if own >= left.div_ceil(2) || self.records.len() >= QUEUE_MAX {
+            return false;
+        }
+        self.shares.insert(source, own + 1);
+        self.records.push_back(Arc::new(record));
+        true
+    }
+
+    fn pop(&mut self) {
+        let Some(record) = self.records.pop_front() else { return };
+        let source = Source::of(&record);
+        match self.shares.get_mut(&source) {
+            Some(own) if *own > 1 => *own -= 1,
+            _ => drop(self.shares.remove(&source)),
+        }
+    }
+}
+
 impl Trail {
-    fn queue(&self) -> MutexGuard<'_, VecDeque<Arc<Record>>> {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
         self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -108,14 +156,12 @@ impl Trail {
             tidy(text);
         }
         let mut queue = self.queue();
-        if queue.iter().rev().take(REPEATS_SEEN).any(|earlier| earlier.repeats(&record)) {
+        if queue.records.iter().rev().take(REPEATS_SEEN).any(|earlier| earlier.repeats(&record)) {
             return;
         }
-        if queue.len() >= QUEUE_MAX {
+        if !queue.push(record) {
             self.0.dropped.fetch_add(1, Ordering::Relaxed);
-            return;
         }
-        queue.push_back(Arc::new(record));
     }
 
     /// Figures.
@@ -123,7 +169,7 @@ impl Trail {
         Figures {
             recorded: self.0.recorded.load(Ordering::Relaxed),
             dropped: self.0.dropped.load(Ordering::Relaxed),
-            queued: self.queue().len(),
+            queued: self.queue().records.len(),
         }
     }
 
@@ -134,7 +180,7 @@ impl Trail {
     /// Of the database.
     pub async fn flush(&self, changes: &dyn Changes) -> Result<usize> {
         // they stay in the queue until they are durable: whoever is cancelled here has lost nothing
-        let batch: Vec<_> = self.queue().iter().take(BATCH_MAX).cloned().collect();
+        let batch: Vec<_> = self.queue().records.iter().take(BATCH_MAX).cloned().collect();
         if batch.is_empty() {
             return Ok(0);
         }
@@ -153,12 +199,12 @@ impl Trail {
     fn remove(&self, ids: &[RequestId], counter: &AtomicU64) -> usize {
         let mut queue = self.queue();
         for id in ids {
-            if queue.front().is_some_and(|record| record.id == *id) {
-                queue.pop_front();
+            if queue.records.front().is_some_and(|record| record.id == *id) {
+                queue.pop();
                 counter.fetch_add(1, Ordering::Relaxed);
             }
         }
-        queue.len()
+        queue.records.len()
     }
 }
 

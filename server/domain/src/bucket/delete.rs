@@ -2,15 +2,37 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::{StreamExt as _, stream};
+
 use crate::artifact::audit;
 use crate::bucket::Buckets;
 use crate::bucket::condition::WriteCondition;
 use crate::bucket::key::ObjectKey;
 use crate::error::Result;
 use crate::identity::{Call, RequestId};
-use crate::policy::{Action, Operation, Resource};
+use crate::policy::{Action, Context, Operation, Resource};
 use crate::ports::metadata::Audit;
 use crate::ports::objects::{DeleteObject, Deleted};
+
+/// Deletes of one request that run side by side.
+const AT_ONCE: usize = 16;
+
+/// What is to be deleted.
+#[derive(Clone, Debug)]
+pub struct Deletion {
+    /// The object.
+    pub key: ObjectKey,
+    /// The version that goes for ever; none: the object is marked as deleted.
+    pub version_id: Option<String>,
+    /// What must hold of it.
+    pub condition: WriteCondition,
+}
+
+impl Deletion {
+    fn operation(&self) -> Operation {
+        Operation::DeleteObject.of_version(self.version_id.is_some())
+    }
+}
 
 impl Buckets {
     /// Deletes an object, or one version of it for ever. What is not there is deleted as well.
@@ -25,12 +47,30 @@ impl Buckets {
         version_id: Option<&str>,
         condition: WriteCondition,
     ) -> Result<Deleted> {
-        let operation = Operation::DeleteObject.of_version(version_id.is_some());
-        self.require(call, operation, Action::Delete, Resource::Object(bucket, key.as_str()))?;
+        let deletion = Deletion { key: key.clone(), version_id: version_id.map(ToOwned::to_owned), condition };
+        self.require(call, deletion.operation(), Action::Delete, Resource::Object(bucket, key.as_str()))?;
+        self.delete_permitted(call, bucket, deletion).await
+    }
+
+    /// Deletes many, and says of each what came of it, in their order. All are decided on before the first is deleted.
+    pub async fn delete_objects(&self, call: &Call, bucket: &str, deletions: Vec<Deletion>) -> Vec<Result<Deleted>> {
+        let context = |it: &Deletion| Context { operation: Some(it.operation()), ..call.context() };
+        let asked = deletions.iter().map(|it| (Resource::Object(bucket, it.key.as_str()), context(it)));
+        let permits = self.policy().require_each(call, Action::Delete, asked);
+        // side by side: their commits share an fsync
+        let outcomes = stream::iter(permits.into_iter().zip(deletions)).map(|(permit, deletion)| async move {
+            permit?;
+            self.delete_permitted(call, bucket, deletion).await
+        });
+        outcomes.buffered(AT_ONCE).collect().await
+    }
+
+    async fn delete_permitted(&self, call: &Call, bucket: &str, deletion: Deletion) -> Result<Deleted> {
+        let Deletion { key, version_id, condition } = deletion;
         let delete = DeleteObject {
             bucket: bucket.to_owned(),
             key: key.as_str().to_owned(),
-            version_id: version_id.map(ToOwned::to_owned),
+            version_id,
             condition,
             // one request may delete many objects, and each has an audit row of its own
             audit: Audit {

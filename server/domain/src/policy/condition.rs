@@ -85,14 +85,15 @@ pub enum Condition {
 }
 
 impl Condition {
-    /// Whether it holds, in a statement that denies or one that allows. What is not known is in no list: so it holds where it must be in none.
+    /// Whether it holds, in a statement that denies or one that allows. What is not there is in no list: so it holds where
+    /// it must be in none. An address is always there: where it is not known, what denies holds and what allows does not.
     ///
     /// Source: AWS IAM *Condition operators*, on keys that are missing.
     pub(super) fn holds(&self, denies: bool, principal: &Principal, context: &Context<'_>) -> bool {
         match self {
             Self::SourceIp { networks, none } => {
                 let within = |address: IpAddr| networks.iter().any(|network| network.contains(&address.to_canonical()));
-                context.source_ip.is_some_and(within) != *none
+                context.source_ip.map_or(denies, |address| within(address) != *none)
             }
             Self::NotBefore(moment) => context.now >= *moment,
             Self::NotAfter(moment) => context.now <= *moment,

@@ -272,8 +272,24 @@ fn an_address_behind_ipv6_is_the_same_address() {
     let mapped = Context { source_ip: "::ffff:192.0.2.7".parse().ok(), ..context() };
     let name = repository("team/b");
     assert!(decide(ON, &rules, &principal(&["user:x"]), Action::Read, Resource::Repository(&name), &mapped).allowed);
+}
+
+/// A proxy that says nothing of use must not open what is kept to some networks, or closed to others.
+#[test]
+fn where_the_address_is_not_known_networks_close() {
     let unknown = Context { source_ip: None, ..context() };
-    assert!(!decide(ON, &rules, &principal(&["user:x"]), Action::Read, Resource::Repository(&name), &unknown).allowed);
+    let (name, who) = (repository("team/b"), principal(&["user:x"]));
+    let allowed = |policies: &[Policy]| {
+        decide(ON, &rules(policies), &who, Action::Read, Resource::Repository(&name), &unknown).allowed
+    };
+    let all = policy(Effect::Allow, &["*"], &["read"], "*");
+    assert!(allowed(std::slice::from_ref(&all)));
+    for condition in ["sourceIp", "notSourceIp"] {
+        let conditions = BTreeMap::from([(condition.to_owned(), "192.0.2.0/24".to_owned())]);
+        let within = |effect| Policy { conditions: conditions.clone(), ..policy(effect, &["*"], &["read"], "*") };
+        assert!(!allowed(&[within(Effect::Allow)]), "{condition}");
+        assert!(!allowed(&[all.clone(), within(Effect::Deny)]), "{condition}");
+    }
 }
 
 #[test]

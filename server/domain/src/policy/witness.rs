@@ -4,12 +4,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::{Action, Decision, Engine, Reason, Resource};
+use super::{Action, Context, Decision, Engine, Reason, Resource, refusal};
 use crate::audit::{Outcome, Record, Trail};
 use crate::error::{Error, Result};
 use crate::identity::{Agent, Call, Origin, RequestId};
 use crate::ports::metadata::PushRights;
 
+/// Resources that the record of several names beside the first.
+const NAMED_MAX: usize = 20;
 const KINDS: [&str; 4] = ["repository", "bucket", "object", "system"];
 
 /// How often was decided so, since the process began.
@@ -104,6 +106,48 @@ impl Engine {
         });
     }
 
+    /// Requires the same of several resources, and says of each whether it is allowed. What is refused for one reason is one
+    /// record, however much it is: one request must not fill the trail.
+    pub(crate) fn require_each<'a>(
+        &self,
+        call: &Call,
+        action: Action,
+        asked: impl Iterator<Item = (Resource<'a>, Context<'static>)>,
+    ) -> Vec<Result<()>> {
+        let mut refused: Vec<(Decision, Vec<Matter<'a>>)> = Vec::new();
+        let decide = |(resource, context)| {
+            let decision = self.decide(&call.principal, action, resource, &context);
+            if decision.allowed {
+                self.witness(call, action, resource, &decision);
+                return Ok(());
+            }
+            let error = refusal(&decision, call, action, resource);
+            let matter = Matter::of(action, resource);
+            match refused.iter_mut().find(|(earlier, _)| *earlier == decision) {
+                Some((_, matters)) => matters.push(matter),
+                None => refused.push((decision, vec![matter])),
+            }
+            Err(error)
+        };
+        let outcomes = asked.map(decide).collect();
+        for (decision, matters) in &refused {
+            self.note_refused(call, decision, matters);
+        }
+        outcomes
+    }
+
+    fn note_refused(&self, call: &Call, decision: &Decision, matters: &[Matter<'_>]) {
+        let Some((first, others)) = matters.split_first() else { return };
+        others.iter().for_each(|matter| self.count(matter, decision));
+        let mut why = decision.reason.as_str().to_owned();
+        if !others.is_empty() {
+            let named: Vec<String> = others.iter().take(NAMED_MAX).map(Matter::name).collect();
+            let dots = if others.len() > NAMED_MAX { ", …" } else { "" };
+            why = format!("{why}; and to {} more of this request: {}{dots}", others.len(), named.join(", "));
+        }
+        self.note(call, first, decision, &why);
+    }
+
     /// Counts a decision, and records it if nothing else does.
     pub(super) fn witness(&self, call: &Call, action: Action, resource: Resource<'_>, decision: &Decision) {
         self.note(call, &Matter::of(action, resource), decision, decision.reason.as_str());
@@ -125,9 +169,13 @@ impl Engine {
         outcome
     }
 
-    fn note(&self, call: &Call, matter: &Matter<'_>, decision: &Decision, why: &str) {
+    fn count(&self, matter: &Matter<'_>, decision: &Decision) {
         self.counts.0[matter.kind][matter.action as usize][usize::from(decision.allowed)]
             .fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn note(&self, call: &Call, matter: &Matter<'_>, decision: &Decision, why: &str) {
+        self.count(matter, decision);
         let Some(trail) = self.trail.as_ref().filter(|_| !decision.allowed || !matter.action.changes()) else {
             return;
         };

@@ -24,6 +24,13 @@ use crate::oci::error::{Context, Errors, respond};
 
 /// Most scopes of one request.
 const SCOPES_MAX: usize = 64;
+/// Longest scope, in bytes: a repository's name has up to 255, and there are three actions.
+const SCOPE_MAX: usize = 512;
+/// Largest form, in bytes: a token of 64 KiB, as many scopes as there may be, and room.
+pub(crate) const FORM_MAX: usize = 128 * 1024;
+
+/// The protocol's actions.
+const ACTIONS: [&str; 3] = ["pull", "push", "delete"];
 
 /// The part of one scope (`repository:team/app:pull,push`) that policy allows; none for what is no scope of ours.
 fn granted(policy: &Engine, call: &Call, scope: &str) -> Option<Access> {
@@ -36,13 +43,16 @@ fn granted(policy: &Engine, call: &Call, scope: &str) -> Option<Access> {
         ("registry", _) if name == "catalog" && **action == Action::List => policy.allows_catalog(call),
         _ => false,
     };
-    let names = wanted.split(',').map(str::trim).flat_map(|name| match name {
+    // each once, however often it is named: what is asked for must not make a token long or deciding dear
+    let mut names: Vec<&str> = Vec::new();
+    for name in wanted.split(',').map(str::trim) {
         // spelled out, so that `*` is intersected like everything else
-        "*" => vec!["pull", "push", "delete"],
-        other => vec![other],
-    });
-    let actions: Vec<String> =
-        names.filter(|name| actions_of(name).iter().any(|action| may(&action))).map(ToOwned::to_owned).collect();
+        let meant = ACTIONS.into_iter().filter(|known| name == "*" || name == *known);
+        let new: Vec<&str> = meant.filter(|known| !names.contains(known)).collect();
+        names.extend(new);
+    }
+    names.retain(|name| actions_of(name).iter().any(|action| may(&action)));
+    let actions: Vec<String> = names.into_iter().map(ToOwned::to_owned).collect();
     (!actions.is_empty()).then(|| Access { r#type: kind.to_owned(), name: name.to_owned(), actions })
 }
 
@@ -72,7 +82,7 @@ pub(crate) struct TokenAnswer {
     ),
     responses(
         (status = 200, description = "The token.", body = TokenAnswer),
-        (status = 400, description = "Too many scopes.", body = Errors),
+        (status = 400, description = "Too many scopes, or one that is too long.", body = Errors),
         (status = 401, description = "The credentials are wrong.", body = Errors),
         (status = 429, description = "Too many wrong credentials came from this address.", body = Errors),
     ),
@@ -84,8 +94,7 @@ pub(crate) async fn get(
     Query(parameters): Query<Vec<(String, String)>>,
 ) -> Response {
     let scopes = parameters.iter().filter(|(name, _)| name == "scope").map(|(_, value)| value.as_str());
-    let scopes: Vec<&str> = scopes.collect();
-    let issued = caller.call(request_id).and_then(|call| issue(&app, &call, &scopes));
+    let issued = caller.call(request_id).and_then(|call| issue(&app, &call, scopes));
     // credentials are asked for by Basic here: a Bearer challenge would send the client round in a circle
     answer(&app, request_id, issued)
 }
@@ -114,7 +123,7 @@ pub(crate) struct TokenRequest {
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "The token.", body = TokenAnswer),
-        (status = 400, description = "Another grant, something missing, or too many scopes.", body = Errors),
+        (status = 400, description = "Another grant, something missing or too long, or too many scopes.", body = Errors),
         (status = 401, description = "The credentials are wrong.", body = Errors),
         (status = 429, description = "Too many wrong credentials came from this address.", body = Errors),
     ),
@@ -125,8 +134,14 @@ pub(crate) async fn post(
     Extension(request_id): Extension<RequestId>,
     form: std::result::Result<Form<TokenRequest>, FormRejection>,
 ) -> Response {
-    let request = form.map_or_else(|_| TokenRequest::default(), |Form(request)| request);
-    let scopes: Vec<&str> = request.scope.as_deref().unwrap_or_default().split_whitespace().collect();
+    let request = match form {
+        Ok(Form(request)) => request,
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            return answer(&app, request_id, Err(Error::ParameterInvalid("the form is too long".to_owned())));
+        }
+        Err(_) => TokenRequest::default(),
+    };
+    let scopes = request.scope.as_deref().into_iter();
     let mut authentication = None;
     let presented = match (request.grant_type.as_deref(), &request.username, &request.password, &request.refresh_token)
     {
@@ -141,7 +156,7 @@ pub(crate) async fn post(
         authentication = Some(Authentication { method, success: presented.principal.is_ok() });
     }
     caller.note_refused(&app, request_id, &presented);
-    let issued = presented.principal.and_then(|principal| issue(&app, &caller.call_of(principal, request_id), &scopes));
+    let issued = presented.principal.and_then(|principal| issue(&app, &caller.call_of(principal, request_id), scopes));
     let mut response = answer(&app, request_id, issued);
     if let Some(authentication) = authentication {
         response.extensions_mut().insert(authentication);
@@ -149,14 +164,23 @@ pub(crate) async fn post(
     response
 }
 
-fn issue(app: &App, call: &Call, scopes: &[&str]) -> Result<(String, i64)> {
+fn issue<'a>(app: &App, call: &Call, scopes: impl Iterator<Item = &'a str>) -> Result<(String, i64)> {
+    let scopes = split(scopes)?;
+    let access = scopes.into_iter().filter_map(|scope| granted(app.artifacts.policy(), call, scope)).collect();
+    let now = jiff::Timestamp::now().as_second();
+    Ok((app.identity.registry_token(&call.principal, access, now)?, now))
+}
+
+/// The scopes that are in parameters: one may hold several, with blanks between them.
+fn split<'a>(parameters: impl Iterator<Item = &'a str>) -> Result<Vec<&'a str>> {
+    let scopes: Vec<&str> = parameters.flat_map(str::split_whitespace).take(SCOPES_MAX + 1).collect();
     if scopes.len() > SCOPES_MAX {
         return Err(Error::ParameterInvalid(format!("at most {SCOPES_MAX} scopes can be asked for at once")));
     }
-    let scopes = scopes.iter().flat_map(|scope| scope.split_whitespace());
-    let access = scopes.filter_map(|scope| granted(app.artifacts.policy(), call, scope)).collect();
-    let now = jiff::Timestamp::now().as_second();
-    Ok((app.identity.registry_token(&call.principal, access, now)?, now))
+    if scopes.iter().any(|scope| scope.len() > SCOPE_MAX) {
+        return Err(Error::ParameterInvalid(format!("a scope has at most {SCOPE_MAX} bytes")));
+    }
+    Ok(scopes)
 }
 
 fn answer(app: &App, request_id: RequestId, issued: Result<(String, i64)>) -> Response {
@@ -200,6 +224,27 @@ mod tests {
         assert_eq!(granted_to("viewer", "repository:team/app:*").unwrap(), ["pull"]);
         assert_eq!(granted_to("anonymous", scope), None);
         assert_eq!(granted_to("viewer", "registry:catalog:*").unwrap(), ["pull"]);
+    }
+
+    #[test]
+    fn an_action_is_there_once_however_often_it_is_asked_for() {
+        for actions in ["*,*,*,*", "pull,push,delete,*", "*,fly,pull, pull ,"] {
+            let granted = granted_to("admin", &format!("repository:team/app:{actions}")).unwrap();
+            assert_eq!(granted, ["pull", "push", "delete"], "{actions}");
+        }
+        assert_eq!(granted_to("admin", "repository:team/app:push,pull,push").unwrap(), ["push", "pull"]);
+    }
+
+    #[test]
+    fn scopes_are_counted_one_by_one() {
+        let one = "repository:a/b:pull";
+        let [most, more] = [SCOPES_MAX, SCOPES_MAX + 1].map(|count| vec![one; count].join(" "));
+        assert_eq!(split([most.as_str()].into_iter()).unwrap().len(), SCOPES_MAX);
+        assert!(split([more.as_str()].into_iter()).is_err());
+        assert!(split(vec![one; SCOPES_MAX + 1].into_iter()).is_err());
+        let name = "n".repeat(255);
+        assert!(split([format!("repository:{name}:pull,push,delete").as_str()].into_iter()).is_ok());
+        assert!(split([format!("repository:a/b:{}", "*,".repeat(SCOPE_MAX / 2)).as_str()].into_iter()).is_err());
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Where a request came from, where a proxy that is trusted stands in front of the server.
 //!
 //! Of `X-Forwarded-For` the last address counts that no trusted proxy has: those before it the client may have written.
+//! Where a trusted proxy wrote something that is no address, nobody knows who is behind it: then there is no address, and
+//! never the proxy's own, which policies may let in.
 
 use std::net::IpAddr;
 
 use axum::extract::Request;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 use zot_domain::identity::Origin;
 
@@ -24,64 +26,93 @@ fn told(origin: Origin, headers: &HeaderMap, trusted: &[IpNet]) -> Origin {
     if !origin.address.as_ref().is_some_and(is_trusted) {
         return origin;
     }
-    let hops: Vec<&str> = headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .collect();
+    // bytes, not text: a client that writes one that is no text must not make the others vanish
+    let values: Vec<&[u8]> = headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes).collect();
+    let hops = values.iter().rev().flat_map(|value| value.rsplit(|byte| *byte == b','));
     let mut address = origin.address;
-    for hop in hops.iter().rev() {
-        // what cannot be read hides who is behind it
-        let Some(found) = address_of(hop) else { break };
-        address = Some(found);
-        if !is_trusted(&found) {
+    for hop in hops {
+        address = address_of(hop);
+        if !address.as_ref().is_some_and(is_trusted) {
             break;
         }
     }
-    let scheme = headers.get_all("x-forwarded-proto").iter().next_back().and_then(|value| value.to_str().ok());
-    let scheme = scheme.and_then(|value| value.split(',').next_back());
-    Origin { address, tls: scheme.map_or(origin.tls, |scheme| scheme.trim().eq_ignore_ascii_case("https")) }
+    let scheme = headers.get_all("x-forwarded-proto").iter().next_back().map(HeaderValue::as_bytes);
+    let scheme = scheme.and_then(|value| value.rsplit(|byte| *byte == b',').next());
+    Origin { address, tls: scheme.map_or(origin.tls, |scheme| scheme.trim_ascii().eq_ignore_ascii_case(b"https")) }
 }
 
-/// An address, with or without a port.
-fn address_of(hop: &str) -> Option<IpAddr> {
-    let bare = hop.trim_start_matches('[').trim_end_matches(']').parse().ok();
-    bare.or_else(|| hop.parse::<std::net::SocketAddr>().ok().map(|it| it.ip()))
+/// An address, with or without a port; one of version 6 with or without brackets.
+fn address_of(hop: &[u8]) -> Option<IpAddr> {
+    let hop = std::str::from_utf8(hop).ok()?.trim();
+    let bracketed = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let bracketed = bracketed.and_then(|inner| inner.parse::<std::net::Ipv6Addr>().ok()).map(IpAddr::V6);
+    let with_port = || hop.parse::<std::net::SocketAddr>().ok().map(|it| it.ip());
+    bracketed.or_else(|| hop.parse().ok()).or_else(with_port)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn from(remote: &str, forwarded: &[&str], proto: &str) -> (String, bool) {
+    const UNKNOWN: &str = "unknown";
+
+    fn from(remote: &str, forwarded: &[&[u8]], proto: &[u8]) -> (String, bool) {
         let mut headers = HeaderMap::new();
         for value in forwarded {
-            headers.append("x-forwarded-for", value.parse().unwrap());
+            headers.append("x-forwarded-for", HeaderValue::from_bytes(value).unwrap());
         }
         if !proto.is_empty() {
-            headers.insert("x-forwarded-proto", proto.parse().unwrap());
+            headers.insert("x-forwarded-proto", HeaderValue::from_bytes(proto).unwrap());
         }
-        let trusted = ["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()];
+        let trusted = ["10.0.0.0/8".parse().unwrap(), "127.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()];
         let origin = Origin { address: Some(remote.parse().unwrap()), tls: false };
         let found = told(origin, &headers, &trusted);
-        (found.address.unwrap().to_string(), found.tls)
+        (found.address.map_or(UNKNOWN.to_owned(), |address| address.to_string()), found.tls)
     }
 
     #[test]
     fn only_proxies_that_are_trusted_are_believed() {
         for (remote, forwarded, proto, address, tls) in [
-            ("192.0.2.1", &["203.0.113.7"][..], "https", "192.0.2.1", false),
-            ("10.1.2.3", &["203.0.113.7"], "https", "203.0.113.7", true),
-            ("::ffff:10.1.2.3", &["203.0.113.7:443"], "http", "203.0.113.7", false),
+            ("192.0.2.1", &[&b"203.0.113.7"[..]][..], &b"https"[..], "192.0.2.1", false),
+            ("10.1.2.3", &[b"203.0.113.7"], b"https", "203.0.113.7", true),
+            ("::ffff:10.1.2.3", &[b"203.0.113.7:443"], b"http", "203.0.113.7", false),
             // the client wrote the first one itself
-            ("10.1.2.3", &["127.0.0.1, 203.0.113.7", "10.9.9.9"], "", "203.0.113.7", false),
-            ("10.1.2.3", &["203.0.113.7, unknown, 10.9.9.9"], "", "10.9.9.9", false),
-            ("10.1.2.3", &[], "https", "10.1.2.3", true),
-            ("2001:db8::1", &["[2001:0db9::5]"], "", "2001:db9::5", false),
+            ("10.1.2.3", &[b"127.0.0.1, 203.0.113.7", b"10.9.9.9"], b"", "203.0.113.7", false),
+            ("10.1.2.3", &[b"\xff, 203.0.113.7"], b"", "203.0.113.7", false),
+            ("10.1.2.3", &[b"\xff", b"203.0.113.7"], b"", "203.0.113.7", false),
+            ("10.1.2.3", &[b"unknown, 203.0.113.7, 10.9.9.9"], b"", "203.0.113.7", false),
+            // no proxy forwarded anything: it asks itself
+            ("10.1.2.3", &[], b"https", "10.1.2.3", true),
+            ("10.1.2.3", &[b"10.7.7.7, 10.9.9.9"], b"", "10.7.7.7", false),
+            ("2001:db8::1", &[b"[2001:0db9::5]"], b"", "2001:db9::5", false),
+            ("2001:db8::1", &[b"[2001:0db9::5]:443"], b"", "2001:db9::5", false),
+            ("10.1.2.3", &[b"203.0.113.7"], b"\xff, https", "203.0.113.7", true),
+            ("10.1.2.3", &[b"203.0.113.7"], b"https, \xff", "203.0.113.7", false),
         ] {
             assert_eq!(from(remote, forwarded, proto), (address.to_owned(), tls), "{remote} {forwarded:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_trusted_proxy_wrote_and_cannot_be_read_is_nobodys_address() {
+        for hop in [
+            &b"fe80::1%eth0"[..],
+            b"[127.0.0.1",
+            b"127.0.0.1]",
+            b"[127.0.0.1]",
+            b"",
+            b" ",
+            b"unknown",
+            b"_hidden",
+            b"\xff",
+            b"127.0.0.1;",
+            b"for=127.0.0.1",
+            b"127.1",
+        ] {
+            for forwarded in [vec![hop], vec![&b"203.0.113.7"[..], hop], vec![hop, &b"10.9.9.9"[..]]] {
+                assert_eq!(from("10.1.2.3", &forwarded, b"").0, UNKNOWN, "{forwarded:?}");
+                assert_eq!(from("10.1.2.3", &[&forwarded.join(&b","[..])], b"").0, UNKNOWN, "{forwarded:?}");
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use zot_domain::{Error, Result};
 use zot_identity::{NewKey, ShownKey};
 
 use super::accounts::accounts;
-use super::{Body, answer, read, time};
+use super::{Body, MaybeBody, answer, read, time};
 use crate::App;
 use crate::auth::Caller;
 
@@ -258,11 +258,12 @@ pub(crate) async fn delete(
 
 /// Rotates an access key.
 ///
-/// A new one like it is made, whose secret is told this once; the old one lives on for as long as is asked for.
+/// A new one like it is made, whose secret is told this once; the old one lives on for as long as is asked for, and without a
+/// body not at all.
 #[utoipa::path(
     post, path = "/api/v1/rbac/access-keys/{id}/rotate", operation_id = "rotateAccessKey", tag = "accounts",
     params(("id" = String, Path, description = "A key's id.")),
-    request_body = Rotation,
+    request_body = Option<Rotation>,
     responses(
         (status = 201, description = "The new key with its secret.", body = AccessKey,
             headers(("Location" = String, description = "Where it is."))),
@@ -277,10 +278,10 @@ pub(crate) async fn rotate(
     caller: Extension<Caller>,
     id: Extension<RequestId>,
     Path(key): Path<String>,
-    body: Body<Rotation>,
+    body: MaybeBody<Rotation>,
 ) -> Response {
     answer(&caller, *id, async |call| {
-        let rotation = read(body)?;
+        let rotation = read(body.into())?;
         Ok(created(accounts(&app)?.rotate_key(&call, &key, rotation.grace_seconds).await?))
     })
     .await

@@ -232,6 +232,12 @@ fn filter(asked: Asked) -> Result<Filter> {
     if !["", "allowed", "denied"].contains(&asked.outcome.as_str()) {
         return Err(Error::ParameterInvalid("outcome: expected allowed or denied".to_owned()));
     }
+    for (name, text) in [("userId", &asked.user_id), ("resource", &asked.resource), ("action", &asked.action)] {
+        // no row has one, and not every database takes it
+        if text.contains('\0') {
+            return Err(Error::ParameterInvalid(format!("{name}: it holds a NUL")));
+        }
+    }
     let any = Filter::default();
     Ok(Filter {
         from: micros("startTime", &asked.start_time, any.from)?,
@@ -257,7 +263,7 @@ fn micros(name: &str, text: &str, default: i64) -> Result<i64> {
 fn place(text: &str) -> Result<Place> {
     let read = || {
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
-        let (at, id) = text.split_once(':')?;
+        let (at, id) = text.split_once(':').filter(|_| !text.contains('\0'))?;
         Some((at.parse().ok()?, id.to_owned()))
     };
     read().ok_or_else(|| Error::ParameterInvalid("after: expected what an earlier page gave as next".to_owned()))

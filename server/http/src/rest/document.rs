@@ -51,7 +51,7 @@ pub(super) fn begun() -> OpenApi {
 
 /// The whole document, in JSON.
 fn document(options: &Options) -> String {
-    let mut document = super::table(options).into_openapi();
+    let mut document = super::whole_table(options).into_openapi();
     // `{*key}` is the router's way of saying that slashes are part of it
     let paths = std::mem::take(&mut document.paths.paths);
     document.paths.paths = paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();

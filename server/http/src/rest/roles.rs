@@ -296,9 +296,8 @@ pub(crate) async fn validate(
     answer(&caller, *id, async |call| {
         let access = access(&app)?;
         access.require_admin(&call)?;
-        // no address: a wrong token is what is asked about
-        let presented = app.identity.bearer(&read(body)?.token, None).await;
-        Ok(Json(validated(access, presented.principal)?).into_response())
+        let principal = app.identity.examined(&read(body)?.token).await;
+        Ok(Json(validated(access, principal)?).into_response())
     })
     .await
 }

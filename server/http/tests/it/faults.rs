@@ -64,6 +64,35 @@ async fn without_the_database_everything_is_unavailable() {
     app.anonymous().get("/v2/team/app/tags/list").await.assert(StatusCode::UNAUTHORIZED, "UNAUTHORIZED");
 }
 
+/// A database that is not away but says nothing: whoever waits for it is told so in time, all of them at once and not one
+/// after the other; and what needs no credentials does not wait at all.
+#[tokio::test]
+async fn a_database_that_is_stalled_keeps_nobody_waiting() {
+    let app = TestApp::new().await;
+    app.admin().push_image("team/app", "v1").await;
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(app.store.raw_pool().acquire().await.unwrap());
+    }
+    // until what was seen is too old
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let client = app.admin();
+        asking.spawn(async move { client.get("/v2/team/app/tags/list").await });
+    }
+    let within = |seconds| std::time::Duration::from_secs(seconds);
+    let open = async {
+        for path in ["/health/live", "/metrics", "/api/v1/openapi.json", "/api/v1/auth"] {
+            app.admin().get(path).await.assert_status(StatusCode::OK);
+        }
+    };
+    tokio::time::timeout(within(4), open).await.expect("an answer at once");
+    let all = tokio::time::timeout(within(30), asking.join_all()).await.expect("answers in time");
+    all.iter().for_each(comes_again);
+    drop(held);
+}
+
 #[tokio::test]
 async fn without_the_storage_large_content_is_unavailable_and_small_is_not() {
     let app = TestApp::new().await;

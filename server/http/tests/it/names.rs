@@ -149,3 +149,24 @@ async fn methods_that_a_path_does_not_have_are_named() {
         assert_eq!(reply.header("allow"), allow, "{path}");
     }
 }
+
+#[tokio::test]
+async fn the_rest_door_refuses_paths_and_methods_in_its_own_form() {
+    let app = TestApp::new().await;
+    for (method, path, status, code, allow) in [
+        (Method::GET, "/api/v1/nothing", StatusCode::NOT_FOUND, "not_found", None),
+        (Method::GET, "/api", StatusCode::NOT_FOUND, "not_found", None),
+        (Method::PUT, "/api/v1/auth", StatusCode::METHOD_NOT_ALLOWED, "bad_request", Some("GET,HEAD")),
+        (Method::DELETE, "/api/v1/rbac/policies", StatusCode::METHOD_NOT_ALLOWED, "bad_request", Some("GET,HEAD,POST")),
+    ] {
+        let reply = app.admin().call(method, path).send().await;
+        let error = reply.assert_status(status).json();
+        assert_eq!(
+            (&error["code"], &error["type"], &error["retryable"]),
+            (&code.into(), &"client_error".into(), &false.into())
+        );
+        assert_eq!(error["requestId"], reply.header("x-request-id"));
+        assert_eq!(reply.optional("allow"), allow, "{path}");
+    }
+    app.admin().call(Method::PUT, "/health").send().await.assert_status(StatusCode::METHOD_NOT_ALLOWED);
+}

@@ -1,19 +1,18 @@
 //! Deleting one object or many.
 
-use futures_util::{StreamExt as _, stream};
 use s3s::dto::{
     DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETagCondition,
     Error, ObjectIdentifier, Timestamp,
 };
 use s3s::{S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use zot_domain::bucket::condition::WriteCondition;
+use zot_domain::bucket::delete::Deletion;
+use zot_domain::ports::objects::Deleted;
 
 use super::translate::{key, write_condition};
 use super::{Ops, call};
 use crate::error::to_s3;
 
-/// Deletes of one request that run side by side.
-const AT_ONCE: usize = 16;
 /// Most objects of one request.
 const OBJECTS_MAX: usize = 1000;
 
@@ -51,15 +50,17 @@ pub(super) async fn many(
     }
     let quiet = input.delete.quiet.unwrap_or(false);
     let (mut gone, mut failed) = (Vec::new(), Vec::new());
-    // side by side: their commits share an fsync
-    let (call, bucket) = (&call, input.bucket.as_str());
-    let outcomes = stream::iter(input.delete.objects)
-        .map(|object| async move { (delete(ops, call, bucket, &object).await, object) })
-        .buffered(AT_ONCE);
-    for (outcome, object) in outcomes.collect::<Vec<_>>().await {
+    let read: Vec<_> = input.delete.objects.iter().map(deletion).collect();
+    let whole = read.iter().filter_map(|it| it.as_ref().ok().cloned()).collect();
+    let mut outcomes = ops.buckets.delete_objects(&call, &input.bucket, whole).await.into_iter();
+    for (read, object) in read.into_iter().zip(input.delete.objects) {
+        let outcome = match read {
+            Ok(_) => outcomes.next().unwrap_or(Err(zot_domain::Error::Conflict)).map_err(to_s3),
+            Err(error) => Err(error),
+        };
         match outcome {
             Ok(_) if quiet => {}
-            Ok(deleted) => gone.push(deleted),
+            Ok(deleted) => gone.push(answer(object, deleted)),
             Err(error) if *error.code() == S3ErrorCode::NoSuchBucket => return Err(error),
             Err(error) => failed.push(Error {
                 code: Some(error.code().as_str().to_owned()),
@@ -77,22 +78,18 @@ pub(super) async fn many(
     Ok(S3Response::new(output))
 }
 
-async fn delete(
-    ops: &Ops,
-    call: &zot_domain::Call,
-    bucket: &str,
-    object: &ObjectIdentifier,
-) -> S3Result<DeletedObject> {
+fn deletion(object: &ObjectIdentifier) -> S3Result<Deletion> {
     let etag = object.e_tag.clone().map(ETagCondition::ETag);
     let condition = condition(etag, object.size, object.last_modified_time.as_ref())?;
-    let version_id = object.version_id.as_deref();
-    let deleted = ops.buckets.delete_object(call, bucket, &key(&object.key)?, version_id, condition).await;
-    let deleted = deleted.map_err(to_s3)?;
+    Ok(Deletion { key: key(&object.key)?, version_id: object.version_id.clone(), condition })
+}
+
+fn answer(object: ObjectIdentifier, deleted: Deleted) -> DeletedObject {
     let marker = deleted.delete_marker;
-    Ok(DeletedObject {
-        key: Some(object.key.clone()),
+    DeletedObject {
+        key: Some(object.key),
         delete_marker: marker.then_some(true),
         delete_marker_version_id: deleted.version_id.filter(|_| marker),
-        version_id: object.version_id.clone(),
-    })
+        version_id: object.version_id,
+    }
 }

@@ -90,13 +90,40 @@ fn flush(trail: &Trail, database: &Database) -> Result<usize> {
 fn nothing_is_lost_up_to_the_bound_and_what_is_beyond_it_is_counted() {
     let (trail, database) = (Trail::default(), Database::default());
     for number in 0..QUEUE_MAX + 3 {
-        trail.note(record(RequestId::new(), &number.to_string()));
+        let actor = format!("key:{number}");
+        trail.note(Record { actor, ..record(RequestId::new(), &number.to_string()) });
     }
     assert_eq!(trail.figures(), Figures { recorded: 0, dropped: 3, queued: QUEUE_MAX });
     while flush(&trail, &database).unwrap() > 0 {}
     assert_eq!(trail.figures(), Figures { recorded: QUEUE_MAX as u64, dropped: 3, queued: 0 });
     let taken = database.taken.lock().unwrap();
     assert!(taken.iter().enumerate().all(|(number, record)| record.resource == number.to_string()), "in their order");
+}
+
+#[test]
+fn nobody_keeps_the_records_of_others_out() {
+    let (trail, database) = (Trail::default(), Database::default());
+    let note = |actor: &str, address: &str| {
+        let (actor, address) = (actor.to_owned(), address.parse().ok());
+        trail.note(Record { actor, address, ..record(RequestId::new(), "a") });
+    };
+    for number in 0..2 * QUEUE_MAX {
+        note("user:mallory", "192.0.2.1");
+        note("anonymous", &format!("2001:db8::{:x}", number % 0xffff));
+    }
+    let figures = trail.figures();
+    assert!(figures.queued < QUEUE_MAX && figures.dropped > 0, "{figures:?}");
+    for number in 0..1000 {
+        note("anonymous", &format!("192.0.2.{}", number % 200));
+        note("user:alice", "192.0.2.1");
+    }
+    assert_eq!(trail.figures(), Figures { queued: figures.queued + 2000, ..figures });
+    // what was written makes room again
+    while flush(&trail, &database).unwrap() > 0 {}
+    note("user:mallory", "192.0.2.1");
+    assert_eq!(trail.figures().queued, 1);
+    while flush(&trail, &database).unwrap() > 0 {}
+    assert!(trail.queue().shares.is_empty());
 }
 
 #[test]
