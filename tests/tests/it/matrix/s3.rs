@@ -204,7 +204,9 @@ fn check(caller: &Caller, place: &Place, row: &Row, reply: &Reply) -> Option<Str
         Outcome::Refused => {
             let code = caller.refused.unwrap_or_default();
             // there is no signature to be wrong
-            let basic = code == "SignatureDoesNotMatch" && is("InvalidAccessKeyId");
+            let basic = code == "SignatureDoesNotMatch" && is("InvalidAccessKeyId")
+                // and whoever has the secret is told that its time is over
+                || matches!(caller.credentials, Credentials::Key { .. }) && code == "InvalidAccessKeyId" && is("ExpiredToken");
             [400, 401, 403].contains(&reply.status.as_u16()) && (is(code) || basic)
         }
         // a batch says of each object whether it was removed

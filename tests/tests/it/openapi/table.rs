@@ -124,6 +124,7 @@ pub(super) fn rows() -> Vec<Row> {
     let wrong = json!({"id": "wrong", "resource": "walked/*", "actions": []});
     let mine = json!({"resource": "team/app", "action": "read"});
     let others = json!({"userId": "bob", "roles": ["viewer"], "resource": "team/app", "action": "read"});
+    let absent = json!({"userId": "account:none", "resource": "team/app", "action": "read"});
     let impossible = json!({"resource": "team/app", "action": "fly"});
     let (login, stranger) =
         ([("username", ADMIN.id), ("password", ADMIN.secret)], [("username", "nobody"), ("password", "x")]);
@@ -205,6 +206,7 @@ pub(super) fn rows() -> Vec<Row> {
                 reader().json(mine),
                 admin().json(others.clone()),
                 reader().json(others).gives(403),
+                admin().json(absent).gives(404),
                 reader().json(impossible).gives(400),
             ],
         ),
