@@ -140,8 +140,8 @@ mod tests {
         throttle.admit(HOME, None).unwrap();
     }
 
-    fn address(number: u32) -> Option<IpAddr> {
-        Some(IpAddr::V4(std::net::Ipv4Addr::from_bits(number)))
+    fn address(number: u32) -> IpAddr {
+        IpAddr::V4(std::net::Ipv4Addr::from_bits(number))
     }
 
     #[test]
@@ -151,7 +151,7 @@ mod tests {
             throttle.failed(HOME, Some("alice"));
         }
         for number in 0..3 * u32::try_from(REMEMBERED).unwrap() {
-            throttle.failed(address(number), Some(&"x".repeat(45)));
+            throttle.failed(Some(address(number)), Some(&"x".repeat(45)));
         }
         assert!(throttle.counts.lock().unwrap().failures.len() <= 2 * REMEMBERED);
         assert!(throttle.admit(HOME, Some("alice")).is_err(), "others cannot erase it");
