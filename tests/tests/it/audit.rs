@@ -166,7 +166,9 @@ async fn what_was_done_and_what_was_refused_is_there(backend: Backend) {
 async fn one_request_is_one_row(backend: Backend) {
     let server = Server::guarded(backend).await;
     let admin = server.client();
-    Reply::to(admin.request(Method::PUT, "/s3/team/dir/0").body("x")).await.expect_status(200);
+    for path in ["/s3/team", "/s3/team/dir/0"] {
+        Reply::to(admin.request(Method::PUT, path).body("")).await.expect_status(200);
+    }
     let keys: Vec<String> = (0..1000).map(|number| format!("<Object><Key>dir/{number}</Key></Object>")).collect();
     let batch = admin.with(Some(READER)).request(Method::POST, "/s3/team?delete");
     let batch = Reply::to(batch.body(format!("<Delete>{}</Delete>", keys.concat()))).await.expect_status(200);
