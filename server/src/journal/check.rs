@@ -288,7 +288,7 @@ mod tests {
     }
 
     fn kinds(path: &Path, lines: &[String]) -> (Vec<Kind>, Option<i64>) {
-        fs::write(path, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        fs::write(path, lines.iter().map(String::as_str).chain([""]).collect::<Vec<_>>().join("\n")).unwrap();
         let account = check(path).unwrap();
         (account.findings.iter().map(|finding| finding.kind).collect(), account.open)
     }

@@ -1,6 +1,8 @@
 //! What is denied to somebody stays denied, whatever credentials they come with, and what is opened to everybody does not
 //! hand over the store.
 
+#![expect(clippy::panic, reason = "a test that fails says what was answered")]
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use zot_tests::backend::Backend;

@@ -168,9 +168,10 @@ fn possible_area(rest: &str, shape: &Shape) -> std::result::Result<(), String> {
         return Ok(());
     }
     let area = rest.split('/').next().unwrap_or(rest);
-    Err(match AREAS.contains(&area) {
-        true => format!("there are no smaller parts; write \"system:{area}\""),
-        false => format!("the store has no {area:?}"),
+    Err(if AREAS.contains(&area) {
+        format!("there are no smaller parts; write \"system:{area}\"")
+    } else {
+        format!("the store has no {area:?}")
     })
 }
 

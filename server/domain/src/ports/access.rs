@@ -46,10 +46,10 @@ impl PolicyChange {
     /// The changed policy.
     pub fn of(&self, mut policy: Policy) -> Policy {
         // one without principals is about everybody already
-        if let Some(more) = self.principal.as_ref().filter(|_| !policy.principals.is_empty()) {
-            if !policy.principals.contains(more) {
-                policy.principals.push(more.clone());
-            }
+        if let Some(more) = self.principal.as_ref().filter(|_| !policy.principals.is_empty())
+            && !policy.principals.contains(more)
+        {
+            policy.principals.push(more.clone());
         }
         if let Some(name) = &self.name {
             policy.name.clone_from(name);
