@@ -146,6 +146,10 @@ words! {
         SecretNotFound,
         /// One of its keys is not there.
         SecretKeyMissing,
+        /// It is being tried whether storage and database can be used.
+        PreflightRunning,
+        /// It could not be tried.
+        PreflightFailed,
         /// The storage is there.
         StorageConfigured,
         /// The storage does not answer.
@@ -174,6 +178,8 @@ words! {
         Conflict,
         /// It can be found.
         Monitored,
+        /// The API server refuses what was to be made.
+        ApplyFailed,
         /// The user asked for it.
         PausedByUser,
     }

@@ -18,6 +18,7 @@ pub(crate) enum Kind {
     PostgresCluster,
     Service,
     NetworkPolicy,
+    Job,
     Deployment,
     PodDisruptionBudget,
     HorizontalPodAutoscaler,
@@ -38,6 +39,7 @@ impl Kind {
         Self::PostgresCluster,
         Self::Service,
         Self::NetworkPolicy,
+        Self::Job,
         Self::Deployment,
         Self::PodDisruptionBudget,
         Self::HorizontalPodAutoscaler,
@@ -58,6 +60,7 @@ impl Kind {
             Self::PostgresCluster => ("postgresql.cnpg.io", "v1", "Cluster", "clusters"),
             Self::Service => ("", "v1", "Service", "services"),
             Self::NetworkPolicy => ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
+            Self::Job => ("batch", "v1", "Job", "jobs"),
             Self::Deployment => ("apps", "v1", "Deployment", "deployments"),
             Self::PodDisruptionBudget => ("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
             Self::HorizontalPodAutoscaler => ("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
@@ -103,6 +106,7 @@ pub(crate) struct Apis {
 
 impl Apis {
     /// Those kinds, and OpenShift or not.
+    #[cfg(test)]
     pub(crate) fn new(kinds: impl IntoIterator<Item = Kind>, openshift: bool) -> Self {
         Self { kinds: kinds.into_iter().collect(), openshift }
     }

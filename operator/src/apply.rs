@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectM
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions};
 use kube::core::{DynamicObject, PartialObjectMeta};
 use kube::{Api, Client, ResourceExt as _};
+use serde_json::json;
 
 use crate::api::{Apis, Kind};
 use crate::build::{Child, INSTANCE, MANAGED_BY, OPERATOR};
@@ -46,7 +47,18 @@ async fn one(client: &Client, namespace: &str, child: &Child, dry_run: bool) -> 
     }
     let mut parameters = PatchParams::apply(MANAGER).force().validation_strict();
     parameters.dry_run = dry_run;
-    let after = api.patch(name, &parameters, &Patch::Apply(&child.document)).await.map_err(Error::api(doing()))?;
+    let document = Patch::Apply(&child.document);
+    let after = match api.patch(name, &parameters, &document).await {
+        // a list's entry whose key somebody changed, such as a port's number, would be there twice
+        Err(kube::Error::Api(status)) if status.code == 422 && before.is_some() && !dry_run => {
+            let whole = Patch::Merge(json!({ "spec": child.document["spec"] }));
+            let manager = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+            api.patch(name, &manager, &whole).await.map_err(Error::api(doing()))?;
+            api.patch(name, &parameters, &document).await
+        }
+        other => other,
+    };
+    let after = after.map_err(Error::api(doing()))?;
     Ok(match before {
         None => Outcome::Created,
         // others may have written in between: what counts is whether our part was written

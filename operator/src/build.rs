@@ -7,6 +7,7 @@ mod account;
 pub(crate) mod exposure;
 pub(crate) mod monitoring;
 mod network;
+pub(crate) mod preflight;
 mod scaling;
 pub(crate) mod servers;
 mod volume;

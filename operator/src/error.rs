@@ -30,7 +30,17 @@ pub(crate) enum Error {
     Internal(String),
 }
 
+/// Whether the API server takes nothing new into a namespace, as it is being deleted.
+pub(crate) fn namespace_goes(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 403 && status.message.contains("is being terminated"))
+}
+
 impl Error {
+    /// Whether a namespace that is being deleted is the reason.
+    pub(crate) fn is_of_a_namespace_that_goes(&self) -> bool {
+        matches!(self, Self::Api { source, .. } if namespace_goes(source))
+    }
+
     /// An answer of the API server, with what was being done.
     pub(crate) fn api(doing: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
         let doing = doing.into();

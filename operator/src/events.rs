@@ -5,6 +5,7 @@ use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use zot_crds::ZotArtifactStore;
 
 use crate::apply::{Applied, Outcome};
+use crate::error::namespace_goes;
 use crate::validate::Refusal;
 
 /// What happened.
@@ -73,7 +74,10 @@ impl Events {
         let note = Some(note.chars().take(1000).collect());
         let action = action.chars().take(128).collect();
         let event = Event { type_, reason: reason.to_owned(), note, action, secondary: None };
-        if let Err(error) = self.recorder.publish(&event, &store.object_ref(&())).await {
+        let written = self.recorder.publish(&event, &store.object_ref(&())).await;
+        if let Err(error) = written.map_err(Box::new)
+            && !namespace_goes(&error)
+        {
             tracing::warn!(%error, reason, "an event could not be written");
         }
     }

@@ -15,6 +15,7 @@ mod events;
 mod facts;
 mod lease;
 mod measured;
+mod preflight;
 mod references;
 mod serve;
 mod status;

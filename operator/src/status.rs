@@ -24,6 +24,16 @@ use crate::validate::{Refusal, Store};
 /// Owner of the status's fields.
 const MANAGER: &str = "zot-artifact-store-operator-status";
 
+/// What no store can be without.
+const ESSENTIAL: [Kind; 6] = [
+    Kind::ServiceAccount,
+    Kind::Secret,
+    Kind::ConfigMap,
+    Kind::PersistentVolumeClaim,
+    Kind::Service,
+    Kind::Deployment,
+];
+
 /// A store that was built and applied.
 pub(crate) fn of_applied(store: &Store<'_>, applied: &[Applied], deployment: Option<&Deployment>) -> ZotArtifactStoreStatus {
     let mut status = begun(store.resource, deployment);
@@ -67,7 +77,11 @@ pub(crate) fn of_refused(resource: &ZotArtifactStore, facts: &Facts, refusal: &R
     conditions.set(ConditionType::Progressing, Found::no(refusal.reason, "it waits for what is missing"));
     conditions.set(ConditionType::Degraded, Found::yes(refusal.reason, refusal.message.clone()));
     conditions.set(ConditionType::Ready, no());
-    let waits = matches!(refusal.reason, Reason::DatabaseProvisioning);
+    let waits = matches!(refusal.reason, Reason::DatabaseProvisioning | Reason::PreflightRunning);
+    if waits {
+        conditions.set(ConditionType::Degraded, Found::no(refusal.reason, refusal.message.clone()));
+        conditions.set(ConditionType::Progressing, Found::yes(refusal.reason, refusal.message.clone()));
+    }
     status.phase = Some(if waits { Phase::Pending } else { Phase::Failed });
     status.observed_generation = resource.metadata.generation;
     status.conditions = conditions.into();
@@ -96,7 +110,7 @@ fn begun(resource: &ZotArtifactStore, deployment: Option<&Deployment>) -> ZotArt
 
 fn storage(store: &Store<'_>) -> Found {
     if store.volume.is_none() {
-        return Found::yes(Reason::StorageConfigured, "credentials are there");
+        return Found::yes(Reason::StorageConfigured, "it was written to and read from");
     }
     let phase = store.facts.volume.as_ref().and_then(|volume| volume.status.as_ref()?.phase.as_deref());
     match phase {
@@ -111,7 +125,7 @@ fn storage(store: &Store<'_>) -> Found {
 
 fn database(store: &Store<'_>) -> Found {
     match store.spec().database.r#type {
-        DatabaseType::Postgres => Found::yes(Reason::DatabaseConfigured, "credentials are there"),
+        DatabaseType::Postgres => Found::yes(Reason::DatabaseConfigured, "it was connected to"),
         DatabaseType::Embedded | DatabaseType::Mysql => Found::yes(Reason::DatabaseConfigured, "it is a file of the volume"),
     }
 }
@@ -147,8 +161,7 @@ fn degraded(store: &Store<'_>, applied: &[Applied], rollout: &Rollout) -> Found 
     if rollout.failed {
         return Found::yes(Reason::RolloutDeadlineExceeded, "servers could not be replaced in time: see their pods");
     }
-    let essential = [Kind::Deployment, Kind::Service, Kind::ConfigMap, Kind::Secret, Kind::PersistentVolumeClaim];
-    match hindered(store, applied, &essential) {
+    match hindered(store, applied, &ESSENTIAL) {
         Some(found) => Found::yes(found.reason, found.message),
         None => Found::no(Reason::Settled, "nothing is wrong"),
     }
@@ -159,7 +172,7 @@ fn ready(conditions: &Conditions, rollout: &Rollout, applied: &[Applied]) -> Fou
     if let Some((reason, message)) = needed.iter().find_map(|of| conditions.unmet(*of)) {
         return Found::no(reason, message);
     }
-    let foreign = applied.iter().find(|(kind, _, outcome)| *outcome == Outcome::Foreign && !kind.is_optional());
+    let foreign = applied.iter().find(|(kind, _, outcome)| *outcome == Outcome::Foreign && ESSENTIAL.contains(kind));
     if let Some((kind, name, _)) = foreign {
         let message = format!("there is a {} {name} that is not the operator's: rename or remove it", kind.as_str());
         return Found::no(Reason::Conflict, message);

@@ -151,6 +151,26 @@ fn images_are_named_as_asked() {
     }
 }
 
+/// What is thought up anew at each look must not roll the servers.
+#[test]
+fn the_same_resource_gives_the_same_servers() {
+    for spec in [
+        json!({"rbac": {"adminSecret": {"name": "chief"}}}),
+        json!({"rbac": {"enabled": false}}),
+        json!({
+            "storage": {"type": "s3", "s3": {"bucket": "blobs"}}, "auth": {"keySecret": "keys"},
+            "database": {"type": "postgres", "postgres": {"host": "db", "database": "zot", "credentialsSecret": "db"}},
+            "rbac": {"adminSecret": {"name": "chief"}},
+        }),
+    ] {
+        let resource = resource(&spec);
+        let (mut facts, before) = (facts(&resource), facts(&resource));
+        facts.admin = ("admin".to_owned(), "another".to_owned());
+        facts.master = "another".to_owned();
+        assert_eq!(built(&resource, &facts).unwrap(), built(&resource, &before).unwrap(), "{spec}");
+    }
+}
+
 /// While an autoscaler has not taken the number over the operator goes on sending the one that is there.
 #[test]
 fn an_autoscaler_gets_the_number_of_servers_handed_over() {

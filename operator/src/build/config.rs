@@ -195,6 +195,12 @@ pub(super) fn has_keys(spec: &ZotArtifactStoreSpec) -> bool {
     spec.auth.key_secret.is_some() || spec.database.r#type == DatabaseType::Postgres
 }
 
+/// Whether the operator makes the administrator's key. Without, there is none, and what was thought up for it counts for
+/// nothing.
+pub(super) fn makes_admin(spec: &ZotArtifactStoreSpec) -> bool {
+    spec.rbac.enabled && spec.rbac.admin_secret.is_none()
+}
+
 /// Where a ConfigMap with authorities is mounted.
 fn authorities(map: &str) -> PathBuf {
     PathBuf::from(ISSUERS).join(map).join("ca.crt")
@@ -245,10 +251,9 @@ fn port(number: i32) -> u16 {
 }
 
 pub(super) fn children(store: &Store<'_>) -> Vec<Child> {
-    let config = json!({ "data": { "config.yaml": file(&store.settings) } });
-    let mut children = vec![child(store, Kind::ConfigMap, &format!("{}-config", store.name), config)];
+    let mut children = vec![config_map(store, &format!("{}-config", store.name))];
     let spec = store.spec();
-    if spec.rbac.enabled && spec.rbac.admin_secret.is_none() {
+    if makes_admin(spec) {
         let (access, secret) = &store.facts.admin;
         let data = json!({ "data": { "access-key": encoded(access), "secret-key": encoded(secret) } });
         children.push(kept(store, Kind::Secret, &format!("{}-admin", store.name), data));
@@ -258,10 +263,19 @@ pub(super) fn children(store: &Store<'_>) -> Vec<Child> {
             let data = json!({ "data": { "keys": encoded(&store.facts.master) } });
             children.push(kept(store, Kind::Secret, &format!("{}-keys", store.name), data));
         }
-        let data = json!({ "data": { "url": encoded(&database_url(store)) } });
-        children.push(child(store, Kind::Secret, &format!("{}-database", store.name), data));
+        children.push(database_secret(store, &format!("{}-database", store.name)));
     }
     children
+}
+
+/// The Secret with the database's URL.
+pub(super) fn database_secret(store: &Store<'_>, name: &str) -> Child {
+    child(store, Kind::Secret, name, json!({ "data": { "url": encoded(&database_url(store)) } }))
+}
+
+/// The ConfigMap with the configuration.
+pub(super) fn config_map(store: &Store<'_>, name: &str) -> Child {
+    child(store, Kind::ConfigMap, name, json!({ "data": { "config.yaml": file(&store.settings) } }))
 }
 
 fn encoded(text: &str) -> String {

@@ -15,10 +15,12 @@ use zot_crds::status::{ConditionType, Reason, ZotArtifactStoreStatus};
 
 use super::{Context, Guarded};
 use crate::apply::{Applied, Outcome, apply, prune};
+use crate::build::preflight::{children as preflight_children, is_needed as preflight_is_needed};
 use crate::build::{build, dependencies};
 use crate::error::Error;
 use crate::events::Happened;
 use crate::facts::Facts;
+use crate::preflight;
 use crate::status;
 use crate::validate::{Refusal, Store, check_references, validate};
 
@@ -56,7 +58,18 @@ async fn step(store: &ZotArtifactStore, context: &Context) -> Result<Action, Err
         return Ok(Action::requeue(context.resync));
     }
     let facts = Facts::gather(&context.client, apis, &context.server_image, store).await?;
-    match make(store, &facts, context, has(DRY_RUN)).await? {
+    let outcome = match make(store, &facts, context, has(DRY_RUN)).await {
+        // what is in a namespace that goes, goes with it
+        Err(error) if error.is_of_a_namespace_that_goes() => return Ok(Action::await_change()),
+        Err(error) => {
+            if let Some(refusal) = refused_by_the_api(&error) {
+                status::write(&context.client, store, &status::of_refused(store, &facts, &refusal)).await?;
+            }
+            return Err(error);
+        }
+        Ok(outcome) => outcome,
+    };
+    match outcome {
         Ok(new) => {
             tell_rollout(store, &new, context).await;
             status::write(&context.client, store, &new).await?;
@@ -65,12 +78,21 @@ async fn step(store: &ZotArtifactStore, context: &Context) -> Result<Action, Err
         Err(refusal) => {
             context.metrics.refused(refusal.reason.as_str());
             let new = status::of_refused(store, &facts, &refusal);
-            if status::write(&context.client, store, &new).await? && refusal.reason != Reason::DatabaseProvisioning {
+            let waits = matches!(refusal.reason, Reason::DatabaseProvisioning | Reason::PreflightRunning);
+            if status::write(&context.client, store, &new).await? && !waits {
                 context.events.warn(store, &refusal).await;
             }
-            Ok(Action::requeue(context.resync))
+            Ok(Action::requeue(context.resync.min(preflight::again())))
         }
     }
+}
+
+/// What the API server will not have, however often it is tried: the user is told.
+fn refused_by_the_api(error: &Error) -> Option<Refusal> {
+    let Error::Api { source, .. } = error else { return None };
+    let kube::Error::Api(status) = &**source else { return None };
+    let transient = matches!(status.code, 404 | 409 | 429) || status.code >= 500;
+    (!transient).then(|| Refusal::new(ConditionType::Progressing, Reason::ApplyFailed, error.to_string()))
 }
 
 /// Makes what was asked for, or says why not.
@@ -92,9 +114,16 @@ async fn make(
     if let Err(refusal) = check_references(&store) {
         return Ok(Err(refusal));
     }
-    let children = build(&store);
+    if !dry_run && let Some(refusal) = preflight::check(client, &store).await? {
+        return Ok(Err(refusal));
+    }
+    let mut children = build(&store);
     let applied = apply(client, &namespace, &children, dry_run).await?;
     let uid = resource.uid().unwrap_or_default();
+    if preflight_is_needed(&store) {
+        // it stays, so that it is known what was tried
+        children.extend(preflight_children(&store));
+    }
     let pruned = prune(client, &facts.apis, (&namespace, &store.name, &uid), &children, dry_run).await?;
     if dry_run {
         return Ok(Ok(plan(&store, &applied, &pruned)));

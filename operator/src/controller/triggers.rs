@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::{Stream, stream};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -37,6 +38,7 @@ pub(super) fn controller(context: &Arc<Context>, namespace: Option<&str>) -> Con
     let store = controller.store();
     let controller = controller
         .owns(api::<Deployment>(client, namespace), ours.clone())
+        .owns(api::<Job>(client, namespace), ours.clone())
         .owns(api::<Service>(client, namespace), ours.clone())
         .owns(api::<ServiceAccount>(client, namespace), ours.clone())
         .owns(api::<ConfigMap>(client, namespace), ours.clone())

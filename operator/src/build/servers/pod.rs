@@ -15,7 +15,7 @@ const GRACE_SECS: u32 = 60;
 /// Group of the volume where the cluster does not choose one; the image's own.
 const GROUP: i64 = 65532;
 
-pub(super) fn spec(store: &Store<'_>) -> Value {
+pub(in crate::build) fn spec(store: &Store<'_>) -> Value {
     let spec = store.spec();
     let mounts = Mounts::of(store);
     let mut pod = json!({
