@@ -8,6 +8,7 @@ mod faults;
 mod features;
 mod inputs;
 mod load;
+mod operators;
 mod secrets;
 mod security;
 mod stand;
