@@ -96,6 +96,9 @@ fn words_are_unique_and_in_camel_case() {
     sorted.dedup();
     assert_eq!(sorted.len(), reasons.len());
     for word in types.chain(reasons) {
-        assert!(word.starts_with(|c: char| c.is_ascii_uppercase()) && word.chars().all(|c| c.is_ascii_alphabetic()), "{word}");
+        assert!(
+            word.starts_with(|c: char| c.is_ascii_uppercase()) && word.chars().all(|c| c.is_ascii_alphabetic()),
+            "{word}"
+        );
     }
 }

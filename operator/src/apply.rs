@@ -28,7 +28,12 @@ pub(crate) enum Outcome {
 pub(crate) type Applied = (Kind, String, Outcome);
 
 /// Applies all of them; `dry_run` says what would be done.
-pub(crate) async fn apply(client: &Client, namespace: &str, children: &[Child], dry_run: bool) -> Result<Vec<Applied>, Error> {
+pub(crate) async fn apply(
+    client: &Client,
+    namespace: &str,
+    children: &[Child],
+    dry_run: bool,
+) -> Result<Vec<Applied>, Error> {
     let mut applied = Vec::new();
     for child in children {
         let outcome = one(client, namespace, child, dry_run).await?;

@@ -40,7 +40,8 @@ pub(crate) struct Events {
 
 impl Events {
     pub(crate) fn new(client: kube::Client, instance: &str) -> Self {
-        let reporter = Reporter { controller: "zot-artifact-store-operator".to_owned(), instance: Some(instance.to_owned()) };
+        let reporter =
+            Reporter { controller: "zot-artifact-store-operator".to_owned(), instance: Some(instance.to_owned()) };
         Self { recorder: Recorder::new(client, reporter) }
     }
 

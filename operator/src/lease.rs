@@ -73,7 +73,8 @@ impl Candidate {
     /// Gives it back, so that another one need not wait.
     pub(crate) async fn release(&mut self) {
         let Ok(Ok(Some(mut lease))) = timeout(self.times.retry, self.api.get_opt(NAME)).await else { return };
-        let Some(spec) = lease.spec.as_mut().filter(|spec| spec.holder_identity.as_deref() == Some(&self.identity)) else {
+        let Some(spec) = lease.spec.as_mut().filter(|spec| spec.holder_identity.as_deref() == Some(&self.identity))
+        else {
             return;
         };
         spec.holder_identity = None;

@@ -24,7 +24,8 @@ pub(crate) async fn check(client: &Client, store: &Store<'_>) -> Result<Option<R
         return Ok(None);
     }
     let (jobs, name) = (Api::<Job>::namespaced(client.clone(), &store.namespace), name(store));
-    let running = || Refusal::new(ConditionType::StorageReady, Reason::PreflightRunning, format!("Job {name} tries it"));
+    let running =
+        || Refusal::new(ConditionType::StorageReady, Reason::PreflightRunning, format!("Job {name} tries it"));
     let Some(job) = jobs.get_opt(&name).await.map_err(Error::api("reading the preflight"))? else {
         apply(client, &store.namespace, &children(store), false).await?;
         return Ok(Some(running()));

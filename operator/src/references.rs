@@ -42,18 +42,23 @@ fn secret(condition: ConditionType, field: &'static str, name: &str, keys: &[&st
 /// All references of a store.
 pub(crate) fn references(store: &ZotArtifactStore) -> Vec<Reference> {
     let spec = &store.spec;
-    [storage(spec), database(spec, store.metadata.name.as_deref().unwrap_or_default()), access(spec), http(spec)].concat()
+    [storage(spec), database(spec, store.metadata.name.as_deref().unwrap_or_default()), access(spec), http(spec)]
+        .concat()
 }
 
 fn storage(spec: &ZotArtifactStoreSpec) -> Vec<Reference> {
     let condition = ConditionType::StorageReady;
     let storage = &spec.storage;
     let mut found = Vec::new();
-    if let (StorageType::S3, Some(key)) = (storage.r#type, storage.s3.as_ref().and_then(|s3| s3.access_key_secret.as_ref())) {
+    if let (StorageType::S3, Some(key)) =
+        (storage.r#type, storage.s3.as_ref().and_then(|s3| s3.access_key_secret.as_ref()))
+    {
         let keys = [key.access_key_field.as_str(), key.secret_key_field.as_str()];
         found.push(secret(condition, "storage.s3.accessKeySecret", &key.name, &keys));
     }
-    if let (StorageType::Gcs, Some(name)) = (storage.r#type, storage.gcs.as_ref().and_then(|it| it.credentials_secret.as_ref())) {
+    if let (StorageType::Gcs, Some(name)) =
+        (storage.r#type, storage.gcs.as_ref().and_then(|it| it.credentials_secret.as_ref()))
+    {
         found.push(secret(condition, "storage.gcs.credentialsSecret", name, &["key.json"]));
     }
     let azure = storage.azure.as_ref().and_then(|it| it.credentials_secret.as_ref());
@@ -90,8 +95,10 @@ fn access(spec: &ZotArtifactStoreSpec) -> Vec<Reference> {
     if let Some(name) = &spec.auth.key_secret {
         found.push(secret(condition, "auth.keySecret", name, &["keys"]));
     }
-    let realm = spec.rbac.keycloak.iter().filter_map(|it| Some((it.ca_config_map.as_ref()?, "rbac.keycloak.caConfigMap")));
-    let issuers = spec.rbac.issuers.iter().filter_map(|it| Some((it.ca_config_map.as_ref()?, "rbac.issuers[].caConfigMap")));
+    let realm =
+        spec.rbac.keycloak.iter().filter_map(|it| Some((it.ca_config_map.as_ref()?, "rbac.keycloak.caConfigMap")));
+    let issuers =
+        spec.rbac.issuers.iter().filter_map(|it| Some((it.ca_config_map.as_ref()?, "rbac.issuers[].caConfigMap")));
     for (name, field) in realm.chain(issuers) {
         let keys = vec!["ca.crt".to_owned()];
         found.push(Reference { source: Source::ConfigMap, name: name.clone(), keys, condition, field });

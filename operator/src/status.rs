@@ -25,17 +25,15 @@ use crate::validate::{Refusal, Store};
 const MANAGER: &str = "zot-artifact-store-operator-status";
 
 /// What no store can be without.
-const ESSENTIAL: [Kind; 6] = [
-    Kind::ServiceAccount,
-    Kind::Secret,
-    Kind::ConfigMap,
-    Kind::PersistentVolumeClaim,
-    Kind::Service,
-    Kind::Deployment,
-];
+const ESSENTIAL: [Kind; 6] =
+    [Kind::ServiceAccount, Kind::Secret, Kind::ConfigMap, Kind::PersistentVolumeClaim, Kind::Service, Kind::Deployment];
 
 /// A store that was built and applied.
-pub(crate) fn of_applied(store: &Store<'_>, applied: &[Applied], deployment: Option<&Deployment>) -> ZotArtifactStoreStatus {
+pub(crate) fn of_applied(
+    store: &Store<'_>,
+    applied: &[Applied],
+    deployment: Option<&Deployment>,
+) -> ZotArtifactStoreStatus {
     let mut status = begun(store.resource, deployment);
     let mut conditions = Conditions::of(store.resource);
     conditions.set(ConditionType::SpecValid, Found::yes(Reason::Valid, "all of it makes sense"));
@@ -54,7 +52,8 @@ pub(crate) fn of_applied(store: &Store<'_>, applied: &[Applied], deployment: Opt
     conditions.set(ConditionType::Ready, ready(&conditions, &rollout, applied));
     status.phase = Some(rollout.phase(&conditions));
     status.endpoints = endpoints(store);
-    status.service_endpoint = Some(format!("{}://{}", scheme(store), service(store, store.spec().networking.service.port)));
+    status.service_endpoint =
+        Some(format!("{}://{}", scheme(store), service(store, store.spec().networking.service.port)));
     let served = rollout.is_done().then(|| store.image());
     status.image = served.clone().or_else(|| status.image.take());
     status.version = served.as_deref().map(version).or_else(|| status.version.take());
@@ -126,7 +125,9 @@ fn storage(store: &Store<'_>) -> Found {
 fn database(store: &Store<'_>) -> Found {
     match store.spec().database.r#type {
         DatabaseType::Postgres => Found::yes(Reason::DatabaseConfigured, "it was connected to"),
-        DatabaseType::Embedded | DatabaseType::Mysql => Found::yes(Reason::DatabaseConfigured, "it is a file of the volume"),
+        DatabaseType::Embedded | DatabaseType::Mysql => {
+            Found::yes(Reason::DatabaseConfigured, "it is a file of the volume")
+        }
     }
 }
 
@@ -139,7 +140,8 @@ fn hindered(store: &Store<'_>, applied: &[Applied], kinds: &[Kind]) -> Option<Fo
         }
         let foreign = applied.iter().find(|(made, _, outcome)| made == kind && *outcome == Outcome::Foreign);
         foreign.map(|(_, name, _)| {
-            let message = format!("there is a {} {name} that is not the operator's: rename or remove it", kind.as_str());
+            let message =
+                format!("there is a {} {name} that is not the operator's: rename or remove it", kind.as_str());
             Found::no(Reason::Conflict, message)
         })
     })
@@ -222,15 +224,15 @@ struct Rollout {
 impl Rollout {
     fn of(deployment: Option<&Deployment>) -> Self {
         let status = deployment.and_then(|it| it.status.as_ref());
-        let count = |of: fn(&k8s_openapi::api::apps::v1::DeploymentStatus) -> Option<i32>| status.and_then(of).unwrap_or(0);
+        let count =
+            |of: fn(&k8s_openapi::api::apps::v1::DeploymentStatus) -> Option<i32>| status.and_then(of).unwrap_or(0);
         let failed = status.and_then(|status| status.conditions.as_ref()).into_iter().flatten().any(|condition| {
             condition.type_ == "Progressing" && condition.reason.as_deref() == Some("ProgressDeadlineExceeded")
         });
         Self {
             exists: deployment.is_some(),
-            current: deployment.is_some_and(|it| {
-                status.is_some_and(|status| status.observed_generation >= it.metadata.generation)
-            }),
+            current: deployment
+                .is_some_and(|it| status.is_some_and(|status| status.observed_generation >= it.metadata.generation)),
             wanted: deployment.and_then(|it| it.spec.as_ref()?.replicas).unwrap_or(1),
             replicas: count(|status| status.replicas),
             updated: count(|status| status.updated_replicas),
@@ -290,7 +292,11 @@ impl Rollout {
 }
 
 /// Writes it, if it says anything new.
-pub(crate) async fn write(client: &Client, resource: &ZotArtifactStore, status: &ZotArtifactStoreStatus) -> Result<bool, Error> {
+pub(crate) async fn write(
+    client: &Client,
+    resource: &ZotArtifactStore,
+    status: &ZotArtifactStoreStatus,
+) -> Result<bool, Error> {
     if resource.status.as_ref() == Some(status) {
         return Ok(false);
     }

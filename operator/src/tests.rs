@@ -28,7 +28,8 @@ fn resource(spec: &Value) -> ZotArtifactStore {
 
 /// All that it refers to is there, and the cluster has every API.
 fn facts(resource: &ZotArtifactStore) -> Facts {
-    let values = |keys: &[String]| keys.iter().map(|key| (key.clone(), format!("value of {key}").into_bytes())).collect();
+    let values =
+        |keys: &[String]| keys.iter().map(|key| (key.clone(), format!("value of {key}").into_bytes())).collect();
     let referenced = references(resource).into_iter().map(|it| ((it.source, it.name.clone()), Some(values(&it.keys))));
     Facts {
         apis: Apis::new(Kind::ALL.iter().copied().filter(|kind| kind.is_optional()), false),
@@ -114,7 +115,10 @@ fn no_secret_is_in_anything_but_a_secret() {
     let spec = sample(include_str!("../../config/samples/stores/production.yaml"));
     for (name, document) in documents(&spec) {
         let text = document.to_string();
-        assert!(name.starts_with("Secret ") || !text.contains("value of") && !text.contains("generated"), "{name}: {text}");
+        assert!(
+            name.starts_with("Secret ") || !text.contains("value of") && !text.contains("generated"),
+            "{name}: {text}"
+        );
     }
 }
 

@@ -103,7 +103,10 @@ fn contradictions(spec: &ZotArtifactStoreSpec) -> Result<(), String> {
     match database.r#type {
         DatabaseType::Mysql => return Err("database.type mysql is not supported: use postgres".to_owned()),
         DatabaseType::Embedded if several => {
-            return Err("database.type embedded allows one replica only: set replicas to 1, or database.type to postgres".into());
+            return Err(
+                "database.type embedded allows one replica only: set replicas to 1, or database.type to postgres"
+                    .into(),
+            );
         }
         DatabaseType::Postgres if database.postgres.is_some() == database.cluster.is_some() => {
             return Err("database.type postgres needs either database.postgres or database.cluster".to_owned());
@@ -112,15 +115,18 @@ fn contradictions(spec: &ZotArtifactStoreSpec) -> Result<(), String> {
     }
     let storage = &spec.storage;
     match storage.r#type {
-        StorageType::Filesystem if several => {
-            Err("storage.type filesystem is a disk of one replica: set replicas to 1, or storage.type to s3, gcs or azure".into())
-        }
+        StorageType::Filesystem if several => Err(
+            "storage.type filesystem is a disk of one replica: set replicas to 1, or storage.type to s3, gcs or azure"
+                .into(),
+        ),
         StorageType::S3 if storage.s3.is_none() => Err("storage.type s3 needs storage.s3 with bucket".to_owned()),
         StorageType::Gcs if storage.gcs.is_none() => Err("storage.type gcs needs storage.gcs with bucket".to_owned()),
         StorageType::Azure if storage.azure.is_none() => {
             Err("storage.type azure needs storage.azure with accountName and container".to_owned())
         }
-        _ if spec.supply_chain.enabled => Err("supplyChain is not in this version: set supplyChain.enabled to false".into()),
+        _ if spec.supply_chain.enabled => {
+            Err("supplyChain is not in this version: set supplyChain.enabled to false".into())
+        }
         _ if spec.metrics.tracing.enabled => Err("metrics.tracing is not in this version: set it to false".to_owned()),
         _ => Ok(()),
     }
@@ -148,7 +154,8 @@ pub(crate) fn check_references(store: &Store<'_>) -> Result<(), Refusal> {
             return Err(Refusal::new(reference.condition, Reason::SecretNotFound, message));
         };
         if let Some(key) = reference.keys.iter().find(|key| values.get(*key).is_none_or(Vec::is_empty)) {
-            let message = format!("{kind} {namespace}/{name}, which {} names, has no key {key}: add it", reference.field);
+            let message =
+                format!("{kind} {namespace}/{name}, which {} names, has no key {key}: add it", reference.field);
             return Err(Refusal::new(reference.condition, Reason::SecretKeyMissing, message));
         }
     }

@@ -315,5 +315,10 @@ fn database_url(store: &Store<'_>) -> String {
     let app = format!("{}-db-app", store.name);
     let secret = |key| quoted(&store.facts.secret(&app, key));
     let (host, port) = (store.facts.secret(&app, "host"), secret("port"));
-    format!("postgres://{}:{}@{host}:{port}/{}?sslmode=require", secret("username"), secret("password"), secret("dbname"))
+    format!(
+        "postgres://{}:{}@{host}:{port}/{}?sslmode=require",
+        secret("username"),
+        secret("password"),
+        secret("dbname")
+    )
 }

@@ -73,9 +73,10 @@ fn job(store: &Store<'_>, needed: &str) -> Child {
     let kept = |entry: &Value| entry["name"].as_str().is_some_and(|name| only.contains(&name));
     let container = &mut pod["containers"][0];
     container["name"] = json!("preflight");
-    container["args"] = json!([
-        "--config", format!("{}/config.yaml", config::CONFIG), "preflight", "--report", "/dev/termination-log",
-    ]);
+    container["args"] =
+        json!(
+            ["--config", format!("{}/config.yaml", config::CONFIG), "preflight", "--report", "/dev/termination-log",]
+        );
     for part in ["ports", "startupProbe", "readinessProbe", "livenessProbe", "lifecycle"] {
         container[part] = Value::Null;
     }

@@ -142,7 +142,8 @@ async fn make(
 fn is_settled(store: &ZotArtifactStore) -> bool {
     let Some(status) = &store.status else { return false };
     let of = |kind: ConditionType| status.conditions.iter().find(|condition| condition.type_ == kind.as_str());
-    let ready = of(ConditionType::Ready).is_some_and(|it| it.status == "True" && it.observed_generation == store.metadata.generation);
+    let ready = of(ConditionType::Ready)
+        .is_some_and(|it| it.status == "True" && it.observed_generation == store.metadata.generation);
     ready && status.observed_generation == store.metadata.generation
 }
 
@@ -180,7 +181,10 @@ async fn tell_rollout(store: &ZotArtifactStore, new: &ZotArtifactStoreStatus, co
     let image = new.image.clone().unwrap_or_default();
     match (progressing(store.status.as_ref()), progressing(Some(new))) {
         (false, true) => {
-            context.events.tell(store, Happened::RolloutStarted, "Rollout", "servers are being replaced".to_owned()).await;
+            context
+                .events
+                .tell(store, Happened::RolloutStarted, "Rollout", "servers are being replaced".to_owned())
+                .await;
         }
         (true, false) => {
             context.events.tell(store, Happened::RolloutCompleted, "Rollout", format!("servers run {image}")).await;

@@ -51,7 +51,8 @@ pub(super) fn controller(context: &Arc<Context>, namespace: Option<&str>) -> Con
         let store = object.labels().get(INSTANCE).cloned();
         store.map(|name| ObjectRef::new(&name).within(&object.namespace().unwrap_or_default()))
     };
-    let controller = controller.watches(api::<PartialObjectMeta<PersistentVolumeClaim>>(client, namespace), ours, by_label);
+    let controller =
+        controller.watches(api::<PartialObjectMeta<PersistentVolumeClaim>>(client, namespace), ours, by_label);
     let (secrets, maps) = (store.clone(), store);
     let controller = controller
         .watches(api::<PartialObjectMeta<Secret>>(client, namespace), watcher::Config::default(), move |object| {

@@ -204,7 +204,9 @@ fn base(field: &str) -> Value {
             let gateway = json!({"enabled": enabled, "host": "store.example.com", "parentRef": {"name": "gateway"}});
             json!({"networking": {"gateway": gateway}})
         }
-        _ if has("openshift.route.") => json!({"openshift": {"route": {"enabled": field != "openshift.route.enabled"}}}),
+        _ if has("openshift.route.") => {
+            json!({"openshift": {"route": {"enabled": field != "openshift.route.enabled"}}})
+        }
         _ if has("rbac.issuers[].") => {
             json!({"rbac": {"issuers": [{"name": "one", "issuer": "https://one.example.com", "audiences": ["store"]}]}})
         }
@@ -246,7 +248,8 @@ fn each_field_changes_something() {
 
 #[test]
 fn each_field_is_tried() {
-    let tried: BTreeSet<String> = fields().into_iter().map(|(field, _)| field).chain(REFUSED).map(ToOwned::to_owned).collect();
+    let tried: BTreeSet<String> =
+        fields().into_iter().map(|(field, _)| field).chain(REFUSED).map(ToOwned::to_owned).collect();
     let definition = serde_json::to_value(definition()).unwrap();
     let mut defined = BTreeSet::new();
     leaves("", &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"], &mut defined);

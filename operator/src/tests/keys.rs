@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use zot_settings::{Status, known_keys};
 
 use super::fields::all;
-use crate::build::config::settings;
 use super::resource;
+use crate::build::config::settings;
 
 /// Keys that the operator sets by itself, or never.
 const NO_FIELD: [(&str, &str); 27] = [

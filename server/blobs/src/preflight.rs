@@ -247,7 +247,8 @@ fn is_denied(error: &Error) -> bool {
 /// Whether the backend says that the bucket or container is not there.
 fn is_absent(error: &Error) -> bool {
     let text = error.to_string();
-    matches!(error, Error::NotFound { .. }) || ["NoSuchBucket", "ContainerNotFound"].iter().any(|said| text.contains(said))
+    matches!(error, Error::NotFound { .. })
+        || ["NoSuchBucket", "ContainerNotFound"].iter().any(|said| text.contains(said))
 }
 
 fn is_full(error: &Error) -> bool {

@@ -12,7 +12,9 @@ async fn case_08_drift_is_corrected() {
     space.store("store", &json!({})).await;
     space.until_ready("store").await;
     space.run("label service/store team=blue").await;
-    space.run(r#"patch service/store --type=json -p=[{"op":"replace","path":"/spec/ports/0/port","value":1234}]"#).await;
+    space
+        .run(r#"patch service/store --type=json -p=[{"op":"replace","path":"/spec/ports/0/port","value":1234}]"#)
+        .await;
     space.until("service/store", "its port", |it| it["spec"]["ports"][0]["port"] == 8080).await;
     assert_eq!(space.get("service/store").await.expect("it")["metadata"]["labels"]["team"], "blue");
     space.run("delete configmap/store-config").await;
@@ -21,7 +23,11 @@ async fn case_08_drift_is_corrected() {
     space.until("deploy/store", "its number", |it| it["spec"]["replicas"] == 1).await;
     let uid = space.get("deploy/store").await.expect("it")["metadata"]["uid"].clone();
     space.run("delete deploy/store").await;
-    space.until("deploy/store", "another Deployment", |it| it["metadata"]["uid"].is_string() && it["metadata"]["uid"] != uid).await;
+    space
+        .until("deploy/store", "another Deployment", |it| {
+            it["metadata"]["uid"].is_string() && it["metadata"]["uid"] != uid
+        })
+        .await;
     space.until_ready("store").await;
     space.run("delete secret/store-admin").await;
     space.until("secret/store-admin", "the Secret", |it| it["data"]["secret-key"].is_string()).await;
@@ -61,10 +67,15 @@ async fn a_dry_run_tells_what_would_change() {
     space.store("store", &json!({})).await;
     space.until_ready("store").await;
     space.run("annotate zas/store artifact.zotregistry.io/dry-run=true").await;
-    space.store("store", &json!({"log": {"level": "debug"}, "networking": {"networkPolicy": {"enabled": false}}})).await;
+    space
+        .store("store", &json!({"log": {"level": "debug"}, "networking": {"networkPolicy": {"enabled": false}}}))
+        .await;
     let plan = |it: &Value| it["status"]["plan"].to_string();
     let told = space.until("zas/store", "a plan", |it| plan(it).contains("NetworkPolicy")).await;
-    assert!(plan(&told).contains("change ConfigMap store-config") && plan(&told).contains("remove NetworkPolicy store"), "{told:#}");
+    assert!(
+        plan(&told).contains("change ConfigMap store-config") && plan(&told).contains("remove NetworkPolicy store"),
+        "{told:#}"
+    );
     assert!(space.get("networkpolicy/store").await.is_some());
     space.run("annotate zas/store artifact.zotregistry.io/dry-run-").await;
     space.until_gone("networkpolicy/store").await;

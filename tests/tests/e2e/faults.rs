@@ -146,7 +146,8 @@ async fn kubectl_proxy(stand: &Stand) -> (Child, SocketAddr) {
     let mut child = command.spawn().expect("kubectl");
     let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
     let line = lines.next_line().await.expect("a line").expect("a line");
-    let address = line.rsplit(' ').next().and_then(|it| it.parse().ok()).unwrap_or_else(|| panic!("no address: {line}"));
+    let address =
+        line.rsplit(' ').next().and_then(|it| it.parse().ok()).unwrap_or_else(|| panic!("no address: {line}"));
     (child, address)
 }
 
@@ -167,7 +168,9 @@ async fn case_13_an_api_server_that_fails() {
     let mut running = operator.spawn().expect("the operator");
     space.store("first", &json!({})).await;
     space.until_ready("first").await;
-    for (number, fault) in [Fault::TooMany, Fault::Errors, Fault::CutWatches, Fault::Gone, Fault::Blackout].into_iter().enumerate() {
+    for (number, fault) in
+        [Fault::TooMany, Fault::Errors, Fault::CutWatches, Fault::Gone, Fault::Blackout].into_iter().enumerate()
+    {
         let name = format!("store-{number}");
         faulty.set(fault);
         let (before, begun) = (faulty.passed.load(Ordering::Relaxed), Instant::now());

@@ -24,8 +24,10 @@ async fn case_03_bad_inputs_are_refused_with_advice() {
         (json!({"metrics": {"tracing": {"enabled": true}}}), ["tracing", "not in this version"]),
         (json!({"http": {"tls": {"enabled": true}}}), ["certSecretName", "kubernetes.io/tls"]),
         (json!({"networking": {"ingress": {"enabled": true}}}), ["ingress", "host"]),
-        (json!({"rbac": {"keycloak": {"url": "https://sso", "realm": "r", "clientId": "c", "clientSecretRef": {"name": "x"}}}}),
-         ["clientSecretRef", "remove it"]),
+        (
+            json!({"rbac": {"keycloak": {"url": "https://sso", "realm": "r", "clientId": "c", "clientSecretRef": {"name": "x"}}}}),
+            ["clientSecretRef", "remove it"],
+        ),
         (json!({"colour": "blue"}), ["unknown field", "colour"]),
     ] {
         let said = stand.refused(&space.store_document("bad", &spec)).await;
@@ -40,7 +42,10 @@ async fn case_03_bad_inputs_are_refused_with_advice() {
     for (spec, word) in [
         (json!({"storage": {"size": "1Gi", "storageClass": "local-path"}}), "smaller"),
         (json!({"storage": {"size": "2Gi", "storageClass": "other"}}), "storageClass cannot be changed"),
-        (json!({"storage": {"type": "s3", "size": "2Gi", "storageClass": "local-path", "s3": {"bucket": "blobs"}}}), "storage.type cannot be changed"),
+        (
+            json!({"storage": {"type": "s3", "size": "2Gi", "storageClass": "local-path", "s3": {"bucket": "blobs"}}}),
+            "storage.type cannot be changed",
+        ),
     ] {
         let said = stand.refused(&space.store_document("fixed", &spec)).await;
         assert!(said.contains(word), "{spec}: {word} is not in\n{said}");
@@ -53,7 +58,8 @@ async fn case_03_bad_inputs_are_refused_with_advice() {
 async fn case_04_a_contradiction_is_refused() {
     let stand = Stand::open();
     let space = stand.space().await;
-    let spec = json!({"replicas": 2, "database": {"type": "embedded"}, "storage": {"type": "filesystem", "size": "50Gi"}});
+    let spec =
+        json!({"replicas": 2, "database": {"type": "embedded"}, "storage": {"type": "filesystem", "size": "50Gi"}});
     let said = stand.refused(&space.store_document("bad", &spec)).await;
     assert!(said.contains("database.type embedded allows one replica only"), "{said}");
 }
@@ -79,17 +85,22 @@ async fn case_05_what_cannot_be_read_hinders_no_other_one() {
         assert!(printed.status.success(), "{printed}");
     };
     replace(&loose).await;
-    let unreadable = stand.try_run("apply -f -", Some(&space.store_document("unreadable", &json!({"storage": {"type": "tape"}})))).await;
-    let contradictory = stand.try_run("apply -f -", Some(&space.store_document("contradictory", &json!({"replicas": 2})))).await;
+    let unreadable = stand
+        .try_run("apply -f -", Some(&space.store_document("unreadable", &json!({"storage": {"type": "tape"}}))))
+        .await;
+    let contradictory =
+        stand.try_run("apply -f -", Some(&space.store_document("contradictory", &json!({"replicas": 2})))).await;
     // first of all: other tests need it
     replace(&restored).await;
     assert!(unreadable.status.success() && contradictory.status.success(), "{unreadable}\n{contradictory}");
     space.store("good", &json!({})).await;
     space.until_ready("good").await;
-    let unreadable = space.until("zas/unreadable", "it is told", |it| condition(it, "Ready")["reason"] == "InvalidSpec").await;
+    let unreadable =
+        space.until("zas/unreadable", "it is told", |it| condition(it, "Ready")["reason"] == "InvalidSpec").await;
     let message = condition(&unreadable, "Ready")["message"].clone();
     assert!(message.as_str().is_some_and(|it| it.contains("tape")), "{message}");
-    let told = space.until("zas/contradictory", "it is told", |it| condition(it, "SpecValid")["status"] == "False").await;
+    let told =
+        space.until("zas/contradictory", "it is told", |it| condition(it, "SpecValid")["status"] == "False").await;
     assert!(condition(&told, "SpecValid")["message"].as_str().is_some_and(|it| it.contains("one replica")), "{told:#}");
     assert!(space.get("deploy/contradictory").await.is_none() && space.get("deploy/unreadable").await.is_none());
 }

@@ -30,7 +30,9 @@ impl Load {
                 let sent = begun.elapsed();
                 requests.push(tokio::spawn(async move {
                     match request.timeout(Duration::from_secs(30)).send().await {
-                        Ok(response) if response.status() == 200 => response.bytes().await.err().map(|error| format!("{sent:?}: {error:?}")),
+                        Ok(response) if response.status() == 200 => {
+                            response.bytes().await.err().map(|error| format!("{sent:?}: {error:?}"))
+                        }
                         Ok(response) => Some(format!("{sent:?}: {}", response.status())),
                         Err(error) => Some(format!("{sent:?}: {error:?}")),
                     }
@@ -51,7 +53,12 @@ impl Load {
     pub(crate) async fn none_failed(self) -> usize {
         self.stopped.store(true, Ordering::Relaxed);
         let (count, failed) = self.running.await.expect("the requests end");
-        assert!(failed.is_empty(), "{} of {count} requests failed: {:#?}", failed.len(), &failed[..failed.len().min(10)]);
+        assert!(
+            failed.is_empty(),
+            "{} of {count} requests failed: {:#?}",
+            failed.len(),
+            &failed[..failed.len().min(10)]
+        );
         count
     }
 }

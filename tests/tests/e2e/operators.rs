@@ -66,7 +66,8 @@ async fn other_people_s_secrets_cost_no_memory() {
         let nodes = stand.run("get nodes -o name").await;
         let node = nodes.trim().rsplit('/').next().expect("a node");
         let metrics = stand.run(&format!("get --raw /api/v1/nodes/{node}/proxy/metrics/resource")).await;
-        let of_operator = |line: &&str| line.starts_with("container_memory_working_set_bytes") && line.contains(OPERATOR);
+        let of_operator =
+            |line: &&str| line.starts_with("container_memory_working_set_bytes") && line.contains(OPERATOR);
         used = metrics.lines().filter(of_operator).filter_map(bytes).collect();
     }
     assert!(used.iter().all(|bytes| *bytes < MEMORY_MAX), "{used:?} bytes");

@@ -23,7 +23,10 @@ async fn case_06_a_missing_secret_is_waited_for() {
     space.store("store", &spec).await;
     let store = space.until_condition("store", "StorageReady", "False", "SecretNotFound").await;
     let message = condition(&store, "StorageReady")["message"].as_str().expect("a message").to_owned();
-    assert!(message.contains("store-s3") && message.contains("access-key") && message.contains(&space.name), "{message}");
+    assert!(
+        message.contains("store-s3") && message.contains("access-key") && message.contains(&space.name),
+        "{message}"
+    );
     assert_eq!(condition(&store, "Ready")["reason"], "SecretNotFound");
     assert!(space.get("deploy/store").await.is_none());
     space.secret("store-s3", &[("access-key", bucket.access_key())]).await;
@@ -66,7 +69,9 @@ async fn case_07_a_changed_secret_is_rolled_out() {
     space.secret("chief", &[admin[0], ("secret-key", "the second secret of all")]).await;
     let changed = space.until("deploy/store", "another hash", |it| !hash(it).is_null() && hash(it) != before).await;
     let words = "deploy/store";
-    let done = |it: &Value| it["status"]["updatedReplicas"] == 3 && it["status"]["replicas"] == 3 && it["status"]["availableReplicas"] == 3;
+    let done = |it: &Value| {
+        it["status"]["updatedReplicas"] == 3 && it["status"]["replicas"] == 3 && it["status"]["availableReplicas"] == 3
+    };
     let after = space.until(words, "the servers are replaced", done).await;
     assert_eq!(hash(&after), hash(&changed), "rolled out once");
     space.until_ready("store").await;

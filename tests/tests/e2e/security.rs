@@ -43,7 +43,11 @@ async fn case_19_pods_fit_a_cluster_that_chooses_their_ids() {
     };
     space.until(pod, "no ids", free).await;
     // it is let in; that its volume can be written to is the cluster's doing there
-    space.until("pods -l app=zot-artifact-store", "a pod", |it| it["items"].as_array().is_some_and(|pods| !pods.is_empty())).await;
+    space
+        .until("pods -l app=zot-artifact-store", "a pod", |it| {
+            it["items"].as_array().is_some_and(|pods| !pods.is_empty())
+        })
+        .await;
     stand.run("delete validatingadmissionpolicybinding/zot-e2e-ids validatingadmissionpolicy/zot-e2e-ids").await;
     stand.run("delete crd securitycontextconstraints.security.openshift.io").await;
     // so that it knows at once that this is no OpenShift any more
@@ -73,7 +77,8 @@ async fn case_19_operator_and_servers_are_restricted() {
     let role = stand.get("clusterrole/zot-artifact-store-operator").await.expect("the role");
     let text = role["rules"].to_string();
     assert!(!text.contains('*'), "{text}");
-    let log = stand.run(&format!("-n {OPERATOR} logs -l app.kubernetes.io/name=zot-artifact-store-operator --tail=-1")).await;
+    let log =
+        stand.run(&format!("-n {OPERATOR} logs -l app.kubernetes.io/name=zot-artifact-store-operator --tail=-1")).await;
     // of namespaces that go, which take nothing new, nothing is said
     assert!(!log.contains("orbidden"), "a right is missing: {log}");
 }

@@ -51,8 +51,10 @@ impl Stand {
 
     /// The servers' image, as the installed operator knows it.
     pub(crate) async fn server_image(&self) -> String {
-        let deployment = self.get(&format!("-n {OPERATOR} deploy/zot-artifact-store-operator")).await.expect("it is installed");
-        let env = deployment["spec"]["template"]["spec"]["containers"][0]["env"].as_array().cloned().unwrap_or_default();
+        let deployment =
+            self.get(&format!("-n {OPERATOR} deploy/zot-artifact-store-operator")).await.expect("it is installed");
+        let env =
+            deployment["spec"]["template"]["spec"]["containers"][0]["env"].as_array().cloned().unwrap_or_default();
         let image = env.iter().find(|it| it["name"] == "RELATED_IMAGE_ZOT_ARTIFACT_STORE").expect("the variable");
         image["value"].as_str().expect("an image").to_owned()
     }
@@ -95,7 +97,8 @@ impl Stand {
     pub(crate) async fn space(&self) -> Space<'_> {
         let name = format!("zot-e2e-{}", &Uuid::new_v4().simple().to_string()[..8]);
         let labels = json!({ "pod-security.kubernetes.io/enforce": "restricted", "zot-e2e": "true" });
-        let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name, "labels": labels } });
+        let namespace =
+            json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name, "labels": labels } });
         self.apply(&namespace).await;
         Space { stand: self, name }
     }
@@ -148,7 +151,9 @@ impl Space<'_> {
     pub(crate) async fn secret(&self, name: &str, values: &[(&str, &str)]) {
         let data: BTreeMap<&str, &str> = values.iter().copied().collect();
         let metadata = json!({ "name": name, "namespace": self.name });
-        self.stand.apply(&json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data })).await;
+        self.stand
+            .apply(&json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data }))
+            .await;
     }
 
     /// Waits until an object is as it should be, and returns it.
@@ -224,7 +229,8 @@ impl Space<'_> {
     /// Names of all objects that the operator made for a store, with their kinds.
     pub(crate) async fn made(&self, store: &str) -> Vec<String> {
         let kinds = "deploy,svc,cm,secret,sa,pvc,netpol,ingress,hpa,pdb";
-        let label = format!("app.kubernetes.io/managed-by=zot-artifact-store-operator,app.kubernetes.io/instance={store}");
+        let label =
+            format!("app.kubernetes.io/managed-by=zot-artifact-store-operator,app.kubernetes.io/instance={store}");
         let list = self.run(&format!("get {kinds} -l {label} -o name")).await;
         let mut names: Vec<String> = list.lines().map(str::to_owned).collect();
         names.sort();
@@ -261,7 +267,8 @@ pub(crate) fn condition(store: &Value, kind: &str) -> Value {
 /// A port of the host by which pods reach what listens on its loopback.
 pub(crate) async fn reachable(upstream: SocketAddr) -> SocketAddr {
     let host = variable("ZOT_E2E_HOST");
-    let listener = TcpListener::bind((host.as_str(), 0)).await.unwrap_or_else(|error| panic!("listening on {host}: {error}"));
+    let listener =
+        TcpListener::bind((host.as_str(), 0)).await.unwrap_or_else(|error| panic!("listening on {host}: {error}"));
     let address = listener.local_addr().expect("the listener's address");
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {

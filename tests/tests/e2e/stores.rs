@@ -36,9 +36,13 @@ async fn case_01_the_minimal_store_serves_pods() {
     assert_eq!(space.made("hello").await, expected);
     let deployment = space.get("deploy/hello").await.expect("the Deployment");
     assert_eq!(deployment["spec"]["strategy"]["type"], "Recreate");
-    for (kind, status) in
-        [("SpecValid", "True"), ("StorageReady", "True"), ("DatabaseReady", "True"), ("Available", "True"), ("Progressing", "False")]
-    {
+    for (kind, status) in [
+        ("SpecValid", "True"),
+        ("StorageReady", "True"),
+        ("DatabaseReady", "True"),
+        ("Available", "True"),
+        ("Progressing", "False"),
+    ] {
         assert_eq!(condition(&store, kind)["status"], status, "{store:#}");
     }
     assert_eq!((&store["status"]["phase"], &store["status"]["readyReplicas"]), (&json!("Running"), &json!(1)));
@@ -100,7 +104,8 @@ async fn a_pod_pushes_and_puts(space: &Space<'_>, store: &str) {
 pub(crate) async fn outside(space: &Space<'_>) -> (Storage, Value) {
     let storage = Backend::PostgresS3.fresh().await;
     let database = reqwest::Url::parse(storage.database().expect("a database")).expect("a URL");
-    let postgres = reachable(format!("127.0.0.1:{}", database.port().expect("a port")).parse().expect("an address")).await;
+    let postgres =
+        reachable(format!("127.0.0.1:{}", database.port().expect("a port")).parse().expect("an address")).await;
     let (user, password) = (database.username(), database.password().unwrap_or_default());
     space.secret("store-postgres", &[("username", user), ("password", password)]).await;
     let bucket = storage.bucket().expect("a bucket");
@@ -140,7 +145,13 @@ async fn case_02_a_store_for_production() {
     assert_eq!(store["status"]["readyReplicas"], 3);
     assert_eq!(store["status"]["endpoints"]["api"], "https://artifacts.example.com");
     let made = space.made("store").await;
-    for name in ["horizontalpodautoscaler.autoscaling/store", "poddisruptionbudget.policy/store", "ingress.networking.k8s.io/store", "networkpolicy.networking.k8s.io/store", "secret/store-keys"] {
+    for name in [
+        "horizontalpodautoscaler.autoscaling/store",
+        "poddisruptionbudget.policy/store",
+        "ingress.networking.k8s.io/store",
+        "networkpolicy.networking.k8s.io/store",
+        "secret/store-keys",
+    ] {
         assert!(made.iter().any(|it| it == name), "{name}: {made:#?}");
     }
     assert!(!made.iter().any(|it| it.starts_with("persistentvolumeclaim")), "{made:#?}");

@@ -99,9 +99,7 @@ fn probe(store: &Store<'_>, path: &str, period: u32, failures: u32) -> Value {
 /// Secrets come by reference, so that none is in the Deployment.
 fn env(store: &Store<'_>) -> Vec<Value> {
     let spec = store.spec();
-    let from = |variable: &str, secret: &str, key: &str| {
-        json!({ "name": variable, "valueFrom": { "secretKeyRef": { "name": secret, "key": key } } })
-    };
+    let from = |variable: &str, secret: &str, key: &str| json!({ "name": variable, "valueFrom": { "secretKeyRef": { "name": secret, "key": key } } });
     let mut env = Vec::new();
     if spec.rbac.enabled {
         let made = format!("{}-admin", store.name);
@@ -199,7 +197,8 @@ impl Mounts {
             all.add("gcs", GCS, true, "secret", json!({ "secretName": secret, "defaultMode": 0o440 }));
         }
         let realm = spec.rbac.keycloak.iter().filter_map(|it| it.ca_config_map.as_ref());
-        let mut maps: Vec<&String> = realm.chain(spec.rbac.issuers.iter().filter_map(|it| it.ca_config_map.as_ref())).collect();
+        let mut maps: Vec<&String> =
+            realm.chain(spec.rbac.issuers.iter().filter_map(|it| it.ca_config_map.as_ref())).collect();
         maps.sort();
         maps.dedup();
         for (number, map) in maps.into_iter().enumerate() {
