@@ -23,12 +23,17 @@ run: ## start the store on SQLite and a local directory (DATA=./data PORT=8080 S
 		--set http.port=$(PORT) --set extensions.s3api.port=$(S3_PORT) --set log.format=text $(ARGS)
 
 .PHONY: test
-test: ## all tests on real Postgres, MinIO, emulators of other clouds, and clients; JUnit in target/nextest/ci/junit.xml (ARGS= goes to nextest)
+test: ## all tests on real Postgres, MinIO, emulators of other clouds, clients, and where it can be a cluster; JUnit in target/nextest (ARGS= selects, and leaves the cluster out)
 	hack/test $(ARGS)
+	$(if $(ARGS),,hack/e2e --if-possible)
 
 .PHONY: e2e
-e2e: ## cluster tests
-	@echo 'There are no cluster tests yet: they come with the operator. `make test` covers the server.'
+e2e: ## cluster tests of the operator, on a cluster of our own (root), or that of KUBECONFIG
+	hack/e2e $(ARGS)
+
+.PHONY: manifests
+manifests: ## the custom resource's definition and config/install.yaml, made anew
+	hack/manifests
 
 .PHONY: soak
 soak: ## long rounds: large blobs, many clients (tests named soak_)
@@ -44,6 +49,7 @@ lint: ## format, clippy, licences, sizes, paths named in documents
 	cargo clippy --workspace --all-targets -- -D warnings
 	$$(hack/tool cargo-deny) check --hide-inclusion-graph bans licenses sources
 	hack/check-sizes
+	hack/manifests --check
 
 .PHONY: coverage
 coverage: ## line coverage of our own code

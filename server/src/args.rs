@@ -54,6 +54,14 @@ pub(crate) enum Command {
     },
     /// Bring the database schema up to date and end. `serve` does this too.
     Migrate,
+    /// Try whether database and blob storage can be used, before a server starts on them. Ends with 0 if so.
+    ///
+    /// Nothing is migrated; two small objects are written and removed again. Prints what was found as JSON.
+    Preflight {
+        /// Also write it to this file.
+        #[arg(long, value_name = "PATH")]
+        report: Option<PathBuf>,
+    },
     /// Look at database and storage directly, and count what is there.
     Status {
         /// For programs.

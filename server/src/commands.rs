@@ -8,6 +8,7 @@ mod gc;
 mod health;
 mod hold;
 mod human;
+mod preflight;
 mod progress;
 mod serve;
 mod status;
@@ -32,6 +33,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Error> {
         Command::CheckConfig { schema: true, .. } => check_config::schema(),
         Command::CheckConfig { print, schema: false } => check_config::run(&settings(&arguments.settings)?, print),
         Command::Migrate => migrate(settings(&arguments.settings)?).await,
+        Command::Preflight { report } => preflight::run(settings(&arguments.settings)?, report.as_deref()).await,
         Command::Status { json } => status::run(settings(&arguments.settings)?, json).await,
         Command::Gc { dry_run, orphan_age, json } => {
             gc::run(settings(&arguments.settings)?, gc::Options { dry_run, orphan_age: orphan_age.0, json }).await

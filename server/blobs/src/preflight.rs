@@ -45,6 +45,8 @@ pub struct PreflightError {
     pub step: Step,
     /// Whether the credentials are at fault, and not the backend or the way to it.
     pub denied: bool,
+    /// Whether the bucket or container is not there.
+    pub absent: bool,
     /// Whether it is only that the disk is full: then the store can be read, and garbage collection frees some of it.
     pub full: bool,
     text: String,
@@ -163,7 +165,7 @@ impl BlobStore {
     fn failed(&self, step: Step, error: &Error) -> PreflightError {
         let reason = reason(error);
         if !is_denied(error) {
-            return PreflightError { full: is_full(error), ..self.broken(step, &reason) };
+            return PreflightError { full: is_full(error), absent: is_absent(error), ..self.broken(step, &reason) };
         }
         let (key, who) = match *self.backend {
             Backend::Local(_) => ("storage.rootDirectory", "the user of this process"),
@@ -172,7 +174,7 @@ impl BlobStore {
         let (what, backend) = (step.what(), &self.backend);
         let right = step.right(backend).map(|right| format!(" ({right})")).unwrap_or_default();
         let text = format!("{key}: {who} may not {what} {backend}{right}: {}. It said: {reason}", step.remedy());
-        PreflightError { step, denied: true, full: false, text }
+        PreflightError { step, denied: true, absent: false, full: false, text }
     }
 
     /// A step that failed for another reason than a missing right.
@@ -185,7 +187,7 @@ impl BlobStore {
                  bucket or container exists, and that the backend is up, then start again"
             ),
         };
-        PreflightError { step, denied: false, full: false, text }
+        PreflightError { step, denied: false, absent: false, full: false, text }
     }
 }
 
@@ -240,6 +242,13 @@ fn is_denied(error: &Error) -> bool {
     let text = error.to_string();
     let by_backend = ["status code: 403", "status code: 401", "AccessDenied"].iter().any(|said| text.contains(said));
     chain(error).any(by_system) || (by_backend && !is_about_a_token(&text))
+}
+
+/// Whether the backend says that the bucket or container is not there.
+fn is_absent(error: &Error) -> bool {
+    let text = error.to_string();
+    matches!(error, Error::NotFound { .. })
+        || ["NoSuchBucket", "ContainerNotFound"].iter().any(|said| text.contains(said))
 }
 
 fn is_full(error: &Error) -> bool {

@@ -77,6 +77,11 @@ impl Settings {
         }
     }
 
+    /// What is wrong with settings that were put together by a program, and not by [`load`]: key and reason of each.
+    pub fn problems(&self) -> Vec<String> {
+        validate::faults(self).into_iter().map(|(path, fault)| format!("`{path}`: {fault}")).collect()
+    }
+
     /// The database to open: `database.url`, else the SQLite file `metadata.db` in `storage.rootDirectory`.
     pub fn effective_database_url(&self) -> Secret {
         match &self.database.url {

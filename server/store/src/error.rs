@@ -38,6 +38,17 @@ pub enum OpenError {
     },
 }
 
+/// SQLSTATE of a wrong user or password.
+const AUTH_FAILED: [&str; 2] = ["28P01", "28000"];
+
+impl OpenError {
+    /// Whether the database refuses the user or the password.
+    pub fn is_denied(&self) -> bool {
+        let Self::Database(sqlx::Error::Database(said)) = self else { return false };
+        said.code().is_some_and(|code| AUTH_FAILED.contains(&code.as_ref()))
+    }
+}
+
 /// What ends a transaction that did not commit.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TxError {

@@ -1,0 +1,148 @@
+//! The custom resource `ZotArtifactStore`: what a user writes ([`spec`]), what the operator answers ([`status`]), and the
+//! definition that is made of both ([`definition`]). The API server checks all of it: shapes by the schema, what spans
+//! fields by CEL rules, whose messages say what to do. There is no admission webhook.
+//!
+//! Defaults are written by hand, as `impl Default`: the API server fills in the same ones, so that `spec: {}` means the same
+//! to both. What does not live here: what the operator makes of a resource.
+
+pub mod definition;
+pub mod spec;
+pub mod status;
+
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::spec::{
+    Auth, Autoscaling, Database, Disruption, Extensions, Http, Image, Limits, Log, Metrics, Networking, Openshift,
+    Rbac, Resources, Security, ServiceAccount, Storage, SupplyChain,
+};
+use crate::status::ZotArtifactStoreStatus;
+
+/// A rule in CEL that the API server checks, and what it says where it does not hold.
+fn rule(rule: &str, message: &str) -> Value {
+    json!({ "rule": rule, "message": message })
+}
+
+/// An artifact store: an OCI registry, an S3 API and a REST API over the same artifacts.
+#[derive(Clone, CustomResource, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[kube(
+    group = "artifact.zotregistry.io",
+    version = "v1alpha1",
+    kind = "ZotArtifactStore",
+    plural = "zotartifactstores",
+    shortname = "zas",
+    shortname = "artifactstore",
+    category = "storage",
+    namespaced,
+    doc = "An artifact store: an OCI registry, an S3 API and a REST API over the same artifacts.",
+    status = "ZotArtifactStoreStatus",
+    derive = "PartialEq",
+    scale(
+        spec_replicas_path = ".spec.replicas",
+        status_replicas_path = ".status.replicas",
+        label_selector_path = ".status.selector"
+    ),
+    printcolumn = r#"{"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].status"}"#,
+    printcolumn = r#"{"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].reason"}"#,
+    printcolumn = r#"{"name": "Phase", "type": "string", "jsonPath": ".status.phase"}"#,
+    printcolumn = r#"{"name": "Replicas", "type": "integer", "jsonPath": ".status.readyReplicas"}"#,
+    printcolumn = r#"{"name": "Version", "type": "string", "jsonPath": ".status.version"}"#,
+    printcolumn = r#"{"name": "Endpoint", "type": "string", "jsonPath": ".status.endpoints.api", "priority": 1}"#,
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
+)]
+#[serde(default, rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    rule(
+        "self.database.type != 'embedded' || self.replicas <= 1",
+        "database.type embedded allows one replica only: set replicas to 1, or database.type to postgres",
+    ),
+    rule(
+        "self.database.type != 'embedded' || !self.autoscaling.enabled",
+        "database.type embedded allows one replica only: switch autoscaling off, or set database.type to postgres",
+    ),
+    rule(
+        "self.storage.type != 'filesystem' || (self.replicas <= 1 && !self.autoscaling.enabled)",
+        "storage.type filesystem is a disk of one replica: set replicas to 1, or storage.type to s3, gcs or azure",
+    ),
+]))]
+pub struct ZotArtifactStoreSpec {
+    /// The server's image; by default the one that the operator was released with.
+    pub image: Image,
+    /// How many servers there are. Autoscaling, where it is on, decides instead.
+    #[schemars(range(min = 1, max = 10))]
+    pub replicas: i32,
+    /// How the server speaks HTTP.
+    pub http: Http,
+    /// Where bytes are kept.
+    pub storage: Storage,
+    /// Where metadata is kept.
+    pub database: Database,
+    /// Who may do what.
+    pub rbac: Rbac,
+    /// How clients get registry tokens.
+    pub auth: Auth,
+    /// The S3 API.
+    pub extensions: Extensions,
+    /// Signatures, SBOMs and attestations.
+    pub supply_chain: SupplyChain,
+    /// What is measured, and who scrapes it.
+    pub metrics: Metrics,
+    /// Bounds on what a server takes on.
+    pub limits: Limits,
+    /// What is logged.
+    pub log: Log,
+    /// How clients reach the store.
+    pub networking: Networking,
+    /// What OpenShift alone has.
+    pub openshift: Openshift,
+    /// Processor and memory of a server.
+    pub resources: Resources,
+    /// The number of servers by their load.
+    pub autoscaling: Autoscaling,
+    /// How many servers a drained node may take away.
+    pub pod_disruption_budget: Disruption,
+    /// As whom the servers run.
+    pub security_context: Security,
+    /// The ServiceAccount of the servers.
+    pub service_account: ServiceAccount,
+    /// Where servers may run: affinity as of a pod. By default they keep apart from each other where they can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<k8s_openapi::api::core::v1::Affinity>,
+    /// Taints that servers bear.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tolerations: Vec<k8s_openapi::api::core::v1::Toleration>,
+    /// Labels of nodes that servers may run on.
+    #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub node_selector: std::collections::BTreeMap<String, String>,
+}
+
+impl Default for ZotArtifactStoreSpec {
+    fn default() -> Self {
+        Self {
+            image: Image::default(),
+            replicas: 1,
+            http: Http::default(),
+            storage: Storage::default(),
+            database: Database::default(),
+            rbac: Rbac::default(),
+            auth: Auth::default(),
+            extensions: Extensions::default(),
+            supply_chain: SupplyChain::default(),
+            metrics: Metrics::default(),
+            limits: Limits::default(),
+            log: Log::default(),
+            networking: Networking::default(),
+            openshift: Openshift::default(),
+            resources: Resources::default(),
+            autoscaling: Autoscaling::default(),
+            pod_disruption_budget: Disruption::default(),
+            security_context: Security::default(),
+            service_account: ServiceAccount::default(),
+            affinity: None,
+            tolerations: Vec::new(),
+            node_selector: std::collections::BTreeMap::new(),
+        }
+    }
+}

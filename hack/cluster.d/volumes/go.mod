@@ -1,0 +1,3 @@
+module volumes
+
+go 1.24

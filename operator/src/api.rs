@@ -1,0 +1,143 @@
+//! The kinds of objects that are made for a store: how they are called, and which of them the cluster has to have first.
+
+use std::collections::BTreeSet;
+
+use kube::Client;
+use kube::core::GroupVersionKind;
+use kube::discovery::ApiResource;
+
+use crate::error::Error;
+
+/// A kind of object that the operator makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    ServiceAccount,
+    Secret,
+    ConfigMap,
+    PersistentVolumeClaim,
+    PostgresCluster,
+    Service,
+    NetworkPolicy,
+    Job,
+    Deployment,
+    PodDisruptionBudget,
+    HorizontalPodAutoscaler,
+    Ingress,
+    Route,
+    HttpRoute,
+    ServiceMonitor,
+    PrometheusRule,
+}
+
+impl Kind {
+    /// In the order in which they are made.
+    pub(crate) const ALL: &[Self] = &[
+        Self::ServiceAccount,
+        Self::Secret,
+        Self::ConfigMap,
+        Self::PersistentVolumeClaim,
+        Self::PostgresCluster,
+        Self::Service,
+        Self::NetworkPolicy,
+        Self::Job,
+        Self::Deployment,
+        Self::PodDisruptionBudget,
+        Self::HorizontalPodAutoscaler,
+        Self::Ingress,
+        Self::Route,
+        Self::HttpRoute,
+        Self::ServiceMonitor,
+        Self::PrometheusRule,
+    ];
+
+    /// Group, version, kind and plural.
+    const fn names(self) -> (&'static str, &'static str, &'static str, &'static str) {
+        match self {
+            Self::ServiceAccount => ("", "v1", "ServiceAccount", "serviceaccounts"),
+            Self::Secret => ("", "v1", "Secret", "secrets"),
+            Self::ConfigMap => ("", "v1", "ConfigMap", "configmaps"),
+            Self::PersistentVolumeClaim => ("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
+            Self::PostgresCluster => ("postgresql.cnpg.io", "v1", "Cluster", "clusters"),
+            Self::Service => ("", "v1", "Service", "services"),
+            Self::NetworkPolicy => ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
+            Self::Job => ("batch", "v1", "Job", "jobs"),
+            Self::Deployment => ("apps", "v1", "Deployment", "deployments"),
+            Self::PodDisruptionBudget => ("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
+            Self::HorizontalPodAutoscaler => {
+                ("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
+            }
+            Self::Ingress => ("networking.k8s.io", "v1", "Ingress", "ingresses"),
+            Self::Route => ("route.openshift.io", "v1", "Route", "routes"),
+            Self::HttpRoute => ("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes"),
+            Self::ServiceMonitor => ("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors"),
+            Self::PrometheusRule => ("monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules"),
+        }
+    }
+
+    /// For dynamic requests.
+    pub(crate) fn resource(self) -> ApiResource {
+        let (group, version, kind, plural) = self.names();
+        ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
+    }
+
+    /// Its name.
+    pub(crate) const fn as_str(self) -> &'static str {
+        self.names().2
+    }
+
+    /// Whether a cluster may lack it.
+    pub(crate) const fn is_optional(self) -> bool {
+        matches!(
+            self,
+            Self::PostgresCluster | Self::Route | Self::HttpRoute | Self::ServiceMonitor | Self::PrometheusRule
+        )
+    }
+
+    /// Whether it stays when nothing asks for it any more: it holds what cannot be made again.
+    pub(crate) const fn is_kept(self) -> bool {
+        matches!(self, Self::Secret | Self::PersistentVolumeClaim | Self::PostgresCluster)
+    }
+}
+
+/// The optional kinds that a cluster has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Apis {
+    kinds: BTreeSet<Kind>,
+    openshift: bool,
+}
+
+impl Apis {
+    /// Those kinds, and OpenShift or not.
+    #[cfg(test)]
+    pub(crate) fn new(kinds: impl IntoIterator<Item = Kind>, openshift: bool) -> Self {
+        Self { kinds: kinds.into_iter().collect(), openshift }
+    }
+
+    /// Asks the cluster. A group whose server does not answer is taken for absent.
+    pub(crate) async fn discover(client: &Client) -> Result<Self, Error> {
+        let groups = client.list_api_groups().await.map_err(Error::api("asking for the cluster's APIs"))?;
+        let names: BTreeSet<&str> = groups.groups.iter().map(|group| group.name.as_str()).collect();
+        let mut kinds = BTreeSet::new();
+        for kind in Kind::ALL.iter().filter(|kind| kind.is_optional()) {
+            let (group, version, name, _) = kind.names();
+            if !names.contains(group) {
+                continue;
+            }
+            let served = client.list_api_group_resources(&format!("{group}/{version}")).await;
+            if served.is_ok_and(|served| served.resources.iter().any(|resource| resource.kind == name)) {
+                kinds.insert(*kind);
+            }
+        }
+        Ok(Self { kinds, openshift: names.contains("security.openshift.io") })
+    }
+
+    /// Whether the cluster has a kind.
+    pub(crate) fn has(&self, kind: Kind) -> bool {
+        !kind.is_optional() || self.kinds.contains(&kind)
+    }
+
+    /// Whether it is OpenShift, which gives pods their ids.
+    pub(crate) fn is_openshift(&self) -> bool {
+        self.openshift
+    }
+}

@@ -1,0 +1,77 @@
+//! What the Prometheus operator needs: where to scrape, and what to be woken for.
+
+use serde_json::{Value, json};
+
+use super::network::has_metrics;
+use super::{Child, child, selector};
+use crate::api::Kind;
+use crate::validate::Store;
+
+/// The kinds that were asked for.
+pub(crate) fn asked(store: &Store<'_>) -> Vec<Kind> {
+    let prometheus = &store.spec().metrics.prometheus;
+    let monitor = prometheus.service_monitor.then_some(Kind::ServiceMonitor);
+    let rules = prometheus.rules.then_some(Kind::PrometheusRule);
+    if has_metrics(store) { monitor.into_iter().chain(rules).collect() } else { Vec::new() }
+}
+
+pub(super) fn children(store: &Store<'_>) -> Vec<Child> {
+    let kinds = asked(store).into_iter().filter(|kind| store.facts.apis.has(*kind));
+    kinds.map(|kind| if kind == Kind::ServiceMonitor { monitor(store) } else { rules(store) }).collect()
+}
+
+fn monitor(store: &Store<'_>) -> Child {
+    let tls = store.spec().http.tls.enabled;
+    let mut endpoint = json!({
+        "port": "metrics",
+        "path": store.spec().metrics.prometheus.path,
+        "interval": "30s",
+        "scheme": if tls { "https" } else { "http" },
+    });
+    if tls {
+        // the certificate is for the name by which clients come
+        endpoint["tlsConfig"] = json!({ "insecureSkipVerify": true });
+    }
+    let mut labels = selector(&store.name);
+    labels["app.kubernetes.io/component"] = json!("metrics");
+    let spec = json!({
+        "selector": { "matchLabels": labels },
+        "namespaceSelector": { "matchNames": [store.namespace] },
+        "endpoints": [endpoint],
+    });
+    child(store, Kind::ServiceMonitor, &store.name, json!({ "spec": spec }))
+}
+
+fn rules(store: &Store<'_>) -> Child {
+    let job = format!("{}-metrics", store.name);
+    let of = format!("job=\"{job}\",namespace=\"{}\"", store.namespace);
+    let alert = |name: &str, expr: String, lasting: &str, severity: &str, summary: &str| {
+        json!({
+            "alert": name,
+            "expr": expr,
+            "for": lasting,
+            "labels": { "severity": severity, "store": store.name },
+            "annotations": { "summary": summary },
+        })
+    };
+    let rules: Vec<Value> = vec![
+        alert(
+            "ZotArtifactStoreDown",
+            format!("absent(up{{{of}}} == 1)"),
+            "5m",
+            "critical",
+            "No server of the store answers.",
+        ),
+        alert(
+            "ZotArtifactStoreErrors",
+            format!(
+                "sum(rate(system_requests_total{{{of},status=~\"5..\"}}[5m])) / sum(rate(system_requests_total{{{of}}}[5m])) > 0.05"
+            ),
+            "10m",
+            "warning",
+            "More than 5 % of the requests fail.",
+        ),
+    ];
+    let spec = json!({ "groups": [{ "name": "zot-artifact-store", "rules": rules }] });
+    child(store, Kind::PrometheusRule, &store.name, json!({ "spec": spec }))
+}

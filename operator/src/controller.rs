@@ -1,0 +1,184 @@
+//! The driver: what sets a reconciliation off, one reconciliation, and what is done when it fails.
+
+mod reconcile;
+mod triggers;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::future::join_all;
+use kube::core::DeserializeGuard;
+use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
+use kube::{Client, Config};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use zot_crds::ZotArtifactStore;
+
+use crate::api::Apis;
+use crate::arguments::Arguments;
+use crate::error::Error;
+use crate::events::Events;
+use crate::lease::{Candidate, Times};
+use crate::measured::Metrics;
+use crate::serve;
+
+/// A resource, or what could not be read as one.
+type Guarded = DeserializeGuard<ZotArtifactStore>;
+
+/// How often it is looked which APIs the cluster has.
+const DISCOVERY: Duration = Duration::from_secs(30);
+/// Longest wait of one request of the lease.
+const LEASE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Reconciliations at once.
+const CONCURRENCY: u16 = 8;
+
+/// What all reconciliations share.
+struct Context {
+    client: Client,
+    server_image: String,
+    resync: Duration,
+    events: Events,
+    metrics: Arc<Metrics>,
+    apis: watch::Receiver<Apis>,
+    /// How often each failed in a row.
+    failures: Mutex<HashMap<ObjectRef<Guarded>, u32>>,
+}
+
+/// Runs until SIGTERM, or until the lease is lost.
+pub(crate) async fn run(arguments: &Arguments) -> Result<(), Error> {
+    let config = Config::infer().await.map_err(|error| Error::Argument(format!("no cluster: {error}")))?;
+    let client = Client::try_from(config.clone()).map_err(Error::api("making a client"))?;
+    let metrics = Arc::new(Metrics::new());
+    let (health, metrics_at) = (arguments.health_probe_bind_address, arguments.metrics_bind_address);
+    serve::serve(health, metrics_at, Arc::clone(&metrics)).await?;
+    let mut stopped = std::pin::pin!(stop());
+    let identity = arguments.pod_name.clone().unwrap_or_else(|| format!("operator-{}", uuid::Uuid::new_v4()));
+    let mut candidate = arguments.leader_elect.then(|| candidate(config, arguments, &identity)).transpose()?;
+    if let Some(candidate) = &mut candidate {
+        tokio::select! {
+            () = candidate.win() => {}
+            () = &mut stopped => return Ok(()),
+        }
+    }
+    metrics.leader.set(1);
+    let outcome = {
+        let held = async {
+            match &mut candidate {
+                Some(candidate) => candidate.hold().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            outcome = control(client, arguments, &identity, Arc::clone(&metrics)) => outcome,
+            () = held => Err(Error::LeaseLost),
+            () = &mut stopped => Ok(()),
+        }
+    };
+    if let (Some(candidate), Ok(())) = (&mut candidate, &outcome) {
+        candidate.release().await;
+    }
+    outcome
+}
+
+fn candidate(mut config: Config, arguments: &Arguments, identity: &str) -> Result<Candidate, Error> {
+    config.default_retry = false;
+    config.connect_timeout = Some(LEASE_TIMEOUT);
+    config.read_timeout = Some(LEASE_TIMEOUT);
+    let namespace = arguments.pod_namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+    let client = Client::try_from(config).map_err(Error::api("making a client"))?;
+    let times = Times::of(Duration::from_secs(u64::from(arguments.lease_duration)));
+    Ok(Candidate::new(client, &namespace, identity.to_owned(), times))
+}
+
+async fn stop() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// One controller for each namespace, or one for all.
+async fn control(client: Client, arguments: &Arguments, identity: &str, metrics: Arc<Metrics>) -> Result<(), Error> {
+    let (changed, apis) = watch::channel(Apis::discover(&client).await?);
+    let context = Arc::new(Context {
+        events: Events::new(client.clone(), identity),
+        client: client.clone(),
+        server_image: arguments.server_image.clone(),
+        resync: arguments.resync(),
+        metrics,
+        apis,
+        failures: Mutex::default(),
+    });
+    let mut namespaces: Vec<Option<String>> = arguments.namespaces().into_iter().map(Some).collect();
+    if namespaces.is_empty() {
+        namespaces.push(None);
+    }
+    tracing::info!(?namespaces, image = context.server_image, "watching");
+    let controllers = namespaces.into_iter().map(|namespace| one(Arc::clone(&context), namespace));
+    tokio::select! {
+        _ = join_all(controllers) => Ok(()),
+        () = follow_apis(client, changed) => Ok(()),
+    }
+}
+
+/// Looks for optional APIs again and again: a resource that lacks one gets it when it appears.
+async fn follow_apis(client: Client, changed: watch::Sender<Apis>) {
+    loop {
+        tokio::time::sleep(DISCOVERY).await;
+        match Apis::discover(&client).await {
+            Ok(found) => {
+                changed.send_if_modified(|known| {
+                    let differs = *known != found;
+                    if differs {
+                        tracing::info!(?found, "the cluster's APIs have changed");
+                        *known = found;
+                    }
+                    differs
+                });
+            }
+            Err(error) => tracing::warn!(%error, "the cluster's APIs are not known"),
+        }
+    }
+}
+
+async fn one(context: Arc<Context>, namespace: Option<String>) {
+    let controller = triggers::controller(&context, namespace.as_deref());
+    let done = controller.run(reconcile::reconcile, on_error, context);
+    done.for_each(|outcome| async move {
+        match outcome {
+            Ok((object, _)) => tracing::debug!(%object, "reconciled"),
+            Err(kube::runtime::controller::Error::ObjectNotFound(_)) => {} // deleted in between
+            Err(error) => tracing::warn!(error = %chain(&error), "not reconciled"),
+        }
+    })
+    .await;
+}
+
+/// Tries again, later each time.
+fn on_error(object: Arc<Guarded>, _error: &Error, context: Arc<Context>) -> Action {
+    context.metrics.failures.inc();
+    let attempt = context.failures.lock().map_or(1, |mut failures| {
+        let attempt = failures.entry(ObjectRef::from_obj(&*object)).or_default();
+        *attempt += 1;
+        *attempt
+    });
+    let wait = Duration::from_secs(1 << attempt.min(8)).min(Duration::from_secs(300));
+    let spread = f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 1024.0;
+    Action::requeue(wait.mul_f64(0.75 + spread))
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| {
+        let cause = cause.to_string();
+        if text.contains(&cause) { text } else { format!("{text}: {cause}") }
+    })
+}

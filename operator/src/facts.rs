@@ -1,0 +1,110 @@
+//! What is read from the cluster before a store is built: Secrets and ConfigMaps that it refers to, what the operator made
+//! for it once and cannot make again, and its Deployment. Contents of Secrets are read when they are needed and kept no
+//! longer than one reconciliation.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::rand;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret};
+use kube::{Api, Client, ResourceExt as _};
+use zot_crds::ZotArtifactStore;
+use zot_crds::spec::DatabaseType;
+
+use crate::api::Apis;
+use crate::error::Error;
+use crate::references::{Source, references};
+
+/// Values by key.
+pub(crate) type Values = BTreeMap<String, Vec<u8>>;
+
+/// What is read.
+pub(crate) struct Facts {
+    pub(crate) apis: Apis,
+    /// Image of the servers where the resource names none.
+    pub(crate) server_image: String,
+    /// What the resource refers to; none: it is not there.
+    pub(crate) referenced: BTreeMap<(Source, String), Option<Values>>,
+    /// The administrator's key that was made, or is to be.
+    pub(crate) admin: (String, String),
+    /// The master key that was made, or is to be.
+    pub(crate) master: String,
+    /// The Deployment as it is.
+    pub(crate) deployment: Option<Deployment>,
+    /// The volume as it is.
+    pub(crate) volume: Option<PersistentVolumeClaim>,
+}
+
+impl Facts {
+    /// Reads them.
+    pub(crate) async fn gather(
+        client: &Client,
+        apis: Apis,
+        server_image: &str,
+        store: &ZotArtifactStore,
+    ) -> Result<Self, Error> {
+        let (name, namespace) = (store.name_any(), store.namespace().unwrap_or_default());
+        let secrets: Api<Secret> = Api::namespaced(client.clone(), &namespace);
+        let maps: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
+        let mut referenced = BTreeMap::new();
+        for reference in references(store) {
+            let found = match reference.source {
+                Source::Secret => secret(&secrets, &reference.name).await?,
+                Source::ConfigMap => {
+                    let doing = format!("reading ConfigMap {}", reference.name);
+                    maps.get_opt(&reference.name).await.map_err(Error::api(doing))?.map(values_of)
+                }
+            };
+            referenced.insert((reference.source, reference.name), found);
+        }
+        let own = |values: Option<Values>, key: &str| {
+            values.and_then(|mut values| String::from_utf8(values.remove(key)?).ok()).filter(|text| !text.is_empty())
+        };
+        let admin = secret(&secrets, &format!("{name}-admin")).await?;
+        let admin = match (own(admin.clone(), "access-key"), own(admin, "secret-key")) {
+            (Some(access), Some(secret)) => (access, secret),
+            _ => ("admin".to_owned(), random()?),
+        };
+        let master = if store.spec.database.r#type == DatabaseType::Postgres {
+            own(secret(&secrets, &format!("{name}-keys")).await?, "keys")
+        } else {
+            None
+        };
+        let master = master.map_or_else(random, Ok)?;
+        let deployments: Api<Deployment> = Api::namespaced(client.clone(), &namespace);
+        let volumes: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &namespace);
+        Ok(Self {
+            apis,
+            server_image: server_image.to_owned(),
+            referenced,
+            admin,
+            master,
+            deployment: deployments.get_opt(&name).await.map_err(Error::api("reading the Deployment"))?,
+            volume: volumes.get_opt(&format!("{name}-data")).await.map_err(Error::api("reading the volume"))?,
+        })
+    }
+
+    /// A value of a Secret that is there: validation has seen to that.
+    pub(crate) fn secret(&self, name: &str, key: &str) -> String {
+        let values = self.referenced.get(&(Source::Secret, name.to_owned())).and_then(Option::as_ref);
+        let value = values.and_then(|values| values.get(key));
+        value.map(|value| String::from_utf8_lossy(value).trim().to_owned()).unwrap_or_default()
+    }
+}
+
+async fn secret(api: &Api<Secret>, name: &str) -> Result<Option<Values>, Error> {
+    let found = api.get_opt(name).await.map_err(Error::api(format!("reading Secret {name}")))?;
+    Ok(found.map(|secret| secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect()))
+}
+
+fn values_of(map: ConfigMap) -> Values {
+    let binary = map.binary_data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0));
+    map.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.into_bytes())).chain(binary).collect()
+}
+
+/// 256 random bits, in hexadecimal.
+fn random() -> Result<String, Error> {
+    let mut bytes = [0; 32];
+    rand::fill(&mut bytes).map_err(|_| Error::Internal("no random numbers".to_owned()))?;
+    Ok(hex::encode(bytes))
+}

@@ -1,0 +1,317 @@
+//! What is answered about a store: conditions computed from what was found, and nothing that was not. Pure, but for the
+//! patch at the end.
+
+mod conditions;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client, ResourceExt as _};
+use serde_json::json;
+use zot_crds::ZotArtifactStore;
+use zot_crds::spec::DatabaseType;
+use zot_crds::status::{ConditionType, Endpoints, Phase, Reason, ZotArtifactStoreStatus};
+
+pub(crate) use conditions::{Conditions, Found};
+
+use crate::api::Kind;
+use crate::apply::{Applied, Outcome};
+use crate::build::exposure::{self};
+use crate::build::{APP, INSTANCE, monitoring};
+use crate::error::Error;
+use crate::facts::Facts;
+use crate::validate::{Refusal, Store};
+
+/// Owner of the status's fields.
+const MANAGER: &str = "zot-artifact-store-operator-status";
+
+/// What no store can be without.
+const ESSENTIAL: [Kind; 6] =
+    [Kind::ServiceAccount, Kind::Secret, Kind::ConfigMap, Kind::PersistentVolumeClaim, Kind::Service, Kind::Deployment];
+
+/// A store that was built and applied.
+pub(crate) fn of_applied(
+    store: &Store<'_>,
+    applied: &[Applied],
+    deployment: Option<&Deployment>,
+) -> ZotArtifactStoreStatus {
+    let mut status = begun(store.resource, deployment);
+    let mut conditions = Conditions::of(store.resource);
+    conditions.set(ConditionType::SpecValid, Found::yes(Reason::Valid, "all of it makes sense"));
+    conditions.set(ConditionType::StorageReady, storage(store));
+    conditions.set(ConditionType::DatabaseReady, database(store));
+    if let Some(found) = exposed(store, applied) {
+        conditions.set(ConditionType::ExposureReady, found);
+    }
+    if let Some(found) = monitored(store, applied) {
+        conditions.set(ConditionType::MonitoringReady, found);
+    }
+    let rollout = Rollout::of(deployment);
+    conditions.set(ConditionType::Available, rollout.available());
+    conditions.set(ConditionType::Progressing, rollout.progressing());
+    conditions.set(ConditionType::Degraded, degraded(store, applied, &rollout));
+    conditions.set(ConditionType::Ready, ready(&conditions, &rollout, applied));
+    status.phase = Some(rollout.phase(&conditions));
+    status.endpoints = endpoints(store);
+    status.service_endpoint =
+        Some(format!("{}://{}", scheme(store), service(store, store.spec().networking.service.port)));
+    let served = rollout.is_done().then(|| store.image());
+    status.image = served.clone().or_else(|| status.image.take());
+    status.version = served.as_deref().map(version).or_else(|| status.version.take());
+    status.observed_generation = store.resource.metadata.generation;
+    status.conditions = conditions.into();
+    status
+}
+
+/// A store of which nothing can be made yet; what is there stays as it is.
+pub(crate) fn of_refused(resource: &ZotArtifactStore, facts: &Facts, refusal: &Refusal) -> ZotArtifactStoreStatus {
+    let mut status = begun(resource, facts.deployment.as_ref());
+    let mut conditions = Conditions::of(resource);
+    let rollout = Rollout::of(facts.deployment.as_ref());
+    if refusal.condition != ConditionType::SpecValid {
+        conditions.set(ConditionType::SpecValid, Found::yes(Reason::Valid, "all of it makes sense"));
+    }
+    let no = || Found::no(refusal.reason, refusal.message.clone());
+    conditions.set(refusal.condition, no());
+    conditions.set(ConditionType::Available, rollout.available());
+    conditions.set(ConditionType::Progressing, Found::no(refusal.reason, "it waits for what is missing"));
+    conditions.set(ConditionType::Degraded, Found::yes(refusal.reason, refusal.message.clone()));
+    conditions.set(ConditionType::Ready, no());
+    let waits = matches!(refusal.reason, Reason::DatabaseProvisioning | Reason::PreflightRunning);
+    if waits {
+        conditions.set(ConditionType::Degraded, Found::no(refusal.reason, refusal.message.clone()));
+        conditions.set(ConditionType::Progressing, Found::yes(refusal.reason, refusal.message.clone()));
+    }
+    status.phase = Some(if waits { Phase::Pending } else { Phase::Failed });
+    status.observed_generation = resource.metadata.generation;
+    status.conditions = conditions.into();
+    status
+}
+
+/// A store that the user asked to be left alone: all stays as it was, but what is counted.
+pub(crate) fn of_paused(resource: &ZotArtifactStore, deployment: Option<&Deployment>) -> ZotArtifactStoreStatus {
+    let mut status = begun(resource, deployment);
+    let mut conditions = Conditions::kept(resource);
+    let message = "the annotation artifact.zotregistry.io/reconcile: paused is set; remove it to go on";
+    conditions.set(ConditionType::Paused, Found::yes(Reason::PausedByUser, message));
+    status.conditions = conditions.into();
+    status
+}
+
+fn begun(resource: &ZotArtifactStore, deployment: Option<&Deployment>) -> ZotArtifactStoreStatus {
+    let mut status = resource.status.clone().unwrap_or_default();
+    let counts = deployment.and_then(|deployment| deployment.status.as_ref());
+    status.replicas = counts.and_then(|counts| counts.replicas).unwrap_or(0);
+    status.ready_replicas = counts.and_then(|counts| counts.ready_replicas).unwrap_or(0);
+    status.selector = Some(format!("app={APP},{INSTANCE}={}", resource.name_any()));
+    status.plan = Vec::new();
+    status
+}
+
+fn storage(store: &Store<'_>) -> Found {
+    if store.volume.is_none() {
+        return Found::yes(Reason::StorageConfigured, "it was written to and read from");
+    }
+    let phase = store.facts.volume.as_ref().and_then(|volume| volume.status.as_ref()?.phase.as_deref());
+    match phase {
+        Some("Bound") => Found::yes(Reason::StorageConfigured, "the volume is there"),
+        Some("Lost") => Found::no(Reason::VolumePending, "the volume was lost: see the PersistentVolumeClaim"),
+        _ => {
+            let message = format!("the volume {}-data is not bound yet; it is when a server uses it", store.name);
+            Found::unknown(Reason::VolumePending, message)
+        }
+    }
+}
+
+fn database(store: &Store<'_>) -> Found {
+    match store.spec().database.r#type {
+        DatabaseType::Postgres => Found::yes(Reason::DatabaseConfigured, "it was connected to"),
+        DatabaseType::Embedded | DatabaseType::Mysql => {
+            Found::yes(Reason::DatabaseConfigured, "it is a file of the volume")
+        }
+    }
+}
+
+/// The first kind that could not be made, and why.
+fn hindered(store: &Store<'_>, applied: &[Applied], kinds: &[Kind]) -> Option<Found> {
+    kinds.iter().find_map(|kind| {
+        if !store.facts.apis.has(*kind) {
+            let message = format!("this cluster has no {}: it is made when there is one", kind.as_str());
+            return Some(Found::no(Reason::DependencyApiMissing, message));
+        }
+        let foreign = applied.iter().find(|(made, _, outcome)| made == kind && *outcome == Outcome::Foreign);
+        foreign.map(|(_, name, _)| {
+            let message =
+                format!("there is a {} {name} that is not the operator's: rename or remove it", kind.as_str());
+            Found::no(Reason::Conflict, message)
+        })
+    })
+}
+
+fn exposed(store: &Store<'_>, applied: &[Applied]) -> Option<Found> {
+    let kinds: Vec<Kind> = exposure::asked(store).into_iter().map(exposure::Exposure::kind).collect();
+    let exposed = || Found::yes(Reason::Exposed, "the way in is there");
+    (!kinds.is_empty()).then(|| hindered(store, applied, &kinds).unwrap_or_else(exposed))
+}
+
+fn monitored(store: &Store<'_>, applied: &[Applied]) -> Option<Found> {
+    let kinds = monitoring::asked(store);
+    let monitored = || Found::yes(Reason::Monitored, "the Prometheus operator can find it");
+    (!kinds.is_empty()).then(|| hindered(store, applied, &kinds).unwrap_or_else(monitored))
+}
+
+fn degraded(store: &Store<'_>, applied: &[Applied], rollout: &Rollout) -> Found {
+    if rollout.failed {
+        return Found::yes(Reason::RolloutDeadlineExceeded, "servers could not be replaced in time: see their pods");
+    }
+    match hindered(store, applied, &ESSENTIAL) {
+        Some(found) => Found::yes(found.reason, found.message),
+        None => Found::no(Reason::Settled, "nothing is wrong"),
+    }
+}
+
+fn ready(conditions: &Conditions, rollout: &Rollout, applied: &[Applied]) -> Found {
+    let needed = [ConditionType::SpecValid, ConditionType::StorageReady, ConditionType::DatabaseReady];
+    if let Some((reason, message)) = needed.iter().find_map(|of| conditions.unmet(*of)) {
+        return Found::no(reason, message);
+    }
+    let foreign = applied.iter().find(|(kind, _, outcome)| *outcome == Outcome::Foreign && ESSENTIAL.contains(kind));
+    if let Some((kind, name, _)) = foreign {
+        let message = format!("there is a {} {name} that is not the operator's: rename or remove it", kind.as_str());
+        return Found::no(Reason::Conflict, message);
+    }
+    rollout.ready()
+}
+
+fn scheme(store: &Store<'_>) -> &'static str {
+    if store.spec().http.tls.enabled { "https" } else { "http" }
+}
+
+fn service(store: &Store<'_>, port: i32) -> String {
+    format!("{}.{}.svc:{port}", store.name, store.namespace)
+}
+
+fn endpoints(store: &Store<'_>) -> Endpoints {
+    let spec = store.spec();
+    let within = format!("{}://{}", scheme(store), service(store, spec.networking.service.port));
+    let outside = exposure::host(store).map(|(host, tls)| format!("{}://{host}", if tls { "https" } else { "http" }));
+    let s3api = &spec.extensions.s3api;
+    let s3 = (s3api.enabled && s3api.port > 0).then(|| format!("{}://{}", scheme(store), service(store, s3api.port)));
+    let metrics = (spec.metrics.enabled && spec.metrics.prometheus.enabled).then(|| {
+        let (port, path) = (spec.metrics.prometheus.port, &spec.metrics.prometheus.path);
+        format!("{}://{}-metrics.{}.svc:{port}{path}", scheme(store), store.name, store.namespace)
+    });
+    Endpoints { api: Some(outside.unwrap_or(within)), s3, metrics }
+}
+
+/// What an image says of its version.
+fn version(image: &str) -> String {
+    let version = image.rsplit_once('@').or_else(|| image.rsplit_once(':'));
+    version.filter(|(_, version)| !version.contains('/')).map_or("latest", |(_, version)| version).to_owned()
+}
+
+/// How far the servers are.
+struct Rollout {
+    exists: bool,
+    /// What was asked for was seen by the Deployment's controller.
+    current: bool,
+    wanted: i32,
+    replicas: i32,
+    updated: i32,
+    available: i32,
+    failed: bool,
+}
+
+impl Rollout {
+    fn of(deployment: Option<&Deployment>) -> Self {
+        let status = deployment.and_then(|it| it.status.as_ref());
+        let count =
+            |of: fn(&k8s_openapi::api::apps::v1::DeploymentStatus) -> Option<i32>| status.and_then(of).unwrap_or(0);
+        let failed = status.and_then(|status| status.conditions.as_ref()).into_iter().flatten().any(|condition| {
+            condition.type_ == "Progressing" && condition.reason.as_deref() == Some("ProgressDeadlineExceeded")
+        });
+        Self {
+            exists: deployment.is_some(),
+            current: deployment
+                .is_some_and(|it| status.is_some_and(|status| status.observed_generation >= it.metadata.generation)),
+            wanted: deployment.and_then(|it| it.spec.as_ref()?.replicas).unwrap_or(1),
+            replicas: count(|status| status.replicas),
+            updated: count(|status| status.updated_replicas),
+            available: count(|status| status.available_replicas),
+            failed,
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.exists
+            && self.current
+            && self.updated == self.wanted
+            && self.replicas == self.wanted
+            && self.available == self.wanted
+    }
+
+    fn said(&self) -> String {
+        format!("{} of {} servers take requests, {} are up to date", self.available, self.wanted, self.updated)
+    }
+
+    fn available(&self) -> Found {
+        if self.available > 0 {
+            Found::yes(Reason::AllReplicasReady, self.said())
+        } else {
+            Found::no(Reason::ReplicasUnavailable, self.said())
+        }
+    }
+
+    fn progressing(&self) -> Found {
+        match self.is_done() {
+            true => Found::no(Reason::Settled, "nothing is being changed"),
+            false if self.failed => Found::no(Reason::RolloutDeadlineExceeded, self.said()),
+            false => Found::yes(Reason::RolloutInProgress, self.said()),
+        }
+    }
+
+    fn ready(&self) -> Found {
+        match self.is_done() {
+            true => Found::yes(Reason::AllReplicasReady, self.said()),
+            false if self.failed => Found::no(Reason::RolloutDeadlineExceeded, self.said()),
+            false if self.updated == self.wanted => Found::no(Reason::ReplicasUnavailable, self.said()),
+            false => Found::no(Reason::RolloutInProgress, self.said()),
+        }
+    }
+
+    fn phase(&self, conditions: &Conditions) -> Phase {
+        if conditions.is_true(ConditionType::Ready) {
+            Phase::Running
+        } else if self.failed || conditions.is_true(ConditionType::Degraded) {
+            Phase::Failed
+        } else if self.available > 0 {
+            Phase::Upgrading
+        } else {
+            Phase::Pending
+        }
+    }
+}
+
+/// Writes it, if it says anything new.
+pub(crate) async fn write(
+    client: &Client,
+    resource: &ZotArtifactStore,
+    status: &ZotArtifactStoreStatus,
+) -> Result<bool, Error> {
+    if resource.status.as_ref() == Some(status) {
+        return Ok(false);
+    }
+    let api: Api<ZotArtifactStore> = Api::namespaced(client.clone(), &resource.namespace().unwrap_or_default());
+    let document = json!({
+        "apiVersion": "artifact.zotregistry.io/v1alpha1",
+        "kind": "ZotArtifactStore",
+        "metadata": { "name": resource.name_any() },
+        "status": status,
+    });
+    let parameters = PatchParams::apply(MANAGER).force();
+    let written = api.patch_status(&resource.name_any(), &parameters, &Patch::Apply(&document)).await;
+    match written {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(false), // deleted in between
+        Err(error) => Err(Error::api("writing the status")(error)),
+    }
+}

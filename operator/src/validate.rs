@@ -1,0 +1,181 @@
+//! Whether a resource makes sense, beyond what the API server checked: what it refers to is there, and the server's
+//! configuration that comes of it is one that the server takes. Pure: all that it needs is in [`Facts`].
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::{Resource as _, ResourceExt as _};
+use zot_crds::spec::{DatabaseType, StorageType};
+use zot_crds::status::{ConditionType, Reason};
+use zot_crds::{ZotArtifactStore, ZotArtifactStoreSpec};
+use zot_settings::Settings;
+
+use crate::api::Kind;
+use crate::build::config;
+use crate::facts::Facts;
+use crate::references::references;
+
+/// Why nothing can be made of a resource yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// What fails.
+    pub(crate) condition: ConditionType,
+    pub(crate) reason: Reason,
+    /// For people: what is wrong, and what to do.
+    pub(crate) message: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(condition: ConditionType, reason: Reason, message: impl Into<String>) -> Self {
+        Self { condition, reason, message: message.into() }
+    }
+}
+
+/// A store that makes sense.
+pub(crate) struct Store<'a> {
+    pub(crate) resource: &'a ZotArtifactStore,
+    pub(crate) facts: &'a Facts,
+    pub(crate) name: String,
+    pub(crate) namespace: String,
+    pub(crate) owner: OwnerReference,
+    /// The servers' configuration.
+    pub(crate) settings: Settings,
+    /// Size of the volume in bytes; none: there is none.
+    pub(crate) volume: Option<u64>,
+}
+
+impl Store<'_> {
+    pub(crate) fn spec(&self) -> &ZotArtifactStoreSpec {
+        &self.resource.spec
+    }
+
+    /// The servers' image.
+    pub(crate) fn image(&self) -> String {
+        let image = &self.spec().image;
+        let default = &self.facts.server_image;
+        // a registry's port has a colon too
+        let (repository, version) = match default.rsplit_once('@').or_else(|| default.rsplit_once(':')) {
+            Some((repository, version)) if !version.contains('/') => (repository, Some(version)),
+            _ => (default.as_str(), None),
+        };
+        let repository = image.repository.as_deref().unwrap_or(repository);
+        match (&image.digest, &image.tag, version) {
+            (Some(digest), _, _) => format!("{repository}@{digest}"),
+            (None, Some(tag), _) => format!("{repository}:{tag}"),
+            (None, None, _) if image.repository.is_none() => default.clone(),
+            (None, None, Some(version)) if !version.starts_with("sha256:") => format!("{repository}:{version}"),
+            (None, None, _) => format!("{repository}:latest"),
+        }
+    }
+
+    /// Whether there may be several servers.
+    pub(crate) fn is_replicated(&self) -> bool {
+        let spec = self.spec();
+        if spec.autoscaling.enabled { spec.autoscaling.max_replicas > 1 } else { spec.replicas > 1 }
+    }
+}
+
+/// Whether it makes sense.
+///
+/// # Errors
+/// The first thing that does not.
+pub(crate) fn validate<'a>(resource: &'a ZotArtifactStore, facts: &'a Facts) -> Result<Store<'a>, Refusal> {
+    let spec = &resource.spec;
+    let invalid = |message: String| Refusal::new(ConditionType::SpecValid, Reason::InvalidSpec, message);
+    contradictions(spec).map_err(&invalid)?;
+    let settings = config::settings(spec).map_err(&invalid)?;
+    if let Some(problem) = settings.problems().first() {
+        return Err(invalid(format!("the server's configuration would be refused: {problem}")));
+    }
+    if spec.database.cluster.is_some() && !facts.apis.has(Kind::PostgresCluster) {
+        let message = "database.cluster needs CloudNativePG, which this cluster does not have: install it, or name a server in \
+                       database.postgres";
+        return Err(Refusal::new(ConditionType::DatabaseReady, Reason::DependencyApiMissing, message));
+    }
+    let volume = volume(spec).map_err(&invalid)?;
+    let owner = resource.controller_owner_ref(&()).ok_or_else(|| invalid("it has no name or uid".to_owned()))?;
+    let (name, namespace) = (resource.name_any(), resource.namespace().unwrap_or_default());
+    Ok(Store { resource, facts, name, namespace, owner, settings, volume })
+}
+
+/// What the definition's rules refuse, for resources that were stored under an older one.
+fn contradictions(spec: &ZotArtifactStoreSpec) -> Result<(), String> {
+    let several = spec.replicas > 1 || spec.autoscaling.enabled;
+    let database = &spec.database;
+    match database.r#type {
+        DatabaseType::Mysql => return Err("database.type mysql is not supported: use postgres".to_owned()),
+        DatabaseType::Embedded if several => {
+            return Err(
+                "database.type embedded allows one replica only: set replicas to 1, or database.type to postgres"
+                    .into(),
+            );
+        }
+        DatabaseType::Postgres if database.postgres.is_some() == database.cluster.is_some() => {
+            return Err("database.type postgres needs either database.postgres or database.cluster".to_owned());
+        }
+        _ => {}
+    }
+    let storage = &spec.storage;
+    match storage.r#type {
+        StorageType::Filesystem if several => Err(
+            "storage.type filesystem is a disk of one replica: set replicas to 1, or storage.type to s3, gcs or azure"
+                .into(),
+        ),
+        StorageType::S3 if storage.s3.is_none() => Err("storage.type s3 needs storage.s3 with bucket".to_owned()),
+        StorageType::Gcs if storage.gcs.is_none() => Err("storage.type gcs needs storage.gcs with bucket".to_owned()),
+        StorageType::Azure if storage.azure.is_none() => {
+            Err("storage.type azure needs storage.azure with accountName and container".to_owned())
+        }
+        _ if spec.supply_chain.enabled => {
+            Err("supplyChain is not in this version: set supplyChain.enabled to false".into())
+        }
+        _ if spec.metrics.tracing.enabled => Err("metrics.tracing is not in this version: set it to false".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether what it refers to is there.
+///
+/// # Errors
+/// The first thing that is not.
+pub(crate) fn check_references(store: &Store<'_>) -> Result<(), Refusal> {
+    let Store { resource, facts, namespace, .. } = store;
+    for reference in references(resource) {
+        let (kind, name) = (reference.source.as_str(), &reference.name);
+        let found = facts.referenced.get(&(reference.source, name.clone())).and_then(Option::as_ref);
+        let Some(values) = found else {
+            if reference.field == "database.cluster" {
+                let message = format!("CloudNativePG is making the database {}-db", resource.name_any());
+                return Err(Refusal::new(reference.condition, Reason::DatabaseProvisioning, message));
+            }
+            let keys = reference.keys.join(" and ");
+            let message = format!(
+                "{kind} {namespace}/{name}, which {} names, is not there: create it with {keys}",
+                reference.field
+            );
+            return Err(Refusal::new(reference.condition, Reason::SecretNotFound, message));
+        };
+        if let Some(key) = reference.keys.iter().find(|key| values.get(*key).is_none_or(Vec::is_empty)) {
+            let message =
+                format!("{kind} {namespace}/{name}, which {} names, has no key {key}: add it", reference.field);
+            return Err(Refusal::new(reference.condition, Reason::SecretKeyMissing, message));
+        }
+    }
+    Ok(())
+}
+
+/// Size of the volume in bytes: for bytes and the embedded database, where they are on one.
+fn volume(spec: &ZotArtifactStoreSpec) -> Result<Option<u64>, String> {
+    let of = |field: &str, text: &str| {
+        let size = text.parse::<zot_settings::ByteSize>();
+        size.map(|size| size.0).map_err(|why| format!("{field}: {text:?}: {why}"))
+    };
+    let bytes = match spec.storage.r#type {
+        StorageType::Filesystem => of("storage.size", &spec.storage.size)?,
+        _ => 0,
+    };
+    let database = match spec.database.r#type {
+        DatabaseType::Embedded => of("database.embedded.storageSize", &spec.database.embedded.storage_size)?,
+        _ => 0,
+    };
+    let all = bytes.saturating_add(database);
+    Ok((all > 0).then_some(all))
+}

@@ -1,0 +1,79 @@
+//! Features that come and go: autoscaling, ways in, monitoring.
+
+use serde_json::{Value, json};
+
+use crate::stand::{Stand, condition};
+use crate::stores::outside;
+
+/// Case 14: an autoscaler owns the number of servers, is handed the one that is there, and gives it back. (Scaling by load
+/// needs metrics, which this cluster has not: the number is changed through the scale subresource, as an autoscaler does.)
+#[tokio::test]
+async fn case_14_the_number_of_servers_is_the_autoscaler_s() {
+    let stand = Stand::open();
+    let space = stand.space().await;
+    let (_storage, mut spec) = outside(&space).await;
+    space.store("store", &spec).await;
+    space.until_ready("store").await;
+    let watched = |it: &Value| it["spec"]["replicas"].clone();
+    spec["autoscaling"] = json!({ "enabled": true, "minReplicas": 2, "maxReplicas": 6 });
+    space.store("store", &spec).await;
+    space.until("hpa/store", "the autoscaler", |it| it["spec"]["maxReplicas"] == 6).await;
+    space.until_ready("store").await;
+    assert_eq!(watched(&space.get("deploy/store").await.expect("it")), 3, "no dip");
+    space.run("scale deploy/store --replicas=5").await;
+    space.until("deploy/store", "five servers", |it| it["status"]["availableReplicas"] == 5).await;
+    for round in 0..20 {
+        space.run(&format!("annotate zas/store round={round} --overwrite")).await;
+    }
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    let deployment = space.get("deploy/store --show-managed-fields").await.expect("it");
+    assert_eq!(watched(&deployment), 5);
+    let ours = deployment["metadata"]["managedFields"].as_array().into_iter().flatten();
+    let mut ours = ours.filter(|it| it["manager"] == "zot-artifact-store-operator");
+    assert!(ours.all(|it| it["fieldsV1"]["f:spec"]["f:replicas"].is_null()), "{deployment:#}");
+    spec["autoscaling"] = json!({ "enabled": false });
+    space.store("store", &spec).await;
+    space.until("deploy/store", "three servers", |it| it["spec"]["replicas"] == 3).await;
+    space.until_gone("hpa/store").await;
+}
+
+/// Case 15: what is switched off goes, what is somebody else's stays, and what the cluster lacks comes when it has it.
+#[tokio::test]
+async fn case_15_features_come_and_go() {
+    let stand = Stand::open();
+    stand.run("delete crd servicemonitors.monitoring.coreos.com --ignore-not-found").await;
+    let space = stand.space().await;
+    let foreign = json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+        "metadata": { "name": "taken", "namespace": space.name },
+        "spec": { "defaultBackend": { "service": { "name": "other", "port": { "number": 80 } } } },
+    });
+    stand.apply(&foreign).await;
+    let spec = json!({
+        "networking": { "ingress": { "enabled": true, "host": "store.example.com" } },
+        "metrics": { "prometheus": { "serviceMonitor": true } },
+    });
+    space.store("store", &spec).await;
+    space.store("taken", &spec).await;
+    let store = space.until_ready("store").await;
+    assert_eq!(condition(&store, "ExposureReady")["status"], "True");
+    assert_eq!(condition(&store, "MonitoringReady")["reason"], "DependencyApiMissing");
+    let taken = space.until_ready("taken").await;
+    assert_eq!(condition(&taken, "ExposureReady")["reason"], "Conflict", "{taken:#}");
+    stand.define("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors").await;
+    space.until("zas/store", "the ServiceMonitor", |it| condition(it, "MonitoringReady")["status"] == "True").await;
+    assert!(space.get("servicemonitor/store").await.is_some());
+    let off = json!({
+        "networking": { "ingress": { "enabled": false }, "networkPolicy": { "enabled": false } },
+        "metrics": { "prometheus": { "serviceMonitor": false } },
+    });
+    for name in ["store", "taken"] {
+        space.store(name, &off).await;
+    }
+    for object in ["ingress/store", "networkpolicy/store", "servicemonitor/store", "networkpolicy/taken"] {
+        space.until_gone(object).await;
+    }
+    assert!(space.get("ingress/taken").await.is_some(), "somebody else's is gone");
+    let store = space.until_ready("store").await;
+    assert_eq!(condition(&store, "ExposureReady"), Value::Null);
+}

@@ -1,0 +1,85 @@
+//! Secrets that a store refers to: missing, incomplete, changed.
+
+use serde_json::{Value, json};
+
+use crate::load::Load;
+use crate::stand::{OPERATOR, Stand, condition};
+use crate::stores::outside;
+
+const HASH: &str = "artifact.zotregistry.io/config-hash";
+
+fn hash(deployment: &Value) -> Value {
+    deployment["spec"]["template"]["metadata"]["annotations"][HASH].clone()
+}
+
+/// Case 6: nothing is made before what is needed is there; then it is, without a restart.
+#[tokio::test]
+async fn case_06_a_missing_secret_is_waited_for() {
+    let stand = Stand::open();
+    let space = stand.space().await;
+    let (storage, spec) = outside(&space).await;
+    let bucket = storage.bucket().expect("a bucket");
+    space.run("delete secret store-s3").await;
+    space.store("store", &spec).await;
+    let store = space.until_condition("store", "StorageReady", "False", "SecretNotFound").await;
+    let message = condition(&store, "StorageReady")["message"].as_str().expect("a message").to_owned();
+    assert!(
+        message.contains("store-s3") && message.contains("access-key") && message.contains(&space.name),
+        "{message}"
+    );
+    assert_eq!(condition(&store, "Ready")["reason"], "SecretNotFound");
+    assert!(space.get("deploy/store").await.is_none());
+    space.secret("store-s3", &[("access-key", bucket.access_key())]).await;
+    let store = space.until_condition("store", "StorageReady", "False", "SecretKeyMissing").await;
+    assert!(condition(&store, "Ready")["message"].as_str().is_some_and(|it| it.contains("secret-key")), "{store:#}");
+    space.secret("store-s3", &[("access-key", bucket.access_key()), ("secret-key", bucket.secret_key())]).await;
+    space.until_ready("store").await;
+    // no value is told anybody
+    let said = [
+        stand.run(&format!("-n {OPERATOR} logs -l app.kubernetes.io/name=zot-artifact-store-operator --tail=-1")).await,
+        space.run("get events -o yaml").await,
+        space.run("get zas,deploy,cm,svc,sa -o yaml").await,
+        space.run("logs deploy/store --all-pods --tail=-1").await,
+    ];
+    for text in said {
+        assert!(!text.contains(bucket.secret_key()), "a secret is in\n{text}");
+    }
+}
+
+/// Case 7: another value rolls the servers once, under load; the same value does not.
+#[tokio::test]
+async fn case_07_a_changed_secret_is_rolled_out() {
+    let stand = Stand::open();
+    let space = stand.space().await;
+    let (_storage, mut spec) = outside(&space).await;
+    let admin = [("access-key", "chief"), ("secret-key", "the first secret of all")];
+    space.secret("chief", &admin).await;
+    spec["rbac"] = json!({ "adminSecret": { "name": "chief" } });
+    space.store("store", &spec).await;
+    space.until_ready("store").await;
+    let client = zot_tests::client::Client::new(space.address("store").await, None).with_key(admin[0].1, admin[1].1);
+    client.push_image("team/app", "v1", vec![7; 1000]).await;
+    let everybody = json!({ "resource": "*", "actions": ["read", "list"], "principals": ["anonymous"] });
+    client.send(reqwest::Method::POST, "/api/v1/rbac/policies", &everybody).await.expect_status(201);
+    // a policy is in force on every replica within a second
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let before = hash(&space.get("deploy/store").await.expect("a Deployment"));
+    space.run("annotate secret chief touched=yes").await;
+    let load = Load::start(&client.with(None), "/v2/team/app/manifests/v1");
+    space.secret("chief", &[admin[0], ("secret-key", "the second secret of all")]).await;
+    let changed = space.until("deploy/store", "another hash", |it| !hash(it).is_null() && hash(it) != before).await;
+    let words = "deploy/store";
+    let done = |it: &Value| {
+        it["status"]["updatedReplicas"] == 3 && it["status"]["replicas"] == 3 && it["status"]["availableReplicas"] == 3
+    };
+    let after = space.until(words, "the servers are replaced", done).await;
+    assert_eq!(hash(&after), hash(&changed), "rolled out once");
+    space.until_ready("store").await;
+    println!("{} requests, none failed", load.none_failed().await);
+    client.with_key("chief", "the second secret of all").get("/api/v1/rbac/policies").await.expect_status(200);
+    client.get("/api/v1/rbac/policies").await.expect_status(401);
+    let generation = after["metadata"]["generation"].clone();
+    space.run("annotate secret chief touched=again --overwrite").await;
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    assert_eq!(space.get(words).await.expect("a Deployment")["metadata"]["generation"], generation);
+}
