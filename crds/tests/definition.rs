@@ -1,5 +1,7 @@
 //! The definition is what the types say: same defaults, small enough, in order.
 
+#![expect(clippy::unwrap_used, reason = "test code")]
+
 use serde_json::{Map, Value, json};
 use zot_crds::ZotArtifactStoreSpec;
 use zot_crds::definition::definition;

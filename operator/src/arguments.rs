@@ -49,7 +49,7 @@ pub(crate) struct Arguments {
 /// What else it can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Print the CustomResourceDefinition.
+    /// Print the definition of the custom resource.
     Crd,
 }
 

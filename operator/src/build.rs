@@ -49,7 +49,7 @@ pub(crate) fn build(store: &Store<'_>) -> Vec<Child> {
     children.extend(config::children(store));
     children.extend(volume::children(store));
     children.extend(network::children(store));
-    children.extend(servers::children(store));
+    children.push(servers::deployment(store));
     children.extend(scaling::children(store));
     children.extend(exposure::children(store));
     children.extend(monitoring::children(store));

@@ -162,6 +162,7 @@ async fn one(context: Arc<Context>, namespace: Option<String>) {
 }
 
 /// Tries again, later each time.
+#[expect(clippy::needless_pass_by_value, reason = "it is what the controller calls")]
 fn on_error(object: Arc<Guarded>, _error: &Error, context: Arc<Context>) -> Action {
     context.metrics.failures.inc();
     let attempt = context.failures.lock().map_or(1, |mut failures| {
@@ -169,7 +170,7 @@ fn on_error(object: Arc<Guarded>, _error: &Error, context: Arc<Context>) -> Acti
         *attempt += 1;
         *attempt
     });
-    let wait = Duration::from_secs(1 << attempt.min(8)).min(Duration::from_secs(300));
+    let wait = Duration::from_secs(1 << attempt.min(8)).min(Duration::from_mins(5));
     let spread = f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 1024.0;
     Action::requeue(wait.mul_f64(0.75 + spread))
 }

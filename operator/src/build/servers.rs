@@ -14,7 +14,7 @@ pub(crate) const CONFIG_HASH: &str = "artifact.zotregistry.io/config-hash";
 /// Who else may own the number of servers.
 const SCALERS: [&str; 2] = ["kube-controller-manager", "scale"];
 
-pub(super) fn children(store: &Store<'_>) -> Option<Child> {
+pub(super) fn deployment(store: &Store<'_>) -> Child {
     let strategy = if store.volume.is_some() {
         // a volume is one node's at a time
         json!({ "type": "Recreate" })
@@ -36,7 +36,7 @@ pub(super) fn children(store: &Store<'_>) -> Option<Child> {
     if let Some(replicas) = replicas(store) {
         spec["replicas"] = json!(replicas);
     }
-    Some(child(store, Kind::Deployment, &store.name, json!({ "spec": spec })))
+    child(store, Kind::Deployment, &store.name, json!({ "spec": spec }))
 }
 
 /// How many servers the operator asks for; none: an autoscaler does.

@@ -61,13 +61,16 @@ impl Conditions {
 
     pub(crate) fn set(&mut self, about: ConditionType, found: Found) {
         let (kind, status) = (about.as_str(), found.status());
+        let reason = found.reason.as_str().to_owned();
+        let message = found.message;
+        let message = if message.len() > MESSAGE_MAX { message.chars().take(MESSAGE_MAX).collect() } else { message };
         let before = self.before.iter().find(|condition| condition.type_ == kind && condition.status == status);
         let since = before.map_or_else(|| Time(Timestamp::now()), |condition| condition.last_transition_time.clone());
         let condition = Condition {
             type_: kind.to_owned(),
             status: status.to_owned(),
-            reason: found.reason.as_str().to_owned(),
-            message: found.message.chars().take(MESSAGE_MAX).collect(),
+            reason,
+            message,
             last_transition_time: since,
             observed_generation: self.generation,
         };

@@ -173,28 +173,28 @@ impl Mounts {
     fn of(store: &Store<'_>) -> Self {
         let spec = store.spec();
         let mut all = Self::default();
-        all.add("config", CONFIG, true, "configMap", json!({ "name": format!("{}-config", store.name) }));
+        all.add("config", CONFIG, true, ("configMap", json!({ "name": format!("{}-config", store.name) })));
         if store.volume.is_some() {
             let claim = json!({ "claimName": format!("{}-data", store.name) });
-            all.add("data", DATA, false, "persistentVolumeClaim", claim);
+            all.add("data", DATA, false, ("persistentVolumeClaim", claim));
         } else {
-            all.add("data", DATA, false, "emptyDir", json!({}));
+            all.add("data", DATA, false, ("emptyDir", json!({})));
         }
         let tls = &spec.http.tls;
         if let (true, Some(secret)) = (tls.enabled, &tls.cert_secret_name) {
-            all.add("tls", TLS, true, "secret", json!({ "secretName": secret, "defaultMode": 0o440 }));
+            all.add("tls", TLS, true, ("secret", json!({ "secretName": secret, "defaultMode": 0o440 })));
         }
         if let (true, Some(secret)) = (tls.enabled, &tls.client_ca_secret_name) {
-            all.add("client-ca", CLIENT_CA, true, "secret", json!({ "secretName": secret }));
+            all.add("client-ca", CLIENT_CA, true, ("secret", json!({ "secretName": secret })));
         }
         if has_keys(spec) {
             let made = format!("{}-keys", store.name);
             let secret = spec.auth.key_secret.as_ref().unwrap_or(&made);
-            all.add("keys", KEYS, true, "secret", json!({ "secretName": secret, "defaultMode": 0o440 }));
+            all.add("keys", KEYS, true, ("secret", json!({ "secretName": secret, "defaultMode": 0o440 })));
         }
         let gcs = spec.storage.gcs.as_ref().and_then(|gcs| gcs.credentials_secret.as_ref());
         if let (StorageType::Gcs, Some(secret)) = (spec.storage.r#type, gcs) {
-            all.add("gcs", GCS, true, "secret", json!({ "secretName": secret, "defaultMode": 0o440 }));
+            all.add("gcs", GCS, true, ("secret", json!({ "secretName": secret, "defaultMode": 0o440 })));
         }
         let realm = spec.rbac.keycloak.iter().filter_map(|it| it.ca_config_map.as_ref());
         let mut maps: Vec<&String> =
@@ -203,12 +203,12 @@ impl Mounts {
         maps.dedup();
         for (number, map) in maps.into_iter().enumerate() {
             let name = format!("issuer-{number}");
-            all.add(&name, &format!("{ISSUERS}/{map}"), true, "configMap", json!({ "name": map }));
+            all.add(&name, &format!("{ISSUERS}/{map}"), true, ("configMap", json!({ "name": map })));
         }
         all
     }
 
-    fn add(&mut self, name: &str, path: &str, read_only: bool, kind: &str, source: Value) {
+    fn add(&mut self, name: &str, path: &str, read_only: bool, (kind, source): (&str, Value)) {
         self.volumes.push(json!({ "name": name, kind: source }));
         self.mounts.push(json!({ "name": name, "mountPath": path, "readOnly": read_only }));
     }
