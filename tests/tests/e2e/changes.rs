@@ -59,6 +59,28 @@ async fn case_18_a_paused_store_is_left_alone() {
     space.until("service/store-metrics", "the Service", |it| it["metadata"]["uid"].is_string()).await;
 }
 
+/// A volume that shall be larger becomes larger, and keeps what is on it.
+#[tokio::test]
+async fn a_volume_grows() {
+    let stand = Stand::open();
+    let space = stand.space().await;
+    space.store("store", &json!({"storage": {"size": "1Gi"}})).await;
+    space.until_ready("store").await;
+    let admin = space.admin("store").await;
+    let digest = admin.push_image("team/app", "v1", vec![7; 1000]).await;
+    space.store("store", &json!({"storage": {"size": "3Gi"}})).await;
+    // with a gigabyte for the database
+    space.until("pvc/store-data", "its size", |it| it["status"]["capacity"]["storage"] == "4Gi").await;
+    space.until_ready("store").await;
+    admin.get_manifest("team/app", &digest).await.expect_status(200);
+    // a store that goes leaves its volume, and one of the same name finds it
+    space.run("delete zas/store").await;
+    space.until_gone("deploy/store").await;
+    space.store("store", &json!({"storage": {"size": "3Gi"}})).await;
+    space.until_ready("store").await;
+    space.admin("store").await.get_manifest("team/app", &digest).await.expect_status(200);
+}
+
 /// What would change is told, and nothing is changed.
 #[tokio::test]
 async fn a_dry_run_tells_what_would_change() {

@@ -46,6 +46,54 @@ async fn case_06_a_missing_secret_is_waited_for() {
     }
 }
 
+/// A database that the operator has made by CloudNativePG. (Its API alone: nobody makes the database here.)
+#[tokio::test]
+async fn a_database_that_is_being_made_is_waited_for() {
+    let stand = Stand::open();
+    stand.run("delete crd clusters.postgresql.cnpg.io --ignore-not-found").await;
+    let space = stand.space().await;
+    let spec = json!({
+        "storage": { "type": "s3", "s3": { "bucket": "blobs" } },
+        "database": { "type": "postgres", "cluster": { "instances": 2, "storageSize": "5Gi" } },
+    });
+    space.store("store", &spec).await;
+    space.until_condition("store", "DatabaseReady", "False", "DependencyApiMissing").await;
+    stand.define("postgresql.cnpg.io", "v1", "Cluster", "clusters").await;
+    let store = space.until_condition("store", "DatabaseReady", "False", "DatabaseProvisioning").await;
+    assert_eq!(store["status"]["phase"], "Pending", "{store:#}");
+    let cluster = space.get("clusters.postgresql.cnpg.io/store-db").await.expect("the cluster of Postgres");
+    assert_eq!((&cluster["spec"]["instances"], &cluster["spec"]["storage"]["size"]), (&json!(2), &json!("5Gi")));
+    assert!(space.get("deploy/store").await.is_none());
+}
+
+/// A bucket that is not there, and a password that is wrong: told before any server starts, in the backend's own words.
+#[tokio::test]
+async fn what_cannot_be_used_is_told_before_a_server_starts() {
+    let stand = Stand::open();
+    let space = stand.space().await;
+    let (storage, mut spec) = outside(&space).await;
+    spec["storage"]["s3"]["bucket"] = json!("absent-bucket");
+    space.store("store", &spec).await;
+    let store = space.until_condition("store", "StorageReady", "False", "BucketNotFound").await;
+    assert!(condition(&store, "Ready")["message"].as_str().is_some_and(|it| it.contains("absent-bucket")), "{store:#}");
+    spec["storage"]["s3"]["bucket"] = json!(storage.bucket().expect("a bucket").name());
+    space.secret("store-s3", &[("access-key", "nobody"), ("secret-key", "wrong-wrong-wrong")]).await;
+    space.store("store", &spec).await;
+    space.until_condition("store", "StorageReady", "False", "StorageAccessDenied").await;
+    let bucket = storage.bucket().expect("a bucket");
+    space.secret("store-s3", &[("access-key", bucket.access_key()), ("secret-key", bucket.secret_key())]).await;
+    spec["database"]["postgres"]["port"] = json!(1);
+    space.store("store", &spec).await;
+    space.until_condition("store", "DatabaseReady", "False", "DatabaseUnreachable").await;
+    assert!(space.get("deploy/store").await.is_none(), "a server was started");
+    let (_, whole) = outside(&space).await;
+    spec["database"]["postgres"]["port"] = whole["database"]["postgres"]["port"].clone();
+    spec["database"]["postgres"]["database"] = whole["database"]["postgres"]["database"].clone();
+    spec["storage"]["s3"] = whole["storage"]["s3"].clone();
+    space.store("store", &spec).await;
+    space.until_ready("store").await;
+}
+
 /// Case 7: another value rolls the servers once, under load; the same value does not.
 #[tokio::test]
 async fn case_07_a_changed_secret_is_rolled_out() {
