@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use reqwest::{Certificate, Client, Identity};
 use zot_tests::backend::Backend;
+use zot_tests::client::Reply;
 use zot_tests::server::Setup;
 use zot_tests::tools::Home;
 
@@ -124,4 +125,24 @@ async fn a_backend_of_unknown_certificate_is_taken_only_when_told() {
     let server = Setup::on(&storage).set("storage.storageDriver", driver).start().await;
     let digest = server.client().push_blob("team/app", vec![9; 100_000]).await;
     server.client().get_blob("team/app", &digest).await.expect_status(200);
+}
+
+/// Where a proxy that is trusted speaks TLS for the server, clients are sent to `https` for their tokens.
+#[tokio::test]
+async fn behind_a_proxy_that_speaks_tls_tokens_are_at_https() {
+    let fresh = async || Setup::on(&Backend::SqliteDisk.fresh().await).with_access_control();
+    let trusting = fresh().await.set("http.trustedProxies", serde_json::json!(["127.0.0.1"]));
+    for (setup, scheme) in [(trusting, "https"), (fresh().await, "http")] {
+        let server = setup.start().await;
+        let nobody = server.client().with(None);
+        let ask = |path: &str| {
+            let request = nobody.request(reqwest::Method::GET, path).header("host", "store.example.com");
+            Reply::to(request.header("x-forwarded-proto", "https").header("x-forwarded-for", "192.0.2.7"))
+        };
+        let challenged = ask("/v2/").await.expect_status(401);
+        let realm = format!("realm=\"{scheme}://store.example.com/auth/token\"");
+        assert!(challenged.header("www-authenticate").contains(&realm), "{challenged}");
+        let login = ask("/api/v1/auth").await.expect_status(200).json();
+        assert_eq!(login["tokenEndpoint"], format!("{scheme}://store.example.com/auth/token"), "{login}");
+    }
 }

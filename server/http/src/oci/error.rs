@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use zot_domain::Error;
 use zot_domain::artifact::name::RepositoryName;
-use zot_domain::identity::RequestId;
+use zot_domain::identity::{Origin, RequestId};
 
 use super::path::Route;
 use super::value;
@@ -40,6 +40,7 @@ impl Context {
                 app,
                 request.headers(),
                 request.uri().authority().map(axum::http::uri::Authority::as_str),
+                request.extensions().get::<Origin>().copied().unwrap_or_default(),
             ),
             service: app.identity.service().to_owned(),
             scope: None,
@@ -71,15 +72,16 @@ impl Context {
 }
 
 /// Where tokens are to be had: as configured, or at the host by which the client reached us.
-pub(crate) fn token_realm(app: &App, headers: &HeaderMap, authority: Option<&str>) -> String {
-    app.options.token_realm.clone().unwrap_or_else(|| format!("{}/auth/token", base_url(app, headers, authority)))
+pub(crate) fn token_realm(app: &App, headers: &HeaderMap, authority: Option<&str>, origin: Origin) -> String {
+    let own = || format!("{}/auth/token", base_url(app, headers, authority, origin));
+    app.options.token_realm.clone().unwrap_or_else(own)
 }
 
-/// The host by which the client reached us.
-pub(crate) fn base_url(app: &App, headers: &HeaderMap, authority: Option<&str>) -> String {
+/// The host by which the client reached us, and whether by TLS: ours, or that of a proxy that is trusted to say so.
+pub(crate) fn base_url(app: &App, headers: &HeaderMap, authority: Option<&str>, origin: Origin) -> String {
     let host = headers.get(header::HOST).and_then(|v| v.to_str().ok()).or(authority).unwrap_or("localhost");
     let host: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || ".-:[]_".contains(*c)).collect();
-    format!("{}://{host}", if app.options.tls { "https" } else { "http" })
+    format!("{}://{host}", if app.options.tls || origin.tls { "https" } else { "http" })
 }
 
 /// The answer to a failed request.

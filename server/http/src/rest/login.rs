@@ -2,12 +2,13 @@
 //!
 //! Source: RFC 9728 (OAuth 2.0 Protected Resource Metadata); RFC 8628 (device grant), which the issuers speak.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
+use zot_domain::identity::Origin;
 use zot_identity::Kind;
 
 use crate::App;
@@ -52,7 +53,8 @@ pub(crate) struct Issuer {
     get, path = "/api/v1/auth", operation_id = "getLogin", tag = "tokens", security(()),
     responses((status = 200, description = "Issuers and endpoints.", body = Login)),
 )]
-pub(crate) async fn get(State(app): State<App>, headers: HeaderMap) -> Response {
+pub(crate) async fn get(State(app): State<App>, origin: Option<Extension<Origin>>, headers: HeaderMap) -> Response {
+    let origin = origin.map(|Extension(origin)| origin).unwrap_or_default();
     let issuers = app.identity.issuers().map(|it| Issuer {
         name: it.name.clone(),
         kind: match it.kind {
@@ -63,11 +65,11 @@ pub(crate) async fn get(State(app): State<App>, headers: HeaderMap) -> Response 
         audiences: it.audiences.clone(),
         client_id: it.client_id.clone(),
     });
-    let base = base_url(&app, &headers, None);
+    let base = base_url(&app, &headers, None, origin);
     Json(Login {
         access_control: app.artifacts.policy().settings().access_control,
         issuers: issuers.collect(),
-        token_endpoint: token_realm(&app, &headers, None),
+        token_endpoint: token_realm(&app, &headers, None, origin),
         service: app.identity.service().to_owned(),
         sts_endpoint: app.mounted.first().map(|(prefix, _)| format!("{base}{prefix}/")),
     })
@@ -88,9 +90,14 @@ pub(crate) struct ProtectedResource {
     get, path = "/.well-known/oauth-protected-resource", operation_id = "getProtectedResource", tag = "tokens", security(()),
     responses((status = 200, description = "Issuers whose tokens are taken.", body = ProtectedResource)),
 )]
-pub(crate) async fn protected_resource(State(app): State<App>, headers: HeaderMap) -> Response {
+pub(crate) async fn protected_resource(
+    State(app): State<App>,
+    origin: Option<Extension<Origin>>,
+    headers: HeaderMap,
+) -> Response {
+    let origin = origin.map(|Extension(origin)| origin).unwrap_or_default();
     Json(ProtectedResource {
-        resource: base_url(&app, &headers, None),
+        resource: base_url(&app, &headers, None, origin),
         authorization_servers: app.identity.issuers().map(|it| it.issuer.clone()).collect(),
         bearer_methods_supported: vec!["header".to_owned()],
         resource_name: "Zot Artifact Store".to_owned(),
