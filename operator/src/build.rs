@@ -15,6 +15,7 @@ mod volume;
 pub(crate) mod config;
 
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::api::Kind;
 use crate::validate::Store;
@@ -60,6 +61,22 @@ pub(crate) fn build(store: &Store<'_>) -> Vec<Child> {
 /// Labels by which the servers are found: they never change.
 pub(crate) fn selector(store: &str) -> Value {
     json!({ "app": APP, INSTANCE: store })
+}
+
+/// A hash of parts, whose borders count.
+#[derive(Default)]
+struct Fingerprint(Sha256);
+
+impl Fingerprint {
+    fn add(&mut self, part: &[u8]) {
+        self.0.update((part.len() as u64).to_be_bytes());
+        self.0.update(part);
+    }
+
+    /// So many bytes of it, in hexadecimal.
+    fn first(self, bytes: usize) -> String {
+        hex::encode(&self.0.finalize()[..bytes])
+    }
 }
 
 /// Labels of an object.

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::validate::{Refusal, Store};
 
 /// After that a failed one is tried again.
-const AGAIN: Duration = Duration::from_secs(20);
+pub(crate) const AGAIN: Duration = Duration::from_secs(20);
 
 /// Tries it, or looks what came of it; `Ok(None)`: all can be used.
 pub(crate) async fn check(client: &Client, store: &Store<'_>) -> Result<Option<Refusal>, Error> {
@@ -49,11 +49,6 @@ pub(crate) async fn check(client: &Client, store: &Store<'_>) -> Result<Option<R
         let message = format!("it could not be tried: see the pods of Job {name}");
         Refusal::new(ConditionType::StorageReady, Reason::PreflightFailed, message)
     })))
-}
-
-/// How soon to look again.
-pub(crate) const fn again() -> Duration {
-    AGAIN
 }
 
 /// What the command left as its last words.

@@ -286,16 +286,26 @@ fn encoded(text: &str) -> String {
 pub(super) fn file(settings: &Settings) -> String {
     let mut document = serde_json::to_value(settings).unwrap_or_default();
     tidy(&mut document);
+    escape(&mut document);
     serde_saphyr::to_string(&document).unwrap_or_else(|_| document.to_string())
 }
 
-fn tidy(value: &mut Value) {
+/// Leaves out what is null.
+pub(super) fn tidy(value: &mut Value) {
     match value {
         Value::Object(object) => {
             object.retain(|_, value| !value.is_null());
             object.values_mut().for_each(tidy);
         }
         Value::Array(list) => list.iter_mut().for_each(tidy),
+        _ => {}
+    }
+}
+
+fn escape(value: &mut Value) {
+    match value {
+        Value::Object(object) => object.values_mut().for_each(escape),
+        Value::Array(list) => list.iter_mut().for_each(escape),
         Value::String(text) if text.contains("${") => *text = text.replace("${", "$${"),
         _ => {}
     }

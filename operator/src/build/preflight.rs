@@ -4,11 +4,10 @@
 //! It has a configuration of its own, so that servers that run keep theirs until it is known that the new one can be used.
 
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use zot_crds::spec::{DatabaseType, StorageType};
 use zot_crds::status::ConditionType;
 
-use super::{Child, INSTANCE, MANAGED_BY, OPERATOR, account, child, config, servers};
+use super::{Child, Fingerprint, INSTANCE, MANAGED_BY, OPERATOR, account, child, config, servers};
 use crate::api::Kind;
 use crate::references::references;
 use crate::validate::Store;
@@ -24,22 +23,18 @@ pub(crate) fn is_needed(store: &Store<'_>) -> bool {
 
 /// The Job's name: another one where anything else is to be tried.
 pub(crate) fn name(store: &Store<'_>) -> String {
-    let mut hash = Sha256::new();
-    let mut add = |part: &[u8]| {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    };
+    let mut hash = Fingerprint::default();
     let spec = store.spec();
-    add(json!([spec.storage, spec.database, spec.service_account]).to_string().as_bytes());
+    hash.add(json!([spec.storage, spec.database, spec.service_account]).to_string().as_bytes());
     for reference in references(store.resource) {
         if matches!(reference.condition, ConditionType::StorageReady | ConditionType::DatabaseReady) {
             let values = store.facts.referenced.get(&(reference.source, reference.name)).and_then(Option::as_ref);
             for key in &reference.keys {
-                add(values.and_then(|values| values.get(key)).map(Vec::as_slice).unwrap_or_default());
+                hash.add(values.and_then(|values| values.get(key)).map(Vec::as_slice).unwrap_or_default());
             }
         }
     }
-    format!("{}-preflight-{}", store.name, hex::encode(&hash.finalize()[..4]))
+    format!("{}-preflight-{}", store.name, hash.first(4))
 }
 
 /// It and what it needs.
@@ -92,7 +87,7 @@ fn job(store: &Store<'_>, needed: &str) -> Child {
         !variable["name"].as_str().is_some_and(|name| name.starts_with("ZOT_ADMIN_"))
     });
     retain(&mut pod["volumes"], kept);
-    tidy(&mut pod);
+    config::tidy(&mut pod);
     // not of the servers: no Service finds them
     let labels = json!({ INSTANCE: store.name, MANAGED_BY: OPERATOR, "app.kubernetes.io/component": "preflight" });
     let spec = json!({
@@ -106,14 +101,5 @@ fn job(store: &Store<'_>, needed: &str) -> Child {
 fn retain(list: &mut Value, kept: impl Fn(&Value) -> bool) {
     if let Some(list) = list.as_array_mut() {
         list.retain(kept);
-    }
-}
-
-fn tidy(value: &mut Value) {
-    if let Value::Object(object) = value {
-        object.retain(|_, value| !value.is_null());
-        object.values_mut().for_each(tidy);
-    } else if let Value::Array(list) = value {
-        list.iter_mut().for_each(tidy);
     }
 }

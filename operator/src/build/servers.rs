@@ -3,9 +3,8 @@
 pub(super) mod pod;
 
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
-use super::{Child, child, labels, selector};
+use super::{Child, Fingerprint, child, labels, selector};
 use crate::api::Kind;
 use crate::validate::Store;
 
@@ -63,11 +62,8 @@ fn replicas(store: &Store<'_>) -> Option<i32> {
 
 /// Of all that the servers read at their start.
 fn hash(store: &Store<'_>) -> String {
-    let mut hash = Sha256::new();
-    let mut add = |part: &[u8]| {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    };
+    let mut hash = Fingerprint::default();
+    let mut add = |part: &[u8]| hash.add(part);
     add(super::config::file(&store.settings).as_bytes());
     for ((source, name), values) in &store.facts.referenced {
         add(source.as_str().as_bytes());
@@ -82,7 +78,7 @@ fn hash(store: &Store<'_>) -> String {
         add(access.as_bytes());
         add(secret.as_bytes());
     }
-    hex::encode(&hash.finalize()[..16])
+    hash.first(16)
 }
 
 fn merge(into: &mut Value, from: Value) {

@@ -15,8 +15,7 @@ use zot_crds::status::{ConditionType, Reason, ZotArtifactStoreStatus};
 
 use super::{Context, Guarded};
 use crate::apply::{Applied, Outcome, apply, prune};
-use crate::build::preflight::{children as preflight_children, is_needed as preflight_is_needed};
-use crate::build::{build, dependencies};
+use crate::build::{self, build, dependencies};
 use crate::error::Error;
 use crate::events::Happened;
 use crate::facts::Facts;
@@ -82,7 +81,7 @@ async fn step(store: &ZotArtifactStore, context: &Context) -> Result<Action, Err
             if status::write(&context.client, store, &new).await? && !waits {
                 context.events.warn(store, &refusal).await;
             }
-            Ok(Action::requeue(context.resync.min(preflight::again())))
+            Ok(Action::requeue(context.resync.min(preflight::AGAIN)))
         }
     }
 }
@@ -120,9 +119,9 @@ async fn make(
     let mut children = build(&store);
     let applied = apply(client, &namespace, &children, dry_run).await?;
     let uid = resource.uid().unwrap_or_default();
-    if preflight_is_needed(&store) {
+    if build::preflight::is_needed(&store) {
         // it stays, so that it is known what was tried
-        children.extend(preflight_children(&store));
+        children.extend(build::preflight::children(&store));
     }
     let pruned = prune(client, &facts.apis, (&namespace, &store.name, &uid), &children, dry_run).await?;
     if dry_run {

@@ -64,7 +64,7 @@ async fn verify(chain: &Chain, journal: Option<&Path>, line: &Line) -> Result<(C
             "the file ends within batch {open}: lines were taken away; or a server was killed while it wrote, and then goes on \
              there when it starts"
         );
-        checked.findings.push(Finding::of_file(Kind::AuditMissing, text));
+        checked.findings.push(Finding::new(Kind::AuditMissing, text));
     }
     Ok((checked, Some(file)))
 }

@@ -149,7 +149,7 @@ struct Check {
 
 impl Check {
     fn found(&mut self, kind: Kind, text: String) {
-        self.account.findings.push(Finding::of_file(kind, text));
+        self.account.findings.push(Finding::new(kind, text));
     }
 
     /// The batch that the last root was of.

@@ -155,14 +155,10 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(crate) fn new(kind: Kind, subject: impl Into<String>) -> Self {
+    /// One that is not about a blob.
+    pub fn new(kind: Kind, subject: impl Into<String>) -> Self {
         let subject = subject.into();
         Self { kind, subject, blob: None, digest: None, used_by: None, repaired: false, out_of_use: false }
-    }
-
-    /// One about a file that has a copy of what the store knows.
-    pub fn of_file(kind: Kind, subject: String) -> Self {
-        Self::new(kind, subject)
     }
 
     pub(super) fn of_blob(kind: Kind, blob: &BlobRecord, subject: impl Into<String>) -> Self {
