@@ -1,5 +1,6 @@
 //! The driver: what sets a reconciliation off, one reconciliation, and what is done when it fails.
 
+mod client;
 mod reconcile;
 mod triggers;
 
@@ -12,7 +13,7 @@ use futures_util::future::join_all;
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
-use kube::{Client, Config};
+use kube::{Client, Config, ResourceExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use zot_crds::ZotArtifactStore;
@@ -21,7 +22,7 @@ use crate::api::Apis;
 use crate::arguments::Arguments;
 use crate::error::Error;
 use crate::events::Events;
-use crate::lease::{Candidate, Times};
+use crate::lease::{Candidate, Fence, Times};
 use crate::measured::Metrics;
 use crate::serve;
 
@@ -30,8 +31,6 @@ type Guarded = DeserializeGuard<ZotArtifactStore>;
 
 /// How often it is looked which APIs the cluster has.
 const DISCOVERY: Duration = Duration::from_secs(30);
-/// Longest wait of one request of the lease.
-const LEASE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Reconciliations at once.
 const CONCURRENCY: u16 = 8;
 
@@ -47,16 +46,25 @@ struct Context {
     failures: Mutex<HashMap<ObjectRef<Guarded>, u32>>,
 }
 
+impl Context {
+    /// Whether the last reconciliation of a store failed.
+    fn has_failed(&self, store: &ZotArtifactStore) -> bool {
+        let reference = ObjectRef::new(&store.name_any()).within(&store.namespace().unwrap_or_default());
+        self.failures.lock().is_ok_and(|failures| failures.contains_key(&reference))
+    }
+}
+
 /// Runs until SIGTERM, or until the lease is lost.
 pub(crate) async fn run(arguments: &Arguments) -> Result<(), Error> {
     let config = Config::infer().await.map_err(|error| Error::Argument(format!("no cluster: {error}")))?;
-    let client = Client::try_from(config.clone()).map_err(Error::api("making a client"))?;
     let metrics = Arc::new(Metrics::new());
     let (health, metrics_at) = (arguments.health_probe_bind_address, arguments.metrics_bind_address);
     serve::serve(health, metrics_at, Arc::clone(&metrics)).await?;
     let mut stopped = std::pin::pin!(stop());
     let identity = arguments.pod_name.clone().unwrap_or_else(|| format!("operator-{}", uuid::Uuid::new_v4()));
-    let mut candidate = arguments.leader_elect.then(|| candidate(config, arguments, &identity)).transpose()?;
+    let fence = arguments.leader_elect.then(Fence::default);
+    let client = client::of_controller(config.clone(), fence.clone())?;
+    let mut candidate = fence.map(|fence| candidate(config, arguments, &identity, fence)).transpose()?;
     if let Some(candidate) = &mut candidate {
         tokio::select! {
             () = candidate.win() => {}
@@ -83,14 +91,10 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Error> {
     outcome
 }
 
-fn candidate(mut config: Config, arguments: &Arguments, identity: &str) -> Result<Candidate, Error> {
-    config.default_retry = false;
-    config.connect_timeout = Some(LEASE_TIMEOUT);
-    config.read_timeout = Some(LEASE_TIMEOUT);
+fn candidate(config: Config, arguments: &Arguments, identity: &str, fence: Fence) -> Result<Candidate, Error> {
     let namespace = arguments.pod_namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-    let client = Client::try_from(config).map_err(Error::api("making a client"))?;
     let times = Times::of(Duration::from_secs(u64::from(arguments.lease_duration)));
-    Ok(Candidate::new(client, &namespace, identity.to_owned(), times))
+    Ok(Candidate::new(client::of_lease(config)?, &namespace, identity.to_owned(), times, fence))
 }
 
 async fn stop() {

@@ -2,8 +2,10 @@
 //!
 //! A lease is written only over the version that was read (compare and swap), so two cannot both win. Whether it has
 //! expired is judged by how long *this* process has seen it unchanged, never by the clock of whoever wrote it. Whoever
-//! cannot renew it in time ends itself before another one may take it.
+//! cannot renew it in time ends itself before another one may take it. What it does until it has noticed is the [`Fence`]'s:
+//! a process that was stopped and goes on, writes nothing.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -34,20 +36,43 @@ impl Times {
     }
 }
 
+/// Until when this replica may write. Closed before the lease was won, and as soon as it was not renewed in time.
+#[derive(Clone, Default)]
+pub(crate) struct Fence(Arc<Mutex<Option<Instant>>>);
+
+impl Fence {
+    /// Whether it may.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.left().is_zero()
+    }
+
+    fn left(&self) -> Duration {
+        let until = self.0.lock().map_or(None, |until| *until);
+        until.map(|until| until.saturating_duration_since(Instant::now())).unwrap_or_default()
+    }
+
+    fn open_until(&self, end: Instant) {
+        if let Ok(mut until) = self.0.lock() {
+            *until = Some(end);
+        }
+    }
+}
+
 /// A candidate.
 pub(crate) struct Candidate {
     /// Without retries of its own: a renewal that hangs would outlive its lease.
     api: Api<Lease>,
     identity: String,
     times: Times,
+    fence: Fence,
     /// What was seen last, and since when it is the same.
     seen: Option<(LeaseSpec, Instant)>,
 }
 
 impl Candidate {
     /// A candidate of this name, which no other has.
-    pub(crate) fn new(client: Client, namespace: &str, identity: String, times: Times) -> Self {
-        Self { api: Api::namespaced(client, namespace), identity, times, seen: None }
+    pub(crate) fn new(client: Client, namespace: &str, identity: String, times: Times, fence: Fence) -> Self {
+        Self { api: Api::namespaced(client, namespace), identity, times, fence, seen: None }
     }
 
     /// Waits until the lease is won.
@@ -60,13 +85,10 @@ impl Candidate {
 
     /// Renews it until that fails; ends when the lease is lost.
     pub(crate) async fn hold(&mut self) {
-        let mut renewed = Instant::now();
-        while renewed.elapsed() < self.times.renew {
+        while self.fence.is_open() {
             sleep(self.times.retry).await;
-            let left = self.times.renew.saturating_sub(renewed.elapsed());
-            if timeout(left, self.attempt()).await.unwrap_or(false) {
-                renewed = Instant::now();
-            }
+            // a failure is tried again, as long as there is time
+            let _ = timeout(self.fence.left(), self.attempt()).await;
         }
     }
 
@@ -85,8 +107,15 @@ impl Candidate {
 
     /// Takes or renews it. A failure is that of this attempt alone.
     async fn attempt(&mut self) -> bool {
+        // what counts is when it was asked for: the answer may have been long on its way
+        let asked = Instant::now();
         match timeout(self.times.renew, self.try_once()).await {
-            Ok(Ok(held)) => held,
+            Ok(Ok(held)) => {
+                if held {
+                    self.fence.open_until(asked + self.times.renew);
+                }
+                held
+            }
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the lease could not be read or written");
                 false

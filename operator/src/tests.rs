@@ -2,6 +2,7 @@
 
 mod fields;
 mod keys;
+mod random;
 
 use std::collections::BTreeMap;
 

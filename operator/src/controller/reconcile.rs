@@ -61,7 +61,7 @@ async fn step(store: &ZotArtifactStore, context: &Context) -> Result<Action, Err
         // what is in a namespace that goes, goes with it
         Err(error) if error.is_of_a_namespace_that_goes() => return Ok(Action::await_change()),
         Err(error) => {
-            if let Some(refusal) = refused_by_the_api(&error) {
+            if let Some(refusal) = refused_by_the_api(&error, context.has_failed(store)) {
                 status::write(&context.client, store, &status::of_refused(store, &facts, &refusal)).await?;
             }
             return Err(error);
@@ -86,11 +86,12 @@ async fn step(store: &ZotArtifactStore, context: &Context) -> Result<Action, Err
     }
 }
 
-/// What the API server will not have, however often it is tried: the user is told.
-fn refused_by_the_api(error: &Error) -> Option<Refusal> {
+/// What the API server will not have, however often it is tried: the user is told. One that has just started knows of no
+/// roles yet, and forbids all once.
+fn refused_by_the_api(error: &Error, again: bool) -> Option<Refusal> {
     let Error::Api { source, .. } = error else { return None };
     let kube::Error::Api(status) = &**source else { return None };
-    let transient = matches!(status.code, 404 | 409 | 429) || status.code >= 500;
+    let transient = matches!(status.code, 404 | 409 | 429) || status.code >= 500 || status.code == 403 && !again;
     (!transient).then(|| Refusal::new(ConditionType::Progressing, Reason::ApplyFailed, error.to_string()))
 }
 

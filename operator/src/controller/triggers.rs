@@ -2,6 +2,7 @@
 //! Of all but the resources themselves metadata alone is watched, so that other people's Secrets cost no memory.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{Stream, stream};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -13,6 +14,7 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{Config, Controller};
 use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::utils::Backoff;
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource, ResourceExt as _};
 use tokio::sync::watch;
@@ -20,6 +22,25 @@ use tokio::sync::watch;
 use super::{CONCURRENCY, Context, Guarded};
 use crate::build::{INSTANCE, MANAGED_BY, OPERATOR};
 use crate::references::{Source, references};
+
+/// Pause after a watch that failed.
+///
+/// A controller has one pause for all of its watches. If it grew with each failure, an API server that starts again and has
+/// forgotten what it told each watch would be understood after minutes, watch by watch.
+#[derive(Debug)]
+struct Steady(Duration);
+
+impl Iterator for Steady {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        Some(self.0)
+    }
+}
+
+impl Backoff for Steady {
+    fn reset(&mut self) {}
+}
 
 fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
 where
@@ -33,8 +54,9 @@ pub(super) fn controller(context: &Arc<Context>, namespace: Option<&str>) -> Con
     let client = &context.client;
     let resources: Api<Guarded> = api(client, namespace);
     let ours = watcher::Config::default().labels(&format!("{MANAGED_BY}={OPERATOR}"));
-    let config = Config::default().debounce(std::time::Duration::from_millis(300)).concurrency(CONCURRENCY);
-    let controller = Controller::new(resources, watcher::Config::default()).with_config(config);
+    let config = Config::default().debounce(Duration::from_millis(300)).concurrency(CONCURRENCY);
+    let pause = Steady(Duration::from_millis(400));
+    let controller = Controller::new(resources, watcher::Config::default()).with_config(config).trigger_backoff(pause);
     let store = controller.store();
     let controller = controller
         .owns(api::<Deployment>(client, namespace), ours.clone())

@@ -77,3 +77,48 @@ async fn case_15_features_come_and_go() {
     let store = space.until_ready("store").await;
     assert_eq!(condition(&store, "ExposureReady"), Value::Null);
 }
+
+/// Ways in by APIs of others: HTTPRoute by the definition of the Gateway API, Route by its name alone (OpenShift cannot be had).
+/// Nothing here acts on them: they are there, point at the Service, and go when they are switched off.
+#[tokio::test]
+async fn ways_in_by_apis_of_others() {
+    let stand = Stand::open();
+    stand.define_of("gateway-api", "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml").await;
+    stand.define("route.openshift.io", "v1", "Route", "routes").await;
+    stand.define("monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules").await;
+    let space = stand.space().await;
+    let gateway = json!({ "enabled": true, "host": "artifacts.example.com", "parentRef": { "name": "public", "namespace": "gateways" } });
+    let mut spec = json!({
+        "networking": { "gateway": gateway },
+        "openshift": { "route": { "enabled": true, "host": "artifacts.apps.example.com" } },
+        "metrics": { "prometheus": { "rules": true } },
+    });
+    space.store("store", &spec).await;
+    space.until("zas/store", "ways in", |it| condition(it, "ExposureReady")["status"] == "True").await;
+    space.until_ready("store").await;
+    let route = space.get("httproute/store").await.expect("the HTTPRoute");
+    assert_eq!(route["spec"]["hostnames"], json!(["artifacts.example.com"]));
+    let backend = &route["spec"]["rules"][0]["backendRefs"][0];
+    assert_eq!((&backend["name"], &backend["port"]), (&json!("store"), &json!(8080)), "{route:#}");
+    let route = space.get("route/store").await.expect("the Route");
+    assert_eq!(
+        (&route["spec"]["host"], &route["spec"]["to"]["name"]),
+        (&json!("artifacts.apps.example.com"), &json!("store"))
+    );
+    spec["networking"]["gateway"]["enabled"] = json!(false);
+    spec["openshift"]["route"]["enabled"] = json!(false);
+    spec["metrics"]["prometheus"]["rules"] = json!(false);
+    space.store("store", &spec).await;
+    for object in ["httproute/store", "route/store", "prometheusrule/store"] {
+        space.until_gone(object).await;
+    }
+    let store = space.until_ready("store").await;
+    assert_eq!(condition(&store, "ExposureReady"), Value::Null);
+    // an Ingress of OpenShift's class is a Route there
+    spec["networking"]["ingress"] =
+        json!({ "enabled": true, "className": "openshift-default", "host": "artifacts.apps.example.com" });
+    space.store("store", &spec).await;
+    space.until("route/store", "the Route", |it| it["spec"]["host"] == "artifacts.apps.example.com").await;
+    assert!(space.get("ingress/store").await.is_none());
+    stand.run("delete crd routes.route.openshift.io httproutes.gateway.networking.k8s.io").await;
+}

@@ -1,67 +1,37 @@
 //! What the API server refuses, and what was stored before it could.
 
 use serde_json::{Value, json};
+use zot_tests::workspace;
 
 use crate::stand::{Stand, condition};
 
-/// Case 3: shapes and rules, with messages that say what to do. (On the API server alone: nothing is to come of it.)
+/// Cases 3 and 4: shapes, rules and contradictions, with messages that say what to do. (On the API server alone: nothing is to
+/// come of it.)
 #[tokio::test]
-async fn case_03_bad_inputs_are_refused_with_advice() {
+async fn case_03_and_04_bad_inputs_are_refused_with_advice() {
     let stand = Stand::open();
     let space = stand.space().await;
-    for (spec, words) in [
-        (json!({"replicas": -1}), ["spec.replicas", "greater than or equal to 1"]),
-        (json!({"storage": {"type": "ftp"}}), ["spec.storage.type", "filesystem"]),
-        (json!({"storage": {"type": "s3"}}), ["storage.s3", "bucket"]),
-        (json!({"storage": {"type": "azure", "azure": {"accountName": "account"}}}), ["container", "Required"]),
-        (json!({"storage": {"size": "10 apples"}}), ["spec.storage.size", "should match"]),
-        (json!({"podDisruptionBudget": {"minAvailable": 1, "maxUnavailable": 1}}), ["podDisruptionBudget", "not both"]),
-        (json!({"autoscaling": {"targetCPUUtilization": 0}}), ["targetCPUUtilization", "greater than or equal to 1"]),
-        (json!({"autoscaling": {"minReplicas": 5, "maxReplicas": 3}}), ["minReplicas", "maxReplicas"]),
-        (json!({"database": {"type": "mysql"}}), ["mysql", "use postgres"]),
-        (json!({"database": {"type": "postgres"}}), ["database.postgres", "database.cluster"]),
-        (json!({"supplyChain": {"enabled": true}}), ["supplyChain", "not in this version"]),
-        (json!({"metrics": {"tracing": {"enabled": true}}}), ["tracing", "not in this version"]),
-        (json!({"http": {"tls": {"enabled": true}}}), ["certSecretName", "kubernetes.io/tls"]),
-        (json!({"networking": {"ingress": {"enabled": true}}}), ["ingress", "host"]),
-        (
-            json!({"rbac": {"keycloak": {"url": "https://sso", "realm": "r", "clientId": "c", "clientSecretRef": {"name": "x"}}}}),
-            ["clientSecretRef", "remove it"],
-        ),
-        (json!({"colour": "blue"}), ["unknown field", "colour"]),
-    ] {
-        let said = stand.refused(&space.store_document("bad", &spec)).await;
-        assert!(words.iter().all(|word| said.contains(word)), "{spec}: {words:?} is not in\n{said}");
+    let cases = std::fs::read_to_string(workspace().join("tests/inputs/refused-stores.yaml")).expect("the cases");
+    let cases: Value = serde_saphyr::from_str(&cases).expect("YAML");
+    let mut changed = 0;
+    for case in cases.as_array().expect("a list") {
+        let mut name = case["name"].as_str().unwrap_or("bad").to_owned();
+        if let Some(before) = case.get("before") {
+            changed += 1;
+            name = format!("changed-{changed}");
+            space.store(&name, before).await;
+        }
+        let said = stand.refused(&space.store_document(&name, &case["spec"])).await;
+        for word in case["says"].as_array().expect("words") {
+            let word = word.as_str().expect("a word");
+            assert!(said.contains(word), "{word:?} is not in what is said of {case:#}:\n{said}");
+        }
     }
-    let long = "a".repeat(41);
-    let said = stand.refused(&space.store_document(&long, &json!({}))).await;
-    assert!(said.contains("40 characters"), "{said}");
-    assert!(space.get("zas").await.is_none_or(|list| list["items"] == json!([])));
-    // what is there already bounds what may come
-    space.store("fixed", &json!({"storage": {"size": "2Gi", "storageClass": "local-path"}})).await;
-    for (spec, word) in [
-        (json!({"storage": {"size": "1Gi", "storageClass": "local-path"}}), "smaller"),
-        (json!({"storage": {"size": "2Gi", "storageClass": "other"}}), "storageClass cannot be changed"),
-        (
-            json!({"storage": {"type": "s3", "size": "2Gi", "storageClass": "local-path", "s3": {"bucket": "blobs"}}}),
-            "storage.type cannot be changed",
-        ),
-    ] {
-        let said = stand.refused(&space.store_document("fixed", &spec)).await;
-        assert!(said.contains(word), "{spec}: {word} is not in\n{said}");
-    }
-    space.store("fixed", &json!({"storage": {"size": "3Gi", "storageClass": "local-path"}})).await;
-}
-
-/// Case 4: two servers on one embedded database.
-#[tokio::test]
-async fn case_04_a_contradiction_is_refused() {
-    let stand = Stand::open();
-    let space = stand.space().await;
-    let spec =
-        json!({"replicas": 2, "database": {"type": "embedded"}, "storage": {"type": "filesystem", "size": "50Gi"}});
-    let said = stand.refused(&space.store_document("bad", &spec)).await;
-    assert!(said.contains("database.type embedded allows one replica only"), "{said}");
+    let stored = space.get("zas").await.expect("a list");
+    assert_eq!(stored["items"].as_array().map(Vec::len), Some(changed), "{stored:#}");
+    // a volume may become larger
+    space.store("grows", &json!({"storage": {"size": "2Gi"}})).await;
+    space.store("grows", &json!({"storage": {"size": "3Gi"}})).await;
 }
 
 /// Case 5: a resource that was stored under a looser definition beside a good one. And one of case 4 that was.
@@ -69,6 +39,8 @@ async fn case_04_a_contradiction_is_refused() {
 async fn case_05_what_cannot_be_read_hinders_no_other_one() {
     let stand = Stand::open();
     let space = stand.space().await;
+    space.store("served", &json!({})).await;
+    space.until_ready("served").await;
     let name = "zotartifactstores.artifact.zotregistry.io";
     let strict = stand.get(&format!("crd {name}")).await.expect("the definition");
     let mut loose = strict.clone();
@@ -90,9 +62,11 @@ async fn case_05_what_cannot_be_read_hinders_no_other_one() {
         .await;
     let contradictory =
         stand.try_run("apply -f -", Some(&space.store_document("contradictory", &json!({"replicas": 2})))).await;
+    let served = stand.try_run("apply -f -", Some(&space.store_document("served", &json!({"replicas": 2})))).await;
     // first of all: other tests need it
     replace(&restored).await;
     assert!(unreadable.status.success() && contradictory.status.success(), "{unreadable}\n{contradictory}");
+    assert!(served.status.success(), "{served}");
     space.store("good", &json!({})).await;
     space.until_ready("good").await;
     let unreadable =
@@ -103,4 +77,16 @@ async fn case_05_what_cannot_be_read_hinders_no_other_one() {
         space.until("zas/contradictory", "it is told", |it| condition(it, "SpecValid")["status"] == "False").await;
     assert!(condition(&told, "SpecValid")["message"].as_str().is_some_and(|it| it.contains("one replica")), "{told:#}");
     assert!(space.get("deploy/contradictory").await.is_none() && space.get("deploy/unreadable").await.is_none());
+    // one that served before goes on as it was
+    for kind in ["SpecValid", "Ready"] {
+        let told = space.until_condition("served", kind, "False", "InvalidSpec").await;
+        assert_eq!(condition(&told, "Available")["status"], "True", "{told:#}");
+    }
+    let deployment = space.get("deploy/served").await.expect("the Deployment");
+    assert_eq!(
+        (&deployment["metadata"]["generation"], &deployment["spec"]["replicas"]),
+        (&json!(1), &json!(1)),
+        "{deployment:#}"
+    );
+    space.admin("served").await.get("/health").await.expect_status(200);
 }

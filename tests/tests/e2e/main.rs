@@ -5,10 +5,12 @@
 
 mod changes;
 mod faults;
+mod faulty;
 mod features;
 mod inputs;
 mod load;
 mod operators;
+mod own;
 mod secrets;
 mod security;
 mod stand;

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::faulty::{Faulty, kubectl_proxy};
 use crate::stand::{DEADLINE, OPERATOR, Stand};
 
 const LEASE: &str = "-n zot-operator-system lease/zot-artifact-store-operator";
@@ -77,4 +78,100 @@ async fn other_people_s_secrets_cost_no_memory() {
 fn bytes(line: &str) -> Option<u64> {
     let value = line.split_whitespace().nth(1)?.parse::<f64>().ok()?;
     format!("{value:.0}").parse().ok()
+}
+
+/// Case 12: an operator that is stopped in the middle and goes on when another one has its lease ends itself, and writes nothing
+/// before that.
+#[tokio::test]
+async fn case_12_an_operator_that_was_stopped_writes_nothing() {
+    let stand = Stand::open();
+    let space = stand.space().await;
+    let rest = stand.rest().await;
+    let (_proxy, upstream) = kubectl_proxy(&stand).await;
+    let (before_first, before_second) = (Faulty::start(upstream).await, Faulty::start(upstream).await);
+    let lease = format!("-n {} lease/zot-artifact-store-operator", space.name);
+    let held_by = async |name: &str| {
+        let begun = Instant::now();
+        while stand.get(&lease).await.unwrap_or_default()["spec"]["holderIdentity"] != name {
+            assert!(begun.elapsed() < DEADLINE, "{name} never holds the lease");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let mut first = before_first.operator(&space, "first").await.spawn().expect("the operator");
+    held_by("first").await;
+    let _second = before_second.operator(&space, "second").await.spawn().expect("the operator");
+    space.store("store", &json!({})).await;
+    space.until_ready("store").await;
+    let pid = first.id().expect("it runs").to_string();
+    // in the middle of its work: this is to be done, and it has begun or is about to
+    space.store("store", &json!({"log": {"level": "debug"}})).await;
+    space.store("another", &json!({})).await;
+    signal(&pid, "STOP").await;
+    held_by("second").await;
+    let written = before_first.writes();
+    space.until_ready("another").await;
+    space.run("delete configmap/another-config").await;
+    space.store("store", &json!({"log": {"level": "warn"}})).await;
+    space.until_ready("store").await;
+    signal(&pid, "CONT").await;
+    let ended = tokio::time::timeout(DEADLINE, first.wait()).await.expect("it ends").expect("our child");
+    assert!(!ended.success(), "so that a kubelet starts it again");
+    assert_eq!(before_first.writes(), written, "it wrote after another one had taken over");
+    assert_eq!(stand.get(&lease).await.expect("the lease")["spec"]["holderIdentity"], "second");
+    // and a lease that somebody removes is made again
+    stand.run(&format!("-n {} delete lease/zot-artifact-store-operator", space.name)).await;
+    held_by("second").await;
+    drop(rest);
+}
+
+async fn signal(pid: &str, name: &str) {
+    let sent = tokio::process::Command::new("kill").args([&format!("-{name}"), pid]).status().await;
+    assert!(sent.expect("kill").success(), "SIG{name}");
+}
+
+/// Case 19: two namespaces out of three, with rights in those alone. Nothing is done in the third, and nothing refused.
+#[tokio::test]
+async fn case_19_some_namespaces_with_rights_in_those_alone() {
+    let stand = Stand::open();
+    let (one, two, other) = (stand.space().await, stand.space().await, stand.space().await);
+    let rest = stand.rest().await;
+    one.run("create serviceaccount operator").await;
+    for space in [&one, &two] {
+        let account = format!("--serviceaccount={}:operator", one.name);
+        space.run(&format!("create rolebinding operator --clusterrole=zot-artifact-store-operator {account}")).await;
+    }
+    let mut role = stand
+        .get(&format!("-n {OPERATOR} role/zot-artifact-store-operator-leader-election"))
+        .await
+        .expect("the role of the lease");
+    role["metadata"] = json!({ "name": "leader-election", "namespace": one.name });
+    stand.apply(&role).await;
+    let words = format!("create rolebinding lease --role=leader-election --serviceaccount={}:operator", one.name);
+    one.run(&words).await;
+    let token = one.run("create token operator --duration=1h").await;
+    let config = stand.run("config view --raw --flatten --minify -o json").await;
+    let mut config: Value = serde_json::from_str(&config).expect("a kubeconfig");
+    config["users"][0]["user"] = json!({ "token": token.trim() });
+    let home = zot_tests::tools::Home::new();
+    let log = home.path().join("log");
+    let mut operator = tokio::process::Command::new(stand.operator());
+    operator.env("KUBECONFIG", home.write("kubeconfig", config.to_string()));
+    operator.env("WATCH_NAMESPACE", format!("{}, {}", one.name, two.name)).env("POD_NAMESPACE", &one.name);
+    operator.args(["--health-probe-bind-address", "127.0.0.1:0", "--metrics-bind-address", "127.0.0.1:0"]);
+    operator.env("RELATED_IMAGE_ZOT_ARTIFACT_STORE", stand.server_image().await);
+    operator.stdout(std::fs::File::create(&log).expect("a file")).kill_on_drop(true);
+    let _running = operator.spawn().expect("the operator");
+    for space in [&one, &two, &other] {
+        space.store("store", &json!({})).await;
+    }
+    one.until_ready("store").await;
+    two.until_ready("store").await;
+    two.run("delete service/store-metrics").await;
+    two.until("service/store-metrics", "it comes back", |it| it["metadata"]["uid"].is_string()).await;
+    let ignored = other.get("zas/store").await.expect("it");
+    assert_eq!((&ignored["status"], other.made("store").await), (&Value::Null, Vec::new()), "{ignored:#}");
+    let said = std::fs::read_to_string(&log).expect("its log");
+    assert!(!said.contains("orbidden"), "{said}");
+    drop(rest);
+    other.until_ready("store").await;
 }

@@ -46,24 +46,33 @@ async fn case_06_a_missing_secret_is_waited_for() {
     }
 }
 
-/// A database that the operator has made by CloudNativePG. (Its API alone: nobody makes the database here.)
+/// A database that the operator has made by CloudNativePG, whose definition it is; nobody acts on it here. The test does: it
+/// writes the Secret that names the database that is there.
 #[tokio::test]
 async fn a_database_that_is_being_made_is_waited_for() {
     let stand = Stand::open();
     stand.run("delete crd clusters.postgresql.cnpg.io --ignore-not-found").await;
     let space = stand.space().await;
-    let spec = json!({
-        "storage": { "type": "s3", "s3": { "bucket": "blobs" } },
-        "database": { "type": "postgres", "cluster": { "instances": 2, "storageSize": "5Gi" } },
-    });
+    let (_storage, mut spec) = outside(&space).await;
+    let postgres = spec["database"]["postgres"].take();
+    spec["database"] = json!({ "type": "postgres", "cluster": { "instances": 2, "storageSize": "5Gi" } });
     space.store("store", &spec).await;
     space.until_condition("store", "DatabaseReady", "False", "DependencyApiMissing").await;
-    stand.define("postgresql.cnpg.io", "v1", "Cluster", "clusters").await;
+    stand.define_of("cloudnative-pg", "config/crd/bases/postgresql.cnpg.io_clusters.yaml").await;
     let store = space.until_condition("store", "DatabaseReady", "False", "DatabaseProvisioning").await;
     assert_eq!(store["status"]["phase"], "Pending", "{store:#}");
     let cluster = space.get("clusters.postgresql.cnpg.io/store-db").await.expect("the cluster of Postgres");
     assert_eq!((&cluster["spec"]["instances"], &cluster["spec"]["storage"]["size"]), (&json!(2), &json!("5Gi")));
     assert!(space.get("deploy/store").await.is_none());
+    let credentials = space.get("secret/store-postgres").await.expect("the credentials");
+    let mut made = credentials.clone();
+    made["metadata"] = json!({ "name": "store-db-app", "namespace": space.name });
+    made["stringData"] = json!({
+        "host": postgres["host"], "port": postgres["port"].to_string(), "dbname": postgres["database"],
+    });
+    stand.apply(&made).await;
+    space.until_ready("store").await;
+    space.admin("store").await.push_image("team/app", "v1", vec![7; 1000]).await;
 }
 
 /// A bucket that is not there, and a password that is wrong: told before any server starts, in the backend's own words.

@@ -19,7 +19,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_mins(3);
 pub(crate) const OPERATOR: &str = "zot-operator-system";
 const POLL: Duration = Duration::from_millis(100);
 
-fn variable(name: &str) -> String {
+pub(crate) fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run these tests by `make e2e`"))
 }
 
@@ -103,6 +103,23 @@ impl Stand {
         Space { stand: self, name }
     }
 
+    /// Sends the installed operator to rest, until what is returned is dropped.
+    pub(crate) async fn rest(&self) -> Rest<'_> {
+        let rest = Rest { stand: self };
+        self.run(&format!("-n {OPERATOR} scale deploy/zot-artifact-store-operator --replicas=0")).await;
+        let words =
+            format!("-n {OPERATOR} wait --for=delete pod -l app.kubernetes.io/name=zot-artifact-store-operator");
+        self.run(&format!("{words} --timeout=60s")).await;
+        rest
+    }
+
+    /// A definition as its authors ship it: of a folder of `hack/tool`.
+    pub(crate) async fn define_of(&self, tool: &str, path: &str) {
+        let file = zot_tests::tools::tool(tool).await.join(path);
+        self.run(&format!("apply --server-side --force-conflicts -f {}", file.display())).await;
+        self.run(&format!("wait --for=condition=Established -f {} --timeout=60s", file.display())).await;
+    }
+
     /// A definition that is nothing but a name: for kinds of operators that are not there.
     pub(crate) async fn define(&self, group: &str, version: &str, kind: &str, plural: &str) {
         let open = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
@@ -118,6 +135,22 @@ impl Stand {
         }))
         .await;
         self.run(&format!("wait --for=condition=Established crd/{plural}.{group} --timeout=60s")).await;
+    }
+}
+
+/// The installed operator rests as long as this is there.
+pub(crate) struct Rest<'a> {
+    stand: &'a Stand,
+}
+
+impl Drop for Rest<'_> {
+    fn drop(&mut self) {
+        let scale = ["-n", OPERATOR, "scale", "deploy/zot-artifact-store-operator", "--replicas=2"];
+        let command = std::process::Command::new(&self.stand.kubectl)
+            .args(scale)
+            .env("KUBECONFIG", &self.stand.kubeconfig)
+            .status();
+        assert!(command.is_ok() || std::thread::panicking(), "the operator still rests");
     }
 }
 
@@ -216,14 +249,14 @@ impl Space<'_> {
     }
 
     /// A kubeconfig of an API server that wants no credentials.
-    pub(crate) fn write_kubeconfig(&self, server: &str) -> PathBuf {
+    pub(crate) fn write_kubeconfig(&self, name: &str, server: &str) -> PathBuf {
         let config = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "test",
             "clusters": [{ "name": "test", "cluster": { "server": server } }],
             "users": [{ "name": "test", "user": {} }],
             "contexts": [{ "name": "test", "context": { "cluster": "test", "user": "test" } }],
         });
-        self.stand.home.write("kubeconfig", config.to_string())
+        self.stand.home.write(name, config.to_string())
     }
 
     /// Names of all objects that the operator made for a store, with their kinds.

@@ -5,6 +5,7 @@ use std::time::Instant;
 use reqwest::Method;
 use serde_json::{Value, json};
 use zot_tests::backend::{Backend, Storage};
+use zot_tests::tools::{Home, tool};
 
 use crate::load::Load;
 use crate::stand::{Space, Stand, condition, reachable};
@@ -166,6 +167,55 @@ async fn case_02_a_store_for_production() {
     admin.push_image("team/app", "v1", vec![7; 100_000]).await;
     for _ in 0..10 {
         admin.get_manifest("team/app", "v1").await.expect_status(200);
+    }
+    the_rules_ask_for_what_is_measured(&space).await;
+}
+
+/// Prometheus takes the rules, and each metric that they ask for is one that the servers have.
+async fn the_rules_ask_for_what_is_measured(space: &Space<'_>) {
+    let rules = space.get("prometheusrule/store").await.expect("the rules");
+    let check = tool("rule-check").await;
+    let printed = Home::new().command(&check).input(&rules["spec"].to_string()).run().await;
+    assert!(printed.status.success(), "{printed}");
+    let service = space.get("service/store-metrics").await.expect("the Service");
+    let at = |value: &Value| value.as_str().expect("an address").to_owned();
+    let url = format!("http://{}:8081/metrics", at(&service["spec"]["clusterIP"]));
+    let metrics = reqwest::get(&url).await.expect("metrics").text().await.expect("text");
+    // Prometheus itself has this one
+    let names: Vec<&str> = printed.stdout.lines().filter(|name| *name != "up").collect();
+    assert!(!names.is_empty(), "{printed}");
+    for name in names {
+        assert!(metrics.lines().any(|line| line.starts_with(&format!("{name}{{"))), "{name} is not in\n{metrics}");
+    }
+}
+
+/// Stores on Google's and Microsoft's storage (their emulators), which start, push and pull.
+#[tokio::test]
+async fn stores_on_other_clouds() {
+    let stand = Stand::open();
+    let space = stand.space().await;
+    for (name, backend) in [("gcs", Backend::SqliteGcs), ("azure", Backend::SqliteAzure)] {
+        let storage = backend.fresh().await;
+        let driver = storage.driver().expect("a driver");
+        let endpoint = reqwest::Url::parse(driver["endpoint"].as_str().expect("an endpoint")).expect("a URL");
+        let upstream = format!("127.0.0.1:{}", endpoint.port().expect("a port")).parse().expect("an address");
+        let seen = format!("http://{}{}", reachable(upstream).await, endpoint.path().trim_end_matches('/'));
+        let spec = if name == "gcs" {
+            json!({ "storage": { "type": "gcs", "gcs": { "bucket": driver["bucket"], "endpoint": seen } } })
+        } else {
+            let key = driver["accountkey"].as_str().expect("a key");
+            space.secret("azure-key", &[("account-key", key)]).await;
+            json!({ "storage": { "type": "azure", "azure": {
+                "accountName": driver["accountname"], "container": driver["container"], "endpoint": seen,
+                "credentialsSecret": "azure-key",
+            } } })
+        };
+        space.store(name, &spec).await;
+        space.until_ready(name).await;
+        let admin = space.admin(name).await;
+        let digest = admin.push_image("team/app", "v1", vec![7; 100_000]).await;
+        admin.get_manifest("team/app", &digest).await.expect_status(200);
+        assert!(!storage.keys().await.is_empty(), "{name}: nothing is in the bucket");
     }
 }
 

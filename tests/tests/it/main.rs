@@ -7,6 +7,7 @@ mod clients;
 mod commands;
 mod conformance;
 mod crash;
+mod definition;
 mod fsck;
 mod full_disk;
 mod gc;
