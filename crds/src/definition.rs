@@ -10,6 +10,10 @@ use crate::{ZotArtifactStore, rule};
 /// Fields whose types are Kubernetes' own: what is below them is described in its reference.
 const FOREIGN: [&str; 3] = ["affinity", "tolerations", "conditions"];
 
+/// Longest text, in characters, and longest list, where nothing else is said.
+const STRING_MAX: u32 = 2048;
+const LIST_MAX: u32 = 64;
+
 /// The definition. Every client that applies it keeps it a second time in an annotation, so it has to be small.
 pub fn definition() -> CustomResourceDefinition {
     let mut document = serde_json::to_value(ZotArtifactStore::crd()).unwrap_or_default();
@@ -23,15 +27,41 @@ pub fn definition() -> CustomResourceDefinition {
             }
         }
     }
-    // the one rule about metadata, which only the whole resource sees
+    // what is kept of each resource in memory is bounded, and so is what its rules cost
+    if let Some(spec) = document.pointer_mut(&format!("{root}/spec")) {
+        bound(spec);
+    }
+    // rules about metadata, which only the whole resource sees
     if let Some(Value::Object(schema)) = document.pointer_mut("/spec/versions/0/schema/openAPIV3Schema") {
         let name = rule(
             "size(self.metadata.name) <= 40",
             "metadata.name may have 40 characters at most: names of what is made for the store are longer, and have 63",
         );
-        schema.insert("x-kubernetes-validations".to_owned(), Value::Array(vec![name]));
+        let label = rule(
+            "self.metadata.name.matches('^[a-z][-a-z0-9]*$')",
+            "metadata.name has to begin with a letter and must have no dots: Services are called after it",
+        );
+        schema.insert("x-kubernetes-validations".to_owned(), Value::Array(vec![name, label]));
     }
     serde_json::from_value(document).unwrap_or_else(|_| ZotArtifactStore::crd())
+}
+
+/// Sets bounds where there are none.
+fn bound(schema: &mut Value) {
+    let Value::Object(object) = schema else { return };
+    if let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.values_mut().for_each(bound);
+    }
+    let (name, most) = match object.get("type").and_then(Value::as_str) {
+        Some("string") if !object.contains_key("enum") => ("maxLength", STRING_MAX),
+        Some("array") => ("maxItems", LIST_MAX),
+        Some("object") if object.contains_key("additionalProperties") => ("maxProperties", LIST_MAX),
+        _ => return,
+    };
+    object.entry(name).or_insert_with(|| Value::from(most));
+    for inner in ["items", "additionalProperties"] {
+        object.get_mut(inner).into_iter().for_each(bound);
+    }
 }
 
 /// Removes descriptions, but not a property of that name.

@@ -20,6 +20,13 @@ use crate::spec::{
 };
 use crate::status::ZotArtifactStoreStatus;
 
+/// Names of Secrets, ConfigMaps and other objects (RFC 1123 subdomains).
+const NAME: &str = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$";
+/// Keys of Secrets and `ConfigMaps`.
+const KEY: &str = r"^[-._a-zA-Z0-9]+$";
+/// Sizes of volumes, as quantities of Kubernetes: `k` is a thousand, and no `K`.
+const SIZE: &str = r"^[1-9][0-9]{0,6}(k|[MGT]|[KMGT]i)$";
+
 /// A rule in CEL that the API server checks, and what it says where it does not hold.
 fn rule(rule: &str, message: &str) -> Value {
     json!({ "rule": rule, "message": message })
@@ -48,6 +55,7 @@ fn rule(rule: &str, message: &str) -> Value {
     printcolumn = r#"{"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].reason"}"#,
     printcolumn = r#"{"name": "Phase", "type": "string", "jsonPath": ".status.phase"}"#,
     printcolumn = r#"{"name": "Replicas", "type": "integer", "jsonPath": ".status.readyReplicas"}"#,
+    printcolumn = r#"{"name": "Paused", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Paused')].status", "priority": 1}"#,
     printcolumn = r#"{"name": "Version", "type": "string", "jsonPath": ".status.version"}"#,
     printcolumn = r#"{"name": "Endpoint", "type": "string", "jsonPath": ".status.endpoints.api", "priority": 1}"#,
     printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
@@ -65,6 +73,22 @@ fn rule(rule: &str, message: &str) -> Value {
     rule(
         "self.storage.type != 'filesystem' || (self.replicas <= 1 && !self.autoscaling.enabled)",
         "storage.type filesystem is a disk of one replica: set replicas to 1, or storage.type to s3, gcs or azure",
+    ),
+    rule(
+        "!self.openshift.route.enabled || self.openshift.route.termination == 'edge' || self.http.tls.enabled",
+        "openshift.route.termination passthrough and reencrypt need http.tls: enable it, or set termination to edge",
+    ),
+    rule(
+        "!self.extensions.s3api.enabled || self.http.port != self.extensions.s3api.port",
+        "http.port and extensions.s3api.port are the same: servers listen on both, choose another one",
+    ),
+    rule(
+        "!self.extensions.s3api.enabled || self.networking.service.port != self.extensions.s3api.port",
+        "networking.service.port and extensions.s3api.port are the same: the Service has both, choose another one",
+    ),
+    rule(
+        "!has(self.podDisruptionBudget.minAvailable) || type(self.podDisruptionBudget.minAvailable) != int || int(self.podDisruptionBudget.minAvailable) < (self.autoscaling.enabled ? self.autoscaling.minReplicas : self.replicas)",
+        "podDisruptionBudget.minAvailable has to be less than replicas (with autoscaling: than minReplicas), or no node can be drained",
     ),
 ]))]
 pub struct ZotArtifactStoreSpec {

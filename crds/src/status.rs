@@ -62,9 +62,9 @@ pub struct Endpoints {
 pub enum Phase {
     /// It has not served yet.
     Pending,
-    /// It serves.
+    /// It serves; whether all of it is as was asked, `Ready` says.
     Running,
-    /// It cannot serve, or not as was asked.
+    /// It does not serve, and somebody should look at it.
     Failed,
     /// It serves while it is being changed.
     Upgrading,
@@ -136,14 +136,24 @@ words! {
         RolloutInProgress,
         /// Servers could not be replaced in time.
         RolloutDeadlineExceeded,
+        /// An image cannot be pulled.
+        ImagePullFailed,
+        /// A server ends soon after it starts.
+        ServerCrashes,
+        /// No node has room for a server.
+        PodUnschedulable,
+        /// The cluster refuses a server's pod, or cannot start it.
+        PodRefused,
         /// Nothing is being changed.
         Settled,
         /// It makes sense.
         Valid,
         /// It makes no sense; the message says why.
         InvalidSpec,
-        /// A Secret or ConfigMap is not there.
+        /// A Secret is not there.
         SecretNotFound,
+        /// A ConfigMap is not there.
+        ConfigMapNotFound,
         /// One of its keys is not there.
         SecretKeyMissing,
         /// It is being tried whether storage and database can be used.
@@ -162,8 +172,12 @@ words! {
         VolumePending,
         /// The database is there.
         DatabaseConfigured,
+        /// The master key of access keys is gone.
+        MasterKeyMissing,
         /// The database does not answer.
         DatabaseUnreachable,
+        /// The server has no such database.
+        DatabaseNotFound,
         /// The database refuses the credentials.
         DatabaseAuthFailed,
         /// The database is being made.

@@ -47,10 +47,10 @@ struct Context {
 }
 
 impl Context {
-    /// Whether the last reconciliation of a store failed.
-    fn has_failed(&self, store: &ZotArtifactStore) -> bool {
+    /// How often the reconciliation of a store failed in a row, the one under way not counted.
+    fn failures(&self, store: &ZotArtifactStore) -> u32 {
         let reference = ObjectRef::new(&store.name_any()).within(&store.namespace().unwrap_or_default());
-        self.failures.lock().is_ok_and(|failures| failures.contains_key(&reference))
+        self.failures.lock().map_or(0, |failures| failures.get(&reference).copied().unwrap_or(0))
     }
 }
 

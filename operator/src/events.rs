@@ -2,11 +2,11 @@
 
 use kube::Resource as _;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use sha2::{Digest as _, Sha256};
 use zot_crds::ZotArtifactStore;
 
 use crate::apply::{Applied, Outcome};
 use crate::error::namespace_goes;
-use crate::validate::Refusal;
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,15 +45,14 @@ impl Events {
         Self { recorder: Recorder::new(client, reporter) }
     }
 
-    /// Something happened, to what `action` names: events that differ in the note alone would be counted as one.
+    /// Something happened, to what `action` names.
     pub(crate) async fn tell(&self, store: &ZotArtifactStore, happened: Happened, action: &str, note: String) {
         self.publish(store, EventType::Normal, happened.as_str(), action, note).await;
     }
 
-    /// A store cannot be made.
-    pub(crate) async fn warn(&self, store: &ZotArtifactStore, refusal: &Refusal) {
-        let (reason, action) = (refusal.reason.as_str(), refusal.condition.as_str());
-        self.publish(store, EventType::Warning, reason, action, refusal.message.clone()).await;
+    /// Something turned bad.
+    pub(crate) async fn warn(&self, store: &ZotArtifactStore, reason: &str, action: &str, note: String) {
+        self.publish(store, EventType::Warning, reason, action, note).await;
     }
 
     /// What was applied; `settled`: the same was there already, so that a change is somebody else's.
@@ -72,8 +71,10 @@ impl Events {
     }
 
     async fn publish(&self, store: &ZotArtifactStore, type_: EventType, reason: &str, action: &str, note: String) {
-        let note = Some(note.chars().take(1000).collect());
-        let action = action.chars().take(128).collect();
+        let note: Option<String> = Some(note.chars().take(1000).collect());
+        // events that differ in the note alone would be counted as one, with the note of the first
+        let told = hex::encode(&Sha256::digest(note.as_deref().unwrap_or_default())[..4]);
+        let action = format!("{}-{told}", action.chars().take(100).collect::<String>());
         let event = Event { type_, reason: reason.to_owned(), note, action, secondary: None };
         let written = self.recorder.publish(&event, &store.object_ref(&())).await;
         if let Err(error) = written.map_err(Box::new)

@@ -29,6 +29,8 @@ pub(crate) struct Facts {
     pub(crate) admin: (String, String),
     /// The master key that was made, or is to be.
     pub(crate) master: String,
+    /// There was one once, and it is gone.
+    pub(crate) master_lost: bool,
     /// The Deployment as it is.
     pub(crate) deployment: Option<Deployment>,
     /// The volume as it is.
@@ -65,13 +67,17 @@ impl Facts {
             (Some(access), Some(secret)) => (access, secret),
             _ => ("admin".to_owned(), random()?),
         };
+        let deployments: Api<Deployment> = Api::namespaced(client.clone(), &namespace);
+        let deployment = deployments.get_opt(&name).await.map_err(Error::api("reading the Deployment"))?;
         let master = if store.spec.database.r#type == DatabaseType::Postgres {
             own(secret(&secrets, &format!("{name}-keys")).await?, "keys")
         } else {
             None
         };
+        // servers are made after it
+        let postgres = store.spec.database.r#type == DatabaseType::Postgres;
+        let master_lost = postgres && master.is_none() && deployment.is_some();
         let master = master.map_or_else(random, Ok)?;
-        let deployments: Api<Deployment> = Api::namespaced(client.clone(), &namespace);
         let volumes: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &namespace);
         Ok(Self {
             apis,
@@ -79,7 +85,8 @@ impl Facts {
             referenced,
             admin,
             master,
-            deployment: deployments.get_opt(&name).await.map_err(Error::api("reading the Deployment"))?,
+            master_lost,
+            deployment,
             volume: volumes.get_opt(&format!("{name}-data")).await.map_err(Error::api("reading the volume"))?,
         })
     }

@@ -19,6 +19,7 @@ mod preflight;
 mod references;
 mod serve;
 mod status;
+mod troubles;
 mod validate;
 
 #[cfg(test)]

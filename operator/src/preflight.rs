@@ -13,12 +13,15 @@ use zot_crds::status::{ConditionType, Reason};
 use crate::apply::apply;
 use crate::build::preflight::{children, is_needed, name};
 use crate::error::Error;
+use crate::troubles::away_since;
 use crate::validate::{Refusal, Store};
 
 /// After that a failed one is tried again.
 pub(crate) const AGAIN: Duration = Duration::from_secs(20);
 
 /// Tries it, or looks what came of it; `Ok(None)`: all can be used.
+///
+/// What could be used once is tried again when no server takes requests any more: then it is known which of the two it is.
 pub(crate) async fn check(client: &Client, store: &Store<'_>) -> Result<Option<Refusal>, Error> {
     if !is_needed(store) {
         return Ok(None);
@@ -32,6 +35,11 @@ pub(crate) async fn check(client: &Client, store: &Store<'_>) -> Result<Option<R
     };
     let status = job.status.unwrap_or_default();
     if status.succeeded.unwrap_or(0) > 0 {
+        let away = away_since(store.facts.deployment.as_ref(), Timestamp::now());
+        let tried = status.completion_time.map(|time| time.0);
+        if away.zip(tried).is_some_and(|(away, tried)| tried < away) {
+            remove(&jobs, &name).await?;
+        }
         return Ok(None);
     }
     let failed = status.conditions.iter().flatten().find(|it| it.type_ == "Failed" && it.status == "True");
@@ -39,16 +47,21 @@ pub(crate) async fn check(client: &Client, store: &Store<'_>) -> Result<Option<R
     let said = said(client, &store.namespace, &name).await?;
     let since = failed.last_transition_time.as_ref().map(|time| Timestamp::now().duration_since(time.0));
     if since.is_none_or(|since| since.unsigned_abs() > AGAIN) {
-        match jobs.delete(&name, &DeleteParams::background()).await {
-            Ok(_) => {}
-            Err(kube::Error::Api(status)) if status.code == 404 => {}
-            Err(error) => return Err(Error::api("removing the preflight")(error)),
-        }
+        remove(&jobs, &name).await?;
     }
     Ok(Some(said.as_ref().and_then(refusal).unwrap_or_else(|| {
         let message = format!("it could not be tried: see the pods of Job {name}");
         Refusal::new(ConditionType::StorageReady, Reason::PreflightFailed, message)
     })))
+}
+
+/// So that the next look makes it anew.
+async fn remove(jobs: &Api<Job>, name: &str) -> Result<(), Error> {
+    match jobs.delete(name, &DeleteParams::background()).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(error) => Err(Error::api("removing the preflight")(error)),
+    }
 }
 
 /// What the command left as its last words.

@@ -2,6 +2,7 @@
 //! patch at the end.
 
 mod conditions;
+mod rollout;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Patch, PatchParams};
@@ -12,6 +13,7 @@ use zot_crds::spec::DatabaseType;
 use zot_crds::status::{ConditionType, Endpoints, Phase, Reason, ZotArtifactStoreStatus};
 
 pub(crate) use conditions::{Conditions, Found};
+use rollout::Rollout;
 
 use crate::api::Kind;
 use crate::apply::{Applied, Outcome};
@@ -19,6 +21,7 @@ use crate::build::exposure::{self};
 use crate::build::{APP, INSTANCE, monitoring};
 use crate::error::Error;
 use crate::facts::Facts;
+use crate::troubles::Trouble;
 use crate::validate::{Refusal, Store};
 
 /// Owner of the status's fields.
@@ -33,6 +36,7 @@ pub(crate) fn of_applied(
     store: &Store<'_>,
     applied: &[Applied],
     deployment: Option<&Deployment>,
+    trouble: Option<&Trouble>,
 ) -> ZotArtifactStoreStatus {
     let mut status = begun(store.resource, deployment);
     let mut conditions = Conditions::of(store.resource);
@@ -48,8 +52,8 @@ pub(crate) fn of_applied(
     let rollout = Rollout::of(deployment);
     conditions.set(ConditionType::Available, rollout.available());
     conditions.set(ConditionType::Progressing, rollout.progressing());
-    conditions.set(ConditionType::Degraded, degraded(store, applied, &rollout));
-    conditions.set(ConditionType::Ready, ready(&conditions, &rollout, applied));
+    conditions.set(ConditionType::Degraded, degraded(store, applied, &rollout, trouble));
+    conditions.set(ConditionType::Ready, ready(store, &conditions, &rollout, applied, trouble));
     status.phase = Some(rollout.phase(&conditions));
     status.endpoints = endpoints(store);
     status.service_endpoint =
@@ -81,7 +85,11 @@ pub(crate) fn of_refused(resource: &ZotArtifactStore, facts: &Facts, refusal: &R
         conditions.set(ConditionType::Degraded, Found::no(refusal.reason, refusal.message.clone()));
         conditions.set(ConditionType::Progressing, Found::yes(refusal.reason, refusal.message.clone()));
     }
-    status.phase = Some(if waits { Phase::Pending } else { Phase::Failed });
+    status.phase = Some(match (rollout.available > 0, waits) {
+        (true, _) => Phase::Running,
+        (false, true) => Phase::Pending,
+        (false, false) => Phase::Failed,
+    });
     status.observed_generation = resource.metadata.generation;
     status.conditions = conditions.into();
     status
@@ -105,6 +113,16 @@ fn begun(resource: &ZotArtifactStore, deployment: Option<&Deployment>) -> ZotArt
     status.selector = Some(format!("app={APP},{INSTANCE}={}", resource.name_any()));
     status.plan = Vec::new();
     status
+}
+
+/// The reason of a condition, if it is `holds`.
+pub(crate) fn reason<'a>(
+    status: Option<&'a ZotArtifactStoreStatus>,
+    of: ConditionType,
+    holds: &str,
+) -> Option<&'a str> {
+    let condition = status?.conditions.iter().find(|it| it.type_ == of.as_str())?;
+    (condition.status == holds).then_some(condition.reason.as_str())
 }
 
 fn storage(store: &Store<'_>) -> Found {
@@ -159,25 +177,36 @@ fn monitored(store: &Store<'_>, applied: &[Applied]) -> Option<Found> {
     (!kinds.is_empty()).then(|| hindered(store, applied, &kinds).unwrap_or_else(monitored))
 }
 
-fn degraded(store: &Store<'_>, applied: &[Applied], rollout: &Rollout) -> Found {
-    if rollout.failed {
+fn degraded(store: &Store<'_>, applied: &[Applied], rollout: &Rollout, trouble: Option<&Trouble>) -> Found {
+    if let Some(found) = hindered(store, applied, &ESSENTIAL) {
+        return Found::yes(found.reason, found.message);
+    }
+    if let Some(trouble) = trouble.filter(|_| !rollout.is_done()) {
+        return Found::yes(trouble.reason, trouble.message.clone());
+    }
+    if rollout.has_failed() {
         return Found::yes(Reason::RolloutDeadlineExceeded, "servers could not be replaced in time: see their pods");
     }
-    match hindered(store, applied, &ESSENTIAL) {
-        Some(found) => Found::yes(found.reason, found.message),
-        None => Found::no(Reason::Settled, "nothing is wrong"),
-    }
+    Found::no(Reason::Settled, "nothing is wrong")
 }
 
-fn ready(conditions: &Conditions, rollout: &Rollout, applied: &[Applied]) -> Found {
+/// The cause comes before what it leads to: a volume waits as long as no server can be started.
+fn ready(
+    store: &Store<'_>,
+    conditions: &Conditions,
+    rollout: &Rollout,
+    applied: &[Applied],
+    trouble: Option<&Trouble>,
+) -> Found {
+    if let Some(found) = hindered(store, applied, &ESSENTIAL) {
+        return found;
+    }
+    if let Some(trouble) = trouble.filter(|_| !rollout.is_done()) {
+        return Found::no(trouble.reason, trouble.message.clone());
+    }
     let needed = [ConditionType::SpecValid, ConditionType::StorageReady, ConditionType::DatabaseReady];
     if let Some((reason, message)) = needed.iter().find_map(|of| conditions.unmet(*of)) {
         return Found::no(reason, message);
-    }
-    let foreign = applied.iter().find(|(kind, _, outcome)| *outcome == Outcome::Foreign && ESSENTIAL.contains(kind));
-    if let Some((kind, name, _)) = foreign {
-        let message = format!("there is a {} {name} that is not the operator's: rename or remove it", kind.as_str());
-        return Found::no(Reason::Conflict, message);
     }
     rollout.ready()
 }
@@ -207,88 +236,6 @@ fn endpoints(store: &Store<'_>) -> Endpoints {
 fn version(image: &str) -> String {
     let version = image.rsplit_once('@').or_else(|| image.rsplit_once(':'));
     version.filter(|(_, version)| !version.contains('/')).map_or("latest", |(_, version)| version).to_owned()
-}
-
-/// How far the servers are.
-struct Rollout {
-    exists: bool,
-    /// What was asked for was seen by the Deployment's controller.
-    current: bool,
-    wanted: i32,
-    replicas: i32,
-    updated: i32,
-    available: i32,
-    failed: bool,
-}
-
-impl Rollout {
-    fn of(deployment: Option<&Deployment>) -> Self {
-        let status = deployment.and_then(|it| it.status.as_ref());
-        let count =
-            |of: fn(&k8s_openapi::api::apps::v1::DeploymentStatus) -> Option<i32>| status.and_then(of).unwrap_or(0);
-        let failed = status.and_then(|status| status.conditions.as_ref()).into_iter().flatten().any(|condition| {
-            condition.type_ == "Progressing" && condition.reason.as_deref() == Some("ProgressDeadlineExceeded")
-        });
-        Self {
-            exists: deployment.is_some(),
-            current: deployment
-                .is_some_and(|it| status.is_some_and(|status| status.observed_generation >= it.metadata.generation)),
-            wanted: deployment.and_then(|it| it.spec.as_ref()?.replicas).unwrap_or(1),
-            replicas: count(|status| status.replicas),
-            updated: count(|status| status.updated_replicas),
-            available: count(|status| status.available_replicas),
-            failed,
-        }
-    }
-
-    fn is_done(&self) -> bool {
-        self.exists
-            && self.current
-            && self.updated == self.wanted
-            && self.replicas == self.wanted
-            && self.available == self.wanted
-    }
-
-    fn said(&self) -> String {
-        format!("{} of {} servers take requests, {} are up to date", self.available, self.wanted, self.updated)
-    }
-
-    fn available(&self) -> Found {
-        if self.available > 0 {
-            Found::yes(Reason::AllReplicasReady, self.said())
-        } else {
-            Found::no(Reason::ReplicasUnavailable, self.said())
-        }
-    }
-
-    fn progressing(&self) -> Found {
-        match self.is_done() {
-            true => Found::no(Reason::Settled, "nothing is being changed"),
-            false if self.failed => Found::no(Reason::RolloutDeadlineExceeded, self.said()),
-            false => Found::yes(Reason::RolloutInProgress, self.said()),
-        }
-    }
-
-    fn ready(&self) -> Found {
-        match self.is_done() {
-            true => Found::yes(Reason::AllReplicasReady, self.said()),
-            false if self.failed => Found::no(Reason::RolloutDeadlineExceeded, self.said()),
-            false if self.updated == self.wanted => Found::no(Reason::ReplicasUnavailable, self.said()),
-            false => Found::no(Reason::RolloutInProgress, self.said()),
-        }
-    }
-
-    fn phase(&self, conditions: &Conditions) -> Phase {
-        if conditions.is_true(ConditionType::Ready) {
-            Phase::Running
-        } else if self.failed || conditions.is_true(ConditionType::Degraded) {
-            Phase::Failed
-        } else if self.available > 0 {
-            Phase::Upgrading
-        } else {
-            Phase::Pending
-        }
-    }
 }
 
 /// Writes it, if it says anything new.

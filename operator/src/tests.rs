@@ -3,6 +3,7 @@
 mod fields;
 mod keys;
 mod random;
+mod troubles;
 
 use std::collections::BTreeMap;
 
@@ -38,6 +39,7 @@ fn facts(resource: &ZotArtifactStore) -> Facts {
         referenced: referenced.collect(),
         admin: ("admin".to_owned(), "generated".to_owned()),
         master: "master".to_owned(),
+        master_lost: false,
         deployment: None,
         volume: None,
     }

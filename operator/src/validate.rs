@@ -11,7 +11,7 @@ use zot_settings::Settings;
 use crate::api::Kind;
 use crate::build::config;
 use crate::facts::Facts;
-use crate::references::references;
+use crate::references::{Source, references};
 
 /// Why nothing can be made of a resource yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,6 +138,14 @@ fn contradictions(spec: &ZotArtifactStoreSpec) -> Result<(), String> {
 /// The first thing that is not.
 pub(crate) fn check_references(store: &Store<'_>) -> Result<(), Refusal> {
     let Store { resource, facts, namespace, .. } = store;
+    if facts.master_lost && resource.spec.auth.key_secret.is_none() {
+        let name = resource.name_any();
+        let message = format!(
+            "Secret {namespace}/{name}-keys, by which access keys in the database are read, is gone: restore it from your backup. \
+             If there is none, delete the Deployment {name}: then it is made anew, and so must be all access keys"
+        );
+        return Err(Refusal::new(ConditionType::DatabaseReady, Reason::MasterKeyMissing, message));
+    }
     for reference in references(resource) {
         let (kind, name) = (reference.source.as_str(), &reference.name);
         let found = facts.referenced.get(&(reference.source, name.clone())).and_then(Option::as_ref);
@@ -151,7 +159,11 @@ pub(crate) fn check_references(store: &Store<'_>) -> Result<(), Refusal> {
                 "{kind} {namespace}/{name}, which {} names, is not there: create it with {keys}",
                 reference.field
             );
-            return Err(Refusal::new(reference.condition, Reason::SecretNotFound, message));
+            let reason = match reference.source {
+                Source::Secret => Reason::SecretNotFound,
+                Source::ConfigMap => Reason::ConfigMapNotFound,
+            };
+            return Err(Refusal::new(reference.condition, reason, message));
         };
         if let Some(key) = reference.keys.iter().find(|key| values.get(*key).is_none_or(Vec::is_empty)) {
             let message =

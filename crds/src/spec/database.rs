@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::rule;
+use crate::{NAME, SIZE, rule};
 
 /// Where metadata is kept.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -11,6 +11,7 @@ use crate::rule;
 #[schemars(extend("x-kubernetes-validations" = [
     rule("self.type != 'mysql'", "database.type mysql is not supported: use postgres"),
     rule("self.type != 'postgres' || has(self.postgres) != has(self.cluster)", "database.type postgres needs either database.postgres, a server that is there, or database.cluster, one of CloudNativePG"),
+    rule("self.type == 'postgres' || (!has(self.postgres) && !has(self.cluster))", "database.postgres and database.cluster are for database.type postgres: set that, or remove them"),
     rule("self.type == oldSelf.type", "database.type cannot be changed: the metadata is there; make another store and copy the artifacts"),
     rule("quantity(self.embedded.storageSize).compareTo(quantity(oldSelf.embedded.storageSize)) >= 0", "database.embedded.storageSize cannot become smaller: volumes only grow"),
 ]))]
@@ -61,7 +62,7 @@ pub enum DatabaseType {
 #[serde(default, rename_all = "camelCase")]
 pub struct Embedded {
     /// Room for it: with storage of type `filesystem` added to the volume, else the size of its own volume.
-    #[schemars(regex(pattern = r"^[0-9]+[KMGT]i?$"))]
+    #[schemars(regex(pattern = SIZE))]
     pub storage_size: String,
 }
 
@@ -86,10 +87,11 @@ pub struct Postgres {
     #[schemars(length(min = 1))]
     pub database: String,
     /// The Secret with `username` and `password`, in the store's namespace.
-    #[schemars(length(min = 1))]
+    #[schemars(regex(pattern = NAME), length(max = 253))]
     pub credentials_secret: String,
-    /// How far the connection is protected, as `sslmode` of Postgres: `disable`, `prefer`, `require`, `verify-full`.
+    /// How far the connection is protected, as `sslmode` of Postgres; by default `prefer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]))]
     pub ssl_mode: Option<String>,
 }
 
@@ -105,10 +107,11 @@ pub struct Cluster {
     #[schemars(range(min = 1, max = 9))]
     pub instances: i32,
     /// Size of each one's volume.
-    #[schemars(regex(pattern = r"^[0-9]+[KMGT]i?$"))]
+    #[schemars(regex(pattern = SIZE))]
     pub storage_size: String,
     /// Storage class of the volumes; by default the cluster's.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = NAME), length(max = 253))]
     pub storage_class: Option<String>,
 }
 

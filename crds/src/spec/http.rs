@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::rule;
+use crate::{NAME, rule};
 
 /// How the server speaks HTTP.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -50,9 +50,11 @@ pub struct HttpTls {
     pub enabled: bool,
     /// A Secret of type `kubernetes.io/tls`, with `tls.crt` and `tls.key`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = NAME), length(max = 253))]
     pub cert_secret_name: Option<String>,
     /// A Secret with `ca.crt`, authorities of client certificates; then clients must present one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = NAME), length(max = 253))]
     pub client_ca_secret_name: Option<String>,
 }
 
@@ -90,6 +92,7 @@ pub struct Auth {
     /// A Secret whose key `keys` has the master keys of what is encrypted in the database, one a line, the one in use first. By
     /// default the operator makes one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = NAME), length(max = 253))]
     pub key_secret: Option<String>,
 }
 
@@ -116,6 +119,9 @@ pub struct Extensions {
 /// The S3 API.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    rule("self.port == 0 || self.port >= 1024", "extensions.s3api.port has to be 1024 or more, as servers do not run as root; 0 is none"),
+]))]
 pub struct S3Api {
     /// Whether buckets and objects are served.
     pub enabled: bool,

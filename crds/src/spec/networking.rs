@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::rule;
+use crate::{NAME, rule};
 
 /// How clients reach the store.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -95,6 +95,7 @@ pub struct IngressTls {
     pub enabled: bool,
     /// A Secret of type `kubernetes.io/tls`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = NAME), length(max = 253))]
     pub secret_name: Option<String>,
 }
 
@@ -120,10 +121,11 @@ pub struct Gateway {
 #[serde(rename_all = "camelCase")]
 pub struct ParentRef {
     /// Its name.
-    #[schemars(length(min = 1))]
+    #[schemars(regex(pattern = NAME), length(max = 253))]
     pub name: String,
     /// Its namespace; by default the store's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = NAME), length(max = 253))]
     pub namespace: Option<String>,
     /// Its listener; by default any one that fits.
     #[serde(default, skip_serializing_if = "Option::is_none")]

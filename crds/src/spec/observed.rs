@@ -8,6 +8,9 @@ use crate::rule;
 /// What is measured, and who scrapes it.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    rule("(self.enabled && self.prometheus.enabled) || (!self.prometheus.serviceMonitor && !self.prometheus.rules)", "metrics.prometheus.serviceMonitor and rules need metrics.enabled and metrics.prometheus.enabled: there would be nothing to scrape"),
+]))]
 pub struct Metrics {
     /// Whether anything is counted and measured.
     pub enabled: bool,

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::rule;
+use crate::{NAME, rule};
 
 /// The server's image. Without any field it is the one that the operator was released with.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -26,6 +26,7 @@ pub struct Image {
     pub pull_policy: PullPolicy,
     /// Secrets by which nodes pull it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(inner(regex(pattern = NAME), length(max = 253)), extend("x-kubernetes-list-type" = "set"))]
     pub pull_secrets: Vec<String>,
 }
 
@@ -64,7 +65,8 @@ pub struct Resources {
 
 impl Default for Resources {
     fn default() -> Self {
-        let of = |cpu: &str, memory: &str| Quantities { cpu: Some(cpu.to_owned()), memory: Some(memory.to_owned()) };
+        let quantity = |text: &str| Some(IntOrString::String(text.to_owned()));
+        let of = |cpu: &str, memory: &str| Quantities { cpu: quantity(cpu), memory: quantity(memory) };
         Self { requests: of("100m", "128Mi"), limits: of("1000m", "512Mi") }
     }
 }
@@ -73,14 +75,14 @@ impl Default for Resources {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Quantities {
-    /// Processors, such as `500m`.
+    /// Processors, such as `2` or `500m`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[0-9]+(\.[0-9]+)?m?$"))]
-    pub cpu: Option<String>,
+    #[schemars(extend("pattern" = r"^[0-9]+(\.[0-9]+)?m?$"))]
+    pub cpu: Option<IntOrString>,
     /// Memory, such as `512Mi`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[0-9]+(\.[0-9]+)?[KMGT]?i?$"))]
-    pub memory: Option<String>,
+    #[schemars(extend("pattern" = r"^[0-9]+(\.[0-9]+)?(k|[MGT]|[KMGT]i)?$"))]
+    pub memory: Option<IntOrString>,
 }
 
 /// The number of servers by their load.
@@ -140,6 +142,9 @@ pub struct Disruption {
 /// As whom the servers run. Ids are the cluster's choice unless they are given: OpenShift insists on its own.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    rule("!self.runAsNonRoot || !has(self.runAsUser) || self.runAsUser != 0", "securityContext.runAsUser 0 is root, which runAsNonRoot forbids: name another user, or none"),
+]))]
 pub struct Security {
     /// Never as root.
     pub run_as_non_root: bool,
@@ -205,6 +210,7 @@ impl SeccompType {
 pub struct ServiceAccount {
     /// One that is there; by default the operator makes one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = NAME), length(max = 253))]
     pub name: Option<String>,
     /// Its annotations, by which clouds give pods an identity.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

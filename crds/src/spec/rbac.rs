@@ -3,11 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::rule;
+use crate::{NAME, rule};
 
 /// Who may do what.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    rule("self.enabled || (!has(self.keycloak) && !has(self.issuers) && !has(self.adminSecret))", "rbac.enabled is false, so that everybody may do everything: set it to true, or remove keycloak, issuers and adminSecret"),
+]))]
 pub struct Rbac {
     /// Whether callers must say who they are. Without it everybody who reaches the store may do everything.
     pub enabled: bool,
@@ -53,7 +56,7 @@ impl Default for Rbac {
 #[serde(rename_all = "camelCase")]
 pub struct AdminSecret {
     /// Its name, in the store's namespace; it has `access-key` and `secret-key`.
-    #[schemars(length(min = 1))]
+    #[schemars(regex(pattern = NAME), length(max = 253))]
     pub name: String,
 }
 
@@ -84,15 +87,15 @@ impl Default for Kubernetes {
 ]))]
 pub struct Keycloak {
     /// URL of Keycloak as clients reach it, which tokens name: `https://sso.example.com`.
-    #[schemars(regex(pattern = r"^https?://.+"))]
+    #[schemars(regex(pattern = r"^https?://[^\s]+$"))]
     pub url: String,
     /// The realm.
-    #[schemars(length(min = 1))]
+    #[schemars(regex(pattern = r"^[^/?#\s]+$"))]
     pub realm: String,
     /// The client that stands for this store.
     #[schemars(length(min = 1))]
     pub client_id: String,
-    /// Not needed; see the message.
+    /// Not needed, and refused: tokens are verified by the realm's public keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret_ref: Option<SecretKey>,
     /// Where servers reach Keycloak, if that is another URL.
@@ -112,6 +115,7 @@ pub struct Keycloak {
     pub groups_claims: Vec<String>,
     /// A ConfigMap with `ca.crt`, authorities of Keycloak's certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = NAME), length(max = 253))]
     pub ca_config_map: Option<String>,
 }
 
@@ -134,7 +138,7 @@ pub struct Issuer {
     #[schemars(length(min = 1))]
     pub name: String,
     /// The issuer as its tokens name it (`iss`), letter by letter.
-    #[schemars(regex(pattern = r"^https?://.+"))]
+    #[schemars(regex(pattern = r"^https?://[^\s]+$"))]
     pub issuer: String,
     /// `oidc` for people and pipelines; `kubernetes` for ServiceAccounts of another cluster.
     #[serde(default)]
@@ -162,6 +166,7 @@ pub struct Issuer {
     pub groups_claims: Vec<String>,
     /// A ConfigMap with `ca.crt`, authorities of its certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = NAME), length(max = 253))]
     pub ca_config_map: Option<String>,
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::rule;
+use crate::{KEY, NAME, SIZE, rule};
 
 /// Where bytes are kept.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -12,6 +12,7 @@ use crate::rule;
     rule("self.type != 's3' || has(self.s3)", "storage.type s3 needs storage.s3 with bucket"),
     rule("self.type != 'gcs' || has(self.gcs)", "storage.type gcs needs storage.gcs with bucket"),
     rule("self.type != 'azure' || has(self.azure)", "storage.type azure needs storage.azure with accountName and container"),
+    rule("(self.type == 's3' || !has(self.s3)) && (self.type == 'gcs' || !has(self.gcs)) && (self.type == 'azure' || !has(self.azure))", "storage.s3, storage.gcs and storage.azure are each for storage.type of that name: set that, or remove what is for another one"),
     rule("self.type == oldSelf.type", "storage.type cannot be changed: the artifacts are there; make another store and copy them"),
     rule("(has(self.storageClass) ? self.storageClass : '') == (has(oldSelf.storageClass) ? oldSelf.storageClass : '')", "storage.storageClass cannot be changed: the volume is of that class; make another store and copy the artifacts"),
     rule("quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0", "storage.size cannot become smaller: volumes only grow"),
@@ -20,10 +21,11 @@ pub struct Storage {
     /// `filesystem` is a volume of one replica; the others are object stores, which any number of replicas share.
     pub r#type: StorageType,
     /// Size of the volume, with type `filesystem`. It may grow if the storage class lets it.
-    #[schemars(regex(pattern = r"^[0-9]+[KMGT]i?$"))]
+    #[schemars(regex(pattern = SIZE))]
     pub size: String,
     /// Storage class of the volume; by default the cluster's.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = NAME), length(max = 253))]
     pub storage_class: Option<String>,
     /// Amazon S3, or a server compatible with it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -113,13 +115,15 @@ fn region() -> String {
 #[serde(rename_all = "camelCase")]
 pub struct AccessKeySecret {
     /// Its name, in the store's namespace.
-    #[schemars(length(min = 1))]
+    #[schemars(regex(pattern = NAME), length(max = 253))]
     pub name: String,
     /// Its key that has the access key's id.
     #[serde(default = "access_key")]
+    #[schemars(regex(pattern = KEY), length(max = 253))]
     pub access_key_field: String,
     /// Its key that has the secret.
     #[serde(default = "secret_key")]
+    #[schemars(regex(pattern = KEY), length(max = 253))]
     pub secret_key_field: String,
 }
 
@@ -146,6 +150,7 @@ pub struct Gcs {
     pub root_directory: Option<String>,
     /// The Secret with a service account's key, as `key.json`; without one the pods' own identity is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = NAME), length(max = 253))]
     pub credentials_secret: Option<String>,
 }
 
@@ -167,5 +172,6 @@ pub struct Azure {
     pub root_directory: Option<String>,
     /// The Secret with a key of the account, as `account-key`; without one the pods' own identity is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = NAME), length(max = 253))]
     pub credentials_secret: Option<String>,
 }

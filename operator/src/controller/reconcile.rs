@@ -1,7 +1,7 @@
 //! One reconciliation of one resource.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Patch, PatchParams};
@@ -14,14 +14,22 @@ use zot_crds::ZotArtifactStore;
 use zot_crds::status::{ConditionType, Reason, ZotArtifactStoreStatus};
 
 use super::{Context, Guarded};
+use crate::api::Kind;
 use crate::apply::{Applied, Outcome, apply, prune};
-use crate::build::{self, build, dependencies};
+use crate::build::servers::CONFIG_HASH;
+use crate::build::{self, Child, build, dependencies};
 use crate::error::Error;
 use crate::events::Happened;
 use crate::facts::Facts;
 use crate::preflight;
 use crate::status;
+use crate::troubles;
 use crate::validate::{Refusal, Store, check_references, validate};
+
+/// Failures in a row after which they are told.
+const FAILURES_TOLD: u32 = 3;
+/// When a store that is not ready is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// Annotation by which a user has the operator leave a store alone.
 const PAUSE: (&str, &str) = ("artifact.zotregistry.io/reconcile", "paused");
@@ -51,6 +59,11 @@ async fn step(store: &ZotArtifactStore, context: &Context) -> Result<Action, Err
     }
     let has = |(name, value): (&str, &str)| store.annotations().get(name).is_some_and(|found| found == value);
     let apis = context.apis.borrow().clone();
+    if let Some(refusal) = misspelt(store) {
+        // whoever wrote it wanted something to be left alone
+        let facts = Facts::gather(&context.client, apis, &context.server_image, store).await?;
+        return refuse(store, &facts, refusal, context).await;
+    }
     if has(PAUSE) {
         let deployment = deployment(store, context).await?;
         status::write(&context.client, store, &status::of_paused(store, deployment.as_ref())).await?;
@@ -61,7 +74,7 @@ async fn step(store: &ZotArtifactStore, context: &Context) -> Result<Action, Err
         // what is in a namespace that goes, goes with it
         Err(error) if error.is_of_a_namespace_that_goes() => return Ok(Action::await_change()),
         Err(error) => {
-            if let Some(refusal) = refused_by_the_api(&error, context.has_failed(store)) {
+            if let Some(refusal) = refused_by_the_api(&error, context.failures(store)) {
                 status::write(&context.client, store, &status::of_refused(store, &facts, &refusal)).await?;
             }
             return Err(error);
@@ -71,28 +84,61 @@ async fn step(store: &ZotArtifactStore, context: &Context) -> Result<Action, Err
     match outcome {
         Ok(new) => {
             tell_rollout(store, &new, context).await;
+            tell_degraded(store, &new, context).await;
             status::write(&context.client, store, &new).await?;
-            Ok(Action::requeue(context.resync))
+            // nobody tells of what becomes of pods
+            let ready = status::reason(Some(&new), ConditionType::Ready, "True").is_some();
+            Ok(Action::requeue(if ready { context.resync } else { context.resync.min(LOOK_AGAIN) }))
         }
-        Err(refusal) => {
-            context.metrics.refused(refusal.reason.as_str());
-            let new = status::of_refused(store, &facts, &refusal);
-            let waits = matches!(refusal.reason, Reason::DatabaseProvisioning | Reason::PreflightRunning);
-            if status::write(&context.client, store, &new).await? && !waits {
-                context.events.warn(store, &refusal).await;
-            }
-            Ok(Action::requeue(context.resync.min(preflight::AGAIN)))
-        }
+        Err(refusal) => refuse(store, &facts, refusal, context).await,
     }
 }
 
-/// What the API server will not have, however often it is tried: the user is told. One that has just started knows of no
-/// roles yet, and forbids all once.
-fn refused_by_the_api(error: &Error, again: bool) -> Option<Refusal> {
-    let Error::Api { source, .. } = error else { return None };
+async fn refuse(store: &ZotArtifactStore, facts: &Facts, refusal: Refusal, context: &Context) -> Result<Action, Error> {
+    context.metrics.refused(refusal.reason.as_str());
+    let next = Action::requeue(context.resync.min(preflight::AGAIN));
+    if refusal.reason == Reason::PreflightRunning && is_tried_again(store) {
+        return Ok(next);
+    }
+    let new = status::of_refused(store, facts, &refusal);
+    let waits = matches!(refusal.reason, Reason::DatabaseProvisioning | Reason::PreflightRunning);
+    if status::write(&context.client, store, &new).await? && !waits {
+        let (reason, action) = (refusal.reason.as_str(), refusal.condition.as_str());
+        context.events.warn(store, reason, action, refusal.message).await;
+    }
+    Ok(next)
+}
+
+/// An annotation of ours with a value that means nothing.
+fn misspelt(store: &ZotArtifactStore) -> Option<Refusal> {
+    let off = [(PAUSE.0, ""), (DRY_RUN.0, "false")];
+    let (name, found, known) = [PAUSE, DRY_RUN].iter().zip(off).find_map(|((name, on), (_, off))| {
+        let found = store.annotations().get(*name)?;
+        (found != on && found != off && !found.is_empty()).then_some((name, found, on))
+    })?;
+    let message = format!(
+        "the annotation {name} is {found:?}, which means nothing: set it to {known:?}, or remove it. Nothing is changed meanwhile"
+    );
+    Some(Refusal::new(ConditionType::SpecValid, Reason::InvalidSpec, message))
+}
+
+/// Whether it is known already what could not be used: that stands until it is known to be otherwise.
+fn is_tried_again(store: &ZotArtifactStore) -> bool {
+    let status = store.status.as_ref().filter(|status| status.observed_generation == store.metadata.generation);
+    let known = status::reason(status, ConditionType::Ready, "False");
+    known.is_some_and(|reason| reason != Reason::PreflightRunning.as_str())
+}
+
+/// What the API server will not have, however often it is tried: the user is told. At once where it says that it is wrong;
+/// else when it goes on: one that has just started knows of no roles yet, and forbids all once.
+fn refused_by_the_api(error: &Error, failures: u32) -> Option<Refusal> {
+    let Error::Api { doing, source } = error else { return None };
     let kube::Error::Api(status) = &**source else { return None };
-    let transient = matches!(status.code, 404 | 409 | 429) || status.code >= 500 || status.code == 403 && !again;
-    (!transient).then(|| Refusal::new(ConditionType::Progressing, Reason::ApplyFailed, error.to_string()))
+    let wrong = matches!(status.code, 400 | 422);
+    (wrong || failures >= FAILURES_TOLD).then(|| {
+        let message = format!("{doing}: {}", status.message);
+        Refusal::new(ConditionType::Progressing, Reason::ApplyFailed, message)
+    })
 }
 
 /// Makes what was asked for, or says why not.
@@ -128,27 +174,35 @@ async fn make(
     if dry_run {
         return Ok(Ok(plan(&store, &applied, &pruned)));
     }
-    let settled = is_settled(resource);
+    let settled = is_settled(resource, facts, &children);
     context.events.tell_applied(resource, &applied, settled).await;
     for (kind, name) in pruned {
         let what = format!("{} {name}", kind.as_str());
         context.events.tell(resource, Happened::Pruned, &what.replace(' ', "/"), what.clone()).await;
     }
     let deployment = deployment(resource, context).await?;
-    Ok(Ok(status::of_applied(&store, &applied, deployment.as_ref())))
+    let trouble = troubles::look(client, &namespace, &store.name, deployment.as_ref()).await?;
+    Ok(Ok(status::of_applied(&store, &applied, deployment.as_ref(), trouble.as_ref())))
 }
 
-/// Whether this very generation was made before, so that a difference is somebody else's doing.
-fn is_settled(store: &ZotArtifactStore) -> bool {
-    let Some(status) = &store.status else { return false };
+/// Whether this very generation was made before, of the same Secrets, so that a difference is somebody else's doing.
+fn is_settled(resource: &ZotArtifactStore, facts: &Facts, children: &[Child]) -> bool {
+    let Some(status) = &resource.status else { return false };
     let of = |kind: ConditionType| status.conditions.iter().find(|condition| condition.type_ == kind.as_str());
     let ready = of(ConditionType::Ready)
-        .is_some_and(|it| it.status == "True" && it.observed_generation == store.metadata.generation);
-    ready && status.observed_generation == store.metadata.generation
+        .is_some_and(|it| it.status == "True" && it.observed_generation == resource.metadata.generation);
+    let same = facts.deployment.as_ref().is_none_or(|deployment| {
+        let template = deployment.spec.as_ref().and_then(|spec| spec.template.metadata.as_ref());
+        let found = template.and_then(|metadata| metadata.annotations.as_ref()?.get(CONFIG_HASH));
+        let asked = children.iter().find(|child| child.kind == Kind::Deployment);
+        let asked = asked.map(|child| &child.document["spec"]["template"]["metadata"]["annotations"][CONFIG_HASH]);
+        found.map(String::as_str) == asked.and_then(Value::as_str)
+    });
+    ready && same && status.observed_generation == resource.metadata.generation
 }
 
 /// What would change, and nothing else.
-fn plan(store: &Store<'_>, applied: &[Applied], pruned: &[(crate::api::Kind, String)]) -> ZotArtifactStoreStatus {
+fn plan(store: &Store<'_>, applied: &[Applied], pruned: &[(Kind, String)]) -> ZotArtifactStoreStatus {
     let mut status = store.resource.status.clone().unwrap_or_default();
     let would = |(kind, name, outcome): &Applied| {
         let verb = match outcome {
@@ -174,23 +228,26 @@ async fn deployment(store: &ZotArtifactStore, context: &Context) -> Result<Optio
 
 /// Rollouts that begin and end.
 async fn tell_rollout(store: &ZotArtifactStore, new: &ZotArtifactStoreStatus, context: &Context) {
-    let progressing = |status: Option<&ZotArtifactStoreStatus>| {
-        let conditions = status.map(|status| status.conditions.as_slice()).unwrap_or_default();
-        conditions.iter().any(|it| it.type_ == ConditionType::Progressing.as_str() && it.status == "True")
+    let progressing = |status| status::reason(status, ConditionType::Progressing, "True").is_some();
+    let done = status::reason(Some(new), ConditionType::Progressing, "False") == Some(Reason::Settled.as_str());
+    let (happened, note) = match (progressing(store.status.as_ref()), progressing(Some(new))) {
+        (false, true) => (Happened::RolloutStarted, "servers are being replaced".to_owned()),
+        (true, false) if done => {
+            (Happened::RolloutCompleted, format!("servers run {}", new.image.as_deref().unwrap_or_default()))
+        }
+        _ => return,
     };
-    let image = new.image.clone().unwrap_or_default();
-    match (progressing(store.status.as_ref()), progressing(Some(new))) {
-        (false, true) => {
-            context
-                .events
-                .tell(store, Happened::RolloutStarted, "Rollout", "servers are being replaced".to_owned())
-                .await;
-        }
-        (true, false) => {
-            context.events.tell(store, Happened::RolloutCompleted, "Rollout", format!("servers run {image}")).await;
-        }
-        _ => {}
-    }
+    context.events.tell(store, happened, "Rollout", note).await;
+}
+
+/// Somebody is called when it turns bad, or worse in another way.
+async fn tell_degraded(store: &ZotArtifactStore, new: &ZotArtifactStoreStatus, context: &Context) {
+    let degraded = |status| status::reason(status, ConditionType::Degraded, "True");
+    let before = degraded(store.status.as_ref());
+    let Some(reason) = degraded(Some(new)).filter(|reason| before != Some(*reason)) else { return };
+    let condition = new.conditions.iter().find(|it| it.type_ == ConditionType::Degraded.as_str());
+    let message = condition.map(|condition| condition.message.clone()).unwrap_or_default();
+    context.events.warn(store, reason, ConditionType::Degraded.as_str(), message).await;
 }
 
 /// A resource that was stored under another definition and cannot be read: it is told so, and hinders no other one.

@@ -184,7 +184,7 @@ impl BlobStore {
             Backend::Local(_) => format!("storage.rootDirectory: cannot {what} {backend}: {reason}; check the disk"),
             _ => format!(
                 "storage.storageDriver: cannot {what} {backend}: {reason}; check endpoint, names and credentials, that the \
-                 bucket or container exists, and that the backend is up, then start again"
+                 bucket or container exists, and that the backend is up"
             ),
         };
         PreflightError { step, denied: false, absent: false, full: false, text }

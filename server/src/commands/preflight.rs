@@ -42,13 +42,33 @@ fn told(outcome: Result<Vec<String>, Found>) -> Value {
 
 async fn database(settings: &Settings) -> Result<Vec<String>, Found> {
     let failed = |error: Error| {
-        let denied = matches!(&error, Error::Database(error) if error.is_denied());
-        let reason = if denied { "DatabaseAuthFailed" } else { "DatabaseUnreachable" };
-        Found { reason, message: error.to_string() }
+        let reason = match &error {
+            Error::Database(error) if error.is_denied() => "DatabaseAuthFailed",
+            Error::Database(error) if error.is_absent() => "DatabaseNotFound",
+            _ => "DatabaseUnreachable",
+        };
+        let message = error.to_string();
+        // of the server's own source
+        let message = match message.rsplit_once(" at line ") {
+            Some((said, line)) if line.parse::<u32>().is_ok() => said.to_owned(),
+            _ => message,
+        };
+        Found { reason, message: format!("{}{message}", at(settings)) }
     };
     let store = wire::open_database(settings, true).await.map_err(failed)?;
     store.close().await;
     Ok(Vec::new())
+}
+
+/// Where the database is, if it is a server.
+fn at(settings: &Settings) -> String {
+    let url = settings.effective_database_url();
+    let host = url.expose().strip_prefix("postgres").and_then(|rest| {
+        let (_, rest) = rest.split_once("://")?;
+        let authority = rest.split(['/', '?']).next()?;
+        Some(authority.rsplit('@').next()?.to_owned())
+    });
+    host.filter(|host| !host.is_empty()).map(|host| format!("{host}: ")).unwrap_or_default()
 }
 
 async fn storage(settings: &Settings) -> Result<Vec<String>, Found> {

@@ -47,6 +47,13 @@ impl OpenError {
         let Self::Database(sqlx::Error::Database(said)) = self else { return false };
         said.code().is_some_and(|code| AUTH_FAILED.contains(&code.as_ref()))
     }
+
+    /// Whether the server has no such database.
+    pub fn is_absent(&self) -> bool {
+        let Self::Database(sqlx::Error::Database(said)) = self else { return false };
+        // invalid_catalog_name
+        said.code().is_some_and(|code| code == "3D000")
+    }
 }
 
 /// What ends a transaction that did not commit.

@@ -15,3 +15,4 @@ mod secrets;
 mod security;
 mod stand;
 mod stores;
+mod troubles;

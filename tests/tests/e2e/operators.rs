@@ -175,3 +175,26 @@ async fn case_19_some_namespaces_with_rights_in_those_alone() {
     drop(rest);
     other.until_ready("store").await;
 }
+
+/// `config/namespaced`: an operator for its own namespace, that needs nothing outside of it.
+#[tokio::test]
+async fn an_operator_of_one_namespace() {
+    let stand = Stand::open();
+    let (space, other) = (stand.space().await, stand.space().await);
+    let rest = stand.rest().await;
+    let folder = zot_tests::workspace().join("config/namespaced");
+    let documents = stand.run(&format!("kustomize {}", folder.display())).await;
+    let home = zot_tests::tools::Home::new();
+    let file = home.write("operator.yaml", documents.replace(OPERATOR, &space.name));
+    assert!(!documents.contains("kind: Cluster"), "{documents}");
+    space.run(&format!("apply --server-side -f {}", file.display())).await;
+    for space in [&space, &other] {
+        space.store("store", &json!({})).await;
+    }
+    space.until_ready("store").await;
+    assert_eq!(other.get("zas/store").await.expect("it")["status"], Value::Null);
+    let log = space.run("logs -l app.kubernetes.io/name=zot-artifact-store-operator --tail=-1").await;
+    assert!(!log.contains("orbidden"), "{log}");
+    drop(rest);
+    other.until_ready("store").await;
+}

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::load::Load;
-use crate::stand::{OPERATOR, Stand, condition};
+use crate::stand::{OPERATOR, Relay, Stand, condition};
 use crate::stores::outside;
 
 const HASH: &str = "artifact.zotregistry.io/config-hash";
@@ -64,11 +64,14 @@ async fn a_database_that_is_being_made_is_waited_for() {
     let cluster = space.get("clusters.postgresql.cnpg.io/store-db").await.expect("the cluster of Postgres");
     assert_eq!((&cluster["spec"]["instances"], &cluster["spec"]["storage"]["size"]), (&json!(2), &json!("5Gi")));
     assert!(space.get("deploy/store").await.is_none());
-    let credentials = space.get("secret/store-postgres").await.expect("the credentials");
-    let mut made = credentials.clone();
+    // CloudNativePG's servers speak TLS, and no store takes less of them
+    let host = postgres["host"].as_str().expect("a host");
+    let upstream = format!("{host}:{}", postgres["port"]).parse().expect("an address");
+    let by_tls = Relay::to_postgres_by_tls(upstream).await.address;
+    let mut made = space.get("secret/store-postgres").await.expect("the credentials");
     made["metadata"] = json!({ "name": "store-db-app", "namespace": space.name });
     made["stringData"] = json!({
-        "host": postgres["host"], "port": postgres["port"].to_string(), "dbname": postgres["database"],
+        "host": by_tls.ip().to_string(), "port": by_tls.port().to_string(), "dbname": postgres["database"],
     });
     stand.apply(&made).await;
     space.until_ready("store").await;
@@ -97,6 +100,11 @@ async fn what_cannot_be_used_is_told_before_a_server_starts() {
     assert!(space.get("deploy/store").await.is_none(), "a server was started");
     let (_, whole) = outside(&space).await;
     spec["database"]["postgres"]["port"] = whole["database"]["postgres"]["port"].clone();
+    spec["database"]["postgres"]["database"] = json!("absent");
+    space.store("store", &spec).await;
+    let store = space.until_condition("store", "DatabaseReady", "False", "DatabaseNotFound").await;
+    let message = condition(&store, "Ready")["message"].to_string();
+    assert!(message.contains("absent") && !message.contains("at line"), "{message}");
     spec["database"]["postgres"]["database"] = whole["database"]["postgres"]["database"].clone();
     spec["storage"]["s3"] = whole["storage"]["s3"].clone();
     space.store("store", &spec).await;

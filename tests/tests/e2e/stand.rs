@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls;
 use uuid::Uuid;
 use zot_tests::client::Client;
 use zot_tests::tools::{Home, Printed};
@@ -296,20 +300,67 @@ pub(crate) fn condition(store: &Value, kind: &str) -> Value {
 }
 
 /// A port of the host by which pods reach what listens on its loopback.
-pub(crate) async fn reachable(upstream: SocketAddr) -> SocketAddr {
-    let host = variable("ZOT_E2E_HOST");
-    let listener =
-        TcpListener::bind((host.as_str(), 0)).await.unwrap_or_else(|error| panic!("listening on {host}: {error}"));
-    let address = listener.local_addr().expect("the listener's address");
-    tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                if let Ok(mut server) = TcpStream::connect(upstream).await {
-                    // an error is a side that went away
-                    let _ = copy_bidirectional(&mut client, &mut server).await;
-                }
-            });
-        }
-    });
-    address
+pub(crate) struct Relay {
+    pub(crate) address: SocketAddr,
+    cut: watch::Sender<bool>,
+}
+
+impl Relay {
+    pub(crate) async fn to(upstream: SocketAddr) -> Self {
+        Self::speaking(upstream, None).await
+    }
+
+    /// To a server of Postgres that speaks no TLS, as one that does.
+    pub(crate) async fn to_postgres_by_tls(upstream: SocketAddr) -> Self {
+        let made = rcgen::generate_simple_self_signed(["postgres".to_owned()]).expect("a certificate");
+        let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+        let config =
+            rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+                .with_safe_default_protocol_versions()
+                .expect("versions of TLS")
+                .with_no_client_auth()
+                .with_single_cert(vec![made.cert.der().clone()], key)
+                .expect("a certificate with its key");
+        Self::speaking(upstream, Some(TlsAcceptor::from(Arc::new(config)))).await
+    }
+
+    async fn speaking(upstream: SocketAddr, tls: Option<TlsAcceptor>) -> Self {
+        let host = variable("ZOT_E2E_HOST");
+        let listener =
+            TcpListener::bind((host.as_str(), 0)).await.unwrap_or_else(|error| panic!("listening on {host}: {error}"));
+        let address = listener.local_addr().expect("the listener's address");
+        let (cut, is_cut) = watch::channel(false);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (mut is_cut, tls) = (is_cut.clone(), tls.clone());
+                tokio::spawn(async move {
+                    tokio::select! {
+                        // an error is a side that went away
+                        _ = relay(client, upstream, tls) => {}
+                        // nobody can cut it when the relay was dropped
+                        Ok(_) = is_cut.wait_for(|cut| *cut) => {}
+                    }
+                });
+            }
+        });
+        Self { address, cut }
+    }
+
+    /// Ends all connections, and those that come; or lets them come again.
+    pub(crate) fn cut(&self, cut: bool) {
+        self.cut.send_replace(cut);
+    }
+}
+
+async fn relay(mut client: TcpStream, upstream: SocketAddr, tls: Option<TlsAcceptor>) -> std::io::Result<()> {
+    let Some(tls) = tls else {
+        copy_bidirectional(&mut client, &mut TcpStream::connect(upstream).await?).await?;
+        return Ok(());
+    };
+    // SSLRequest, to which `S` is yes (PostgreSQL, "Message Formats")
+    client.read_exact(&mut [0; 8]).await?;
+    client.write_all(b"S").await?;
+    let mut client = tls.accept(client).await?;
+    copy_bidirectional(&mut client, &mut TcpStream::connect(upstream).await?).await?;
+    Ok(())
 }

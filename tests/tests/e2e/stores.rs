@@ -8,7 +8,7 @@ use zot_tests::backend::{Backend, Storage};
 use zot_tests::tools::{Home, tool};
 
 use crate::load::Load;
-use crate::stand::{Space, Stand, condition, reachable};
+use crate::stand::{Relay, Space, Stand, condition};
 
 /// Case 1: `spec: {}`, and a pod with nothing but its ServiceAccount.
 #[tokio::test]
@@ -103,15 +103,22 @@ async fn a_pod_pushes_and_puts(space: &Space<'_>, store: &str) {
 
 /// The parts of a store that are outside the cluster: a database and a bucket, and the Secrets that name them.
 pub(crate) async fn outside(space: &Space<'_>) -> (Storage, Value) {
+    let (storage, spec, _) = outside_by(space).await;
+    (storage, spec)
+}
+
+/// The same, and what the database is reached by.
+pub(crate) async fn outside_by(space: &Space<'_>) -> (Storage, Value, Relay) {
     let storage = Backend::PostgresS3.fresh().await;
     let database = reqwest::Url::parse(storage.database().expect("a database")).expect("a URL");
-    let postgres =
-        reachable(format!("127.0.0.1:{}", database.port().expect("a port")).parse().expect("an address")).await;
+    let upstream = format!("127.0.0.1:{}", database.port().expect("a port")).parse().expect("an address");
+    let by = Relay::to(upstream).await;
+    let postgres = by.address;
     let (user, password) = (database.username(), database.password().unwrap_or_default());
     space.secret("store-postgres", &[("username", user), ("password", password)]).await;
     let bucket = storage.bucket().expect("a bucket");
     let upstream = bucket.endpoint().trim_start_matches("http://").parse().expect("an address");
-    let s3 = reachable(upstream).await;
+    let s3 = Relay::to(upstream).await.address;
     space.secret("store-s3", &[("access-key", bucket.access_key()), ("secret-key", bucket.secret_key())]).await;
     let spec = json!({
         "replicas": 3,
@@ -124,7 +131,7 @@ pub(crate) async fn outside(space: &Space<'_>) -> (Storage, Value) {
         } },
         "resources": { "requests": { "cpu": "10m", "memory": "32Mi" } },
     });
-    (storage, spec)
+    (storage, spec, by)
 }
 
 /// Case 2: three servers on Postgres and S3, with all that production wants.
@@ -199,7 +206,7 @@ async fn stores_on_other_clouds() {
         let driver = storage.driver().expect("a driver");
         let endpoint = reqwest::Url::parse(driver["endpoint"].as_str().expect("an endpoint")).expect("a URL");
         let upstream = format!("127.0.0.1:{}", endpoint.port().expect("a port")).parse().expect("an address");
-        let seen = format!("http://{}{}", reachable(upstream).await, endpoint.path().trim_end_matches('/'));
+        let seen = format!("http://{}{}", Relay::to(upstream).await.address, endpoint.path().trim_end_matches('/'));
         let spec = if name == "gcs" {
             json!({ "storage": { "type": "gcs", "gcs": { "bucket": driver["bucket"], "endpoint": seen } } })
         } else {
