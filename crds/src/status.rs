@@ -170,6 +170,10 @@ words! {
         StorageAccessDenied,
         /// The volume waits for its storage.
         VolumePending,
+        /// The volume is gone, or going, with what is on it.
+        VolumeLost,
+        /// The volume cannot become as large as it was asked to.
+        VolumeNotResized,
         /// The database is there.
         DatabaseConfigured,
         /// The master key of access keys is gone.

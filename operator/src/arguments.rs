@@ -1,5 +1,6 @@
 //! The command line, and the environment that stands for it.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -57,7 +58,8 @@ impl Arguments {
     /// The namespaces to look after; none: all.
     pub(crate) fn namespaces(&self) -> Vec<String> {
         let names = self.watch_namespace.split(',').map(str::trim).filter(|name| !name.is_empty());
-        names.map(ToOwned::to_owned).collect()
+        // one that is named twice is watched once
+        names.map(ToOwned::to_owned).collect::<BTreeSet<String>>().into_iter().collect()
     }
 
     /// How often all resources are looked at again.

@@ -3,7 +3,7 @@
 //! One file for each group of objects. They are written as JSON, as they go over the wire: with server-side apply the
 //! operator owns the fields that it sends and no others. The API server refuses misspelt ones.
 
-mod account;
+pub(crate) mod account;
 pub(crate) mod exposure;
 pub(crate) mod monitoring;
 mod network;
@@ -35,6 +35,13 @@ pub(crate) struct Child {
     pub(crate) kind: Kind,
     pub(crate) name: String,
     pub(crate) document: Value,
+}
+
+impl Child {
+    /// Whether it has what was thought up once: a key that no other one may replace.
+    pub(crate) fn is_made_once(&self) -> bool {
+        self.kind == Kind::Secret && self.document["metadata"]["ownerReferences"].is_null()
+    }
 }
 
 /// What has to be there before anything else can be made: the database, where the operator makes it.

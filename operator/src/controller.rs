@@ -2,6 +2,7 @@
 
 mod client;
 mod reconcile;
+mod told;
 mod triggers;
 
 use std::collections::HashMap;
@@ -12,7 +13,6 @@ use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
-use kube::runtime::reflector::ObjectRef;
 use kube::{Client, Config, ResourceExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -31,6 +31,8 @@ type Guarded = DeserializeGuard<ZotArtifactStore>;
 
 /// How often it is looked which APIs the cluster has.
 const DISCOVERY: Duration = Duration::from_secs(30);
+/// Resources whose failures are counted.
+const FAILURES_MAX: usize = 10_000;
 /// Reconciliations at once.
 const CONCURRENCY: u16 = 8;
 
@@ -42,15 +44,15 @@ struct Context {
     events: Events,
     metrics: Arc<Metrics>,
     apis: watch::Receiver<Apis>,
-    /// How often each failed in a row.
-    failures: Mutex<HashMap<ObjectRef<Guarded>, u32>>,
+    /// How often each failed in a row, by its uid.
+    failures: Mutex<HashMap<String, u32>>,
 }
 
 impl Context {
     /// How often the reconciliation of a store failed in a row, the one under way not counted.
     fn failures(&self, store: &ZotArtifactStore) -> u32 {
-        let reference = ObjectRef::new(&store.name_any()).within(&store.namespace().unwrap_or_default());
-        self.failures.lock().map_or(0, |failures| failures.get(&reference).copied().unwrap_or(0))
+        let uid = store.uid().unwrap_or_default();
+        self.failures.lock().map_or(0, |failures| failures.get(&uid).copied().unwrap_or(0))
     }
 }
 
@@ -170,7 +172,11 @@ async fn one(context: Arc<Context>, namespace: Option<String>) {
 fn on_error(object: Arc<Guarded>, _error: &Error, context: Arc<Context>) -> Action {
     context.metrics.failures.inc();
     let attempt = context.failures.lock().map_or(1, |mut failures| {
-        let attempt = failures.entry(ObjectRef::from_obj(&*object)).or_default();
+        if failures.len() > FAILURES_MAX {
+            // of resources that are long gone
+            failures.clear();
+        }
+        let attempt = failures.entry(object.uid().unwrap_or_default()).or_default();
         *attempt += 1;
         *attempt
     });

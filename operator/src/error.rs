@@ -25,6 +25,9 @@ pub(crate) enum Error {
     /// The lease was lost: another replica may be at work.
     #[error("the lease was lost; ending, so that there are never two at work")]
     LeaseLost,
+    /// One reconciliation took too long.
+    #[error("not done after {} s", .0.as_secs())]
+    TooLong(std::time::Duration),
     /// What should not happen.
     #[error("{0}")]
     Internal(String),

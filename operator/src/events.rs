@@ -63,7 +63,7 @@ impl Events {
                 Outcome::Created => Happened::Created,
                 Outcome::Changed if settled => Happened::DriftCorrected,
                 Outcome::Changed => Happened::Updated,
-                Outcome::Unchanged | Outcome::Foreign => continue,
+                Outcome::Unchanged | Outcome::Foreign | Outcome::Kept(_) => continue,
             };
             let what = format!("{} {name}", kind.as_str());
             self.tell(store, happened, &what.replace(' ', "/"), what.clone()).await;

@@ -31,6 +31,8 @@ pub(crate) struct Facts {
     pub(crate) master: String,
     /// There was one once, and it is gone.
     pub(crate) master_lost: bool,
+    /// Secrets of the operator's own that are there, and have nothing usable in them; with the keys that they lack.
+    pub(crate) unusable: Vec<(String, &'static str)>,
     /// The Deployment as it is.
     pub(crate) deployment: Option<Deployment>,
     /// The volume as it is.
@@ -57,26 +59,47 @@ impl Facts {
                     maps.get_opt(&reference.name).await.map_err(Error::api(doing))?.map(values_of)
                 }
             };
-            referenced.insert((reference.source, reference.name), found);
+            // of other keys of it the servers read nothing
+            let found = found.map(|mut values| {
+                values.retain(|key, _| reference.keys.contains(key));
+                values
+            });
+            let known: &mut Option<Values> = referenced.entry((reference.source, reference.name)).or_default();
+            match (known.as_mut(), found) {
+                (Some(known), Some(found)) => known.extend(found),
+                (None, found) => *known = found,
+                (Some(_), None) => {}
+            }
         }
         let own = |values: Option<Values>, key: &str| {
             values.and_then(|mut values| String::from_utf8(values.remove(key)?).ok()).filter(|text| !text.is_empty())
         };
+        let mut unusable = Vec::new();
         let admin = secret(&secrets, &format!("{name}-admin")).await?;
+        let there = admin.is_some();
         let admin = match (own(admin.clone(), "access-key"), own(admin, "secret-key")) {
             (Some(access), Some(secret)) => (access, secret),
-            _ => ("admin".to_owned(), random()?),
+            _ => {
+                if there && store.spec.rbac.admin_secret.is_none() && store.spec.rbac.enabled {
+                    unusable.push((format!("{name}-admin"), "access-key and secret-key"));
+                }
+                ("admin".to_owned(), random()?)
+            }
         };
         let deployments: Api<Deployment> = Api::namespaced(client.clone(), &namespace);
         let deployment = deployments.get_opt(&name).await.map_err(Error::api("reading the Deployment"))?;
-        let master = if store.spec.database.r#type == DatabaseType::Postgres {
-            own(secret(&secrets, &format!("{name}-keys")).await?, "keys")
-        } else {
-            None
-        };
-        // servers are made after it
-        let postgres = store.spec.database.r#type == DatabaseType::Postgres;
-        let master_lost = postgres && master.is_none() && deployment.is_some();
+        let mut master = None;
+        let mut master_lost = false;
+        if store.spec.database.r#type == DatabaseType::Postgres && store.spec.auth.key_secret.is_none() {
+            let found = secret(&secrets, &format!("{name}-keys")).await?;
+            // servers are made after it
+            master_lost = found.is_none() && deployment.is_some();
+            let there = found.is_some();
+            master = own(found, "keys");
+            if there && master.is_none() {
+                unusable.push((format!("{name}-keys"), "keys"));
+            }
+        }
         let master = master.map_or_else(random, Ok)?;
         let volumes: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &namespace);
         Ok(Self {
@@ -86,6 +109,7 @@ impl Facts {
             admin,
             master,
             master_lost,
+            unusable,
             deployment,
             volume: volumes.get_opt(&format!("{name}-data")).await.map_err(Error::api("reading the volume"))?,
         })

@@ -57,8 +57,9 @@ fn print_crd() -> Result<(), Error> {
 
 async fn run(arguments: &Arguments) -> Result<(), Error> {
     let level = arguments.log_level.as_str();
+    // kube's warnings have whole answers in them, and these may be Secrets
     let filter =
-        tracing_subscriber::EnvFilter::try_new(format!("{level},kube_client=warn,kube_runtime=warn,hyper=warn"));
+        tracing_subscriber::EnvFilter::try_new(format!("{level},kube_client=error,kube_runtime=warn,hyper=warn"));
     let filter = filter.map_err(|error| Error::Argument(format!("--log-level: {error}")))?;
     tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).init();
     rustls::crypto::aws_lc_rs::default_provider()

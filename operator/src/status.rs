@@ -20,7 +20,6 @@ use crate::apply::{Applied, Outcome};
 use crate::build::exposure::{self};
 use crate::build::{APP, INSTANCE, monitoring};
 use crate::error::Error;
-use crate::facts::Facts;
 use crate::troubles::Trouble;
 use crate::validate::{Refusal, Store};
 
@@ -67,10 +66,14 @@ pub(crate) fn of_applied(
 }
 
 /// A store of which nothing can be made yet; what is there stays as it is.
-pub(crate) fn of_refused(resource: &ZotArtifactStore, facts: &Facts, refusal: &Refusal) -> ZotArtifactStoreStatus {
-    let mut status = begun(resource, facts.deployment.as_ref());
+pub(crate) fn of_refused(
+    resource: &ZotArtifactStore,
+    deployment: Option<&Deployment>,
+    refusal: &Refusal,
+) -> ZotArtifactStoreStatus {
+    let mut status = begun(resource, deployment);
     let mut conditions = Conditions::of(resource);
-    let rollout = Rollout::of(facts.deployment.as_ref());
+    let rollout = Rollout::of(deployment);
     if refusal.condition != ConditionType::SpecValid {
         conditions.set(ConditionType::SpecValid, Found::yes(Reason::Valid, "all of it makes sense"));
     }
@@ -129,6 +132,14 @@ fn storage(store: &Store<'_>) -> Found {
     if store.volume.is_none() {
         return Found::yes(Reason::StorageConfigured, "it was written to and read from");
     }
+    let going = store.facts.volume.as_ref().is_some_and(|volume| volume.metadata.deletion_timestamp.is_some());
+    if going {
+        let message = format!(
+            "the claim {}-data is being deleted, and goes with what is on it when its server ends: copy the artifacts now",
+            store.name
+        );
+        return Found::no(Reason::VolumeLost, message);
+    }
     let phase = store.facts.volume.as_ref().and_then(|volume| volume.status.as_ref()?.phase.as_deref());
     match phase {
         Some("Bound") => Found::yes(Reason::StorageConfigured, "the volume is there"),
@@ -149,6 +160,15 @@ fn database(store: &Store<'_>) -> Found {
     }
 }
 
+/// What no store can be without, and is somebody else's.
+pub(crate) fn foreign(applied: &[Applied]) -> Option<String> {
+    applied.iter().find(|(kind, _, outcome)| *outcome == Outcome::Foreign && ESSENTIAL.contains(kind)).map(in_the_way)
+}
+
+fn in_the_way((kind, name, _): &Applied) -> String {
+    format!("there is a {} {name} that is not the operator's: rename or remove it", kind.as_str())
+}
+
 /// The first kind that could not be made, and why.
 fn hindered(store: &Store<'_>, applied: &[Applied], kinds: &[Kind]) -> Option<Found> {
     kinds.iter().find_map(|kind| {
@@ -157,11 +177,7 @@ fn hindered(store: &Store<'_>, applied: &[Applied], kinds: &[Kind]) -> Option<Fo
             return Some(Found::no(Reason::DependencyApiMissing, message));
         }
         let foreign = applied.iter().find(|(made, _, outcome)| made == kind && *outcome == Outcome::Foreign);
-        foreign.map(|(_, name, _)| {
-            let message =
-                format!("there is a {} {name} that is not the operator's: rename or remove it", kind.as_str());
-            Found::no(Reason::Conflict, message)
-        })
+        foreign.map(|applied| Found::no(Reason::Conflict, in_the_way(applied)))
     })
 }
 
@@ -178,8 +194,12 @@ fn monitored(store: &Store<'_>, applied: &[Applied]) -> Option<Found> {
 }
 
 fn degraded(store: &Store<'_>, applied: &[Applied], rollout: &Rollout, trouble: Option<&Trouble>) -> Found {
-    if let Some(found) = hindered(store, applied, &ESSENTIAL) {
-        return Found::yes(found.reason, found.message);
+    // of whatever kind: it was asked for
+    if let Some(foreign) = applied.iter().find(|(_, _, outcome)| *outcome == Outcome::Foreign) {
+        return Found::yes(Reason::Conflict, in_the_way(foreign));
+    }
+    if let Some(going) = Some(storage(store)).filter(|found| found.reason == Reason::VolumeLost) {
+        return Found::yes(going.reason, going.message);
     }
     if let Some(trouble) = trouble.filter(|_| !rollout.is_done()) {
         return Found::yes(trouble.reason, trouble.message.clone());
@@ -187,7 +207,14 @@ fn degraded(store: &Store<'_>, applied: &[Applied], rollout: &Rollout, trouble: 
     if rollout.has_failed() {
         return Found::yes(Reason::RolloutDeadlineExceeded, "servers could not be replaced in time: see their pods");
     }
-    Found::no(Reason::Settled, "nothing is wrong")
+    let kept = applied.iter().find_map(|(_, name, outcome)| match outcome {
+        Outcome::Kept(said) => Some(format!("the volume {name} stays as it is: {said}")),
+        _ => None,
+    });
+    kept.map_or_else(
+        || Found::no(Reason::Settled, "nothing is wrong"),
+        |message| Found::yes(Reason::VolumeNotResized, message),
+    )
 }
 
 /// The cause comes before what it leads to: a volume waits as long as no server can be started.

@@ -15,7 +15,7 @@ use crate::api::{Apis, Kind};
 use crate::build::{Child, build};
 use crate::facts::Facts;
 use crate::references::references;
-use crate::validate::{Refusal, check_references, validate};
+use crate::validate::{Refusal, check_kept, check_names, check_references, validate};
 
 /// A resource with this spec, as the API server would hand it over.
 fn resource(spec: &Value) -> ZotArtifactStore {
@@ -40,6 +40,7 @@ fn facts(resource: &ZotArtifactStore) -> Facts {
         admin: ("admin".to_owned(), "generated".to_owned()),
         master: "master".to_owned(),
         master_lost: false,
+        unusable: Vec::new(),
         deployment: None,
         volume: None,
     }
@@ -79,11 +80,10 @@ fn a_store_for_production() {
 
 #[test]
 fn the_servers_configuration_is_one_that_the_server_takes() {
-    for text in [
-        include_str!("../../config/samples/stores/minimal.yaml"),
-        include_str!("../../config/samples/stores/production.yaml"),
-    ] {
-        let documents = documents(&sample(text));
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/samples/stores");
+    let mut samples = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let documents = documents(&sample(&std::fs::read_to_string(entry.unwrap().path()).unwrap()));
         let file = documents["ConfigMap store-config"]["data"]["config.yaml"].as_str().unwrap();
         let path = std::env::temp_dir().join(format!("zot-operator-{}.yaml", uuid::Uuid::new_v4()));
         std::fs::write(&path, file).unwrap();
@@ -91,7 +91,53 @@ fn the_servers_configuration_is_one_that_the_server_takes() {
         let loaded = zot_settings::load(&sources);
         std::fs::remove_file(path).unwrap();
         loaded.unwrap();
+        samples += 1;
     }
+    assert!(samples >= 6, "{samples} samples");
+}
+
+/// Names go into addresses of the API server. The definition refuses what is none; a resource may be older than that.
+#[test]
+fn what_is_no_name_gets_into_no_address() {
+    let named = |name: &str| resource(&json!({ "auth": { "keySecret": name } }));
+    for name in ["?watch=true", "?limit=500", "a/b", "../../x", "a b", "", "-a", "a.", "A", &"a".repeat(254)] {
+        let refusal = check_names(&named(name)).unwrap_err();
+        assert_eq!(refusal.reason.as_str(), "InvalidSpec", "{name}");
+        assert!(refusal.message.contains("auth.keySecret"), "{refusal:?}");
+    }
+    for name in ["a", "keys.of-store-1", &"a".repeat(253)] {
+        check_names(&named(name)).unwrap();
+    }
+}
+
+/// What was made once, is gone, and cannot be made again.
+#[test]
+fn what_is_gone_is_not_made_anew() {
+    let postgres = json!({
+        "storage": {"type": "s3", "s3": {"bucket": "blobs"}},
+        "database": {"type": "postgres", "postgres": {"host": "db", "database": "zot", "credentialsSecret": "db"}},
+    });
+    let refused = |spec: &Value, change: fn(&mut Facts)| {
+        let resource = resource(spec);
+        let mut facts = facts(&resource);
+        change(&mut facts);
+        let store = validate(&resource, &facts).unwrap_or_else(|refusal| unreachable!("{refusal:?}"));
+        check_kept(&store).err().map(|refusal| refusal.reason.as_str())
+    };
+    let served = |facts: &mut Facts| facts.deployment = Some(k8s_openapi::api::apps::v1::Deployment::default());
+    assert_eq!(refused(&postgres, |_| {}), None);
+    assert_eq!(refused(&postgres, |facts| facts.master_lost = true), Some("MasterKeyMissing"));
+    assert_eq!(refused(&postgres, |facts| facts.unusable.push(("s".to_owned(), "k"))), Some("SecretKeyMissing"));
+    assert_eq!(refused(&postgres, served), None, "there is no volume to miss");
+    assert_eq!(refused(&json!({}), |_| {}), None);
+    assert_eq!(refused(&json!({}), served), Some("VolumeLost"));
+}
+
+/// A store that was stored under another definition, with a volume of nothing.
+#[test]
+fn a_volume_has_a_size() {
+    let nothing = json!({"storage": {"size": "0Gi"}, "database": {"embedded": {"storageSize": "0Gi"}}});
+    assert_eq!(made(&nothing).unwrap_err().reason.as_str(), "InvalidSpec");
 }
 
 #[test]

@@ -138,14 +138,6 @@ fn contradictions(spec: &ZotArtifactStoreSpec) -> Result<(), String> {
 /// The first thing that is not.
 pub(crate) fn check_references(store: &Store<'_>) -> Result<(), Refusal> {
     let Store { resource, facts, namespace, .. } = store;
-    if facts.master_lost && resource.spec.auth.key_secret.is_none() {
-        let name = resource.name_any();
-        let message = format!(
-            "Secret {namespace}/{name}-keys, by which access keys in the database are read, is gone: restore it from your backup. \
-             If there is none, delete the Deployment {name}: then it is made anew, and so must be all access keys"
-        );
-        return Err(Refusal::new(ConditionType::DatabaseReady, Reason::MasterKeyMissing, message));
-    }
     for reference in references(resource) {
         let (kind, name) = (reference.source.as_str(), &reference.name);
         let found = facts.referenced.get(&(reference.source, name.clone())).and_then(Option::as_ref);
@@ -174,20 +166,67 @@ pub(crate) fn check_references(store: &Store<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Whether what cannot be made again is still there. All of it is made before the first server.
+///
+/// # Errors
+/// The first thing that is gone.
+pub(crate) fn check_kept(store: &Store<'_>) -> Result<(), Refusal> {
+    let Store { facts, namespace, name, .. } = store;
+    if let Some((secret, keys)) = facts.unusable.first() {
+        let message = format!(
+            "Secret {namespace}/{secret} is there and has no {keys}: restore it from your backup, or delete it so that it is made anew"
+        );
+        return Err(Refusal::new(ConditionType::SpecValid, Reason::SecretKeyMissing, message));
+    }
+    if facts.master_lost {
+        let message = format!(
+            "Secret {namespace}/{name}-keys, by which access keys in the database are read, is gone: restore it from your backup. \
+             If there is none, delete the Deployment {name}: then it is made anew, and so must be all access keys"
+        );
+        return Err(Refusal::new(ConditionType::DatabaseReady, Reason::MasterKeyMissing, message));
+    }
+    if store.volume.is_some() && facts.volume.is_none() && facts.deployment.is_some() {
+        let message = format!(
+            "PersistentVolumeClaim {namespace}/{name}-data is gone: restore it, with what was on it. To begin anew without that, \
+             delete the Deployment {name}"
+        );
+        return Err(Refusal::new(ConditionType::StorageReady, Reason::VolumeLost, message));
+    }
+    Ok(())
+}
+
+/// Whether the names in it are names. They go into addresses of the API server, where `?watch=true` is something else.
+///
+/// # Errors
+/// The first one that is none.
+pub(crate) fn check_names(resource: &ZotArtifactStore) -> Result<(), Refusal> {
+    for reference in references(resource) {
+        let name = &reference.name;
+        let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+        let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+        let chars = || name.chars();
+        if name.len() > 253 || !chars().all(inner) || !edge(chars().next()) || !edge(chars().next_back()) {
+            let message = format!("{}: {name:?} is no name of a {}", reference.field, reference.source.as_str());
+            return Err(Refusal::new(ConditionType::SpecValid, Reason::InvalidSpec, message));
+        }
+    }
+    Ok(())
+}
+
 /// Size of the volume in bytes: for bytes and the embedded database, where they are on one.
 fn volume(spec: &ZotArtifactStoreSpec) -> Result<Option<u64>, String> {
-    let of = |field: &str, text: &str| {
-        let size = text.parse::<zot_settings::ByteSize>();
-        size.map(|size| size.0).map_err(|why| format!("{field}: {text:?}: {why}"))
+    let of = |field: &str, text: &str| match text.parse::<zot_settings::ByteSize>() {
+        Ok(size) if size.0 > 0 => Ok(size.0),
+        Ok(_) => Err(format!("{field}: {text:?} is no size of a volume")),
+        Err(why) => Err(format!("{field}: {text:?}: {why}")),
     };
-    let bytes = match spec.storage.r#type {
-        StorageType::Filesystem => of("storage.size", &spec.storage.size)?,
-        _ => 0,
-    };
-    let database = match spec.database.r#type {
-        DatabaseType::Embedded => of("database.embedded.storageSize", &spec.database.embedded.storage_size)?,
-        _ => 0,
-    };
-    let all = bytes.saturating_add(database);
-    Ok((all > 0).then_some(all))
+    let mut all = None;
+    if spec.storage.r#type == StorageType::Filesystem {
+        all = Some(of("storage.size", &spec.storage.size)?);
+    }
+    if spec.database.r#type == DatabaseType::Embedded {
+        let size = of("database.embedded.storageSize", &spec.database.embedded.storage_size)?;
+        all = Some(all.unwrap_or(0).saturating_add(size));
+    }
+    Ok(all)
 }

@@ -16,6 +16,6 @@ pub(super) fn children(store: &Store<'_>) -> Option<Child> {
 }
 
 /// Its name.
-pub(super) fn name<'a>(store: &'a Store<'_>) -> &'a str {
+pub(crate) fn name<'a>(store: &'a Store<'_>) -> &'a str {
     store.spec().service_account.name.as_deref().unwrap_or(&store.name)
 }

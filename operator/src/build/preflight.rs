@@ -21,11 +21,18 @@ pub(crate) fn is_needed(store: &Store<'_>) -> bool {
     spec.storage.r#type != StorageType::Filesystem || spec.database.r#type == DatabaseType::Postgres
 }
 
-/// The Job's name: another one where anything else is to be tried.
+/// Label of the Job and its pods.
+pub(crate) const COMPONENT: (&str, &str) = ("app.kubernetes.io/component", "preflight");
+
+/// The Job's name: another one where anything else is to be tried, or by another pod.
 pub(crate) fn name(store: &Store<'_>) -> String {
+    named(store, &pod(store, &format!("{}-preflight", store.name)))
+}
+
+fn named(store: &Store<'_>, pod: &Value) -> String {
     let mut hash = Fingerprint::default();
     let spec = store.spec();
-    hash.add(json!([spec.storage, spec.database, spec.service_account]).to_string().as_bytes());
+    hash.add(json!([spec.storage, spec.database, spec.service_account, pod]).to_string().as_bytes());
     for reference in references(store.resource) {
         if matches!(reference.condition, ConditionType::StorageReady | ConditionType::DatabaseReady) {
             let values = store.facts.referenced.get(&(reference.source, reference.name)).and_then(Option::as_ref);
@@ -49,7 +56,7 @@ pub(crate) fn children(store: &Store<'_>) -> Vec<Child> {
     children
 }
 
-fn job(store: &Store<'_>, needed: &str) -> Child {
+fn pod(store: &Store<'_>, needed: &str) -> Value {
     let mut pod = servers::pod::spec(store);
     pod["restartPolicy"] = json!("Never");
     pod["terminationGracePeriodSeconds"] = json!(5);
@@ -88,14 +95,22 @@ fn job(store: &Store<'_>, needed: &str) -> Child {
     });
     retain(&mut pod["volumes"], kept);
     config::tidy(&mut pod);
+    pod
+}
+
+fn job(store: &Store<'_>, needed: &str) -> Child {
+    let pod = pod(store, needed);
+    let name = named(store, &pod);
     // not of the servers: no Service finds them
-    let labels = json!({ INSTANCE: store.name, MANAGED_BY: OPERATOR, "app.kubernetes.io/component": "preflight" });
+    let labels = json!({ INSTANCE: store.name, MANAGED_BY: OPERATOR, COMPONENT.0: COMPONENT.1 });
     let spec = json!({
         "backoffLimit": 0,
         "activeDeadlineSeconds": DEADLINE_SECS,
         "template": { "metadata": { "labels": labels }, "spec": pod },
     });
-    child(store, Kind::Job, &name(store), json!({ "spec": spec }))
+    let mut job = child(store, Kind::Job, &name, json!({ "spec": spec }));
+    job.document["metadata"]["labels"][COMPONENT.0] = json!(COMPONENT.1);
+    job
 }
 
 fn retain(list: &mut Value, kept: impl Fn(&Value) -> bool) {

@@ -31,8 +31,9 @@ fn autoscaler(store: &Store<'_>) -> Option<Child> {
 fn disruption(store: &Store<'_>) -> Option<Child> {
     let (asked, scaling) = (&store.spec().pod_disruption_budget, &store.spec().autoscaling);
     let fewest = if scaling.enabled { scaling.min_replicas } else { store.spec().replicas };
-    let enabled = asked.enabled.unwrap_or(fewest > 1);
-    (enabled && fewest > 1).then(|| {
+    // a share of those that there are lets the only one go
+    let several = fewest > 1 || scaling.enabled && scaling.max_replicas > 1 && asked.min_available.is_none();
+    (several && asked.enabled.unwrap_or(true)).then(|| {
         let mut spec = json!({
             "selector": { "matchLabels": selector(&store.name) },
             // a server that cannot work must not keep its node

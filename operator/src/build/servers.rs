@@ -26,6 +26,8 @@ pub(super) fn deployment(store: &Store<'_>) -> Child {
         "selector": { "matchLabels": selector(&store.name) },
         "strategy": strategy,
         "revisionHistoryLimit": 5,
+        // nobody's but the operator's, who has an annotation for it
+        "paused": false,
         "progressDeadlineSeconds": 600,
         "template": {
             "metadata": { "labels": pod_labels, "annotations": { CONFIG_HASH: hash(store) } },

@@ -7,13 +7,12 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Patch, PatchParams};
 use kube::core::DynamicObject;
 use kube::runtime::controller::Action;
-use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 use zot_crds::ZotArtifactStore;
 use zot_crds::status::{ConditionType, Reason, ZotArtifactStoreStatus};
 
-use super::{Context, Guarded};
+use super::{Context, Guarded, told};
 use crate::api::Kind;
 use crate::apply::{Applied, Outcome, apply, prune};
 use crate::build::servers::CONFIG_HASH;
@@ -24,10 +23,10 @@ use crate::facts::Facts;
 use crate::preflight;
 use crate::status;
 use crate::troubles;
-use crate::validate::{Refusal, Store, check_references, validate};
+use crate::validate::{Refusal, Store, check_kept, check_names, check_references, validate};
 
-/// Failures in a row after which they are told.
-const FAILURES_TOLD: u32 = 3;
+/// How long one may take.
+const LONGEST: Duration = Duration::from_mins(1);
 /// When a store that is not ready is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
@@ -38,16 +37,20 @@ const DRY_RUN: (&str, &str) = ("artifact.zotregistry.io/dry-run", "true");
 
 pub(super) async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
     let begun = Instant::now();
-    let outcome = match &guarded.0 {
-        Ok(store) => step(store, &context).await,
-        Err(invalid) => undecodable(invalid, &context).await,
+    let work = async {
+        match &guarded.0 {
+            Ok(store) => Box::pin(step(store, &context)).await,
+            Err(invalid) => undecodable(invalid, &context).await,
+        }
     };
+    // whatever hangs, another one is to have its turn
+    let outcome = tokio::time::timeout(LONGEST, Box::pin(work)).await.unwrap_or(Err(Error::TooLong(LONGEST)));
     context.metrics.reconciliations.inc();
     context.metrics.duration.observe(begun.elapsed().as_secs_f64());
     if outcome.is_ok()
         && let Ok(mut failures) = context.failures.lock()
     {
-        failures.remove(&ObjectRef::from_obj(&*guarded));
+        failures.remove(&guarded.uid().unwrap_or_default());
     }
     outcome
 }
@@ -58,55 +61,40 @@ async fn step(store: &ZotArtifactStore, context: &Context) -> Result<Action, Err
         return Ok(Action::await_change());
     }
     let has = |(name, value): (&str, &str)| store.annotations().get(name).is_some_and(|found| found == value);
-    let apis = context.apis.borrow().clone();
-    if let Some(refusal) = misspelt(store) {
-        // whoever wrote it wanted something to be left alone
-        let facts = Facts::gather(&context.client, apis, &context.server_image, store).await?;
-        return refuse(store, &facts, refusal, context).await;
+    // what is no name must not get into an address; and whoever wrote an annotation wanted something to be left alone
+    if let Some(refusal) = check_names(store).err().or_else(|| misspelt(store)) {
+        let deployment = deployment(store, context).await?;
+        return told::refuse(store, deployment.as_ref(), refusal, context).await;
     }
     if has(PAUSE) {
         let deployment = deployment(store, context).await?;
         status::write(&context.client, store, &status::of_paused(store, deployment.as_ref())).await?;
         return Ok(Action::requeue(context.resync));
     }
-    let facts = Facts::gather(&context.client, apis, &context.server_image, store).await?;
-    let outcome = match make(store, &facts, context, has(DRY_RUN)).await {
-        // what is in a namespace that goes, goes with it
-        Err(error) if error.is_of_a_namespace_that_goes() => return Ok(Action::await_change()),
-        Err(error) => {
-            if let Some(refusal) = refused_by_the_api(&error, context.failures(store)) {
-                status::write(&context.client, store, &status::of_refused(store, &facts, &refusal)).await?;
-            }
-            return Err(error);
-        }
-        Ok(outcome) => outcome,
-    };
-    match outcome {
-        Ok(new) => {
-            tell_rollout(store, &new, context).await;
-            tell_degraded(store, &new, context).await;
+    match make(store, context, has(DRY_RUN)).await {
+        Ok(Ok(new)) => {
+            told::tell_rollout(store, &new, context).await;
+            told::tell_degraded(store, &new, context).await;
             status::write(&context.client, store, &new).await?;
             // nobody tells of what becomes of pods
             let ready = status::reason(Some(&new), ConditionType::Ready, "True").is_some();
             Ok(Action::requeue(if ready { context.resync } else { context.resync.min(LOOK_AGAIN) }))
         }
-        Err(refusal) => refuse(store, &facts, refusal, context).await,
+        Ok(Err(refusal)) => {
+            let deployment = deployment(store, context).await?;
+            told::refuse(store, deployment.as_ref(), refusal, context).await
+        }
+        // what is in a namespace that goes, goes with it
+        Err(error) if error.is_of_a_namespace_that_goes() => Ok(Action::await_change()),
+        Err(error) => {
+            if let Some(refusal) = told::refused_by_the_api(&error, context.failures(store)) {
+                let deployment = deployment(store, context).await?;
+                status::write(&context.client, store, &status::of_refused(store, deployment.as_ref(), &refusal))
+                    .await?;
+            }
+            Err(error)
+        }
     }
-}
-
-async fn refuse(store: &ZotArtifactStore, facts: &Facts, refusal: Refusal, context: &Context) -> Result<Action, Error> {
-    context.metrics.refused(refusal.reason.as_str());
-    let next = Action::requeue(context.resync.min(preflight::AGAIN));
-    if refusal.reason == Reason::PreflightRunning && is_tried_again(store) {
-        return Ok(next);
-    }
-    let new = status::of_refused(store, facts, &refusal);
-    let waits = matches!(refusal.reason, Reason::DatabaseProvisioning | Reason::PreflightRunning);
-    if status::write(&context.client, store, &new).await? && !waits {
-        let (reason, action) = (refusal.reason.as_str(), refusal.condition.as_str());
-        context.events.warn(store, reason, action, refusal.message).await;
-    }
-    Ok(next)
 }
 
 /// An annotation of ours with a value that means nothing.
@@ -122,33 +110,15 @@ fn misspelt(store: &ZotArtifactStore) -> Option<Refusal> {
     Some(Refusal::new(ConditionType::SpecValid, Reason::InvalidSpec, message))
 }
 
-/// Whether it is known already what could not be used: that stands until it is known to be otherwise.
-fn is_tried_again(store: &ZotArtifactStore) -> bool {
-    let status = store.status.as_ref().filter(|status| status.observed_generation == store.metadata.generation);
-    let known = status::reason(status, ConditionType::Ready, "False");
-    known.is_some_and(|reason| reason != Reason::PreflightRunning.as_str())
-}
-
-/// What the API server will not have, however often it is tried: the user is told. At once where it says that it is wrong;
-/// else when it goes on: one that has just started knows of no roles yet, and forbids all once.
-fn refused_by_the_api(error: &Error, failures: u32) -> Option<Refusal> {
-    let Error::Api { doing, source } = error else { return None };
-    let kube::Error::Api(status) = &**source else { return None };
-    let wrong = matches!(status.code, 400 | 422);
-    (wrong || failures >= FAILURES_TOLD).then(|| {
-        let message = format!("{doing}: {}", status.message);
-        Refusal::new(ConditionType::Progressing, Reason::ApplyFailed, message)
-    })
-}
-
 /// Makes what was asked for, or says why not.
 async fn make(
     resource: &ZotArtifactStore,
-    facts: &Facts,
     context: &Context,
     dry_run: bool,
 ) -> Result<Result<ZotArtifactStoreStatus, Refusal>, Error> {
-    let store = match validate(resource, facts) {
+    let apis = context.apis.borrow().clone();
+    let facts = Facts::gather(&context.client, apis, &context.server_image, resource).await?;
+    let store = match validate(resource, &facts) {
         Ok(store) => store,
         Err(refusal) => return Ok(Err(refusal)),
     };
@@ -157,24 +127,29 @@ async fn make(
     if !first.is_empty() && !dry_run {
         apply(client, &namespace, &first, false).await?;
     }
-    if let Err(refusal) = check_references(&store) {
+    if let Err(refusal) = check_references(&store).and_then(|()| check_kept(&store)) {
         return Ok(Err(refusal));
     }
     if !dry_run && let Some(refusal) = preflight::check(client, &store).await? {
         return Ok(Err(refusal));
     }
     let mut children = build(&store);
-    let applied = apply(client, &namespace, &children, dry_run).await?;
-    let uid = resource.uid().unwrap_or_default();
+    // no server is started on what is somebody else's
+    let (needed, rest): (Vec<Child>, Vec<Child>) = children.iter().cloned().partition(|it| it.kind < Kind::Deployment);
+    let mut applied = apply(client, &namespace, &needed, dry_run).await?;
+    if let Some(message) = status::foreign(&applied).filter(|_| !dry_run) {
+        return Ok(Err(Refusal::new(ConditionType::Degraded, Reason::Conflict, message)));
+    }
+    applied.extend(apply(client, &namespace, &rest, dry_run).await?);
     if build::preflight::is_needed(&store) {
         // it stays, so that it is known what was tried
         children.extend(build::preflight::children(&store));
     }
-    let pruned = prune(client, &facts.apis, (&namespace, &store.name, &uid), &children, dry_run).await?;
+    let pruned = prune(client, &store, &children, dry_run).await?;
     if dry_run {
         return Ok(Ok(plan(&store, &applied, &pruned)));
     }
-    let settled = is_settled(resource, facts, &children);
+    let settled = is_settled(resource, &facts, &children);
     context.events.tell_applied(resource, &applied, settled).await;
     for (kind, name) in pruned {
         let what = format!("{} {name}", kind.as_str());
@@ -209,7 +184,7 @@ fn plan(store: &Store<'_>, applied: &[Applied], pruned: &[(Kind, String)]) -> Zo
             Outcome::Created => "create",
             Outcome::Changed => "change",
             Outcome::Foreign => "leave alone, as it is not the operator's:",
-            Outcome::Unchanged => return None,
+            Outcome::Unchanged | Outcome::Kept(_) => return None,
         };
         Some(format!("{verb} {} {name}", kind.as_str()))
     };
@@ -224,30 +199,6 @@ fn plan(store: &Store<'_>, applied: &[Applied], pruned: &[(Kind, String)]) -> Zo
 async fn deployment(store: &ZotArtifactStore, context: &Context) -> Result<Option<Deployment>, Error> {
     let api: Api<Deployment> = Api::namespaced(context.client.clone(), &store.namespace().unwrap_or_default());
     api.get_opt(&store.name_any()).await.map_err(Error::api("reading the Deployment"))
-}
-
-/// Rollouts that begin and end.
-async fn tell_rollout(store: &ZotArtifactStore, new: &ZotArtifactStoreStatus, context: &Context) {
-    let progressing = |status| status::reason(status, ConditionType::Progressing, "True").is_some();
-    let done = status::reason(Some(new), ConditionType::Progressing, "False") == Some(Reason::Settled.as_str());
-    let (happened, note) = match (progressing(store.status.as_ref()), progressing(Some(new))) {
-        (false, true) => (Happened::RolloutStarted, "servers are being replaced".to_owned()),
-        (true, false) if done => {
-            (Happened::RolloutCompleted, format!("servers run {}", new.image.as_deref().unwrap_or_default()))
-        }
-        _ => return,
-    };
-    context.events.tell(store, happened, "Rollout", note).await;
-}
-
-/// Somebody is called when it turns bad, or worse in another way.
-async fn tell_degraded(store: &ZotArtifactStore, new: &ZotArtifactStoreStatus, context: &Context) {
-    let degraded = |status| status::reason(status, ConditionType::Degraded, "True");
-    let before = degraded(store.status.as_ref());
-    let Some(reason) = degraded(Some(new)).filter(|reason| before != Some(*reason)) else { return };
-    let condition = new.conditions.iter().find(|it| it.type_ == ConditionType::Degraded.as_str());
-    let message = condition.map(|condition| condition.message.clone()).unwrap_or_default();
-    context.events.warn(store, reason, ConditionType::Degraded.as_str(), message).await;
 }
 
 /// A resource that was stored under another definition and cannot be read: it is told so, and hinders no other one.

@@ -23,6 +23,12 @@ use super::{CONCURRENCY, Context, Guarded};
 use crate::build::{INSTANCE, MANAGED_BY, OPERATOR};
 use crate::references::{Source, references};
 
+/// How long it is waited for more of what set a reconciliation off. Each one begins it anew: somebody who writes again and again
+/// must not keep it from coming.
+const DEBOUNCE: Duration = Duration::from_millis(50);
+/// Resources that the API server sends at once when all are asked for.
+const PAGE: u32 = 50;
+
 /// Pause after a watch that failed.
 ///
 /// A controller has one pause for all of its watches. If it grew with each failure, an API server that starts again and has
@@ -54,9 +60,11 @@ pub(super) fn controller(context: &Arc<Context>, namespace: Option<&str>) -> Con
     let client = &context.client;
     let resources: Api<Guarded> = api(client, namespace);
     let ours = watcher::Config::default().labels(&format!("{MANAGED_BY}={OPERATOR}"));
-    let config = Config::default().debounce(Duration::from_millis(300)).concurrency(CONCURRENCY);
+    let config = Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY);
     let pause = Steady(Duration::from_millis(400));
-    let controller = Controller::new(resources, watcher::Config::default()).with_config(config).trigger_backoff(pause);
+    let controller = Controller::new(resources, watcher::Config::default().page_size(PAGE))
+        .with_config(config)
+        .trigger_backoff(pause);
     let store = controller.store();
     let controller = controller
         .owns(api::<Deployment>(client, namespace), ours.clone())

@@ -8,6 +8,7 @@ mod faults;
 mod faulty;
 mod features;
 mod inputs;
+mod kept;
 mod load;
 mod operators;
 mod own;
