@@ -99,7 +99,7 @@ async fn a_lost_master_key_is_told_of() {
         .send(
             Method::POST,
             "/api/v1/rbac/policies",
-            &json!({"resource": "a", "actions": ["read"], "principals": ["user:x"]}),
+            &json!({"resource": "team/*", "actions": ["read"], "principals": ["user:x"]}),
         )
         .await
         .expect_status(201);
