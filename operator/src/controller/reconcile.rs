@@ -20,10 +20,8 @@ use crate::build::{self, Child, build, dependencies};
 use crate::error::Error;
 use crate::events::Happened;
 use crate::facts::Facts;
-use crate::preflight;
-use crate::status;
-use crate::troubles;
 use crate::validate::{Refusal, Store, check_kept, check_names, check_references, validate};
+use crate::{preflight, status, troubles};
 
 /// How long one may take.
 const LONGEST: Duration = Duration::from_mins(1);
@@ -89,8 +87,7 @@ async fn step(store: &ZotArtifactStore, context: &Context) -> Result<Action, Err
         Err(error) => {
             if let Some(refusal) = told::refused_by_the_api(&error, context.failures(store)) {
                 let deployment = deployment(store, context).await?;
-                status::write(&context.client, store, &status::of_refused(store, deployment.as_ref(), &refusal))
-                    .await?;
+                told::refuse(store, deployment.as_ref(), refusal, context).await?;
             }
             Err(error)
         }
@@ -99,10 +96,9 @@ async fn step(store: &ZotArtifactStore, context: &Context) -> Result<Action, Err
 
 /// An annotation of ours with a value that means nothing.
 fn misspelt(store: &ZotArtifactStore) -> Option<Refusal> {
-    let off = [(PAUSE.0, ""), (DRY_RUN.0, "false")];
-    let (name, found, known) = [PAUSE, DRY_RUN].iter().zip(off).find_map(|((name, on), (_, off))| {
-        let found = store.annotations().get(*name)?;
-        (found != on && found != off && !found.is_empty()).then_some((name, found, on))
+    let (name, found, known) = [PAUSE, DRY_RUN].into_iter().find_map(|(name, on)| {
+        let found = store.annotations().get(name)?;
+        (![on, "false", ""].contains(&found.as_str())).then_some((name, found, on))
     })?;
     let message = format!(
         "the annotation {name} is {found:?}, which means nothing: set it to {known:?}, or remove it. Nothing is changed meanwhile"

@@ -35,6 +35,10 @@ async fn case_14_the_number_of_servers_is_the_autoscaler_s() {
     space.store("store", &spec).await;
     space.until("deploy/store", "three servers", |it| it["spec"]["replicas"] == 3).await;
     space.until_gone("hpa/store").await;
+    assert_eq!(space.get("pdb/store").await.expect("it")["spec"]["maxUnavailable"], 1);
+    spec["podDisruptionBudget"] = json!({ "enabled": false });
+    space.store("store", &spec).await;
+    space.until_gone("pdb/store").await;
 }
 
 /// Case 15: what is switched off goes, what is somebody else's stays, and what the cluster lacks comes when it has it.
