@@ -1,6 +1,6 @@
 //! The driver: what sets a reconciliation off, one reconciliation, and what is done when it fails.
 
-mod client;
+pub(crate) mod client;
 mod reconcile;
 mod told;
 mod triggers;

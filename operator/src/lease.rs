@@ -51,7 +51,7 @@ impl Fence {
         until.map(|until| until.saturating_duration_since(Instant::now())).unwrap_or_default()
     }
 
-    fn open_until(&self, end: Instant) {
+    pub(crate) fn open_until(&self, end: Instant) {
         if let Ok(mut until) = self.0.lock() {
             *until = Some(end);
         }

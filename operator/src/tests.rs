@@ -1,5 +1,6 @@
 //! What is made of resources, without a cluster: samples as snapshots, each field, each key of the server's configuration.
 
+mod fence;
 mod fields;
 mod keys;
 mod random;

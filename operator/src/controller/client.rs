@@ -17,7 +17,7 @@ const LEASE_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// Nothing is tried again in here: a reconciliation is, as a whole and later each time, and a repetition could come after
 /// the lease was lost.
-pub(super) fn of_controller(mut config: Config, fence: Option<Fence>) -> Result<Client, Error> {
+pub(crate) fn of_controller(mut config: Config, fence: Option<Fence>) -> Result<Client, Error> {
     config.default_retry = false;
     let builder = ClientBuilder::try_from(config).map_err(Error::api("making a client"))?;
     let Some(fence) = fence else { return Ok(builder.build()) };
