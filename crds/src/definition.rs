@@ -38,8 +38,8 @@ pub fn definition() -> CustomResourceDefinition {
             "metadata.name may have 40 characters at most: names of what is made for the store are longer, and have 63",
         );
         let label = rule(
-            "self.metadata.name.matches('^[a-z][-a-z0-9]*$')",
-            "metadata.name has to begin with a letter and must have no dots: Services are called after it",
+            "self.metadata.name.matches('^[a-z][-a-z0-9]*$') && !self.metadata.name.endsWith('-metrics')",
+            "metadata.name has to begin with a letter, must have no dots, and not end with -metrics: Services are called after it",
         );
         schema.insert("x-kubernetes-validations".to_owned(), Value::Array(vec![name, label]));
     }
@@ -59,8 +59,10 @@ fn bound(schema: &mut Value) {
         _ => return,
     };
     object.entry(name).or_insert_with(|| Value::from(most));
-    for inner in ["items", "additionalProperties"] {
-        object.get_mut(inner).into_iter().for_each(bound);
+    object.get_mut("items").into_iter().for_each(bound);
+    // annotations can be programs of an Ingress
+    if let Some(Value::Object(values)) = object.get_mut("additionalProperties") {
+        values.entry("maxLength").or_insert_with(|| Value::from(4 * STRING_MAX));
     }
 }
 

@@ -22,6 +22,8 @@ use crate::status::ZotArtifactStoreStatus;
 
 /// Names of Secrets, ConfigMaps and other objects (RFC 1123 subdomains).
 const NAME: &str = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$";
+/// Names of storage classes; an empty one is a volume that somebody makes by hand.
+const CLASS: &str = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$";
 /// Keys of Secrets and `ConfigMaps`.
 const KEY: &str = r"^[-._a-zA-Z0-9]+$";
 /// Sizes of volumes, as quantities of Kubernetes: `k` is a thousand, and no `K`.
@@ -87,7 +89,7 @@ fn rule(rule: &str, message: &str) -> Value {
         "networking.service.port and extensions.s3api.port are the same: the Service has both, choose another one",
     ),
     rule(
-        "!has(self.podDisruptionBudget.minAvailable) || type(self.podDisruptionBudget.minAvailable) != int || int(self.podDisruptionBudget.minAvailable) < (self.autoscaling.enabled ? self.autoscaling.minReplicas : self.replicas)",
+        "!has(self.podDisruptionBudget.minAvailable) || (has(self.podDisruptionBudget.enabled) && !self.podDisruptionBudget.enabled) || (self.autoscaling.enabled ? self.autoscaling.minReplicas : self.replicas) <= 1 || type(self.podDisruptionBudget.minAvailable) != int || int(self.podDisruptionBudget.minAvailable) < (self.autoscaling.enabled ? self.autoscaling.minReplicas : self.replicas)",
         "podDisruptionBudget.minAvailable has to be less than replicas (with autoscaling: than minReplicas), or no node can be drained",
     ),
 ]))]

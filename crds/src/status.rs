@@ -144,6 +144,8 @@ words! {
         PodUnschedulable,
         /// The cluster refuses a server's pod, or cannot start it.
         PodRefused,
+        /// A server's pod has a node, and does not begin.
+        PodNotStarted,
         /// Nothing is being changed.
         Settled,
         /// It makes sense.
@@ -156,6 +158,8 @@ words! {
         ConfigMapNotFound,
         /// One of its keys is not there.
         SecretKeyMissing,
+        /// What is in it cannot be used.
+        SecretInvalid,
         /// It is being tried whether storage and database can be used.
         PreflightRunning,
         /// It could not be tried.
@@ -182,6 +186,8 @@ words! {
         DatabaseUnreachable,
         /// The server has no such database.
         DatabaseNotFound,
+        /// The database that the operator made is gone, with what was in it.
+        DatabaseLost,
         /// The database refuses the credentials.
         DatabaseAuthFailed,
         /// The database is being made.
@@ -200,5 +206,7 @@ words! {
         ApplyFailed,
         /// The user asked for it.
         PausedByUser,
+        /// The user asked what would change.
+        DryRun,
     }
 }

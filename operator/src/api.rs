@@ -113,8 +113,8 @@ impl Apis {
         Self { kinds: kinds.into_iter().collect(), openshift }
     }
 
-    /// Asks the cluster. A group whose server does not answer is taken for absent.
-    pub(crate) async fn discover(client: &Client) -> Result<Self, Error> {
+    /// Asks the cluster. Of a group whose server does not answer it stands what was known.
+    pub(crate) async fn discover(client: &Client, known: &Self) -> Result<Self, Error> {
         let groups = client.list_api_groups().await.map_err(Error::api("asking for the cluster's APIs"))?;
         let names: BTreeSet<&str> = groups.groups.iter().map(|group| group.name.as_str()).collect();
         let mut kinds = BTreeSet::new();
@@ -123,8 +123,13 @@ impl Apis {
             if !names.contains(group) {
                 continue;
             }
-            let served = client.list_api_group_resources(&format!("{group}/{version}")).await;
-            if served.is_ok_and(|served| served.resources.iter().any(|resource| resource.kind == name)) {
+            let served = match client.list_api_group_resources(&format!("{group}/{version}")).await {
+                Ok(served) => served.resources.iter().any(|resource| resource.kind == name),
+                // another version of it
+                Err(kube::Error::Api(status)) if status.code == 404 => false,
+                Err(_) => known.kinds.contains(kind),
+            };
+            if served {
                 kinds.insert(*kind);
             }
         }

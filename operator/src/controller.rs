@@ -7,7 +7,7 @@ mod triggers;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
@@ -31,6 +31,8 @@ type Guarded = DeserializeGuard<ZotArtifactStore>;
 
 /// How often it is looked which APIs the cluster has.
 const DISCOVERY: Duration = Duration::from_secs(30);
+/// When the same failure is logged again.
+const TOLD_AGAIN: Duration = Duration::from_mins(1);
 /// Resources whose failures are counted.
 const FAILURES_MAX: usize = 10_000;
 /// Reconciliations at once.
@@ -112,7 +114,7 @@ async fn stop() {
 
 /// One controller for each namespace, or one for all.
 async fn control(client: Client, arguments: &Arguments, identity: &str, metrics: Arc<Metrics>) -> Result<(), Error> {
-    let (changed, apis) = watch::channel(Apis::discover(&client).await?);
+    let (changed, apis) = watch::channel(Apis::discover(&client, &Apis::default()).await?);
     let context = Arc::new(Context {
         events: Events::new(client.clone(), identity),
         client: client.clone(),
@@ -138,7 +140,8 @@ async fn control(client: Client, arguments: &Arguments, identity: &str, metrics:
 async fn follow_apis(client: Client, changed: watch::Sender<Apis>) {
     loop {
         tokio::time::sleep(DISCOVERY).await;
-        match Apis::discover(&client).await {
+        let known = changed.borrow().clone();
+        match Apis::discover(&client, &known).await {
             Ok(found) => {
                 changed.send_if_modified(|known| {
                     let differs = *known != found;
@@ -156,15 +159,23 @@ async fn follow_apis(client: Client, changed: watch::Sender<Apis>) {
 
 async fn one(context: Arc<Context>, namespace: Option<String>) {
     let controller = triggers::controller(&context, namespace.as_deref());
-    let done = controller.run(reconcile::reconcile, on_error, context);
-    done.for_each(|outcome| async move {
+    let mut done = std::pin::pin!(controller.run(reconcile::reconcile, on_error, context));
+    let mut told: Option<(String, Instant)> = None;
+    while let Some(outcome) = done.next().await {
         match outcome {
             Ok((object, _)) => tracing::debug!(%object, "reconciled"),
             Err(kube::runtime::controller::Error::ObjectNotFound(_)) => {} // deleted in between
-            Err(error) => tracing::warn!(error = %chain(&error), "not reconciled"),
+            Err(error) => {
+                // a watch that is refused fails several times a second
+                let error = chain(&error);
+                let again = told.as_ref().is_some_and(|(text, when)| *text == error && when.elapsed() < TOLD_AGAIN);
+                if !again {
+                    tracing::warn!(error, "not reconciled");
+                    told = Some((error, Instant::now()));
+                }
+            }
         }
-    })
-    .await;
+    }
 }
 
 /// Tries again, later each time.

@@ -71,7 +71,8 @@ impl Events {
     }
 
     async fn publish(&self, store: &ZotArtifactStore, type_: EventType, reason: &str, action: &str, note: String) {
-        let note: Option<String> = Some(note.chars().take(1000).collect());
+        // 1 KiB is what the API server takes of one
+        let note = Some(note[..note.floor_char_boundary(1000)].to_owned());
         // events that differ in the note alone would be counted as one, with the note of the first
         let told = hex::encode(&Sha256::digest(note.as_deref().unwrap_or_default())[..4]);
         let action = format!("{}-{told}", action.chars().take(100).collect::<String>());

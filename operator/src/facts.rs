@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use aws_lc_rs::rand;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::DynamicObject;
 use kube::{Api, Client, ResourceExt as _};
 use zot_crds::ZotArtifactStore;
 use zot_crds::spec::DatabaseType;
 
-use crate::api::Apis;
+use crate::api::{Apis, Kind};
 use crate::error::Error;
 use crate::references::{Source, references};
 
@@ -35,6 +37,8 @@ pub(crate) struct Facts {
     pub(crate) unusable: Vec<(String, &'static str)>,
     /// The Deployment as it is.
     pub(crate) deployment: Option<Deployment>,
+    /// The cluster of Postgres that was made for it, as it is.
+    pub(crate) database: Option<ObjectMeta>,
     /// The volume as it is.
     pub(crate) volume: Option<PersistentVolumeClaim>,
 }
@@ -86,24 +90,19 @@ impl Facts {
                 ("admin".to_owned(), random()?)
             }
         };
-        let deployments: Api<Deployment> = Api::namespaced(client.clone(), &namespace);
-        let deployment = deployments.get_opt(&name).await.map_err(Error::api("reading the Deployment"))?;
+        let deployment = deployment(client, store).await?;
         let mut master = None;
         let mut master_lost = false;
         if store.spec.database.r#type == DatabaseType::Postgres && store.spec.auth.key_secret.is_none() {
             let found = secret(&secrets, &format!("{name}-keys")).await?;
-            // servers are made after it
-            master_lost = found.is_none() && deployment.is_some();
             let there = found.is_some();
             master = own(found, "keys");
-            if there && master.is_none() {
-                unusable.push((format!("{name}-keys"), "keys"));
-            }
+            // servers are made after it; and what is there may be what is left of it
+            master_lost = master.is_none() && (there || deployment.is_some());
         }
         let master = master.map_or_else(random, Ok)?;
         let volumes: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &namespace);
         Ok(Self {
-            apis,
             server_image: server_image.to_owned(),
             referenced,
             admin,
@@ -111,6 +110,8 @@ impl Facts {
             master_lost,
             unusable,
             deployment,
+            database: database(client, &apis, store).await?,
+            apis,
             volume: volumes.get_opt(&format!("{name}-data")).await.map_err(Error::api("reading the volume"))?,
         })
     }
@@ -121,6 +122,24 @@ impl Facts {
         let value = values.and_then(|values| values.get(key));
         value.map(|value| String::from_utf8_lossy(value).trim().to_owned()).unwrap_or_default()
     }
+}
+
+/// The Deployment of a store, and of no other one of its name: that it is there says that the store's servers ran.
+pub(crate) async fn deployment(client: &Client, store: &ZotArtifactStore) -> Result<Option<Deployment>, Error> {
+    let api: Api<Deployment> = Api::namespaced(client.clone(), &store.namespace().unwrap_or_default());
+    let found = api.get_opt(&store.name_any()).await.map_err(Error::api("reading the Deployment"))?;
+    let uid = store.uid().unwrap_or_default();
+    Ok(found.filter(|found| found.owner_references().iter().any(|owner| owner.uid == uid)))
+}
+
+async fn database(client: &Client, apis: &Apis, store: &ZotArtifactStore) -> Result<Option<ObjectMeta>, Error> {
+    if store.spec.database.cluster.is_none() || !apis.has(Kind::PostgresCluster) {
+        return Ok(None);
+    }
+    let (namespace, resource) = (store.namespace().unwrap_or_default(), Kind::PostgresCluster.resource());
+    let api = Api::<DynamicObject>::namespaced_with(client.clone(), &namespace, &resource);
+    let found = api.get_metadata_opt(&format!("{}-db", store.name_any())).await;
+    Ok(found.map_err(Error::api("reading the cluster of Postgres"))?.map(|found| found.metadata))
 }
 
 async fn secret(api: &Api<Secret>, name: &str) -> Result<Option<Values>, Error> {

@@ -12,8 +12,8 @@ use serde_json::Value;
 use zot_crds::status::{ConditionType, Reason};
 
 use crate::apply::{Outcome, apply};
-use crate::build::INSTANCE;
-use crate::build::preflight::{COMPONENT, children, is_needed, name};
+use crate::build::preflight::{COMPONENT, CONTAINER, TRIED, children, is_needed, name};
+use crate::build::{INSTANCE, MANAGED_BY, OPERATOR};
 use crate::error::Error;
 use crate::troubles::{self, Trouble, away_since};
 use crate::validate::{Refusal, Store};
@@ -29,6 +29,14 @@ pub(crate) async fn check(client: &Client, store: &Store<'_>) -> Result<Option<R
         return Ok(None);
     }
     let (jobs, name) = (Api::<Job>::namespaced(client.clone(), &store.namespace), name(store));
+    let now = Timestamp::now();
+    let deployment = store.facts.deployment.as_ref();
+    let away = away_since(deployment, now);
+    // servers that were started after it and take requests show it better
+    let tried_before = deployment.is_some_and(|it| it.annotations().get(TRIED) == Some(&name));
+    if tried_before && away.is_none() {
+        return Ok(None);
+    }
     let running =
         || Refusal::new(ConditionType::StorageReady, Reason::PreflightRunning, format!("Job {name} tries it"));
     let Some(job) = jobs.get_opt(&name).await.map_err(Error::api("reading the preflight"))? else {
@@ -37,41 +45,96 @@ pub(crate) async fn check(client: &Client, store: &Store<'_>) -> Result<Option<R
         let foreign = applied.iter().find(|(_, _, outcome)| *outcome == Outcome::Foreign);
         return Ok(Some(foreign.map_or_else(running, |(kind, name, _)| conflict(kind.as_str(), name))));
     };
-    // what somebody else's has found is nothing
     if !is_of(&job, store) {
-        return Ok(Some(conflict("Job", &name)));
-    }
-    let status = job.status.unwrap_or_default();
-    if status.succeeded.unwrap_or(0) > 0 {
-        let away = away_since(store.facts.deployment.as_ref(), Timestamp::now());
-        let tried = status.completion_time.map(|time| time.0);
-        if away.zip(tried).is_some_and(|(away, tried)| tried < away) {
-            remove(&jobs, &job.metadata).await?;
+        if !is_ours(&job) {
+            // what somebody else's has found is nothing
+            return Ok(Some(conflict("Job", &name)));
         }
-        return Ok(None);
+        // of a store of this name that is gone
+        remove(&jobs, &job.metadata).await?;
+        return Ok(Some(running()));
+    }
+    let pods = pods(client, &store.namespace, &name).await?;
+    match tried(&job, &pods, now) {
+        Tried::Well(when) => {
+            if away.zip(when).is_some_and(|(away, when)| when < away) {
+                remove(&jobs, &job.metadata).await?;
+            }
+            Ok(None)
+        }
+        Tried::Badly { found, since } => {
+            if since.is_none_or(|since| now.duration_since(since).unsigned_abs() > AGAIN) {
+                remove(&jobs, &job.metadata).await?;
+            }
+            Ok(Some(found.unwrap_or_else(|| {
+                let message = format!("it could not be tried: see the events of Job {name}");
+                Refusal::new(ConditionType::StorageReady, Reason::PreflightFailed, message)
+            })))
+        }
+        Tried::TooLate => {
+            // why is known from when it ran, and stands
+            remove(&jobs, &job.metadata).await?;
+            Ok(Some(running()))
+        }
+        Tried::NotYet(trouble) => Ok(Some(trouble.map_or_else(running, |it| {
+            let message = format!("bucket and database cannot be tried: {}", it.message);
+            Refusal::new(ConditionType::Degraded, it.reason, message)
+        }))),
+    }
+}
+
+/// What came of it so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Tried {
+    /// All can be used; when that was.
+    Well(Option<Timestamp>),
+    /// Something cannot, or it could not be tried.
+    Badly { found: Option<Refusal>, since: Option<Timestamp> },
+    /// It did not end in time.
+    TooLate,
+    /// It has not ended; what keeps it from it.
+    NotYet(Option<Trouble>),
+}
+
+/// The container's end counts, not the Job's: others that the cluster puts into each pod may go on for ever.
+pub(crate) fn tried(job: &Job, pods: &[Pod], now: Timestamp) -> Tried {
+    let status = job.status.clone().unwrap_or_default();
+    if status.succeeded.unwrap_or(0) > 0 {
+        return Tried::Well(status.completion_time.map(|time| time.0));
+    }
+    let statuses = pods.iter().filter_map(|pod| pod.status.as_ref()?.container_statuses.as_ref()).flatten();
+    let mut ends = statuses.filter(|it| it.name == CONTAINER).filter_map(|it| it.state.as_ref()?.terminated.as_ref());
+    if let Some(end) = ends.next() {
+        let when = end.finished_at.as_ref().map(|time| time.0);
+        if end.exit_code == 0 {
+            return Tried::Well(when);
+        }
+        let said = end.message.as_deref().and_then(|message| serde_json::from_str(message).ok());
+        return Tried::Badly { found: said.as_ref().and_then(refusal), since: when };
     }
     let failed = status.conditions.iter().flatten().find(|it| it.type_ == "Failed" && it.status == "True");
-    let pods = pods(client, &store.namespace, &name).await?;
-    let Some(failed) = failed else {
-        let trouble = troubles::of(None, &pods, Timestamp::now());
-        let told = |it: Trouble| Refusal::new(ConditionType::StorageReady, it.reason, it.message);
-        // one that has ended is no trouble: it was to
-        let trouble = trouble.filter(|trouble| trouble.reason != Reason::ServerCrashes);
-        return Ok(Some(trouble.map_or_else(running, told)));
-    };
-    let said = said(pods);
-    let since = failed.last_transition_time.as_ref().map(|time| Timestamp::now().duration_since(time.0));
-    if since.is_none_or(|since| since.unsigned_abs() > AGAIN) {
-        remove(&jobs, &job.metadata).await?;
+    if let Some(failed) = failed {
+        if failed.reason.as_deref() == Some("DeadlineExceeded") {
+            return Tried::TooLate;
+        }
+        return Tried::Badly { found: None, since: failed.last_transition_time.as_ref().map(|time| time.0) };
     }
-    Ok(Some(said.as_ref().and_then(refusal).unwrap_or_else(|| {
-        let message = format!("it could not be tried: see the pods of Job {name}");
-        Refusal::new(ConditionType::StorageReady, Reason::PreflightFailed, message)
-    })))
+    let made = job.creation_timestamp().map(|time| time.0);
+    if pods.is_empty() && made.is_some_and(|made| troubles::is_long(made, now)) {
+        let message = format!("no pod can be made: see the events of Job {}", job.name_any());
+        return Tried::NotYet(Some(Trouble { reason: Reason::PodRefused, message }));
+    }
+    // one that has ended is no trouble: it was to
+    Tried::NotYet(troubles::of(None, pods, now).filter(|trouble| trouble.reason != Reason::ServerCrashes))
 }
 
 fn is_of(job: &Job, store: &Store<'_>) -> bool {
     job.owner_references().iter().any(|owner| owner.uid == store.owner.uid)
+}
+
+/// Made by the operator, for whatever store.
+fn is_ours(job: &Job) -> bool {
+    job.labels().get(MANAGED_BY).is_some_and(|by| by == OPERATOR)
 }
 
 fn conflict(kind: &str, name: &str) -> Refusal {
@@ -107,13 +170,6 @@ async fn pods(client: &Client, namespace: &str, job: &str) -> Result<Vec<Pod>, E
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let of_job = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={job}"));
     Ok(pods.list(&of_job).await.map_err(Error::api("reading the preflight's pods"))?.items)
-}
-
-/// What the command left as its last words.
-fn said(pods: Vec<Pod>) -> Option<Value> {
-    let statuses = pods.into_iter().filter_map(|pod| pod.status?.container_statuses).flatten();
-    let mut messages = statuses.filter_map(|status| status.state?.terminated?.message);
-    messages.find_map(|message| serde_json::from_str(&message).ok())
 }
 
 fn refusal(said: &Value) -> Option<Refusal> {

@@ -18,7 +18,7 @@ use rollout::Rollout;
 use crate::api::Kind;
 use crate::apply::{Applied, Outcome};
 use crate::build::exposure::{self};
-use crate::build::{APP, INSTANCE, monitoring};
+use crate::build::{APP, INSTANCE, MANAGED_BY, OPERATOR, monitoring, preflight};
 use crate::error::Error;
 use crate::troubles::Trouble;
 use crate::validate::{Refusal, Store};
@@ -27,8 +27,15 @@ use crate::validate::{Refusal, Store};
 const MANAGER: &str = "zot-artifact-store-operator-status";
 
 /// What no store can be without.
-const ESSENTIAL: [Kind; 6] =
-    [Kind::ServiceAccount, Kind::Secret, Kind::ConfigMap, Kind::PersistentVolumeClaim, Kind::Service, Kind::Deployment];
+const ESSENTIAL: [Kind; 7] = [
+    Kind::ServiceAccount,
+    Kind::Secret,
+    Kind::ConfigMap,
+    Kind::PersistentVolumeClaim,
+    Kind::PostgresCluster,
+    Kind::Service,
+    Kind::Deployment,
+];
 
 /// A store that was built and applied.
 pub(crate) fn of_applied(
@@ -40,15 +47,24 @@ pub(crate) fn of_applied(
     let mut status = begun(store.resource, deployment);
     let mut conditions = Conditions::of(store.resource);
     conditions.set(ConditionType::SpecValid, Found::yes(Reason::Valid, "all of it makes sense"));
-    conditions.set(ConditionType::StorageReady, storage(store));
-    conditions.set(ConditionType::DatabaseReady, database(store));
+    let rollout = Rollout::of(deployment);
+    // what could be used before is not known to be so when nobody uses it
+    let away = rollout.is_settled() && rollout.available == 0 && preflight::is_needed(store);
+    let used = |found: Found| {
+        if away {
+            Found::unknown(Reason::ReplicasUnavailable, "no server takes requests: it is tried anew")
+        } else {
+            found
+        }
+    };
+    conditions.set(ConditionType::StorageReady, used(storage(store)));
+    conditions.set(ConditionType::DatabaseReady, used(database(store)));
     if let Some(found) = exposed(store, applied) {
         conditions.set(ConditionType::ExposureReady, found);
     }
     if let Some(found) = monitored(store, applied) {
         conditions.set(ConditionType::MonitoringReady, found);
     }
-    let rollout = Rollout::of(deployment);
     conditions.set(ConditionType::Available, rollout.available());
     conditions.set(ConditionType::Progressing, rollout.progressing());
     conditions.set(ConditionType::Degraded, degraded(store, applied, &rollout, trouble));
@@ -72,7 +88,9 @@ pub(crate) fn of_refused(
     refusal: &Refusal,
 ) -> ZotArtifactStoreStatus {
     let mut status = begun(resource, deployment);
-    let mut conditions = Conditions::of(resource);
+    // of what was not looked at it stands what was found before, of the generation that it says
+    let mut conditions = Conditions::kept(resource);
+    conditions.remove(ConditionType::Paused);
     let rollout = Rollout::of(deployment);
     if refusal.condition != ConditionType::SpecValid {
         conditions.set(ConditionType::SpecValid, Found::yes(Reason::Valid, "all of it makes sense"));
@@ -80,10 +98,15 @@ pub(crate) fn of_refused(
     let no = || Found::no(refusal.reason, refusal.message.clone());
     conditions.set(refusal.condition, no());
     conditions.set(ConditionType::Available, rollout.available());
-    conditions.set(ConditionType::Progressing, Found::no(refusal.reason, "it waits for what is missing"));
+    conditions.set(ConditionType::Progressing, Found::no(refusal.reason, "nothing is changed until that is put right"));
     conditions.set(ConditionType::Degraded, Found::yes(refusal.reason, refusal.message.clone()));
     conditions.set(ConditionType::Ready, no());
-    let waits = matches!(refusal.reason, Reason::DatabaseProvisioning | Reason::PreflightRunning);
+    let waits = match refusal.reason {
+        Reason::PreflightRunning => true,
+        // one that was there is not being made
+        Reason::DatabaseProvisioning => deployment.is_none(),
+        _ => false,
+    };
     if waits {
         conditions.set(ConditionType::Degraded, Found::no(refusal.reason, refusal.message.clone()));
         conditions.set(ConditionType::Progressing, Found::yes(refusal.reason, refusal.message.clone()));
@@ -99,23 +122,33 @@ pub(crate) fn of_refused(
 }
 
 /// A store that the user asked to be left alone: all stays as it was, but what is counted.
-pub(crate) fn of_paused(resource: &ZotArtifactStore, deployment: Option<&Deployment>) -> ZotArtifactStoreStatus {
+pub(crate) fn of_paused(
+    resource: &ZotArtifactStore,
+    deployment: Option<&Deployment>,
+    reason: Reason,
+    message: &str,
+) -> ZotArtifactStoreStatus {
     let mut status = begun(resource, deployment);
     let mut conditions = Conditions::kept(resource);
-    let message = "the annotation artifact.zotregistry.io/reconcile: paused is set; remove it to go on";
-    conditions.set(ConditionType::Paused, Found::yes(Reason::PausedByUser, message));
+    conditions.set(ConditionType::Available, Rollout::of(deployment).available());
+    conditions.set(ConditionType::Paused, Found::yes(reason, message));
     status.conditions = conditions.into();
     status
 }
 
 fn begun(resource: &ZotArtifactStore, deployment: Option<&Deployment>) -> ZotArtifactStoreStatus {
     let mut status = resource.status.clone().unwrap_or_default();
-    let counts = deployment.and_then(|deployment| deployment.status.as_ref());
-    status.replicas = counts.and_then(|counts| counts.replicas).unwrap_or(0);
-    status.ready_replicas = counts.and_then(|counts| counts.ready_replicas).unwrap_or(0);
+    count(&mut status, deployment);
     status.selector = Some(format!("app={APP},{INSTANCE}={}", resource.name_any()));
     status.plan = Vec::new();
     status
+}
+
+/// Counts the servers.
+pub(crate) fn count(status: &mut ZotArtifactStoreStatus, deployment: Option<&Deployment>) {
+    let counts = deployment.and_then(|deployment| deployment.status.as_ref());
+    status.replicas = counts.and_then(|counts| counts.replicas).unwrap_or(0);
+    status.ready_replicas = counts.and_then(|counts| counts.ready_replicas).unwrap_or(0);
 }
 
 /// The reason of a condition, if it is `holds`.
@@ -132,18 +165,10 @@ fn storage(store: &Store<'_>) -> Found {
     if store.volume.is_none() {
         return Found::yes(Reason::StorageConfigured, "it was written to and read from");
     }
-    let going = store.facts.volume.as_ref().is_some_and(|volume| volume.metadata.deletion_timestamp.is_some());
-    if going {
-        let message = format!(
-            "the claim {}-data is being deleted, and goes with what is on it when its server ends: copy the artifacts now",
-            store.name
-        );
-        return Found::no(Reason::VolumeLost, message);
-    }
     let phase = store.facts.volume.as_ref().and_then(|volume| volume.status.as_ref()?.phase.as_deref());
     match phase {
         Some("Bound") => Found::yes(Reason::StorageConfigured, "the volume is there"),
-        Some("Lost") => Found::no(Reason::VolumePending, "the volume was lost: see the PersistentVolumeClaim"),
+        Some("Lost") => Found::no(Reason::VolumeLost, "the volume was lost: see the PersistentVolumeClaim"),
         _ => {
             let message = format!("the volume {}-data is not bound yet; it is when a server uses it", store.name);
             Found::unknown(Reason::VolumePending, message)
@@ -166,7 +191,15 @@ pub(crate) fn foreign(applied: &[Applied]) -> Option<String> {
 }
 
 fn in_the_way((kind, name, _): &Applied) -> String {
-    format!("there is a {} {name} that is not the operator's: rename or remove it", kind.as_str())
+    let what = format!("there is a {} {name} that is not this store's", kind.as_str());
+    if kind.is_kept() {
+        // it may be the only one there is
+        return format!(
+            "{what}: if you restored it for this store, label it {MANAGED_BY}={OPERATOR} and {INSTANCE} with the store's name; else \
+             rename or remove it"
+        );
+    }
+    format!("{what}: rename or remove it")
 }
 
 /// The first kind that could not be made, and why.
@@ -198,8 +231,8 @@ fn degraded(store: &Store<'_>, applied: &[Applied], rollout: &Rollout, trouble: 
     if let Some(foreign) = applied.iter().find(|(_, _, outcome)| *outcome == Outcome::Foreign) {
         return Found::yes(Reason::Conflict, in_the_way(foreign));
     }
-    if let Some(going) = Some(storage(store)).filter(|found| found.reason == Reason::VolumeLost) {
-        return Found::yes(going.reason, going.message);
+    if let Some(lost) = Some(storage(store)).filter(|found| found.reason == Reason::VolumeLost) {
+        return Found::yes(lost.reason, lost.message);
     }
     if let Some(trouble) = trouble.filter(|_| !rollout.is_done()) {
         return Found::yes(trouble.reason, trouble.message.clone());

@@ -44,6 +44,7 @@ fn facts(resource: &ZotArtifactStore) -> Facts {
         unusable: Vec::new(),
         deployment: None,
         volume: None,
+        database: None,
     }
 }
 
@@ -118,6 +119,8 @@ fn what_is_gone_is_not_made_anew() {
         "storage": {"type": "s3", "s3": {"bucket": "blobs"}},
         "database": {"type": "postgres", "postgres": {"host": "db", "database": "zot", "credentialsSecret": "db"}},
     });
+    let cluster =
+        json!({"storage": {"type": "s3", "s3": {"bucket": "blobs"}}, "database": {"type": "postgres", "cluster": {}}});
     let refused = |spec: &Value, change: fn(&mut Facts)| {
         let resource = resource(spec);
         let mut facts = facts(&resource);
@@ -125,13 +128,48 @@ fn what_is_gone_is_not_made_anew() {
         let store = validate(&resource, &facts).unwrap_or_else(|refusal| unreachable!("{refusal:?}"));
         check_kept(&store).err().map(|refusal| refusal.reason.as_str())
     };
-    let served = |facts: &mut Facts| facts.deployment = Some(k8s_openapi::api::apps::v1::Deployment::default());
+    let ran = |facts: &mut Facts| facts.deployment = Some(k8s_openapi::api::apps::v1::Deployment::default());
     assert_eq!(refused(&postgres, |_| {}), None);
     assert_eq!(refused(&postgres, |facts| facts.master_lost = true), Some("MasterKeyMissing"));
     assert_eq!(refused(&postgres, |facts| facts.unusable.push(("s".to_owned(), "k"))), Some("SecretKeyMissing"));
-    assert_eq!(refused(&postgres, served), None, "there is no volume to miss");
+    assert_eq!(refused(&postgres, ran), None, "there is no volume to miss");
+    assert_eq!(refused(&cluster, |_| {}), None);
+    assert_eq!(refused(&cluster, ran), Some("DatabaseLost"));
     assert_eq!(refused(&json!({}), |_| {}), None);
-    assert_eq!(refused(&json!({}), served), Some("VolumeLost"));
+    assert_eq!(refused(&json!({}), ran), Some("VolumeLost"));
+    // as long as it is going, nothing ends the server that has it
+    let going = |facts: &mut Facts| {
+        facts.deployment = Some(k8s_openapi::api::apps::v1::Deployment::default());
+        facts.volume =
+            serde_json::from_value(json!({ "metadata": { "deletionTimestamp": "2026-11-27T12:00:00Z" } })).unwrap();
+    };
+    assert_eq!(refused(&json!({}), going), Some("VolumeLost"));
+}
+
+/// Keys by which no server would start are told before one is ended for them.
+#[test]
+fn keys_that_no_server_takes_are_refused() {
+    let refused = |spec: &Value, secret: &str, values: &[(&str, &str)]| {
+        let resource = resource(spec);
+        let mut facts = facts(&resource);
+        let values = values.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec())).collect();
+        facts.referenced.insert((crate::references::Source::Secret, secret.to_owned()), Some(values));
+        let store = validate(&resource, &facts).unwrap_or_else(|refusal| unreachable!("{refusal:?}"));
+        check_kept(&store).err().map(|refusal| (refusal.reason.as_str(), refusal.message.contains(secret)))
+    };
+    let admin = json!({"rbac": {"adminSecret": {"name": "chief"}}});
+    let keys = json!({"auth": {"keySecret": "masters"}});
+    let long = "0123456789abcdef0123456789abcdef";
+    for (spec, secret, values, refuses) in [
+        (&admin, "chief", vec![("access-key", "a"), ("secret-key", "12345678")], false),
+        (&admin, "chief", vec![("access-key", "a"), ("secret-key", "1234567")], true),
+        (&admin, "chief", vec![("access-key", "a:b"), ("secret-key", "12345678")], true),
+        (&keys, "masters", vec![("keys", long)], false),
+        (&keys, "masters", vec![("keys", "short")], true),
+    ] {
+        let found = refused(spec, secret, &values);
+        assert_eq!(found, refuses.then_some(("SecretInvalid", true)), "{values:?}");
+    }
 }
 
 /// A store that was stored under another definition, with a volume of nothing.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod, PodCondition};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodCondition};
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt as _};
 use zot_crds::status::Reason;
@@ -54,7 +54,8 @@ pub(crate) fn of(deployment: Option<&Deployment>, pods: &[Pod], now: Timestamp) 
     let since = away.last_transition_time.as_ref()?.0;
     (complete && is_long(since, now)).then(|| Trouble {
         reason: Reason::ReplicasUnavailable,
-        message: "servers run and take no requests: see /health of one, and its log".to_owned(),
+        message: "servers take no requests, though nothing is being changed: see /health of one that runs, and its log"
+            .to_owned(),
     })
 }
 
@@ -68,12 +69,16 @@ pub(crate) fn away_since(deployment: Option<&Deployment>, now: Timestamp) -> Opt
     (complete && status.available_replicas.unwrap_or(0) == 0 && is_long(since, now)).then_some(since)
 }
 
-fn is_long(since: Timestamp, now: Timestamp) -> bool {
+pub(crate) fn is_long(since: Timestamp, now: Timestamp) -> bool {
     now.duration_since(since).unsigned_abs() > PATIENCE
 }
 
 fn of_pod(pod: &Pod, now: Timestamp) -> Option<Trouble> {
     let status = pod.status.as_ref().filter(|_| pod.metadata.deletion_timestamp.is_none())?;
+    // evicted, or of a node that went down: they lie about, and others stand in for them
+    if matches!(status.phase.as_deref(), Some("Failed" | "Succeeded")) {
+        return None;
+    }
     let name = pod.name_any();
     let unscheduled = |condition: &&PodCondition| {
         let since = condition.last_transition_time.as_ref().map(|time| time.0);
@@ -84,10 +89,11 @@ fn of_pod(pod: &Pod, now: Timestamp) -> Option<Trouble> {
         return Some(Trouble { reason: Reason::PodUnschedulable, message });
     }
     let containers = status.container_statuses.iter().flatten().filter(|container| !container.ready);
-    containers.into_iter().find_map(|container| of_container(&name, container))
+    let began = status.start_time.as_ref().map(|time| time.0);
+    containers.into_iter().find_map(|container| of_container(&name, container, began, now))
 }
 
-fn of_container(pod: &str, container: &ContainerStatus) -> Option<Trouble> {
+fn of_container(pod: &str, container: &ContainerStatus, began: Option<Timestamp>, now: Timestamp) -> Option<Trouble> {
     let waiting = container.state.as_ref().and_then(|state| state.waiting.as_ref());
     if let Some(waiting) = waiting {
         let reason = waiting.reason.as_deref().unwrap_or_default();
@@ -106,11 +112,22 @@ fn of_container(pod: &str, container: &ContainerStatus) -> Option<Trouble> {
                 let message = format!("pod {pod} cannot be started: {message}");
                 return Some(Trouble { reason: Reason::PodRefused, message });
             }
+            "ContainerCreating" if began.is_some_and(|began| is_long(began, now - PATIENCE)) => {
+                let message =
+                    format!("pod {pod} is not started yet: its events say what it waits for, such as a volume");
+                return Some(Trouble { reason: Reason::PodNotStarted, message });
+            }
             _ => {}
         }
     }
     let ended = |state: Option<&ContainerState>| state.and_then(|state| state.terminated.clone());
-    let ended = ended(container.state.as_ref()).or_else(|| ended(container.last_state.as_ref()))?;
+    // an end of long ago is not why it takes no requests now
+    let counts = |end: &ContainerStateTerminated| {
+        let when = end.finished_at.as_ref().map(|time| time.0);
+        waiting.is_some() || when.is_none_or(|when| !is_long(when, now - PATIENCE))
+    };
+    let last = || ended(container.last_state.as_ref()).filter(counts);
+    let ended = ended(container.state.as_ref()).or_else(last)?;
     let words = ended.message.as_deref().and_then(last_words).map(|words| format!(": {words}")).unwrap_or_default();
     let how = ended.reason.as_deref().unwrap_or("ended");
     let message = format!(

@@ -1,7 +1,7 @@
 //! Whether a resource makes sense, beyond what the API server checked: what it refers to is there, and the server's
 //! configuration that comes of it is one that the server takes. Pure: all that it needs is in [`Facts`].
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::{Resource as _, ResourceExt as _};
 use zot_crds::spec::{DatabaseType, StorageType};
 use zot_crds::status::{ConditionType, Reason};
@@ -9,9 +9,14 @@ use zot_crds::{ZotArtifactStore, ZotArtifactStoreSpec};
 use zot_settings::Settings;
 
 use crate::api::Kind;
-use crate::build::config;
+use crate::build::{INSTANCE, MANAGED_BY, OPERATOR, config};
 use crate::facts::Facts;
 use crate::references::{Source, references};
+
+/// Shortest secret key of the administrator that the server takes, in characters.
+const SECRET_KEY_MIN: usize = 8;
+/// Shortest master key that it takes.
+const MASTER_KEY_MIN: usize = 32;
 
 /// Why nothing can be made of a resource yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,9 +140,10 @@ fn contradictions(spec: &ZotArtifactStoreSpec) -> Result<(), String> {
 /// Whether what it refers to is there.
 ///
 /// # Errors
-/// The first thing that is not.
+/// All that is not.
 pub(crate) fn check_references(store: &Store<'_>) -> Result<(), Refusal> {
     let Store { resource, facts, namespace, .. } = store;
+    let mut missing = Vec::new();
     for reference in references(resource) {
         let (kind, name) = (reference.source.as_str(), &reference.name);
         let found = facts.referenced.get(&(reference.source, name.clone())).and_then(Option::as_ref);
@@ -155,15 +161,18 @@ pub(crate) fn check_references(store: &Store<'_>) -> Result<(), Refusal> {
                 Source::Secret => Reason::SecretNotFound,
                 Source::ConfigMap => Reason::ConfigMapNotFound,
             };
-            return Err(Refusal::new(reference.condition, reason, message));
+            missing.push(Refusal::new(reference.condition, reason, message));
+            continue;
         };
         if let Some(key) = reference.keys.iter().find(|key| values.get(*key).is_none_or(Vec::is_empty)) {
             let message =
                 format!("{kind} {namespace}/{name}, which {} names, has no key {key}: add it", reference.field);
-            return Err(Refusal::new(reference.condition, Reason::SecretKeyMissing, message));
+            missing.push(Refusal::new(reference.condition, Reason::SecretKeyMissing, message));
         }
     }
-    Ok(())
+    // the first one's reason, and all in one message
+    let message = missing.iter().map(|refusal| refusal.message.as_str()).collect::<Vec<_>>().join("; and ");
+    missing.into_iter().next().map_or(Ok(()), |first| Err(Refusal { message, ..first }))
 }
 
 /// Whether what cannot be made again is still there. All of it is made before the first server.
@@ -172,25 +181,77 @@ pub(crate) fn check_references(store: &Store<'_>) -> Result<(), Refusal> {
 /// The first thing that is gone.
 pub(crate) fn check_kept(store: &Store<'_>) -> Result<(), Refusal> {
     let Store { facts, namespace, name, .. } = store;
+    check_keys(store)?;
+    let ours = format!("{MANAGED_BY}={OPERATOR} and {INSTANCE}={name}");
     if let Some((secret, keys)) = facts.unusable.first() {
-        let message = format!(
-            "Secret {namespace}/{secret} is there and has no {keys}: restore it from your backup, or delete it so that it is made anew"
-        );
+        let message = format!("Secret {namespace}/{secret} is there and has no {keys}: delete it, and it is made anew");
         return Err(Refusal::new(ConditionType::SpecValid, Reason::SecretKeyMissing, message));
     }
     if facts.master_lost {
         let message = format!(
-            "Secret {namespace}/{name}-keys, by which access keys in the database are read, is gone: restore it from your backup. \
-             If there is none, delete the Deployment {name}: then it is made anew, and so must be all access keys"
+            "Secret {namespace}/{name}-keys, by whose key `keys` access keys in the database are read, is gone, or has no such key: \
+             restore it from your backup, with the labels {ours}. If there is none, delete the Deployment {name} and what is left of \
+             the Secret: then it is made anew, and so must be all access keys"
         );
         return Err(Refusal::new(ConditionType::DatabaseReady, Reason::MasterKeyMissing, message));
     }
-    if store.volume.is_some() && facts.volume.is_none() && facts.deployment.is_some() {
+    let ran = facts.deployment.is_some();
+    let going = |metadata: &ObjectMeta| metadata.deletion_timestamp.is_some();
+    if store.volume.is_some() {
+        let claim = format!("PersistentVolumeClaim {namespace}/{name}-data");
+        let lost = |message| Err(Refusal::new(ConditionType::StorageReady, Reason::VolumeLost, message));
+        if ran && facts.volume.as_ref().is_some_and(|volume| going(&volume.metadata)) {
+            return lost(format!(
+                "{claim} is being deleted, and goes with what is on it when its server ends: copy the artifacts now. Nothing is \
+                 changed meanwhile, so that the server goes on"
+            ));
+        }
+        if ran && facts.volume.is_none() {
+            return lost(format!(
+                "{claim} is gone: restore it, with what was on it, and with the labels {ours}. To begin anew without that, delete the \
+                 Deployment {name}"
+            ));
+        }
+        if !ran && facts.volume.as_ref().is_some_and(|volume| going(&volume.metadata)) {
+            return lost(format!("{claim} is being deleted: when it is gone another one is made"));
+        }
+    }
+    if store.spec().database.cluster.is_some() && ran && facts.database.as_ref().is_none_or(going) {
         let message = format!(
-            "PersistentVolumeClaim {namespace}/{name}-data is gone: restore it, with what was on it. To begin anew without that, \
-             delete the Deployment {name}"
+            "the Cluster {namespace}/{name}-db of CloudNativePG is gone, or going, with the metadata of all artifacts: recover it from \
+             its backup, with the labels {ours}. To begin anew without that, delete the Deployment {name}"
         );
-        return Err(Refusal::new(ConditionType::StorageReady, Reason::VolumeLost, message));
+        return Err(Refusal::new(ConditionType::DatabaseReady, Reason::DatabaseLost, message));
+    }
+    Ok(())
+}
+
+/// Whether servers would start with the keys that they get: those that run keep what they have.
+fn check_keys(store: &Store<'_>) -> Result<(), Refusal> {
+    let Store { facts, namespace, name, .. } = store;
+    let spec = store.spec();
+    let invalid = |secret: &str, what: &str| {
+        let message = format!("Secret {namespace}/{secret}: {what}; servers that run keep what they have");
+        Err(Refusal::new(ConditionType::SpecValid, Reason::SecretInvalid, message))
+    };
+    if spec.rbac.enabled {
+        let own = format!("{name}-admin");
+        let (secret, (access, key)) = match &spec.rbac.admin_secret {
+            Some(admin) => {
+                (&admin.name, (facts.secret(&admin.name, "access-key"), facts.secret(&admin.name, "secret-key")))
+            }
+            None => (&own, facts.admin.clone()),
+        };
+        // one that is not there is somebody else's to tell
+        if access.contains(':') || !key.is_empty() && key.chars().count() < SECRET_KEY_MIN {
+            return invalid(secret, "access-key must have no colon, and secret-key 8 characters or more");
+        }
+    }
+    if let Some(secret) = &spec.auth.key_secret {
+        let keys = facts.secret(secret, "keys");
+        if keys.lines().any(|key| !key.trim().is_empty() && key.trim().chars().count() < MASTER_KEY_MIN) {
+            return invalid(secret, "each line of keys has to have 32 characters or more (openssl rand -hex 32)");
+        }
     }
     Ok(())
 }

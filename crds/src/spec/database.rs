@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{NAME, SIZE, rule};
+use crate::{CLASS, NAME, SIZE, rule};
 
 /// Where metadata is kept.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -76,8 +76,8 @@ impl Default for Embedded {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Postgres {
-    /// Its host.
-    #[schemars(length(min = 1))]
+    /// Its host, a name or an address, without the port.
+    #[schemars(regex(pattern = r"^([^\s:/@?#\[\]]+|\[[0-9a-fA-F:.]+\])$"))]
     pub host: String,
     /// Its port.
     #[serde(default = "port")]
@@ -111,7 +111,7 @@ pub struct Cluster {
     pub storage_size: String,
     /// Storage class of the volumes; by default the cluster's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = NAME), length(max = 253))]
+    #[schemars(regex(pattern = CLASS), length(max = 253))]
     pub storage_class: Option<String>,
 }
 

@@ -56,6 +56,10 @@ impl PullPolicy {
 /// Processor and memory of a server.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    rule("!has(self.requests.cpu) || !has(self.limits.cpu) || quantity(string(self.requests.cpu)).compareTo(quantity(string(self.limits.cpu))) <= 0", "resources.requests.cpu is more than resources.limits.cpu (1000m by default): raise the limit too"),
+    rule("!has(self.requests.memory) || !has(self.limits.memory) || quantity(string(self.requests.memory)).compareTo(quantity(string(self.limits.memory))) <= 0", "resources.requests.memory is more than resources.limits.memory (512Mi by default): raise the limit too"),
+]))]
 pub struct Resources {
     /// What is kept for it.
     pub requests: Quantities,
@@ -150,7 +154,7 @@ pub struct Security {
     pub run_as_non_root: bool,
     /// User id.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0))]
+    #[schemars(range(min = 0, max = 2_147_483_647))]
     pub run_as_user: Option<i64>,
     /// Group id.
     #[serde(skip_serializing_if = "Option::is_none")]

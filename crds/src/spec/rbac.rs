@@ -9,7 +9,7 @@ use crate::{NAME, rule};
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
-    rule("self.enabled || (!has(self.keycloak) && !has(self.issuers) && !has(self.adminSecret))", "rbac.enabled is false, so that everybody may do everything: set it to true, or remove keycloak, issuers and adminSecret"),
+    rule("self.enabled || (!has(self.keycloak) && (!has(self.issuers) || size(self.issuers) == 0) && !has(self.adminSecret))", "rbac.enabled is false, so that everybody may do everything: set it to true, or remove keycloak, issuers and adminSecret"),
 ]))]
 pub struct Rbac {
     /// Whether callers must say who they are. Without it everybody who reaches the store may do everything.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{KEY, NAME, SIZE, rule};
+use crate::{CLASS, KEY, NAME, SIZE, rule};
 
 /// Where bytes are kept.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -25,7 +25,7 @@ pub struct Storage {
     pub size: String,
     /// Storage class of the volume; by default the cluster's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = NAME), length(max = 253))]
+    #[schemars(regex(pattern = CLASS), length(max = 253))]
     pub storage_class: Option<String>,
     /// Amazon S3, or a server compatible with it.
     #[serde(skip_serializing_if = "Option::is_none")]

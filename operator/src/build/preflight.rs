@@ -21,6 +21,10 @@ pub(crate) fn is_needed(store: &Store<'_>) -> bool {
     spec.storage.r#type != StorageType::Filesystem || spec.database.r#type == DatabaseType::Postgres
 }
 
+/// Annotation of the Deployment: the preflight that its servers were started after.
+pub(crate) const TRIED: &str = "artifact.zotregistry.io/preflight";
+/// The one container of its pod.
+pub(crate) const CONTAINER: &str = "preflight";
 /// Label of the Job and its pods.
 pub(crate) const COMPONENT: (&str, &str) = ("app.kubernetes.io/component", "preflight");
 
@@ -74,7 +78,10 @@ fn pod(store: &Store<'_>, needed: &str) -> Value {
     let only = ["config", "data", "gcs"];
     let kept = |entry: &Value| entry["name"].as_str().is_some_and(|name| only.contains(&name));
     let container = &mut pod["containers"][0];
-    container["name"] = json!("preflight");
+    container["name"] = json!(CONTAINER);
+    // it has to find room where servers have taken it all
+    container["resources"] =
+        json!({ "requests": { "cpu": "10m", "memory": "32Mi" }, "limits": { "cpu": "1", "memory": "256Mi" } });
     container["args"] =
         json!(
             ["--config", format!("{}/config.yaml", config::CONFIG), "preflight", "--report", "/dev/termination-log",]

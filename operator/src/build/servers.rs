@@ -4,7 +4,7 @@ pub(super) mod pod;
 
 use serde_json::{Value, json};
 
-use super::{Child, Fingerprint, child, labels, selector};
+use super::{Child, Fingerprint, child, labels, preflight, selector};
 use crate::api::Kind;
 use crate::validate::Store;
 
@@ -37,7 +37,12 @@ pub(super) fn deployment(store: &Store<'_>) -> Child {
     if let Some(replicas) = replicas(store) {
         spec["replicas"] = json!(replicas);
     }
-    child(store, Kind::Deployment, &store.name, json!({ "spec": spec }))
+    let mut made = child(store, Kind::Deployment, &store.name, json!({ "spec": spec }));
+    if preflight::is_needed(store) {
+        // of the Deployment alone: servers need not be replaced for it
+        made.document["metadata"]["annotations"] = json!({ preflight::TRIED: preflight::name(store) });
+    }
+    made
 }
 
 /// How many servers the operator asks for; none: an autoscaler does.

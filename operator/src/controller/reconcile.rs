@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Patch, PatchParams};
 use kube::core::DynamicObject;
 use kube::runtime::controller::Action;
@@ -19,7 +18,7 @@ use crate::build::servers::CONFIG_HASH;
 use crate::build::{self, Child, build, dependencies};
 use crate::error::Error;
 use crate::events::Happened;
-use crate::facts::Facts;
+use crate::facts::{self, Facts};
 use crate::validate::{Refusal, Store, check_kept, check_names, check_references, validate};
 use crate::{preflight, status, troubles};
 
@@ -61,12 +60,14 @@ async fn step(store: &ZotArtifactStore, context: &Context) -> Result<Action, Err
     let has = |(name, value): (&str, &str)| store.annotations().get(name).is_some_and(|found| found == value);
     // what is no name must not get into an address; and whoever wrote an annotation wanted something to be left alone
     if let Some(refusal) = check_names(store).err().or_else(|| misspelt(store)) {
-        let deployment = deployment(store, context).await?;
+        let deployment = facts::deployment(&context.client, store).await?;
         return told::refuse(store, deployment.as_ref(), refusal, context).await;
     }
     if has(PAUSE) {
-        let deployment = deployment(store, context).await?;
-        status::write(&context.client, store, &status::of_paused(store, deployment.as_ref())).await?;
+        let deployment = facts::deployment(&context.client, store).await?;
+        let message = "the annotation artifact.zotregistry.io/reconcile: paused is set; remove it to go on";
+        let paused = status::of_paused(store, deployment.as_ref(), Reason::PausedByUser, message);
+        status::write(&context.client, store, &paused).await?;
         return Ok(Action::requeue(context.resync));
     }
     match make(store, context, has(DRY_RUN)).await {
@@ -79,14 +80,14 @@ async fn step(store: &ZotArtifactStore, context: &Context) -> Result<Action, Err
             Ok(Action::requeue(if ready { context.resync } else { context.resync.min(LOOK_AGAIN) }))
         }
         Ok(Err(refusal)) => {
-            let deployment = deployment(store, context).await?;
+            let deployment = facts::deployment(&context.client, store).await?;
             told::refuse(store, deployment.as_ref(), refusal, context).await
         }
         // what is in a namespace that goes, goes with it
         Err(error) if error.is_of_a_namespace_that_goes() => Ok(Action::await_change()),
         Err(error) => {
             if let Some(refusal) = told::refused_by_the_api(&error, context.failures(store)) {
-                let deployment = deployment(store, context).await?;
+                let deployment = facts::deployment(&context.client, store).await?;
                 told::refuse(store, deployment.as_ref(), refusal, context).await?;
             }
             Err(error)
@@ -119,11 +120,15 @@ async fn make(
         Err(refusal) => return Ok(Err(refusal)),
     };
     let (client, namespace) = (&context.client, store.namespace.clone());
-    let first = dependencies(&store);
-    if !first.is_empty() && !dry_run {
-        apply(client, &namespace, &first, false).await?;
+    if let Err(refusal) = check_kept(&store) {
+        return Ok(Err(refusal));
     }
-    if let Err(refusal) = check_references(&store).and_then(|()| check_kept(&store)) {
+    let conflict = |message| Ok(Err(Refusal::new(ConditionType::Degraded, Reason::Conflict, message)));
+    if !dry_run && let Some(message) = status::foreign(&apply(client, &namespace, &dependencies(&store), false).await?)
+    {
+        return conflict(message);
+    }
+    if let Err(refusal) = check_references(&store) {
         return Ok(Err(refusal));
     }
     if !dry_run && let Some(refusal) = preflight::check(client, &store).await? {
@@ -134,7 +139,7 @@ async fn make(
     let (needed, rest): (Vec<Child>, Vec<Child>) = children.iter().cloned().partition(|it| it.kind < Kind::Deployment);
     let mut applied = apply(client, &namespace, &needed, dry_run).await?;
     if let Some(message) = status::foreign(&applied).filter(|_| !dry_run) {
-        return Ok(Err(Refusal::new(ConditionType::Degraded, Reason::Conflict, message)));
+        return conflict(message);
     }
     applied.extend(apply(client, &namespace, &rest, dry_run).await?);
     if build::preflight::is_needed(&store) {
@@ -151,7 +156,7 @@ async fn make(
         let what = format!("{} {name}", kind.as_str());
         context.events.tell(resource, Happened::Pruned, &what.replace(' ', "/"), what.clone()).await;
     }
-    let deployment = deployment(resource, context).await?;
+    let deployment = facts::deployment(&context.client, resource).await?;
     let trouble = troubles::look(client, &namespace, &store.name, deployment.as_ref()).await?;
     Ok(Ok(status::of_applied(&store, &applied, deployment.as_ref(), trouble.as_ref())))
 }
@@ -174,7 +179,8 @@ fn is_settled(resource: &ZotArtifactStore, facts: &Facts, children: &[Child]) ->
 
 /// What would change, and nothing else.
 fn plan(store: &Store<'_>, applied: &[Applied], pruned: &[(Kind, String)]) -> ZotArtifactStoreStatus {
-    let mut status = store.resource.status.clone().unwrap_or_default();
+    let message = "the annotation artifact.zotregistry.io/dry-run: true is set: what would change is in status.plan";
+    let mut status = status::of_paused(store.resource, store.facts.deployment.as_ref(), Reason::DryRun, message);
     let would = |(kind, name, outcome): &Applied| {
         let verb = match outcome {
             Outcome::Created => "create",
@@ -190,11 +196,6 @@ fn plan(store: &Store<'_>, applied: &[Applied], pruned: &[(Kind, String)]) -> Zo
         status.plan.push("nothing would change".to_owned());
     }
     status
-}
-
-async fn deployment(store: &ZotArtifactStore, context: &Context) -> Result<Option<Deployment>, Error> {
-    let api: Api<Deployment> = Api::namespaced(context.client.clone(), &store.namespace().unwrap_or_default());
-    api.get_opt(&store.name_any()).await.map_err(Error::api("reading the Deployment"))
 }
 
 /// A resource that was stored under another definition and cannot be read: it is told so, and hinders no other one.

@@ -14,6 +14,22 @@ use crate::{preflight, status};
 /// Failures in a row after which they are told.
 const FAILURES_TOLD: u32 = 3;
 
+/// What a preflight can find.
+const FOUND: [Reason; 12] = [
+    Reason::StorageUnreachable,
+    Reason::BucketNotFound,
+    Reason::StorageAccessDenied,
+    Reason::DatabaseUnreachable,
+    Reason::DatabaseNotFound,
+    Reason::DatabaseAuthFailed,
+    Reason::PreflightFailed,
+    Reason::ImagePullFailed,
+    Reason::PodUnschedulable,
+    Reason::PodRefused,
+    Reason::PodNotStarted,
+    Reason::ReplicasUnavailable,
+];
+
 /// Tells that nothing can be made yet, and why.
 pub(super) async fn refuse(
     store: &ZotArtifactStore,
@@ -35,11 +51,11 @@ pub(super) async fn refuse(
     Ok(next)
 }
 
-/// Whether it is known already what could not be used: that stands until it is known to be otherwise.
+/// Whether it is known already what could not be used, or tried: that stands until it is known to be otherwise.
 fn is_tried_again(store: &ZotArtifactStore) -> bool {
     let status = store.status.as_ref().filter(|status| status.observed_generation == store.metadata.generation);
     let known = status::reason(status, ConditionType::Ready, "False");
-    known.is_some_and(|reason| reason != Reason::PreflightRunning.as_str())
+    known.is_some_and(|known| FOUND.iter().any(|reason| reason.as_str() == known))
 }
 
 /// What the API server will not have, however often it is tried: the user is told. At once where it says that it is wrong;
@@ -59,7 +75,7 @@ pub(super) async fn tell_rollout(store: &ZotArtifactStore, new: &ZotArtifactStor
     let progressing = |status| status::reason(status, ConditionType::Progressing, "True").is_some();
     let done = status::reason(Some(new), ConditionType::Progressing, "False") == Some(Reason::Settled.as_str());
     let (happened, note) = match (progressing(store.status.as_ref()), progressing(Some(new))) {
-        (false, true) => (Happened::RolloutStarted, "servers are being replaced".to_owned()),
+        (false, true) => (Happened::RolloutStarted, "servers are being started or replaced".to_owned()),
         (true, false) if done => {
             (Happened::RolloutCompleted, format!("servers run {}", new.image.as_deref().unwrap_or_default()))
         }

@@ -103,7 +103,12 @@ where
     let made_for = object.labels().get(INSTANCE);
     let stores = stores.state();
     let concerned = stores.iter().filter_map(|store| store.0.as_ref().ok()).filter(|store| {
-        let refers = || references(store).iter().any(|it| it.source == source && it.name == name);
+        // one that was restored may have no labels
+        let own = || ["admin", "keys"].iter().any(|of| name == format!("{}-{of}", store.name_any()));
+        let refers = || {
+            source == Source::Secret && own()
+                || references(store).iter().any(|it| it.source == source && it.name == name)
+        };
         store.namespace() == namespace && (made_for == store.metadata.name.as_ref() || refers())
     });
     concerned.map(|store| ObjectRef::new(&store.name_any()).within(&store.namespace().unwrap_or_default())).collect()

@@ -78,6 +78,10 @@ impl Conditions {
         self.now.push(condition);
     }
 
+    pub(crate) fn remove(&mut self, about: ConditionType) {
+        self.now.retain(|condition| condition.type_ != about.as_str());
+    }
+
     pub(crate) fn is_true(&self, about: ConditionType) -> bool {
         self.now.iter().any(|condition| condition.type_ == about.as_str() && condition.status == "True")
     }

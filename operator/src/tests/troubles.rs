@@ -5,6 +5,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
+use crate::preflight::{Tried, tried};
 use crate::troubles::{Trouble, away_since, of};
 
 const NOW: &str = "2026-11-27T12:01:00Z";
@@ -36,7 +37,10 @@ fn what_keeps_a_pod_from_serving_is_told() {
     let crashed = json!({ "terminated": {
         "exitCode": 1, "reason": "Error", "message": "starting\nerror: cannot listen on 0.0.0.0:80\n\n",
     } });
+    let mut stuck = container(&waiting("ContainerCreating", ""), &nothing);
+    stuck["startTime"] = json!(LONG_AGO);
     for (status, reason, words) in [
+        (stuck, "PodNotStarted", ["store-1", "events"]),
         (container(&waiting("ErrImagePull", "not found"), &nothing), "ImagePullFailed", ["r/x:1", "not found"]),
         (container(&waiting("InvalidImageName", "bad"), &nothing), "ImagePullFailed", ["r/x:1", "InvalidImageName"]),
         (
@@ -72,6 +76,13 @@ fn what_takes_a_while_is_no_trouble() {
     assert_eq!(trouble(&container(&json!({ "running": {} }), &json!({}))), None);
     let unscheduled = json!({ "type": "PodScheduled", "status": "False", "lastTransitionTime": JUST_NOW });
     assert_eq!(trouble(&json!({ "conditions": [unscheduled] })), None);
+    // one that was killed long ago, and runs again
+    let killed = json!({ "terminated": { "exitCode": 137, "finishedAt": "2026-11-27T11:00:00Z" } });
+    assert_eq!(trouble(&container(&json!({ "running": {} }), &killed)), None);
+    // one that was evicted, and lies about
+    let mut evicted = container(&json!({ "terminated": { "exitCode": 0 } }), &json!({}));
+    evicted["phase"] = json!("Failed");
+    assert_eq!(trouble(&evicted), None);
     // one that goes is nobody's any more
     let mut going = pod(&container(&json!({ "waiting": { "reason": "ErrImagePull" } }), &json!({})));
     going.metadata.deletion_timestamp = serde_json::from_value(json!(LONG_AGO)).unwrap();
@@ -96,4 +107,42 @@ fn servers_that_were_there_and_are_away_are_missed_after_a_while() {
     }
     let refused = deployment(&json!([{ "type": "ReplicaFailure", "status": "True", "message": "no account" }]));
     assert_eq!(of(Some(&refused), &[], now).unwrap().reason.as_str(), "PodRefused");
+}
+
+#[test]
+fn what_came_of_a_preflight() {
+    let now: Timestamp = NOW.parse().unwrap();
+    let job = |status: &Value| -> k8s_openapi::api::batch::v1::Job {
+        serde_json::from_value(json!({
+            "metadata": { "name": "store-preflight-1", "creationTimestamp": LONG_AGO }, "status": status,
+        }))
+        .unwrap()
+    };
+    let ended = |code: i32, message: &str| {
+        let end = json!({ "terminated": { "exitCode": code, "message": message, "finishedAt": LONG_AGO } });
+        // others that the cluster puts there go on
+        let other = json!({
+            "name": "mesh", "image": "m", "imageID": "", "ready": true, "restartCount": 0, "state": { "running": {} },
+        });
+        let mut own = container(&end, &json!({}))["containerStatuses"][0].clone();
+        own["name"] = json!("preflight");
+        pod(&json!({ "containerStatuses": [other, own] }))
+    };
+    let running = job(&json!({}));
+    let when = Some(LONG_AGO.parse().unwrap());
+    assert_eq!(tried(&job(&json!({ "succeeded": 1, "completionTime": LONG_AGO })), &[], now), Tried::Well(when));
+    assert_eq!(tried(&running, &[ended(0, "")], now), Tried::Well(when));
+    let report = json!({ "database": { "ok": false, "reason": "DatabaseNotFound", "message": "no zot" }, "storage": { "ok": true } });
+    let Tried::Badly { found: Some(found), since } = tried(&running, &[ended(1, &report.to_string())], now) else {
+        unreachable!("it failed")
+    };
+    assert_eq!((found.reason.as_str(), found.message.as_str(), since), ("DatabaseNotFound", "no zot", when));
+    assert_eq!(tried(&running, &[ended(1, "panicked")], now), Tried::Badly { found: None, since: when });
+    let failed =
+        |reason: &str| job(&json!({ "conditions": [{ "type": "Failed", "status": "True", "reason": reason }] }));
+    assert_eq!(tried(&failed("DeadlineExceeded"), &[], now), Tried::TooLate);
+    assert_eq!(tried(&failed("BackoffLimitExceeded"), &[], now), Tried::Badly { found: None, since: None });
+    let Tried::NotYet(Some(trouble)) = tried(&running, &[], now) else { unreachable!("no pod was made") };
+    assert_eq!(trouble.reason.as_str(), "PodRefused");
+    assert_eq!(tried(&running, &[pod(&json!({}))], now), Tried::NotYet(None));
 }

@@ -99,6 +99,7 @@ async fn a_dry_run_tells_what_would_change() {
         "{told:#}"
     );
     assert!(space.get("networkpolicy/store").await.is_some());
+    assert_eq!(condition(&told, "Paused")["reason"], "DryRun", "{told:#}");
     space.run("annotate zas/store artifact.zotregistry.io/dry-run-").await;
     space.until_gone("networkpolicy/store").await;
     space.until_ready("store").await;

@@ -19,6 +19,29 @@ async fn a_planted_secret_opens_no_store() {
     space.until_ready("store").await;
 }
 
+/// A Deployment of that name that is somebody else's says nothing about the store, and is left alone.
+#[tokio::test]
+async fn a_foreign_deployment_is_nobody_s_server() {
+    let stand = Stand::open();
+    let space = stand.space().await;
+    let deployment = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "store", "namespace": space.name },
+        "spec": {
+            "replicas": 0, "selector": { "matchLabels": { "app": "other" } },
+            "template": {
+                "metadata": { "labels": { "app": "other" } }, "spec": { "containers": [{ "name": "other", "image": "other" }] },
+            },
+        },
+    });
+    stand.apply(&deployment).await;
+    space.store("store", &json!({})).await;
+    let store = space.until_condition("store", "Ready", "False", "Conflict").await;
+    assert!(condition(&store, "Ready")["message"].to_string().contains("Deployment store"), "{store:#}");
+    assert_eq!(condition(&store, "Available")["status"], "False", "{store:#}");
+    space.run("delete deploy store").await;
+    space.until_ready("store").await;
+}
+
 /// A claim that somebody deletes is told of as long as its server still runs; then no empty volume takes its place.
 #[tokio::test]
 async fn a_deleted_volume_is_told_of() {
@@ -30,7 +53,16 @@ async fn a_deleted_volume_is_told_of() {
     space.run("delete pvc store-data --wait=false").await;
     let store = space.until_condition("store", "StorageReady", "False", "VolumeLost").await;
     assert_eq!(condition(&store, "Degraded")["status"], "True", "{store:#}");
-    // it still serves
+    // it still serves, and no change ends the one that holds the volume
+    let pods = async || {
+        let pods = space.get("pods -l app=zot-artifact-store").await.expect("pods");
+        pods["items"].as_array().expect("pods").iter().map(|pod| pod["metadata"]["uid"].clone()).collect::<Vec<_>>()
+    };
+    let before = pods().await;
+    space.store("store", &json!({"log": {"level": "debug"}})).await;
+    space.until_condition("store", "StorageReady", "False", "VolumeLost").await;
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    assert_eq!(pods().await, before);
     space.admin("store").await.get_manifest("team/app", "v1").await.expect_status(200);
     space.run("delete pod -l app=zot-artifact-store --wait=false").await;
     space.until_gone("pvc/store-data").await;

@@ -76,6 +76,11 @@ async fn a_database_that_is_being_made_is_waited_for() {
     stand.apply(&made).await;
     space.until_ready("store").await;
     space.admin("store").await.push_image("team/app", "v1", vec![7; 1000]).await;
+    // one that is gone is not made anew under servers that ran on it
+    space.run("delete clusters.postgresql.cnpg.io store-db").await;
+    space.run("annotate zas/store look=here").await;
+    space.until_condition("store", "DatabaseReady", "False", "DatabaseLost").await;
+    assert!(space.get("clusters.postgresql.cnpg.io/store-db").await.is_none());
 }
 
 /// A bucket that is not there, and a password that is wrong: told before any server starts, in the backend's own words.
