@@ -68,7 +68,7 @@ pub(crate) fn of_applied(
     conditions.set(ConditionType::Available, rollout.available());
     conditions.set(ConditionType::Progressing, rollout.progressing());
     conditions.set(ConditionType::Degraded, degraded(store, applied, &rollout, trouble));
-    conditions.set(ConditionType::Ready, ready(store, &conditions, &rollout, applied, trouble));
+    conditions.set(ConditionType::Ready, ready(&conditions, &rollout, applied, trouble));
     status.phase = Some(rollout.phase(&conditions));
     status.endpoints = endpoints(store);
     status.service_endpoint =
@@ -251,15 +251,9 @@ fn degraded(store: &Store<'_>, applied: &[Applied], rollout: &Rollout, trouble: 
 }
 
 /// The cause comes before what it leads to: a volume waits as long as no server can be started.
-fn ready(
-    store: &Store<'_>,
-    conditions: &Conditions,
-    rollout: &Rollout,
-    applied: &[Applied],
-    trouble: Option<&Trouble>,
-) -> Found {
-    if let Some(found) = hindered(store, applied, &ESSENTIAL) {
-        return found;
+fn ready(conditions: &Conditions, rollout: &Rollout, applied: &[Applied], trouble: Option<&Trouble>) -> Found {
+    if let Some(message) = foreign(applied) {
+        return Found::no(Reason::Conflict, message);
     }
     if let Some(trouble) = trouble.filter(|_| !rollout.is_done()) {
         return Found::no(trouble.reason, trouble.message.clone());

@@ -4,6 +4,7 @@ mod fence;
 mod fields;
 mod keys;
 mod random;
+mod status;
 mod troubles;
 
 use std::collections::BTreeMap;
