@@ -1,4 +1,5 @@
-//! `buildah`: an image built from scratch, pushed, and pulled into an empty container storage.
+//! `buildah`: an image built from scratch, pushed, and pulled into an empty container storage. And our own images, by their
+//! Containerfiles.
 
 use std::process::Command;
 
@@ -27,6 +28,31 @@ async fn pulls_the_image_that_it_built_and_pushed(backend: Backend) {
     buildah.run("two", &pull).ok().await;
     let inspected = buildah.run("two", &format!("inspect --type image {image}")).ok().await.stdout;
     assert!(inspected.contains(r#""test": "yes""#), "{inspected}");
+    buildah.end().await;
+}
+
+/// What is in them is shown by the cluster tests; here, that they can be built without a base, and run as anybody but root.
+#[tokio::test]
+async fn containerfiles_make_images_without_a_base() {
+    assert_namespaces();
+    let buildah = Buildah { home: Home::new(), program: tool("buildah").await };
+    buildah.home.write("policy.json", r#"{"default":[{"type":"insecureAcceptAnything"}]}"#);
+    buildah.home.write("image/state/zot/.keep", "");
+    buildah.home.write("image/LICENSE", "the licence");
+    for (folder, program) in [("server", "zot-artifact-store"), ("operator", "zot-artifact-store-operator")] {
+        buildah.home.write(&format!("image/{program}"), "a static binary");
+        let file = zot_tests::workspace().join(folder).join("Containerfile");
+        let arguments = "--build-arg BASE=scratch --build-arg VERSION=1.2.3";
+        let build = format!(
+            "bud --isolation chroot --signature-policy policy.json {arguments} --tag {program}:v1 --file {} image",
+            file.display()
+        );
+        buildah.run("one", &build).ok().await;
+        let inspected = buildah.run("one", &format!("inspect --type image {program}:v1")).ok().await.stdout;
+        for words in [r#""User": "65532:0""#, &format!("\"/usr/bin/{program}\""), r#""version": "1.2.3""#] {
+            assert!(inspected.contains(words), "{words} is not in {inspected}");
+        }
+    }
     buildah.end().await;
 }
 
