@@ -49,10 +49,9 @@ pub(crate) fn dependencies(store: &Store<'_>) -> Vec<Child> {
     volume::database(store).into_iter().collect()
 }
 
-/// All objects of a store, in the order in which they are made.
+/// All other objects of a store, in the order in which they are made.
 pub(crate) fn build(store: &Store<'_>) -> Vec<Child> {
     let mut children = Vec::new();
-    children.extend(dependencies(store));
     children.extend(account::children(store));
     children.extend(config::children(store));
     children.extend(volume::children(store));

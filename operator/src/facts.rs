@@ -14,6 +14,7 @@ use zot_crds::ZotArtifactStore;
 use zot_crds::spec::DatabaseType;
 
 use crate::api::{Apis, Kind};
+use crate::build::config::makes_admin;
 use crate::error::Error;
 use crate::references::{Source, references};
 
@@ -29,12 +30,12 @@ pub(crate) struct Facts {
     pub(crate) referenced: BTreeMap<(Source, String), Option<Values>>,
     /// The administrator's key that was made, or is to be.
     pub(crate) admin: (String, String),
+    /// Its Secret is there, and has none.
+    pub(crate) admin_unusable: bool,
     /// The master key that was made, or is to be.
     pub(crate) master: String,
     /// There was one once, and it is gone.
     pub(crate) master_lost: bool,
-    /// Secrets of the operator's own that are there, and have nothing usable in them; with the keys that they lack.
-    pub(crate) unusable: Vec<(String, &'static str)>,
     /// The Deployment as it is.
     pub(crate) deployment: Option<Deployment>,
     /// The cluster of Postgres that was made for it, as it is.
@@ -78,18 +79,14 @@ impl Facts {
         let own = |values: Option<Values>, key: &str| {
             values.and_then(|mut values| String::from_utf8(values.remove(key)?).ok()).filter(|text| !text.is_empty())
         };
-        let mut unusable = Vec::new();
         let admin = secret(&secrets, &format!("{name}-admin")).await?;
         let there = admin.is_some();
-        let admin = match (own(admin.clone(), "access-key"), own(admin, "secret-key")) {
-            (Some(access), Some(secret)) => (access, secret),
-            _ => {
-                if there && store.spec.rbac.admin_secret.is_none() && store.spec.rbac.enabled {
-                    unusable.push((format!("{name}-admin"), "access-key and secret-key"));
-                }
-                ("admin".to_owned(), random()?)
-            }
+        let usable = match (own(admin.clone(), "access-key"), own(admin, "secret-key")) {
+            (Some(access), Some(secret)) => Some((access, secret)),
+            _ => None,
         };
+        let admin_unusable = there && usable.is_none() && makes_admin(&store.spec);
+        let admin = usable.map_or_else(|| Ok(("admin".to_owned(), random()?)), Ok)?;
         let deployment = deployment(client, store).await?;
         let mut master = None;
         let mut master_lost = false;
@@ -108,7 +105,7 @@ impl Facts {
             admin,
             master,
             master_lost,
-            unusable,
+            admin_unusable,
             deployment,
             database: database(client, &apis, store).await?,
             apis,

@@ -11,11 +11,13 @@ use kube::{Api, Client, ResourceExt as _};
 use serde_json::Value;
 use zot_crds::status::{ConditionType, Reason};
 
+use crate::api::Kind;
 use crate::apply::{Outcome, apply};
 use crate::build::preflight::{COMPONENT, CONTAINER, TRIED, children, is_needed, name};
 use crate::build::{INSTANCE, MANAGED_BY, OPERATOR};
 use crate::error::Error;
-use crate::troubles::{self, Trouble, away_since};
+use crate::status::in_the_way;
+use crate::troubles::{self, PATIENCE, Trouble, away_since, lasted};
 use crate::validate::{Refusal, Store};
 
 /// After that a failed one is tried again.
@@ -32,7 +34,7 @@ pub(crate) async fn check(client: &Client, store: &Store<'_>) -> Result<Option<R
     let now = Timestamp::now();
     let deployment = store.facts.deployment.as_ref();
     let away = away_since(deployment, now);
-    // servers that were started after it and take requests show it better
+    // servers that were started after it and take requests show more than it could
     let tried_before = deployment.is_some_and(|it| it.annotations().get(TRIED) == Some(&name));
     if tried_before && away.is_none() {
         return Ok(None);
@@ -43,12 +45,12 @@ pub(crate) async fn check(client: &Client, store: &Store<'_>) -> Result<Option<R
         remove_others(&jobs, store, &name).await?;
         let applied = apply(client, &store.namespace, &children(store), false).await?;
         let foreign = applied.iter().find(|(_, _, outcome)| *outcome == Outcome::Foreign);
-        return Ok(Some(foreign.map_or_else(running, |(kind, name, _)| conflict(kind.as_str(), name))));
+        return Ok(Some(foreign.map_or_else(running, |(kind, name, _)| conflict(*kind, name))));
     };
     if !is_of(&job, store) {
         if !is_ours(&job) {
             // what somebody else's has found is nothing
-            return Ok(Some(conflict("Job", &name)));
+            return Ok(Some(conflict(Kind::Job, &name)));
         }
         // of a store of this name that is gone
         remove(&jobs, &job.metadata).await?;
@@ -63,7 +65,7 @@ pub(crate) async fn check(client: &Client, store: &Store<'_>) -> Result<Option<R
             Ok(None)
         }
         Tried::Badly { found, since } => {
-            if since.is_none_or(|since| now.duration_since(since).unsigned_abs() > AGAIN) {
+            if since.is_none_or(|since| lasted(since, now) > AGAIN) {
                 remove(&jobs, &job.metadata).await?;
             }
             Ok(Some(found.unwrap_or_else(|| {
@@ -120,7 +122,7 @@ pub(crate) fn tried(job: &Job, pods: &[Pod], now: Timestamp) -> Tried {
         return Tried::Badly { found: None, since: failed.last_transition_time.as_ref().map(|time| time.0) };
     }
     let made = job.creation_timestamp().map(|time| time.0);
-    if pods.is_empty() && made.is_some_and(|made| troubles::is_long(made, now)) {
+    if pods.is_empty() && made.is_some_and(|made| lasted(made, now) > PATIENCE) {
         let message = format!("no pod can be made: see the events of Job {}", job.name_any());
         return Tried::NotYet(Some(Trouble { reason: Reason::PodRefused, message }));
     }
@@ -137,9 +139,8 @@ fn is_ours(job: &Job) -> bool {
     job.labels().get(MANAGED_BY).is_some_and(|by| by == OPERATOR)
 }
 
-fn conflict(kind: &str, name: &str) -> Refusal {
-    let message = format!("there is a {kind} {name} that is not the operator's: rename or remove it");
-    Refusal::new(ConditionType::StorageReady, Reason::Conflict, message)
+fn conflict(kind: Kind, name: &str) -> Refusal {
+    Refusal::new(ConditionType::StorageReady, Reason::Conflict, in_the_way(kind, name))
 }
 
 /// Those that tried what is not asked for any more: otherwise each wrong value would leave one.

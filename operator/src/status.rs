@@ -67,7 +67,7 @@ pub(crate) fn of_applied(
     }
     conditions.set(ConditionType::Available, rollout.available());
     conditions.set(ConditionType::Progressing, rollout.progressing());
-    conditions.set(ConditionType::Degraded, degraded(store, applied, &rollout, trouble));
+    conditions.set(ConditionType::Degraded, degraded(&conditions, applied, &rollout, trouble));
     conditions.set(ConditionType::Ready, ready(&conditions, &rollout, applied, trouble));
     status.phase = Some(rollout.phase(&conditions));
     status.endpoints = endpoints(store);
@@ -138,17 +138,17 @@ pub(crate) fn of_paused(
 
 fn begun(resource: &ZotArtifactStore, deployment: Option<&Deployment>) -> ZotArtifactStoreStatus {
     let mut status = resource.status.clone().unwrap_or_default();
-    count(&mut status, deployment);
+    let counts = deployment.and_then(|deployment| deployment.status.as_ref());
+    status.replicas = counts.and_then(|counts| counts.replicas).unwrap_or(0);
+    status.ready_replicas = counts.and_then(|counts| counts.ready_replicas).unwrap_or(0);
     status.selector = Some(format!("app={APP},{INSTANCE}={}", resource.name_any()));
     status.plan = Vec::new();
     status
 }
 
-/// Counts the servers.
-pub(crate) fn count(status: &mut ZotArtifactStoreStatus, deployment: Option<&Deployment>) {
-    let counts = deployment.and_then(|deployment| deployment.status.as_ref());
-    status.replicas = counts.and_then(|counts| counts.replicas).unwrap_or(0);
-    status.ready_replicas = counts.and_then(|counts| counts.ready_replicas).unwrap_or(0);
+/// Whether all servers that were asked for are there and take requests.
+pub(crate) fn all_serve(deployment: Option<&Deployment>) -> bool {
+    Rollout::of(deployment).is_done()
 }
 
 /// The reason of a condition, if it is `holds`.
@@ -187,10 +187,12 @@ fn database(store: &Store<'_>) -> Found {
 
 /// What no store can be without, and is somebody else's.
 pub(crate) fn foreign(applied: &[Applied]) -> Option<String> {
-    applied.iter().find(|(kind, _, outcome)| *outcome == Outcome::Foreign && ESSENTIAL.contains(kind)).map(in_the_way)
+    let foreign = applied.iter().find(|(kind, _, outcome)| *outcome == Outcome::Foreign && ESSENTIAL.contains(kind));
+    foreign.map(|(kind, name, _)| in_the_way(*kind, name))
 }
 
-fn in_the_way((kind, name, _): &Applied) -> String {
+/// What is to be done about an object that has a name of ours.
+pub(crate) fn in_the_way(kind: Kind, name: &str) -> String {
     let what = format!("there is a {} {name} that is not this store's", kind.as_str());
     if kind.is_kept() {
         // it may be the only one there is
@@ -210,7 +212,7 @@ fn hindered(store: &Store<'_>, applied: &[Applied], kinds: &[Kind]) -> Option<Fo
             return Some(Found::no(Reason::DependencyApiMissing, message));
         }
         let foreign = applied.iter().find(|(made, _, outcome)| made == kind && *outcome == Outcome::Foreign);
-        foreign.map(|applied| Found::no(Reason::Conflict, in_the_way(applied)))
+        foreign.map(|(kind, name, _)| Found::no(Reason::Conflict, in_the_way(*kind, name)))
     })
 }
 
@@ -226,15 +228,15 @@ fn monitored(store: &Store<'_>, applied: &[Applied]) -> Option<Found> {
     (!kinds.is_empty()).then(|| hindered(store, applied, &kinds).unwrap_or_else(monitored))
 }
 
-fn degraded(store: &Store<'_>, applied: &[Applied], rollout: &Rollout, trouble: Option<&Trouble>) -> Found {
+fn degraded(conditions: &Conditions, applied: &[Applied], rollout: &Rollout, trouble: Option<&Trouble>) -> Found {
     // of whatever kind: it was asked for
-    if let Some(foreign) = applied.iter().find(|(_, _, outcome)| *outcome == Outcome::Foreign) {
-        return Found::yes(Reason::Conflict, in_the_way(foreign));
+    if let Some((kind, name, _)) = applied.iter().find(|(_, _, outcome)| *outcome == Outcome::Foreign) {
+        return Found::yes(Reason::Conflict, in_the_way(*kind, name));
     }
-    if let Some(lost) = Some(storage(store)).filter(|found| found.reason == Reason::VolumeLost) {
-        return Found::yes(lost.reason, lost.message);
+    if let Some((Reason::VolumeLost, message)) = conditions.unmet(ConditionType::StorageReady) {
+        return Found::yes(Reason::VolumeLost, message);
     }
-    if let Some(trouble) = trouble.filter(|_| !rollout.is_done()) {
+    if let Some(trouble) = trouble {
         return Found::yes(trouble.reason, trouble.message.clone());
     }
     if rollout.has_failed() {
@@ -255,7 +257,7 @@ fn ready(conditions: &Conditions, rollout: &Rollout, applied: &[Applied], troubl
     if let Some(message) = foreign(applied) {
         return Found::no(Reason::Conflict, message);
     }
-    if let Some(trouble) = trouble.filter(|_| !rollout.is_done()) {
+    if let Some(trouble) = trouble {
         return Found::no(trouble.reason, trouble.message.clone());
     }
     let needed = [ConditionType::SpecValid, ConditionType::StorageReady, ConditionType::DatabaseReady];

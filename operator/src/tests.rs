@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use zot_crds::ZotArtifactStore;
 
 use crate::api::{Apis, Kind};
-use crate::build::{Child, build};
+use crate::build::{Child, build, dependencies};
 use crate::facts::Facts;
 use crate::references::references;
 use crate::validate::{Refusal, check_kept, check_names, check_references, validate};
@@ -42,7 +42,7 @@ fn facts(resource: &ZotArtifactStore) -> Facts {
         admin: ("admin".to_owned(), "generated".to_owned()),
         master: "master".to_owned(),
         master_lost: false,
-        unusable: Vec::new(),
+        admin_unusable: false,
         deployment: None,
         volume: None,
         database: None,
@@ -52,7 +52,7 @@ fn facts(resource: &ZotArtifactStore) -> Facts {
 fn built(resource: &ZotArtifactStore, facts: &Facts) -> Result<Vec<Child>, Refusal> {
     let store = validate(resource, facts)?;
     check_references(&store)?;
-    Ok(build(&store))
+    Ok([dependencies(&store), build(&store)].concat())
 }
 
 fn made(spec: &Value) -> Result<Vec<Child>, Refusal> {
@@ -132,7 +132,7 @@ fn what_is_gone_is_not_made_anew() {
     let ran = |facts: &mut Facts| facts.deployment = Some(k8s_openapi::api::apps::v1::Deployment::default());
     assert_eq!(refused(&postgres, |_| {}), None);
     assert_eq!(refused(&postgres, |facts| facts.master_lost = true), Some("MasterKeyMissing"));
-    assert_eq!(refused(&postgres, |facts| facts.unusable.push(("s".to_owned(), "k"))), Some("SecretKeyMissing"));
+    assert_eq!(refused(&postgres, |facts| facts.admin_unusable = true), Some("SecretKeyMissing"));
     assert_eq!(refused(&postgres, ran), None, "there is no volume to miss");
     assert_eq!(refused(&cluster, |_| {}), None);
     assert_eq!(refused(&cluster, ran), Some("DatabaseLost"));
@@ -166,6 +166,8 @@ fn keys_that_no_server_takes_are_refused() {
         (&admin, "chief", vec![("access-key", "a"), ("secret-key", "1234567")], true),
         (&admin, "chief", vec![("access-key", "a:b"), ("secret-key", "12345678")], true),
         (&keys, "masters", vec![("keys", long)], false),
+        // what stands behind the one in use may be what once stood for a key
+        (&keys, "masters", vec![("keys", "0123456789abcdef0123456789abcdef\nan old secret")], false),
         (&keys, "masters", vec![("keys", "short")], true),
     ] {
         let found = refused(spec, secret, &values);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodCondition};
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt as _};
@@ -13,7 +13,9 @@ use crate::build::{APP, INSTANCE};
 use crate::error::Error;
 
 /// How long a pod may be without a node, and servers away, before somebody is called: schedulers and kubelets need a while.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+/// Why a Deployment's condition `Progressing` is as it is, when all servers are what was asked for and took requests once.
+pub(crate) const COMPLETE: &str = "NewReplicaSetAvailable";
 /// Longest part of a server's last words, in characters.
 const WORDS_MAX: usize = 300;
 
@@ -39,20 +41,15 @@ pub(crate) async fn look(
 }
 
 pub(crate) fn of(deployment: Option<&Deployment>, pods: &[Pod], now: Timestamp) -> Option<Trouble> {
-    let conditions = deployment.and_then(|it| it.status.as_ref()?.conditions.as_ref());
-    let condition = |kind: &str| conditions.into_iter().flatten().find(|condition| condition.type_ == kind);
-    if let Some(refused) = condition("ReplicaFailure").filter(|refused| refused.status == "True") {
+    if let Some(refused) = condition(deployment, "ReplicaFailure").filter(|refused| refused.status == "True") {
         let message = refused.message.clone().unwrap_or_default();
         return Some(Trouble { reason: Reason::PodRefused, message: format!("no pod can be made: {message}") });
     }
     if let Some(trouble) = pods.iter().find_map(|pod| of_pod(pod, now)) {
         return Some(trouble);
     }
-    // all was there once, and is not for a while: who knows why is the server, and what it stands on
-    let complete = condition("Progressing").and_then(|it| it.reason.as_deref()) == Some("NewReplicaSetAvailable");
-    let away = condition("Available").filter(|available| available.status == "False")?;
-    let since = away.last_transition_time.as_ref()?.0;
-    (complete && is_long(since, now)).then(|| Trouble {
+    // who knows why is the server, and what it stands on
+    missing_since(deployment, now).map(|_| Trouble {
         reason: Reason::ReplicasUnavailable,
         message: "servers take no requests, though nothing is being changed: see /health of one that runs, and its log"
             .to_owned(),
@@ -61,16 +58,25 @@ pub(crate) fn of(deployment: Option<&Deployment>, pods: &[Pod], now: Timestamp) 
 
 /// Since when none of the servers takes requests, though nothing about them is being changed.
 pub(crate) fn away_since(deployment: Option<&Deployment>, now: Timestamp) -> Option<Timestamp> {
-    let status = deployment?.status.as_ref()?;
-    let condition = |kind: &str| status.conditions.iter().flatten().find(|condition| condition.type_ == kind);
-    let complete = condition("Progressing")?.reason.as_deref() == Some("NewReplicaSetAvailable");
-    let away = condition("Available").filter(|available| available.status == "False")?;
-    let since = away.last_transition_time.as_ref()?.0;
-    (complete && status.available_replicas.unwrap_or(0) == 0 && is_long(since, now)).then_some(since)
+    let available = deployment?.status.as_ref()?.available_replicas.unwrap_or(0);
+    missing_since(deployment, now).filter(|_| available == 0)
 }
 
-pub(crate) fn is_long(since: Timestamp, now: Timestamp) -> bool {
-    now.duration_since(since).unsigned_abs() > PATIENCE
+/// The same of some of them: all were there once, and are not for a while.
+fn missing_since(deployment: Option<&Deployment>, now: Timestamp) -> Option<Timestamp> {
+    let complete = condition(deployment, "Progressing")?.reason.as_deref() == Some(COMPLETE);
+    let available = condition(deployment, "Available").filter(|available| available.status == "False")?;
+    let since = available.last_transition_time.as_ref()?.0;
+    (complete && lasted(since, now) > PATIENCE).then_some(since)
+}
+
+fn condition<'a>(deployment: Option<&'a Deployment>, kind: &str) -> Option<&'a DeploymentCondition> {
+    deployment?.status.as_ref()?.conditions.as_ref()?.iter().find(|condition| condition.type_ == kind)
+}
+
+/// How long it is so; nothing, by a clock that is ahead of ours.
+pub(crate) fn lasted(since: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(since)).unwrap_or_default()
 }
 
 fn of_pod(pod: &Pod, now: Timestamp) -> Option<Trouble> {
@@ -82,7 +88,9 @@ fn of_pod(pod: &Pod, now: Timestamp) -> Option<Trouble> {
     let name = pod.name_any();
     let unscheduled = |condition: &&PodCondition| {
         let since = condition.last_transition_time.as_ref().map(|time| time.0);
-        condition.type_ == "PodScheduled" && condition.status == "False" && since.is_some_and(|it| is_long(it, now))
+        condition.type_ == "PodScheduled"
+            && condition.status == "False"
+            && since.is_some_and(|it| lasted(it, now) > PATIENCE)
     };
     if let Some(condition) = status.conditions.iter().flatten().find(unscheduled) {
         let message = format!("pod {name} finds no node: {}", condition.message.as_deref().unwrap_or("no reason told"));
@@ -112,7 +120,7 @@ fn of_container(pod: &str, container: &ContainerStatus, began: Option<Timestamp>
                 let message = format!("pod {pod} cannot be started: {message}");
                 return Some(Trouble { reason: Reason::PodRefused, message });
             }
-            "ContainerCreating" if began.is_some_and(|began| is_long(began, now - PATIENCE)) => {
+            "ContainerCreating" if began.is_some_and(|began| lasted(began, now) > 2 * PATIENCE) => {
                 let message =
                     format!("pod {pod} is not started yet: its events say what it waits for, such as a volume");
                 return Some(Trouble { reason: Reason::PodNotStarted, message });
@@ -124,7 +132,7 @@ fn of_container(pod: &str, container: &ContainerStatus, began: Option<Timestamp>
     // an end of long ago is not why it takes no requests now
     let counts = |end: &ContainerStateTerminated| {
         let when = end.finished_at.as_ref().map(|time| time.0);
-        waiting.is_some() || when.is_none_or(|when| !is_long(when, now - PATIENCE))
+        waiting.is_some() || when.is_none_or(|when| lasted(when, now) <= 2 * PATIENCE)
     };
     let last = || ended(container.last_state.as_ref()).filter(counts);
     let ended = ended(container.state.as_ref()).or_else(last)?;

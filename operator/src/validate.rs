@@ -13,11 +13,6 @@ use crate::build::{INSTANCE, MANAGED_BY, OPERATOR, config};
 use crate::facts::Facts;
 use crate::references::{Source, references};
 
-/// Shortest secret key of the administrator that the server takes, in characters.
-const SECRET_KEY_MIN: usize = 8;
-/// Shortest master key that it takes.
-const MASTER_KEY_MIN: usize = 32;
-
 /// Why nothing can be made of a resource yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -183,8 +178,10 @@ pub(crate) fn check_kept(store: &Store<'_>) -> Result<(), Refusal> {
     let Store { facts, namespace, name, .. } = store;
     check_keys(store)?;
     let ours = format!("{MANAGED_BY}={OPERATOR} and {INSTANCE}={name}");
-    if let Some((secret, keys)) = facts.unusable.first() {
-        let message = format!("Secret {namespace}/{secret} is there and has no {keys}: delete it, and it is made anew");
+    if facts.admin_unusable {
+        let message = format!(
+            "Secret {namespace}/{name}-admin is there and has no access-key and secret-key: delete it, and it is made anew"
+        );
         return Err(Refusal::new(ConditionType::SpecValid, Reason::SecretKeyMissing, message));
     }
     if facts.master_lost {
@@ -242,15 +239,21 @@ fn check_keys(store: &Store<'_>) -> Result<(), Refusal> {
             }
             None => (&own, facts.admin.clone()),
         };
-        // one that is not there is somebody else's to tell
-        if access.contains(':') || !key.is_empty() && key.chars().count() < SECRET_KEY_MIN {
-            return invalid(secret, "access-key must have no colon, and secret-key 8 characters or more");
+        // one that is not there is told when references are
+        if !key.is_empty() && !zot_settings::is_admin_key(&access, &key) {
+            let least = zot_settings::ADMIN_SECRET_MIN;
+            return invalid(
+                secret,
+                &format!("access-key must have no colon, and secret-key {least} characters or more"),
+            );
         }
     }
     if let Some(secret) = &spec.auth.key_secret {
         let keys = facts.secret(secret, "keys");
-        if keys.lines().any(|key| !key.trim().is_empty() && key.trim().chars().count() < MASTER_KEY_MIN) {
-            return invalid(secret, "each line of keys has to have 32 characters or more (openssl rand -hex 32)");
+        if !keys.is_empty()
+            && let Err(why) = zot_settings::master_keys(&keys)
+        {
+            return invalid(secret, &format!("key `keys`: {why}"));
         }
     }
     Ok(())

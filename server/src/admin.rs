@@ -14,8 +14,6 @@ use zot_store::{Dialect, Store};
 
 use crate::error::Error;
 
-/// Shortest secret that is taken from the environment.
-const SECRET_MIN: usize = 8;
 const FILE: &str = "admin-key.json";
 
 #[derive(Deserialize, Serialize)]
@@ -70,11 +68,12 @@ fn from_environment(prefix: &str) -> Result<Option<Credentials>, Error> {
     let variable = |name: &str| std::env::var(format!("{prefix}_{name}")).ok().filter(|value| !value.is_empty());
     match (variable("ACCESS_KEY"), variable("SECRET_KEY")) {
         (None, None) => Ok(None),
-        (Some(access_key), Some(secret_key)) if secret_key.len() >= SECRET_MIN && !access_key.contains(':') => {
+        (Some(access_key), Some(secret_key)) if zot_settings::is_admin_key(&access_key, &secret_key) => {
             Ok(Some(Credentials { access_key, secret_key }))
         }
         (Some(_), Some(_)) => Err(Error::Refused(format!(
-            "{prefix}_ACCESS_KEY must hold no colon, and {prefix}_SECRET_KEY at least {SECRET_MIN} characters"
+            "{prefix}_ACCESS_KEY must hold no colon, and {prefix}_SECRET_KEY at least {} characters",
+            zot_settings::ADMIN_SECRET_MIN
         ))),
         _ => Err(Error::Refused(format!("set both {prefix}_ACCESS_KEY and {prefix}_SECRET_KEY, or neither"))),
     }

@@ -11,8 +11,6 @@ use zot_store::Dialect;
 
 use crate::error::Error;
 
-/// Shortest master key that is taken from a file.
-const LENGTH_MIN: usize = 32;
 const FILE: &str = "master-key";
 
 /// Where master keys come from: the first source has the one in use, those behind it open what was closed before
@@ -121,17 +119,9 @@ fn missing(path: &Path) -> Error {
     ))
 }
 
-/// Only the one in use has to be long: those behind it close nothing, and may be what once stood for a key, such as an
-/// admin's secret.
+/// See [`zot_settings::master_keys`].
 fn keys(text: &str) -> Result<Vec<Vec<u8>>, String> {
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    match lines.first() {
-        None => Err("it holds no key; `openssl rand -hex 32` makes one".to_owned()),
-        Some(first) if first.len() < LENGTH_MIN => {
-            Err(format!("the first key has fewer than {LENGTH_MIN} characters; `openssl rand -hex 32` makes one"))
-        }
-        Some(_) => Ok(lines.into_iter().map(|line| line.as_bytes().to_vec()).collect()),
-    }
+    Ok(zot_settings::master_keys(text)?.into_iter().map(|key| key.as_bytes().to_vec()).collect())
 }
 
 fn make(path: &Path) -> Result<(), Error> {

@@ -90,22 +90,6 @@ fn storage(spec: &ZotArtifactStoreSpec, settings: &mut Settings) -> Result<(), S
     for (span, text, field) in spans {
         set(span, text.as_deref(), field)?;
     }
-    let none = StorageDriver {
-        name: DriverName::S3,
-        region: None,
-        bucket: None,
-        endpoint: None,
-        access_key: None,
-        secret_key: None,
-        keyfile: None,
-        account_name: None,
-        account_key: None,
-        container: None,
-        secure: None,
-        skip_verify: false,
-        root_directory: None,
-        force_path_style: None,
-    };
     storage.storage_driver = match (asked.r#type, &asked.s3, &asked.gcs, &asked.azure) {
         (StorageType::S3, Some(s3), _, _) => Some(StorageDriver {
             bucket: Some(s3.bucket.clone()),
@@ -113,23 +97,21 @@ fn storage(spec: &ZotArtifactStoreSpec, settings: &mut Settings) -> Result<(), S
             region: Some(s3.region.clone()),
             root_directory: s3.root_directory.clone(),
             force_path_style: s3.force_path_style,
-            ..none
+            ..StorageDriver::named(DriverName::S3)
         }),
         (StorageType::Gcs, _, Some(gcs), _) => Some(StorageDriver {
-            name: DriverName::Gcs,
             bucket: Some(gcs.bucket.clone()),
             endpoint: gcs.endpoint.clone(),
             root_directory: gcs.root_directory.clone(),
             keyfile: gcs.credentials_secret.as_ref().map(|_| PathBuf::from(GCS).join("key.json")),
-            ..none
+            ..StorageDriver::named(DriverName::Gcs)
         }),
         (StorageType::Azure, _, _, Some(azure)) => Some(StorageDriver {
-            name: DriverName::Azure,
             account_name: Some(azure.account_name.clone()),
             container: Some(azure.container.clone()),
             endpoint: azure.endpoint.clone(),
             root_directory: azure.root_directory.clone(),
-            ..none
+            ..StorageDriver::named(DriverName::Azure)
         }),
         _ => None,
     };
@@ -197,7 +179,7 @@ pub(super) fn has_keys(spec: &ZotArtifactStoreSpec) -> bool {
 
 /// Whether the operator makes the administrator's key. Without, there is none, and what was thought up for it counts for
 /// nothing.
-pub(super) fn makes_admin(spec: &ZotArtifactStoreSpec) -> bool {
+pub(crate) fn makes_admin(spec: &ZotArtifactStoreSpec) -> bool {
     spec.rbac.enabled && spec.rbac.admin_secret.is_none()
 }
 

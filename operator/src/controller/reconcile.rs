@@ -124,8 +124,8 @@ async fn make(
         return Ok(Err(refusal));
     }
     let conflict = |message| Ok(Err(Refusal::new(ConditionType::Degraded, Reason::Conflict, message)));
-    if !dry_run && let Some(message) = status::foreign(&apply(client, &namespace, &dependencies(&store), false).await?)
-    {
+    let mut applied = apply(client, &namespace, &dependencies(&store), dry_run).await?;
+    if let Some(message) = status::foreign(&applied).filter(|_| !dry_run) {
         return conflict(message);
     }
     if let Err(refusal) = check_references(&store) {
@@ -137,7 +137,7 @@ async fn make(
     let mut children = build(&store);
     // no server is started on what is somebody else's
     let (needed, rest): (Vec<Child>, Vec<Child>) = children.iter().cloned().partition(|it| it.kind < Kind::Deployment);
-    let mut applied = apply(client, &namespace, &needed, dry_run).await?;
+    applied.extend(apply(client, &namespace, &needed, dry_run).await?);
     if let Some(message) = status::foreign(&applied).filter(|_| !dry_run) {
         return conflict(message);
     }
@@ -157,7 +157,11 @@ async fn make(
         context.events.tell(resource, Happened::Pruned, &what.replace(' ', "/"), what.clone()).await;
     }
     let deployment = facts::deployment(&context.client, resource).await?;
-    let trouble = troubles::look(client, &namespace, &store.name, deployment.as_ref()).await?;
+    let trouble = if status::all_serve(deployment.as_ref()) {
+        None
+    } else {
+        troubles::look(client, &namespace, &store.name, deployment.as_ref()).await?
+    };
     Ok(Ok(status::of_applied(&store, &applied, deployment.as_ref(), trouble.as_ref())))
 }
 

@@ -4,6 +4,7 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use zot_crds::status::{ConditionType, Phase, Reason};
 
 use super::conditions::{Conditions, Found};
+use crate::troubles::COMPLETE;
 
 /// How far the Deployment's controller is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,7 +44,7 @@ impl Rollout {
             available: count(|status| status.available_replicas),
             progress: match progress.and_then(|condition| condition.reason.as_deref()) {
                 Some("ProgressDeadlineExceeded") => Progress::Failed,
-                Some("NewReplicaSetAvailable") => Progress::Complete,
+                Some(COMPLETE) => Progress::Complete,
                 _ => Progress::Going,
             },
         }

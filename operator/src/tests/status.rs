@@ -54,10 +54,6 @@ fn a_store_that_serves_is_ready() {
     assert_eq!(said(&found, "Degraded"), is("False", "Settled"));
     assert_eq!(said(&found, "Progressing"), is("False", "Settled"));
     assert_eq!(found.phase.map(|phase| json!(phase)), Some(json!("Running")));
-    // a trouble of a pod that is not needed any more is none
-    let trouble = Trouble { reason: Reason::ServerCrashes, message: String::new() };
-    let found = status(&deployment(1, 1, 1, "NewReplicaSetAvailable"), Outcome::Unchanged, Some(&trouble));
-    assert_eq!(said(&found, "Degraded"), is("False", "Settled"));
 }
 
 #[test]

@@ -92,6 +92,26 @@ pub struct StorageDriver {
 }
 
 impl StorageDriver {
+    /// One of that kind, with nothing else said.
+    pub fn named(name: DriverName) -> Self {
+        Self {
+            name,
+            region: None,
+            bucket: None,
+            endpoint: None,
+            access_key: None,
+            secret_key: None,
+            keyfile: None,
+            account_name: None,
+            account_key: None,
+            container: None,
+            secure: None,
+            skip_verify: false,
+            root_directory: None,
+            force_path_style: None,
+        }
+    }
+
     /// The region as set, else the one that servers compatible with S3 take for granted.
     pub fn effective_region(&self) -> &str {
         self.region.as_deref().unwrap_or("us-east-1")

@@ -8,22 +8,7 @@ fn faulty(change: impl FnOnce(&mut Settings)) -> Vec<String> {
 }
 
 fn driver(change: impl FnOnce(&mut StorageDriver)) -> Vec<String> {
-    let mut driver = StorageDriver {
-        name: DriverName::S3,
-        region: None,
-        bucket: Some("b".into()),
-        endpoint: None,
-        access_key: None,
-        secret_key: None,
-        keyfile: None,
-        account_name: None,
-        account_key: None,
-        container: None,
-        secure: None,
-        skip_verify: false,
-        root_directory: None,
-        force_path_style: None,
-    };
+    let mut driver = StorageDriver { bucket: Some("b".into()), ..StorageDriver::named(DriverName::S3) };
     change(&mut driver);
     faulty(|settings| settings.storage = Storage { storage_driver: Some(driver), ..Storage::default() })
 }
