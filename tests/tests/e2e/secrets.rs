@@ -146,6 +146,9 @@ async fn case_07_a_changed_secret_is_rolled_out() {
     assert_eq!(hash(&after), hash(&changed), "rolled out once");
     space.until_ready("store").await;
     println!("{} requests, none failed", load.none_failed().await);
+    // those that are going still answer on connections that were theirs
+    let gone = |it: &Value| it["items"].as_array().is_some_and(|pods| pods.len() == 3);
+    space.until("pods -l app=zot-artifact-store", "the old servers are gone", gone).await;
     client.with_key("chief", "the second secret of all").get("/api/v1/rbac/policies").await.expect_status(200);
     client.get("/api/v1/rbac/policies").await.expect_status(401);
     let generation = after["metadata"]["generation"].clone();
