@@ -17,8 +17,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use zot_domain::Principal;
-use zot_domain::policy::{Engine, Settings};
+use zot_core::policy::Settings;
+use zot_core::principal::Principal;
+use zot_domain::authorizer::Engine;
 use zot_identity::{AccessKey, ClaimPath, Identity, Issuer, IssuerConfig, KeySet, Kind, Setup, Source};
 use zot_store::{Options, Store};
 

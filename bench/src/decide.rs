@@ -6,9 +6,10 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use zot_domain::Principal;
-use zot_domain::artifact::name::RepositoryName;
-use zot_domain::policy::{Action, Context, Effect, Policy, Resource, Rules, Settings, decide};
+use zot_core::action::Action;
+use zot_core::name::RepositoryName;
+use zot_core::policy::{Context, Effect, Policy, Resource, Rules, Settings, decide};
+use zot_core::principal::Principal;
 
 use crate::error::{Error, Result};
 use crate::report::write_between;
@@ -69,7 +70,7 @@ fn rules(count: usize, resource: impl Fn(usize) -> String) -> Result<Rules> {
 
 fn micros(rules: &Rules, caller: &Principal) -> Result<f64> {
     let name: RepositoryName =
-        "team5/app".parse().map_err(|error: zot_domain::Error| Error::Setup(error.to_string()))?;
+        "team5/app".parse().map_err(|error: zot_core::Invalid| Error::Setup(error.to_string()))?;
     let settings = Settings { access_control: true, anonymous_read: false, read_only: false };
     let context =
         Context { source_ip: None, tls: true, now: jiff::Timestamp::now(), list_prefix: None, operation: None };

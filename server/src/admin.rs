@@ -8,7 +8,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use zot_domain::Principal;
+use zot_core::principal::Principal;
 use zot_identity::AccessKey;
 use zot_store::{Dialect, Store};
 

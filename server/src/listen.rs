@@ -18,7 +18,7 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt as _;
-use zot_domain::identity::Origin;
+use zot_domain::call::Origin;
 use zot_http::metrics::Metrics;
 
 use crate::listen::tls::Tls;

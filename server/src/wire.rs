@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, Method};
 use zot_blobs::{Azure, Backend, BlobStore, Gcs, S3};
+use zot_core::policy::Settings as PolicySettings;
 use zot_domain::audit::{Chain, Export, Sealer, Signer, Trail};
+use zot_domain::authorizer::Engine;
 use zot_domain::fsck::Fsck;
 use zot_domain::gc::{Collector, Rules, owned};
-use zot_domain::policy::{Engine, Settings as PolicySettings};
 use zot_domain::ports::audit::Filter;
 use zot_domain::ports::inventory::Inventory as _;
 use zot_domain::{Access as AccessControl, Artifacts, AuditLog, Buckets};
@@ -363,7 +364,7 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
 
 /// Networks, and addresses as networks of one; what is none was refused when the settings were loaded.
 fn networks(texts: &[String]) -> Vec<ipnet::IpNet> {
-    texts.iter().filter_map(|text| zot_domain::policy::condition::network(text)).collect()
+    texts.iter().filter_map(|text| zot_core::policy::condition::network(text)).collect()
 }
 
 fn is_loopback(address: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use tokio::task::JoinHandle;
-use zot_domain::artifact::digest::{Hasher, ObjectHasher};
+use zot_core::hash::{Hasher, ObjectHasher};
 use zot_domain::{Error, Result};
 
 /// Bytes are handed over in batches of about this size; less than that is hashed in place, in some microseconds.

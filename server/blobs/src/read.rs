@@ -9,7 +9,7 @@ use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore};
-use zot_domain::artifact::range::ByteRange;
+use zot_core::range::ByteRange;
 use zot_domain::ports::blobs::ByteStream;
 use zot_domain::{Error, Result};
 

@@ -5,7 +5,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _, PutPayload, UploadPart};
-use zot_domain::artifact::digest::Hasher;
+use zot_core::hash::Hasher;
 use zot_domain::ports::blobs::ByteStream;
 use zot_domain::{Error, Result};
 

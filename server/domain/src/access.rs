@@ -4,10 +4,14 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use zot_core::action::Action;
+use zot_core::policy::{Decision, Policy, PrincipalPattern, Reason, Resource, Statement, bucket};
+use zot_core::principal::Principal;
+
 use crate::artifact::audit;
+use crate::authorizer::Engine;
+use crate::call::Call;
 use crate::error::{Error, Result};
-use crate::identity::{Call, Principal};
-use crate::policy::{Action, Decision, Engine, Policy, PrincipalPattern, Reason, Resource, Statement, bucket};
 use crate::ports::access::{self, PolicyChange, PutMode, StoredPolicy};
 
 /// The area of the store that policies are.
@@ -287,7 +291,7 @@ impl Access {
     /// The same of anybody. It is for the caller to see who may ask.
     pub fn permissions_of(&self, principal: &Principal) -> Vec<Permission> {
         let rules = self.engine.rules();
-        let about = |it: &&Statement| it.principals.iter().any(|pattern| principal.is_meant_by(pattern, it.effect));
+        let about = |it: &&Statement| it.principals.iter().any(|pattern| pattern.covers(principal, it.effect));
         let mut found: BTreeMap<(String, bool), Permission> = BTreeMap::new();
         if principal.is_break_glass() || !self.engine.settings().access_control {
             return vec![Permission {
@@ -298,7 +302,7 @@ impl Access {
             }];
         }
         for statement in rules.statements().iter().filter(about) {
-            let denied = statement.effect == crate::policy::Effect::Deny;
+            let denied = statement.effect == zot_core::policy::Effect::Deny;
             for pattern in &statement.resources {
                 let entry = found.entry((pattern.to_string(), denied)).or_insert_with(|| Permission {
                     resource: pattern.to_string(),

@@ -1,11 +1,5 @@
 //! Artifacts: names, digests and manifests, and the use cases on them, one file a verb.
 
-pub mod digest;
-pub mod manifest;
-pub mod media_type;
-pub mod name;
-pub mod range;
-
 pub(crate) mod body;
 mod delete;
 pub mod list;
@@ -15,17 +9,15 @@ pub mod upload;
 
 use std::sync::Arc;
 
-use crate::artifact::name::RepositoryName;
+use zot_core::action::Action;
+use zot_core::name::RepositoryName;
+use zot_core::policy::Resource;
+
+use crate::authorizer::Engine;
+use crate::call::Call;
 use crate::error::Result;
-use crate::identity::Call;
-use crate::policy::{Action, Engine, Resource};
 use crate::ports::blobs::Blobs;
 use crate::ports::metadata::{Audit, Metadata, PushRights};
-
-/// The empty JSON object, which every repository holds without a row for it: `{}`.
-pub const EMPTY_JSON: &[u8] = b"{}";
-/// Its digest.
-pub const EMPTY_JSON_DIGEST: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
 
 /// The use cases. Cheap to clone; holds no state of its own, so that any replica serves any request.
 #[derive(Clone)]

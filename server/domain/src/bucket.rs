@@ -3,10 +3,7 @@
 //! A bucket is a namespace; an object version points at one blob, and so at one OCI manifest ([`render`]), by which
 //! the OCI door serves it from the bucket's own repository.
 
-pub mod checksum;
 pub mod condition;
-pub mod key;
-pub mod render;
 
 pub mod access;
 pub mod config;
@@ -20,11 +17,14 @@ pub mod seal;
 
 use std::sync::Arc;
 
+use zot_core::action::Action;
+use zot_core::policy::{Context, Operation, Resource};
+use zot_core::principal::Principal;
+
 use crate::access::Access;
-use crate::artifact::name::RepositoryName;
-use crate::error::{Error, Result};
-use crate::identity::{Agent, Call, Origin, Principal, RequestId};
-use crate::policy::{Action, Context, Engine, Operation, Resource};
+use crate::authorizer::Engine;
+use crate::call::{Agent, Call, Origin, RequestId};
+use crate::error::Result;
 use crate::ports::blobs::Blobs;
 use crate::ports::metadata::PushRights;
 use crate::ports::objects::Objects;
@@ -80,18 +80,6 @@ impl Buckets {
         }
         Ok(rights)
     }
-}
-
-/// A bucket's name: a namespace, so that every bucket is also a repository.
-///
-/// # Errors
-/// [`Error::BucketNameInvalid`].
-pub fn bucket_name(text: &str) -> Result<String> {
-    let name: RepositoryName = text.parse().map_err(|error: Error| Error::BucketNameInvalid(error.to_string()))?;
-    if name.as_str().contains('/') {
-        return Err(Error::BucketNameInvalid("a bucket's name has no slash".to_owned()));
-    }
-    Ok(text.to_owned())
 }
 
 impl Call {

@@ -1,6 +1,7 @@
 //! What can go wrong, in the store's own words. Doors map these to a status and a code in one exhaustive `match`.
 
-use crate::artifact::digest::Digest;
+use zot_core::Invalid;
+use zot_core::digest::Digest;
 
 /// The result of a use case or a port.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -188,5 +189,23 @@ impl Error {
     /// An [`Error::Unavailable`] of the blob storage.
     pub fn storage(source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Unavailable { component: "storage", source: Box::new(source) }
+    }
+}
+
+impl From<Invalid> for Error {
+    fn from(invalid: Invalid) -> Self {
+        match invalid {
+            Invalid::Repository(why) => Self::NameInvalid(why),
+            Invalid::Tag(why) => Self::TagInvalid(why),
+            Invalid::Digest(why) => Self::DigestInvalid(why),
+            Invalid::Manifest(why) => Self::ManifestInvalid(why),
+            Invalid::Bucket(why) => Self::BucketNameInvalid(why),
+            Invalid::Key(why) => Self::KeyInvalid(why),
+            Invalid::KeyTooLong => Self::KeyTooLong,
+            Invalid::Checksum(why) => Self::ChecksumInvalid(why),
+            Invalid::Parameter(why) => Self::ParameterInvalid(why),
+            Invalid::Policy(why) => Self::PolicyMalformed(why),
+            Invalid::HashState => Self::UploadUnknown,
+        }
     }
 }

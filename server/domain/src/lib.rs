@@ -20,13 +20,13 @@
 pub mod access;
 pub mod artifact;
 pub mod audit;
+pub mod authorizer;
 pub mod bucket;
+pub mod call;
 pub mod error;
 pub mod fsck;
 pub mod gc;
-pub mod identity;
 pub mod observed;
-pub mod policy;
 pub mod ports;
 pub mod room;
 
@@ -34,5 +34,5 @@ pub use access::Access;
 pub use artifact::Artifacts;
 pub use audit::AuditLog;
 pub use bucket::Buckets;
+pub use call::Call;
 pub use error::{Error, Result};
-pub use identity::{Call, Principal};

@@ -7,9 +7,10 @@ use std::net::IpAddr;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use zot_domain::identity::{Agent, Origin, RequestId};
+use zot_core::principal::Principal;
+use zot_domain::call::{Agent, Origin, RequestId};
 use zot_domain::observed::Authentication;
-use zot_domain::{Call, Error, Principal, Result};
+use zot_domain::{Call, Error, Result};
 use zot_identity::Presented;
 
 use crate::App;

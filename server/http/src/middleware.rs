@@ -15,8 +15,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tracing::Instrument as _;
-use zot_domain::identity::{Agent, Origin, RequestId};
-use zot_domain::{Error, Principal};
+use zot_core::principal::Principal;
+use zot_domain::Error;
+use zot_domain::call::{Agent, Origin, RequestId};
 
 use crate::auth::Caller;
 use crate::{App, metrics, oci, rest};

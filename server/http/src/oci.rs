@@ -23,8 +23,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::json;
-use zot_domain::artifact::name::RepositoryName;
-use zot_domain::identity::RequestId;
+use zot_core::name::RepositoryName;
+use zot_domain::call::RequestId;
 use zot_domain::observed::{Direction, Transfer};
 use zot_domain::{Call, Error, Result};
 

@@ -31,7 +31,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
-use zot_domain::identity::RequestId;
+use zot_domain::call::RequestId;
 use zot_domain::{Call, Error, Result};
 
 use crate::auth::Caller;

@@ -3,7 +3,7 @@
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
-use zot_domain::Principal;
+use zot_core::principal::Principal;
 
 /// An access key: an id that may be seen, and a secret.
 pub struct AccessKey {

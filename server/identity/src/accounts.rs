@@ -4,11 +4,14 @@
 
 use std::sync::Arc;
 
+use zot_core::action::Action;
+use zot_core::policy::{PrincipalPattern, Resource};
+use zot_core::principal::Principal;
 use zot_domain::artifact::audit;
-use zot_domain::policy::{Action, Engine, PrincipalPattern, Resource};
+use zot_domain::authorizer::Engine;
 use zot_domain::ports::access::PutMode;
 use zot_domain::ports::identities::{Account, KeyChange, StoredKey};
-use zot_domain::{Call, Error, Principal, Result};
+use zot_domain::{Call, Error, Result};
 
 use crate::keyring::Purpose;
 use crate::{Identity, NAME_MAX, now_micros, now_secs};
@@ -391,7 +394,7 @@ fn is_person(owner: &str) -> bool {
 
 /// What an owner who calls is called, to be held against their key; none if somebody else calls.
 fn held_by(call: &Call, owner: &str) -> Option<Vec<String>> {
-    person(call).is_some_and(|own| own == owner).then(|| call.principal.held().to_vec())
+    person(call).is_some_and(|own| own == owner).then(|| call.principal.all_names().to_vec())
 }
 
 fn check_account(account: &Account) -> Result<()> {

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, header};
-use zot_domain::{Error, Principal, Result};
+use zot_core::principal::Principal;
+use zot_domain::{Error, Result};
 
 use crate::Identity;
 

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use zot_core::principal::Principal;
 use zot_domain::ports::identities::{Account, Identities, Snapshot, StoredKey};
-use zot_domain::{Error, Principal, Result};
+use zot_domain::{Error, Result};
 
 use crate::credentials::invalid;
 
@@ -107,7 +108,7 @@ impl Known {
             Some(name) => self.account(name)?,
             None => known(&key.owner, vec![key.owner.clone()]),
         };
-        Some(principal.also(&own).holding(key.held.iter().cloned()))
+        Some(principal.also(&own).with_all_names(key.held.iter().cloned()))
     }
 
     /// An account of that name that is not disabled, with its roles and groups.
@@ -122,7 +123,7 @@ impl Known {
     /// Whether tokens and sessions of a principal that were issued in that second count no more.
     pub(crate) fn is_revoked(&self, principal: &Principal, issued: i64) -> bool {
         !self.revoked.is_empty()
-            && principal.held().iter().any(|name| self.revoked.get(name).is_some_and(|until| issued <= *until))
+            && principal.all_names().iter().any(|name| self.revoked.get(name).is_some_and(|until| issued <= *until))
     }
 }
 

@@ -8,7 +8,8 @@ use jsonwebtoken::{Algorithm, Header, Validation};
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
-use zot_domain::{Error, Principal, Result};
+use zot_core::principal::Principal;
+use zot_domain::{Error, Result};
 
 use crate::NAME_MAX;
 use crate::credentials::invalid;

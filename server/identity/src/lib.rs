@@ -24,8 +24,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use zot_core::principal::Principal;
 use zot_domain::ports::identities::Identities;
-use zot_domain::{Error, Principal, Result};
+use zot_domain::{Error, Result};
 
 pub use access_key::AccessKey;
 pub use accounts::{Accounts, NewKey, ShownKey};

@@ -11,9 +11,10 @@ use p256::SecretKey;
 use p256::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use zot_domain::identity::{Grant, GrantTarget};
-use zot_domain::policy::Action;
-use zot_domain::{Error, Principal, Result};
+use zot_core::action::Action;
+use zot_core::principal::Principal;
+use zot_core::principal::{Grant, GrantTarget};
+use zot_domain::{Error, Result};
 
 use crate::keyring::{Keyring, Master, Purpose};
 

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use zot_domain::{Error, Principal, Result};
+use zot_core::principal::Principal;
+use zot_domain::{Error, Result};
 
 use crate::keyring::{Keyring, Purpose};
 
@@ -78,7 +79,7 @@ pub(crate) fn issue(keyring: &Keyring, principal: &Principal, now: i64, expires:
         expires,
         subject: principal.subject.clone(),
         names: principal.names().to_vec(),
-        given_up: principal.held().iter().filter(|name| !principal.names().contains(name)).cloned().collect(),
+        given_up: principal.all_names().iter().filter(|name| !principal.names().contains(name)).cloned().collect(),
         claims: (*principal.claims).clone(),
     };
     let text = serde_json::to_vec(&session).map_err(|error| Error::Internal(format!("session: {error}")))?;
@@ -101,7 +102,7 @@ pub(crate) fn open(keyring: &Keyring, access_key: &str, token: &str, now: i64) -
     if now >= session.expires {
         return Err(Error::CredentialsExpired("the session has expired; ask for new credentials".to_owned()));
     }
-    let principal = Principal::known(&session.subject, session.names, session.claims).holding(session.given_up);
+    let principal = Principal::known(&session.subject, session.names, session.claims).with_all_names(session.given_up);
     Ok(Opened { secret_key: session.secret_key, principal, issued: session.issued })
 }
 
@@ -120,7 +121,7 @@ mod tests {
         let issued = issue(&keyring(), &whole.as_role("developer").unwrap(), 1000, 2000).unwrap();
         let opened = open(&keyring(), &issued.access_key, &issued.session_token, 1500).unwrap();
         assert_eq!(opened.principal.names(), ["role:developer", "user:alice"]);
-        assert_eq!(opened.principal.held(), whole.names());
+        assert_eq!(opened.principal.all_names(), whole.names());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use zot_domain::identity::network_of;
+use zot_domain::call::network_of;
 use zot_domain::{Error, Result};
 
 use crate::remembered::Digest;

@@ -7,9 +7,10 @@ use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::validation::NameValidation;
 use s3s::{S3Error, S3ErrorCode};
-use zot_domain::identity::{Agent, Origin, RequestId};
+use zot_core::principal::Principal;
+use zot_domain::call::{Agent, Origin, RequestId};
 use zot_domain::observed::{Authentication, Fault};
-use zot_domain::{Buckets, Call, Principal};
+use zot_domain::{Buckets, Call};
 use zot_identity::{Identity, Presented};
 
 use crate::body::{limited, watched};

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, 
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use zot_domain::bucket::checksum::Algorithm;
+use zot_core::checksum::Algorithm;
 use zot_domain::bucket::multipart::NamedPart;
 use zot_domain::ports::objects::{Bucket, Entry, ListQuery, ObjectVersion, Versioning};
 use zot_domain::{Buckets, Call, Error, Result};

@@ -10,9 +10,10 @@ use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use s3s::S3Error;
 use sha2::{Digest as _, Sha256};
-use zot_domain::identity::{Origin, RequestId};
+use zot_core::principal::Principal;
+use zot_domain::Error;
+use zot_domain::call::{Origin, RequestId};
 use zot_domain::observed::Authentication;
-use zot_domain::{Error, Principal};
 use zot_identity::{Credentials, Identity};
 
 use crate::door::identify;

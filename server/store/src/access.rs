@@ -6,7 +6,7 @@ pub(crate) mod bucket;
 use async_trait::async_trait;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
-use zot_domain::policy::{Policy, shipped};
+use zot_core::policy::{Policy, shipped};
 use zot_domain::ports::access::{
     Access, BucketAccess, PolicyChange, PublicAccessBlock, PutBucketPolicy, PutMode, Stored, StoredPolicy,
 };

@@ -4,8 +4,8 @@
 //! conditional UPDATE in the same transaction; a segment's key is inserted once, by the commit or by the sweep.
 
 use sqlx::Row as _;
+use zot_core::name::RepositoryName;
 use zot_domain::Error;
-use zot_domain::artifact::name::RepositoryName;
 use zot_domain::ports::metadata::{Content, NewContent, PushRights, Segment};
 
 use crate::error::TxError;

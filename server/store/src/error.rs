@@ -1,5 +1,6 @@
 //! Failures of the database, sorted by what to do about them.
 
+use zot_core::Invalid;
 use zot_domain::Error;
 
 /// Why a store could not be opened.
@@ -114,6 +115,12 @@ pub(crate) fn to_domain(error: sqlx::Error) -> Error {
             Error::database(error)
         }
         _ => Error::Internal(format!("database: {error}")),
+    }
+}
+
+impl From<Invalid> for TxError {
+    fn from(invalid: Invalid) -> Self {
+        Self::Refused(invalid.into())
     }
 }
 

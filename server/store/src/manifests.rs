@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use sqlx::Row as _;
+use zot_core::digest::Digest;
+use zot_core::name::Tag;
 use zot_domain::Error;
-use zot_domain::artifact::digest::Digest;
-use zot_domain::artifact::name::Tag;
 use zot_domain::ports::metadata::PublishManifest;
 
 use crate::content::{FRESH_US, to_i64};

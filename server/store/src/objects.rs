@@ -11,7 +11,7 @@ mod seal;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use zot_domain::artifact::digest::Digest;
+use zot_core::digest::Digest;
 use zot_domain::ports::metadata::Audit;
 use zot_domain::ports::objects::{
     BeginMultipart, Bucket, CompleteMultipart, ConfigureBucket, CreateBucket, DeleteObject, Deleted, Entry, ListQuery,

@@ -3,11 +3,11 @@
 
 use bytes::Bytes;
 use sqlx::Row as _;
+use zot_core::digest::Digest;
+use zot_core::media_type::OCI_MANIFEST;
+use zot_core::name::RepositoryName;
+use zot_core::render::Rendering;
 use zot_domain::Result;
-use zot_domain::artifact::digest::Digest;
-use zot_domain::artifact::media_type::OCI_MANIFEST;
-use zot_domain::artifact::name::RepositoryName;
-use zot_domain::bucket::render::Rendering;
 use zot_domain::ports::metadata::{BlobContent, Content, StoredManifest};
 
 use crate::content::FRESH_US;

@@ -1,8 +1,8 @@
 //! The port `Metadata`, entry by entry: reads are in `reads.rs`, each write is a value with its own transaction.
 
 use async_trait::async_trait;
-use zot_domain::artifact::digest::Digest;
-use zot_domain::artifact::name::{Reference, RepositoryName};
+use zot_core::digest::Digest;
+use zot_core::name::{Reference, RepositoryName};
 use zot_domain::ports::metadata::{
     AppendUpload, BeginUpload, BlobContent, CommitBlob, Metadata, MountBlob, PublishManifest, Referrer, ReferrersQuery,
     Remove, Segment, StoredManifest, Totals, Upload,

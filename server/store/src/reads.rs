@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
-use zot_domain::artifact::digest::Digest;
-use zot_domain::artifact::name::{Reference, RepositoryName};
+use zot_core::digest::Digest;
+use zot_core::name::{Reference, RepositoryName};
 use zot_domain::ports::metadata::{BlobContent, Content, Referrer, ReferrersQuery, Segment, StoredManifest, Totals};
 use zot_domain::{Error, Result};
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use sqlx::Row as _;
-use zot_domain::artifact::name::RepositoryName;
+use zot_core::name::RepositoryName;
 use zot_domain::ports::metadata::{AppendUpload, BeginUpload, Segment, Upload};
 use zot_domain::room::Demand;
 use zot_domain::{Error, Result};

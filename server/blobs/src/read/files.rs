@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt as _, stream};
 use object_store::path::Path;
 use rustix::io::{ReadWriteFlags, preadv2};
-use zot_domain::artifact::range::ByteRange;
+use zot_core::range::ByteRange;
 use zot_domain::ports::blobs::ByteStream;
 use zot_domain::{Error, Result};
 

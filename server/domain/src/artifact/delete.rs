@@ -1,12 +1,13 @@
 //! Deleting tags, manifests and blobs of a repository. Bytes go later, in garbage collection.
 
-use crate::artifact::digest::Digest;
-use crate::artifact::name::{Reference, RepositoryName};
+use zot_core::action::Action;
+use zot_core::digest::Digest;
+use zot_core::name::{Reference, RepositoryName};
+
 use crate::artifact::read::builtin;
 use crate::artifact::{Artifacts, audit};
+use crate::call::Call;
 use crate::error::{Error, Result};
-use crate::identity::Call;
-use crate::policy::Action;
 use crate::ports::metadata::{Remove, RemoveTarget};
 
 impl Artifacts {

@@ -1,10 +1,12 @@
 //! Listing: tags, repositories and referrers, a page at a time, in an order that never depends on a locale.
 
+use zot_core::action::Action;
+use zot_core::name::RepositoryName;
+use zot_core::policy::Resource;
+
 use crate::artifact::Artifacts;
-use crate::artifact::name::RepositoryName;
+use crate::call::Call;
 use crate::error::{Error, Result};
-use crate::identity::Call;
-use crate::policy::{Action, Resource};
 use crate::ports::metadata::{Referrer, ReferrersQuery};
 
 /// Entries of a page that says nothing of its size, and the most of any page.

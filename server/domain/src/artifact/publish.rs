@@ -2,14 +2,15 @@
 
 use bytes::Bytes;
 use futures_util::stream;
+use zot_core::action::Action;
+use zot_core::digest::{Algorithm, Digest};
+use zot_core::hash::Hasher;
+use zot_core::manifest::{EMPTY_JSON_DIGEST, MANIFEST_MAX, Manifest};
+use zot_core::name::{Reference, RepositoryName, Tag};
 
-use crate::artifact::digest::{Algorithm, Digest, Hasher};
-use crate::artifact::manifest::{MANIFEST_MAX, Manifest};
-use crate::artifact::name::{Reference, RepositoryName, Tag};
-use crate::artifact::{Artifacts, EMPTY_JSON_DIGEST, audit, body};
+use crate::artifact::{Artifacts, audit, body};
+use crate::call::Call;
 use crate::error::{Error, Result};
-use crate::identity::Call;
-use crate::policy::Action;
 use crate::ports::blobs::ByteStream;
 use crate::ports::metadata::{Content, INLINE_MAX, NewContent, PublishManifest, Segment};
 

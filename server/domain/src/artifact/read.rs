@@ -1,14 +1,15 @@
 //! Reading blobs and manifests. A digest is readable only through a repository that references it.
 
 use bytes::Bytes;
+use zot_core::action::Action;
+use zot_core::digest::Digest;
+use zot_core::manifest::{EMPTY_JSON, EMPTY_JSON_DIGEST};
+use zot_core::name::{Reference, RepositoryName};
+use zot_core::range::ByteRange;
 
-use crate::artifact::digest::Digest;
-use crate::artifact::name::{Reference, RepositoryName};
-use crate::artifact::range::ByteRange;
-use crate::artifact::{Artifacts, EMPTY_JSON, EMPTY_JSON_DIGEST};
+use crate::artifact::Artifacts;
+use crate::call::Call;
 use crate::error::{Error, Result};
-use crate::identity::Call;
-use crate::policy::Action;
 use crate::ports::blobs::{ByteStream, open};
 use crate::ports::metadata::{BlobContent, Content, StoredManifest};
 

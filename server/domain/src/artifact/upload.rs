@@ -5,15 +5,17 @@
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
+use zot_core::action::Action;
+use zot_core::digest::{Algorithm, Digest};
+use zot_core::hash::{Digests, Hasher};
+use zot_core::name::RepositoryName;
+use zot_core::policy::Resource;
+use zot_core::range::ByteRange;
 
-use crate::artifact::digest::{Algorithm, Digest, Digests, Hasher};
-use crate::artifact::name::RepositoryName;
-use crate::artifact::range::ByteRange;
 use crate::artifact::read::builtin;
 use crate::artifact::{Artifacts, audit, body};
+use crate::call::Call;
 use crate::error::{Error, Result};
-use crate::identity::Call;
-use crate::policy::{Action, Resource};
 use crate::ports::blobs::ByteStream;
 use crate::ports::metadata::{
     AppendUpload, BeginUpload, CommitBlob, Content, INLINE_MAX, MountBlob, NewContent, Segment, Upload,

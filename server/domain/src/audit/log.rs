@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use zot_core::action::Action;
+use zot_core::policy::Resource;
+
+use crate::authorizer::Engine;
+use crate::call::Call;
 use crate::error::{Error, Result};
-use crate::identity::Call;
-use crate::policy::{Action, Engine, Resource};
 use crate::ports::audit::{Change, Changes, Filter, Order, Place};
 
 /// The area of the store that the trail is.

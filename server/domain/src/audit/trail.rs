@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use crate::call::{Agent, RequestId, network_of};
 use crate::error::{Error, Result};
-use crate::identity::{Agent, RequestId, network_of};
 use crate::ports::audit::Changes;
 
 /// Records that wait at most: a process that is killed loses no more, and one whose database is away drops what comes

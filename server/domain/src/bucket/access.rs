@@ -1,12 +1,14 @@
 //! What a bucket says of who may do what to it: its policy in S3's JSON, and what of it must not be public. How it is
 //! decided by lives in `policy`.
 
+use zot_core::action::Action;
+use zot_core::object_key::ObjectKey;
+use zot_core::policy::{Operation, Resource, bucket};
+
 use crate::artifact::audit;
 use crate::bucket::Buckets;
-use crate::bucket::key::ObjectKey;
+use crate::call::Call;
 use crate::error::{Error, Result};
-use crate::identity::Call;
-use crate::policy::{Action, Operation, Resource, bucket};
 use crate::ports::access::{BucketAccess, PublicAccessBlock, PutBucketPolicy};
 
 impl Buckets {

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use zot_core::action::Action;
+use zot_core::name::bucket_name;
+use zot_core::policy::{Operation, Resource};
+
 use crate::artifact::audit;
-use crate::bucket::{Buckets, bucket_name};
+use crate::bucket::Buckets;
+use crate::call::Call;
 use crate::error::{Error, Result};
-use crate::identity::Call;
-use crate::policy::{Action, Operation, Resource};
 use crate::ports::objects::{Bucket, ConfigureBucket, CreateBucket, Versioning};
 
 impl Buckets {

@@ -1,13 +1,14 @@
 //! Copying objects: no byte moves, the copy points at the same blob.
 
+use zot_core::object_key::ObjectKey;
+use zot_core::policy::{Operation, Resource};
+use zot_core::render::{RENDER_VERSION, Rendering};
+
 use crate::artifact::audit;
 use crate::bucket::Buckets;
 use crate::bucket::condition::{ReadCondition, WriteCondition};
-use crate::bucket::key::ObjectKey;
-use crate::bucket::render::{RENDER_VERSION, Rendering};
+use crate::call::Call;
 use crate::error::{Error, Result};
-use crate::identity::Call;
-use crate::policy::{Operation, Resource};
 use crate::ports::objects::{Attributes, ObjectVersion, Put, PutObject, Source};
 
 /// What to copy.
@@ -29,7 +30,7 @@ pub struct Copied {
     /// The source.
     pub source: ObjectVersion,
     /// The copy's manifest, if its bytes are sealed.
-    pub manifest_digest: Option<crate::artifact::digest::Digest>,
+    pub manifest_digest: Option<zot_core::digest::Digest>,
 }
 
 impl Buckets {

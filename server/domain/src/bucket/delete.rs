@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use futures_util::{StreamExt as _, stream};
+use zot_core::action::Action;
+use zot_core::object_key::ObjectKey;
+use zot_core::policy::{Context, Operation, Resource};
 
 use crate::artifact::audit;
 use crate::bucket::Buckets;
 use crate::bucket::condition::WriteCondition;
-use crate::bucket::key::ObjectKey;
+use crate::call::{Call, RequestId};
 use crate::error::Result;
-use crate::identity::{Call, RequestId};
-use crate::policy::{Action, Context, Operation, Resource};
 use crate::ports::metadata::Audit;
 use crate::ports::objects::{DeleteObject, Deleted};
 

@@ -1,11 +1,13 @@
 //! Reading objects.
 
-use crate::artifact::range::ByteRange;
+use zot_core::action::Action;
+use zot_core::object_key::ObjectKey;
+use zot_core::policy::{Context, Operation, Resource};
+use zot_core::range::ByteRange;
+
 use crate::bucket::Buckets;
-use crate::bucket::key::ObjectKey;
+use crate::call::Call;
 use crate::error::{Error, Result};
-use crate::identity::Call;
-use crate::policy::{Action, Context, Operation, Resource};
 use crate::ports::blobs::{ByteStream, open};
 use crate::ports::metadata::Content;
 use crate::ports::objects::ObjectVersion;

@@ -1,10 +1,11 @@
 //! Listing objects and versions, a page at a time, in byte order of their keys.
 
+use zot_core::object_key::LAST;
+use zot_core::policy::Operation;
+
 use crate::bucket::Buckets;
-use crate::bucket::key::LAST;
+use crate::call::Call;
 use crate::error::Result;
-use crate::identity::Call;
-use crate::policy::Operation;
 use crate::ports::objects::{Entry, ListQuery, ObjectVersion, VersionsQuery};
 
 /// Most entries of a page.

@@ -6,18 +6,18 @@
 use std::collections::BTreeMap;
 
 use md5::{Digest as _, Md5};
+use zot_core::checksum::{Algorithm, Checksums, Kind};
+use zot_core::object_key::ObjectKey;
+use zot_core::policy::{Operation, Resource};
+use zot_core::range::ByteRange;
 
 use crate::artifact::audit;
-use crate::artifact::range::ByteRange;
 use crate::bucket::Buckets;
-use crate::bucket::checksum::{Algorithm, Checksums, Kind};
 use crate::bucket::condition::WriteCondition;
 use crate::bucket::copy::CopySource;
-use crate::bucket::key::ObjectKey;
 use crate::bucket::put::Expected;
+use crate::call::Call;
 use crate::error::{Error, Result};
-use crate::identity::Call;
-use crate::policy::{Operation, Resource};
 use crate::ports::blobs::ByteStream;
 use crate::ports::metadata::{Content, Segment};
 use crate::ports::objects::{
@@ -123,7 +123,7 @@ impl Buckets {
         let segment = match received.content.content {
             Content::Segments(segments) => segments.into_iter().next(),
             Content::Inline(bytes) => {
-                let hasher = crate::artifact::digest::Hasher::new(crate::artifact::digest::Algorithm::Sha256);
+                let hasher = zot_core::hash::Hasher::new(zot_core::digest::Algorithm::Sha256);
                 let written = self.blobs.write(bytes, Box::pin(futures_util::stream::empty()), hasher).await?;
                 let sha256 = Some(received.content.digests.sha256.clone());
                 Some(Segment { key: written.key, start: 0, size: written.size, sha256 })

@@ -1,15 +1,16 @@
 //! Putting objects: bytes first, checked against all that the client says of them, then one transaction.
 
-use crate::artifact::digest::{Digests, Hasher, ObjectSums};
+use zot_core::checksum::{Algorithm, Checksums};
+use zot_core::hash::{Digests, Hasher, ObjectSums};
+use zot_core::object_key::ObjectKey;
+use zot_core::policy::{Operation, Resource};
+use zot_core::render::{RENDER_VERSION, Rendering};
+
 use crate::artifact::{audit, body};
 use crate::bucket::Buckets;
-use crate::bucket::checksum::{Algorithm, Checksums};
 use crate::bucket::condition::WriteCondition;
-use crate::bucket::key::ObjectKey;
-use crate::bucket::render::{RENDER_VERSION, Rendering};
+use crate::call::Call;
 use crate::error::{Error, Result};
-use crate::identity::Call;
-use crate::policy::{Operation, Resource};
 use crate::ports::blobs::ByteStream;
 use crate::ports::metadata::{Content, INLINE_MAX, NewContent, Segment};
 use crate::ports::objects::{Attributes, Put, PutObject, Source};
@@ -39,7 +40,7 @@ pub struct PutOutcome {
     /// Checksums.
     pub checksums: Checksums,
     /// The object's manifest, by which OCI clients read it.
-    pub manifest_digest: Option<crate::artifact::digest::Digest>,
+    pub manifest_digest: Option<zot_core::digest::Digest>,
     /// Its length.
     pub size: u64,
 }

@@ -4,14 +4,15 @@
 //! somebody asks for the reference. If the store has the digest already, the object moves onto that blob.
 
 use futures_util::StreamExt as _;
+use zot_core::digest::{Algorithm, Digest};
+use zot_core::hash::Hasher;
+use zot_core::object_key::ObjectKey;
+use zot_core::policy::Operation;
+use zot_core::range::ByteRange;
 
-use crate::artifact::digest::{Algorithm, Digest, Hasher};
-use crate::artifact::range::ByteRange;
 use crate::bucket::Buckets;
-use crate::bucket::key::ObjectKey;
+use crate::call::Call;
 use crate::error::{Error, Result};
-use crate::identity::Call;
-use crate::policy::Operation;
 use crate::ports::objects::{ObjectVersion, OpenBlob};
 
 /// A replica that died while sealing holds the others up for this long. One that is merely slow may be joined by another:

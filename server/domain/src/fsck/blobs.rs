@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 
 use futures_util::StreamExt as _;
+use zot_core::digest::{Algorithm, Digest};
+use zot_core::hash::Hasher;
+use zot_core::range::ByteRange;
 
 use super::{Finding, Fsck, Kind, Progress, Report, Scope, is_damage};
-use crate::artifact::digest::{Algorithm, Digest, Hasher};
-use crate::artifact::range::ByteRange;
 use crate::error::Result;
 use crate::ports::blobs::open;
 use crate::ports::metadata::{Content, Segment};

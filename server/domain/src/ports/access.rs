@@ -2,9 +2,9 @@
 //! replicas see that something changed.
 
 use async_trait::async_trait;
+use zot_core::policy::Policy;
 
 use crate::error::Result;
-use crate::policy::Policy;
 use crate::ports::metadata::Audit;
 
 /// A policy as it is kept.

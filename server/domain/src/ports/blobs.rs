@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::{StreamExt as _, stream};
+use zot_core::hash::Hasher;
+use zot_core::range::ByteRange;
 
-use crate::artifact::digest::Hasher;
-use crate::artifact::range::ByteRange;
 use crate::error::{Error, Result};
 use crate::ports::metadata::{Content, Segment};
 

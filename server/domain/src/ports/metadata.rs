@@ -4,12 +4,13 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::{Value, json};
+use zot_core::digest::Digest;
+use zot_core::hash::Digests;
+use zot_core::manifest::Manifest;
+use zot_core::name::{Reference, RepositoryName, Tag};
 
-use crate::artifact::digest::{Digest, Digests};
-use crate::artifact::manifest::Manifest;
-use crate::artifact::name::{Reference, RepositoryName, Tag};
+use crate::call::{Agent, Origin, RequestId};
 use crate::error::Result;
-use crate::identity::{Agent, Origin, RequestId};
 use crate::ports::blobs::SegmentKey;
 
 /// Content up to this many bytes lives in the database.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use zot_core::checksum::{Algorithm, Checksums, Kind};
+use zot_core::digest::Digest;
+use zot_core::render::Rendering;
 
-use crate::artifact::digest::Digest;
-use crate::bucket::checksum::{Algorithm, Checksums, Kind};
 use crate::bucket::condition::WriteCondition;
-use crate::bucket::render::Rendering;
 use crate::error::Result;
 use crate::ports::metadata::{Audit, Content, NewContent, PushRights, Segment};
 

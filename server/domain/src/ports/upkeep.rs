@@ -1,8 +1,8 @@
 //! The database, as those see it who look after the store: garbage collection, the sweep and `fsck`.
 
 use async_trait::async_trait;
+use zot_core::digest::Digest;
 
-use crate::artifact::digest::Digest;
 use crate::error::Result;
 use crate::ports::blobs::SegmentKey;
 use crate::ports::metadata::Content;

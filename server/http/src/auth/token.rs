@@ -11,10 +11,12 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use zot_domain::artifact::name::RepositoryName;
-use zot_domain::identity::RequestId;
+use zot_core::action::Action;
+use zot_core::name::RepositoryName;
+use zot_core::policy::Resource;
+use zot_domain::authorizer::Engine;
+use zot_domain::call::RequestId;
 use zot_domain::observed::Authentication;
-use zot_domain::policy::{Action, Engine, Resource};
 use zot_domain::{Call, Error, Result};
 use zot_identity::{Access, LIFETIME_SECS, Presented, actions_of};
 
@@ -199,9 +201,9 @@ fn answer(app: &App, request_id: RequestId, issued: Result<(String, i64)>) -> Re
 mod tests {
     use std::collections::BTreeMap;
 
-    use zot_domain::Principal;
-    use zot_domain::identity::{Agent, Origin};
-    use zot_domain::policy::Settings;
+    use zot_core::policy::Settings;
+    use zot_core::principal::Principal;
+    use zot_domain::call::{Agent, Origin};
 
     use super::*;
 

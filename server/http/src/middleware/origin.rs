@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
-use zot_domain::identity::Origin;
+use zot_domain::call::Origin;
 
 /// Puts what a trusted proxy says in the place of what the connection says.
 pub(super) fn settle(request: &mut Request, trusted: &[IpNet]) {

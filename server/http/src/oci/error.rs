@@ -7,9 +7,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
+use zot_core::name::RepositoryName;
 use zot_domain::Error;
-use zot_domain::artifact::name::RepositoryName;
-use zot_domain::identity::{Origin, RequestId};
+use zot_domain::call::{Origin, RequestId};
 
 use super::path::Route;
 use super::value;
@@ -185,7 +185,7 @@ fn detail(error: &Error, context: &Context) -> Value {
     let mut detail = json!({"requestId": context.request_id});
     match error {
         Error::ManifestBlobUnknown(digests) => {
-            detail["digests"] = digests.iter().take(100).map(zot_domain::artifact::digest::Digest::as_str).collect();
+            detail["digests"] = digests.iter().take(100).map(zot_core::digest::Digest::as_str).collect();
         }
         Error::BlobUnknown(digest) => detail["digest"] = json!(digest.as_str()),
         _ => {}

@@ -4,9 +4,9 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use zot_domain::artifact::manifest::MANIFEST_MAX;
-use zot_domain::artifact::name::{Reference, RepositoryName, Tag};
-use zot_domain::artifact::range::ByteRange;
+use zot_core::manifest::MANIFEST_MAX;
+use zot_core::name::{Reference, RepositoryName, Tag};
+use zot_core::range::ByteRange;
 use zot_domain::observed::Direction;
 use zot_domain::{Call, Error, Result};
 
@@ -53,7 +53,7 @@ pub(crate) async fn put(
     parts: &Parts,
     body: Body,
 ) -> Result<Response> {
-    let tags = Parameters::of(parts).all("tag").map(str::parse).collect::<Result<Vec<Tag>>>()?;
+    let tags = Parameters::of(parts).all("tag").map(str::parse).collect::<std::result::Result<Vec<Tag>, _>>()?;
     let content_type = parts.headers.get(header::CONTENT_TYPE).map(|v| v.to_str().map(ToOwned::to_owned));
     let content_type =
         content_type.transpose().map_err(|_| Error::ManifestInvalid("malformed Content-Type".to_owned()))?;

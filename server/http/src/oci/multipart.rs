@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
-use zot_domain::artifact::range::ByteRange;
+use zot_core::range::ByteRange;
 use zot_domain::ports::metadata::BlobContent;
 
 use super::value;

@@ -2,8 +2,8 @@
 
 use axum::http::Method;
 use percent_encoding::percent_decode_str;
-use zot_domain::artifact::digest::Digest;
-use zot_domain::artifact::name::{Reference, RepositoryName};
+use zot_core::digest::Digest;
+use zot_core::name::{Reference, RepositoryName};
 use zot_domain::observed::Direction;
 use zot_domain::{Error, Result};
 

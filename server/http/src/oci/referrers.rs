@@ -9,10 +9,10 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::Response;
 use serde_json::json;
 use serde_json::value::RawValue;
-use zot_domain::artifact::digest::Digest;
-use zot_domain::artifact::manifest::MANIFEST_MAX;
-use zot_domain::artifact::media_type::OCI_INDEX;
-use zot_domain::artifact::name::RepositoryName;
+use zot_core::digest::Digest;
+use zot_core::manifest::MANIFEST_MAX;
+use zot_core::media_type::OCI_INDEX;
+use zot_core::name::RepositoryName;
 use zot_domain::ports::metadata::{Referrer, ReferrersQuery};
 use zot_domain::{Call, Error, Result};
 

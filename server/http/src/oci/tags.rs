@@ -5,7 +5,7 @@ use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::Response;
 use serde_json::json;
-use zot_domain::artifact::name::RepositoryName;
+use zot_core::name::RepositoryName;
 use zot_domain::{Call, Result};
 
 use super::page::{JSON, PageRequest};

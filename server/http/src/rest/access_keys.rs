@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use zot_domain::identity::RequestId;
+use zot_domain::call::RequestId;
 use zot_domain::ports::identities::KeyChange;
 use zot_domain::{Error, Result};
 use zot_identity::{NewKey, ShownKey};

@@ -7,7 +7,7 @@ use axum::{Extension, Json};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use zot_domain::identity::RequestId;
+use zot_domain::call::RequestId;
 use zot_domain::ports::identities;
 use zot_domain::{Error, Result};
 use zot_identity::Accounts;

@@ -6,9 +6,9 @@ use axum::{Extension, Json};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use utoipa::ToSchema;
-use zot_domain::artifact::media_type::OCI_MANIFEST;
-use zot_domain::bucket::render::OBJECT_TYPE;
-use zot_domain::identity::RequestId;
+use zot_core::media_type::OCI_MANIFEST;
+use zot_core::render::OBJECT_TYPE;
+use zot_domain::call::RequestId;
 use zot_domain::ports::objects::ObjectVersion;
 use zot_domain::{Buckets, Error, Result};
 

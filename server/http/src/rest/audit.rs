@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use zot_domain::audit::Export;
-use zot_domain::identity::RequestId;
+use zot_domain::call::RequestId;
 use zot_domain::ports::audit::{Change, Filter, Place};
 use zot_domain::{AuditLog, Error, Result};
 

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 use zot_domain::Error;
-use zot_domain::identity::RequestId;
+use zot_domain::call::RequestId;
 
 use crate::failure::{message, noted};
 

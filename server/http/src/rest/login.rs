@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
-use zot_domain::identity::Origin;
+use zot_domain::call::Origin;
 use zot_identity::Kind;
 
 use crate::App;

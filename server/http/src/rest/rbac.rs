@@ -8,10 +8,11 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use zot_core::action::Action;
+use zot_core::principal::Principal;
 use zot_domain::access::{Access, Question};
-use zot_domain::identity::RequestId;
-use zot_domain::policy::Action;
-use zot_domain::{Call, Error, Principal, Result};
+use zot_domain::call::RequestId;
+use zot_domain::{Call, Error, Result};
 
 pub(super) use self::bodies::Permission;
 use self::bodies::{Asked, Decided, Oneself, Policies, Policy, PolicyInput};

@@ -7,11 +7,12 @@ use axum::{Extension, Json};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use zot_core::policy::Policy;
+use zot_core::principal::Principal;
 use zot_domain::access::Access;
-use zot_domain::identity::RequestId;
-use zot_domain::policy::Policy;
+use zot_domain::call::RequestId;
 use zot_domain::ports::access::{PolicyChange, StoredPolicy};
-use zot_domain::{Error, Principal, Result};
+use zot_domain::{Error, Result};
 
 use super::rbac::{Permission, access};
 use super::{Body, answer, read, time};

@@ -1,7 +1,7 @@
 //! Credentials: challenges that tell clients what next, and refusals that say nothing of what is there.
 
 use axum::http::{Method, StatusCode};
-use zot_domain::policy::Settings;
+use zot_core::policy::Settings;
 
 use crate::app::{ADMIN, READER, STRICT, TestApp, options};
 use crate::client::basic;

@@ -2,8 +2,8 @@
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
-use zot_domain::artifact::digest::{Algorithm, Digest};
-use zot_domain::artifact::media_type::OCI_MANIFEST;
+use zot_core::digest::{Algorithm, Digest};
+use zot_core::media_type::OCI_MANIFEST;
 
 use crate::client::Client;
 use crate::reply::Reply;

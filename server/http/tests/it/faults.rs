@@ -7,7 +7,7 @@ use axum::http::{Method, StatusCode};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use serde_json::json;
-use zot_domain::artifact::digest::Hasher;
+use zot_core::hash::Hasher;
 use zot_domain::ports::blobs::{Blobs, ByteStream, Piece, SegmentKey, Written};
 use zot_domain::{Error, Result};
 

@@ -2,7 +2,7 @@
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
-use zot_domain::artifact::media_type::{OCI_INDEX, OCI_MANIFEST};
+use zot_core::media_type::{OCI_INDEX, OCI_MANIFEST};
 
 use crate::app::TestApp;
 use crate::content::{bytes, descriptor, image, sha256, sha512};

@@ -1,12 +1,12 @@
 //! Mounting: no upload where the caller can read the blob, and no way to find out where not.
 
 use axum::http::StatusCode;
+use zot_core::policy::Settings;
 
 use crate::app::{STRICT, TestApp, options};
 use crate::client::Client;
 use crate::content::{bytes, sha256};
 use crate::reply::Reply;
-use zot_domain::policy::Settings;
 
 fn mount(digest: &str, from: &str) -> String {
     format!("/v2/team/b/blobs/uploads/?mount={digest}&from={from}")

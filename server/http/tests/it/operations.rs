@@ -194,7 +194,7 @@ fn build((method, path, query, headers, body): Parts) -> Option<Request<Body>> {
 async fn no_bytes_make_the_store_fail() {
     let app = TestApp::new().await;
     app.admin().push_image("team/app", "list").await;
-    let open = zot_domain::policy::Settings { access_control: false, ..STRICT };
+    let open = zot_core::policy::Settings { access_control: false, ..STRICT };
     let router = app.doors(open, options()).router();
     let handle = tokio::runtime::Handle::current();
     let mut runner =

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use zot_domain::artifact::media_type::OCI_INDEX;
+use zot_core::media_type::OCI_INDEX;
 
 use crate::app::TestApp;
 use crate::client::Client;

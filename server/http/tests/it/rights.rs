@@ -1,7 +1,7 @@
 //! Who may do what: roles, the settings that everybody may read or nobody may write, and tokens as upper bounds.
 
 use axum::http::{Method, StatusCode};
-use zot_domain::policy::Settings;
+use zot_core::policy::Settings;
 
 use crate::app::{STRICT, TestApp, options};
 use crate::client::Client;

@@ -7,7 +7,7 @@ use s3s::dto::{
     PutBucketVersioningInput, PutBucketVersioningOutput,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
-use zot_domain::policy::Operation;
+use zot_core::policy::Operation;
 use zot_domain::ports::objects::Versioning;
 
 use super::translate::time;

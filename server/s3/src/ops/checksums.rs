@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use s3s::dto::{ChecksumAlgorithm, ChecksumType};
 use s3s::{S3Request, S3Result, s3_error};
+use zot_core::checksum::{Algorithm, Checksums, Kind};
 use zot_domain::Error;
-use zot_domain::bucket::checksum::{Algorithm, Checksums, Kind};
 use zot_domain::bucket::put::Expected;
 
 use crate::sigv4::{PayloadHash, Trailers};

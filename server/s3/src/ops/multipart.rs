@@ -7,7 +7,7 @@ use s3s::dto::{
     ListPartsOutput, MultipartUpload, Part, StorageClass, UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
-use zot_domain::bucket::checksum::{Algorithm, Kind};
+use zot_core::checksum::{Algorithm, Kind};
 use zot_domain::bucket::multipart::NamedPart;
 use zot_domain::ports::objects::MultipartInput;
 

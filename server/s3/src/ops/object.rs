@@ -6,10 +6,10 @@ use s3s::dto::{
     GetObjectOutput, HeadObjectInput, HeadObjectOutput, PutObjectInput, PutObjectOutput, Range, StorageClass,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
-use zot_domain::artifact::digest::Digest;
-use zot_domain::artifact::range::ByteRange;
+use zot_core::digest::Digest;
+use zot_core::policy::Operation;
+use zot_core::range::ByteRange;
 use zot_domain::bucket::condition::ReadCondition;
-use zot_domain::policy::Operation;
 use zot_domain::ports::blobs::begun;
 use zot_domain::ports::objects::{NULL_VERSION, ObjectVersion, Versioning};
 

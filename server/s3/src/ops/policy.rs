@@ -9,8 +9,8 @@ use s3s::dto::{
     PutPublicAccessBlockOutput,
 };
 use s3s::{S3Request, S3Response, S3Result};
+use zot_core::object_key::ObjectKey;
 use zot_domain::Call;
-use zot_domain::bucket::key::ObjectKey;
 use zot_domain::ports::access::PublicAccessBlock;
 
 use super::unconfigured::missing;

@@ -8,7 +8,7 @@ use s3s::dto::{
     PutBucketTaggingInput, PutBucketTaggingOutput, PutObjectTaggingInput, PutObjectTaggingOutput, Tag,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
-use zot_domain::policy::Operation;
+use zot_core::policy::Operation;
 
 use super::translate::{OBJECT_TAGS_MAX, kept_version, key, tags_of_set};
 use super::{Ops, call};

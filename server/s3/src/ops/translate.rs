@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use axum::http::{HeaderMap, StatusCode, header};
 use s3s::dto::{ETag, ETagCondition, Timestamp};
 use s3s::{S3Result, s3_error};
+use zot_core::object_key::ObjectKey;
 use zot_domain::bucket::condition::{Tags, WriteCondition};
-use zot_domain::bucket::key::ObjectKey;
 use zot_domain::ports::objects::{Attributes, NULL_VERSION};
 
 use crate::error::{custom, to_s3};
@@ -18,7 +18,7 @@ const META_MAX: usize = 2048;
 pub(super) const OBJECT_TAGS_MAX: usize = 10;
 
 pub(super) fn key(text: &str) -> S3Result<ObjectKey> {
-    text.parse().map_err(to_s3)
+    text.parse().map_err(|invalid: zot_core::Invalid| to_s3(invalid.into()))
 }
 
 /// Microseconds since 1970 as the codec's time.

@@ -13,7 +13,7 @@ use s3s::dto::{
     GetObjectLockConfigurationOutput, Grant, Grantee, Payer, Permission, Type,
 };
 use s3s::{S3Request, S3Response, S3Result};
-use zot_domain::policy::Operation;
+use zot_core::policy::Operation;
 
 use super::bucket::owner;
 use super::translate::key;

@@ -3,7 +3,7 @@
 //! and step through all that lies before the second.
 
 use sqlx::Row as _;
-use zot_domain::bucket::key::{LAST, NEXT};
+use zot_core::object_key::{LAST, NEXT};
 use zot_domain::bucket::list::rolled_up;
 use zot_domain::ports::objects::{Entry, ListQuery, ObjectVersion, VersionsQuery};
 use zot_domain::{Error, Result};

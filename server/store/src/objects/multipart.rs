@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
-use zot_domain::bucket::key::LAST;
+use zot_core::object_key::LAST;
 use zot_domain::ports::metadata::Audit;
 use zot_domain::ports::objects::{BeginMultipart, CompleteMultipart, Multipart, Part, Put};
 use zot_domain::room::Demand;

@@ -3,10 +3,10 @@
 
 use async_trait::async_trait;
 use sqlx::Row as _;
+use zot_core::digest::Digest;
+use zot_core::render::{RENDER_VERSION, Rendering};
 use zot_domain::Error;
-use zot_domain::artifact::digest::Digest;
 use zot_domain::bucket::condition::WriteCondition;
-use zot_domain::bucket::render::{RENDER_VERSION, Rendering};
 use zot_domain::ports::metadata::Audit;
 use zot_domain::ports::objects::{Bucket, NULL_VERSION, Put, PutObject, Source, Versioning};
 

@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use sqlx::Row as _;
+use zot_core::digest::Digest;
+use zot_core::render::Rendering;
 use zot_domain::Result;
-use zot_domain::artifact::digest::Digest;
-use zot_domain::bucket::render::Rendering;
 use zot_domain::ports::objects::OpenBlob;
 use zot_domain::room::Demand;
 

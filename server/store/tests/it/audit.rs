@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use zot_domain::audit::{Chain, Outcome, Record, Sealed, Sealer, Signer};
+use zot_domain::call::{Agent, RequestId};
 use zot_domain::fsck::Kind;
-use zot_domain::identity::{Agent, RequestId};
 use zot_domain::ports::audit::{Change, Changes as _, Filter, Order};
 
 use crate::database::Fresh;

@@ -1,12 +1,13 @@
 //! Makers of what the port takes.
 
 use bytes::Bytes;
+use zot_core::digest::{Algorithm, Digest};
+use zot_core::hash::{Digests, Hasher};
+use zot_core::manifest::{Descriptor, Manifest};
+use zot_core::media_type::OCI_MANIFEST;
+use zot_core::name::RepositoryName;
 use zot_domain::Result;
-use zot_domain::artifact::digest::{Algorithm, Digest, Digests, Hasher};
-use zot_domain::artifact::manifest::{Descriptor, Manifest};
-use zot_domain::artifact::media_type::OCI_MANIFEST;
-use zot_domain::artifact::name::RepositoryName;
-use zot_domain::identity::{Agent, Origin, RequestId};
+use zot_domain::call::{Agent, Origin, RequestId};
 use zot_domain::ports::blobs::SegmentKey;
 use zot_domain::ports::metadata::{
     Audit, CommitBlob, Content, Metadata as _, NewContent, PublishManifest, PushRights, Remove, RemoveTarget, Segment,

@@ -1,7 +1,7 @@
 //! Manifests, tags and their rights.
 
+use zot_core::name::Reference;
 use zot_domain::Error;
-use zot_domain::artifact::name::Reference;
 use zot_domain::ports::metadata::{Content, Metadata as _, PushRights, RemoveTarget};
 
 use crate::database::Fresh;

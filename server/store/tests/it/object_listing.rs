@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::{Connection as _, SqliteConnection};
-use zot_domain::bucket::key::{LAST, NEXT};
+use zot_core::object_key::{LAST, NEXT};
 use zot_domain::ports::objects::{Entry, ListQuery, Objects as _, VersionsQuery};
 use zot_store::sql;
 

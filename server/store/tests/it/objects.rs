@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use zot_domain::artifact::digest::Digest;
-use zot_domain::bucket::checksum::Checksums;
+use zot_core::checksum::Checksums;
+use zot_core::digest::Digest;
+use zot_core::render::{RENDER_VERSION, Rendering};
 use zot_domain::bucket::condition::WriteCondition;
-use zot_domain::bucket::render::{RENDER_VERSION, Rendering};
 use zot_domain::ports::metadata::{Content, Metadata as _, PushRights, RemoveTarget};
 use zot_domain::ports::objects::{
     Attributes, BeginMultipart, CompleteMultipart, ConfigureBucket, CreateBucket, DeleteObject, Deleted,

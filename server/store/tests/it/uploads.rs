@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use zot_domain::Error;
-use zot_domain::identity::RequestId;
+use zot_domain::call::RequestId;
 use zot_domain::ports::metadata::{AppendUpload, BeginUpload, CommitBlob, Content, Metadata as _, NewContent, Upload};
 
 use crate::database::Fresh;

@@ -6,8 +6,8 @@ use std::fmt;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
+use zot_core::policy::{self, Decision};
 use zot_domain::access;
-use zot_domain::policy::{self, Decision};
 use zot_domain::ports::access::StoredPolicy;
 
 use crate::rest::time;

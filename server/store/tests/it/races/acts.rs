@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use sqlx::Executor as _;
-use zot_domain::artifact::digest::{Algorithm, Digest};
+use zot_core::digest::{Algorithm, Digest};
 use zot_domain::bucket::condition::WriteCondition;
-use zot_domain::identity::RequestId;
+use zot_domain::call::RequestId;
 use zot_domain::ports::blobs::SegmentKey;
 use zot_domain::ports::metadata::{
     AppendUpload, BeginUpload, CommitBlob, Content, Metadata as _, MountBlob, NewContent, PushRights, RemoveTarget,
@@ -188,13 +188,7 @@ pub(crate) async fn begin_parts(store: &Fresh) {
 
 fn a_part(number: i64, etag: &str, text: &str) -> Part {
     let segment = Segment { key: SegmentKey::new(), start: 0, size: text.len() as u64, sha256: None };
-    Part {
-        number,
-        segment,
-        etag: etag.to_owned(),
-        checksums: zot_domain::bucket::checksum::Checksums::default(),
-        created: 0,
-    }
+    Part { number, segment, etag: etag.to_owned(), checksums: zot_core::checksum::Checksums::default(), created: 0 }
 }
 
 /// Uploads a part.
@@ -279,12 +273,12 @@ pub(crate) fn copy(from: &'static str, to: &'static str) -> Act {
         let source = side.object("team", from, None).await?.filter(|object| !object.delete_marker);
         let source = source.ok_or_else(|| Error::NoSuchKey(from.to_owned()))?;
         let manifest_digest = source.digest.as_ref().map(|digest| {
-            zot_domain::bucket::render::Rendering {
+            zot_core::render::Rendering {
                 digest: digest.as_str(),
                 size: source.size,
                 content_type: "text/plain",
                 key: to,
-                version: zot_domain::bucket::render::RENDER_VERSION,
+                version: zot_core::render::RENDER_VERSION,
             }
             .manifest_digest()
         });

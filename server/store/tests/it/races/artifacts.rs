@@ -1,7 +1,7 @@
 //! Artifacts: rules A7, A8, B1, B2, B8 and B10.
 
+use zot_core::name::Reference;
 use zot_domain::Error;
-use zot_domain::artifact::name::Reference;
 use zot_domain::ports::metadata::{Content, Metadata as _, PushRights, RemoveTarget};
 use zot_domain::ports::objects::{CreateBucket, Objects as _};
 
@@ -278,8 +278,7 @@ async fn b10_two_first_pushes_of_one_blob() {
             ends.both_done();
             ends.at_once();
             assert!(readable(store, "team/a", "hello").await && readable(store, second, "hello").await);
-            let sha512 =
-                zot_domain::artifact::digest::Digest::of(zot_domain::artifact::digest::Algorithm::Sha512, b"hello");
+            let sha512 = zot_core::digest::Digest::of(zot_core::digest::Algorithm::Sha512, b"hello");
             assert!(store.blob(&repository(second), &sha512).await.unwrap().is_some());
             assert_eq!(store.count("SELECT COUNT(*) FROM blob").await, 1);
             assert_eq!(store.count("SELECT COUNT(*) FROM segment WHERE state = 'live'").await, 1);

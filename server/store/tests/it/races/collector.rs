@@ -2,8 +2,8 @@
 //! was answered for is lost, and no reference comes where the rules say that none can.
 
 use sqlx::Row as _;
+use zot_core::name::Reference;
 use zot_domain::Error;
-use zot_domain::artifact::name::Reference;
 use zot_domain::ports::metadata::{Content, Metadata as _, RemoveTarget};
 use zot_domain::ports::objects::{Objects as _, PutObject, Source};
 use zot_domain::ports::upkeep::{DeadSegment, Upkeep as _};

@@ -8,7 +8,7 @@ use jiff::{Span, Timestamp};
 
 use super::document::{Conditions, Scalar};
 use super::{malformed, no_variable};
-use crate::error::Result;
+use crate::invalid::Result;
 use crate::policy::condition::{self, Condition};
 use crate::policy::operation::{Operation, Operations};
 

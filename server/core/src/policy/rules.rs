@@ -3,11 +3,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::condition::Condition;
+use super::condition::{Condition, Context};
+use super::effect::Effect;
+use super::operation::Operation;
 use super::pattern::{PrincipalPattern, ResourcePattern, Shape};
-use super::statement::{Effect, Statement};
-use super::{Action, Context, Operation, Resource, ResourceKind};
-use crate::identity::Principal;
+use super::resource::{Resource, ResourceKind};
+use super::statement::Statement;
+use crate::action::Action;
+use crate::principal::Principal;
 
 /// The statements in force. Made anew when one changes.
 #[derive(Debug, Default)]
@@ -156,7 +159,7 @@ impl Rules {
     fn is_blocked(&self, statement: &Statement, principal: &Principal, name: &str) -> bool {
         let blocked = || self.blocked.contains(name.split('/').next().unwrap_or_default());
         let by_name =
-            |it: &PrincipalPattern| *it != PrincipalPattern::Everybody && principal.is_meant_by(it, statement.effect);
+            |it: &PrincipalPattern| *it != PrincipalPattern::Everybody && it.covers(principal, statement.effect);
         !self.blocked.is_empty() && statement.is_public() && blocked() && !statement.principals.iter().any(by_name)
     }
 
@@ -165,7 +168,7 @@ impl Rules {
     pub fn reads_everything(&self, principal: &Principal) -> bool {
         let about = |statement: &&Statement| {
             statement.actions.contains(Action::Read)
-                && statement.principals.iter().any(|it| principal.is_meant_by(it, statement.effect))
+                && statement.principals.iter().any(|it| it.covers(principal, statement.effect))
         };
         let everywhere = |statement: &Statement| {
             statement.conditions.is_empty() && statement.resources.iter().any(ResourcePattern::is_everything)
@@ -215,11 +218,11 @@ impl Group {
     fn about<'a>(&'a self, principal: &'a Principal) -> impl Iterator<Item = u32> + 'a {
         let authenticated = if principal.is_anonymous() { &[][..] } else { &self.authenticated };
         // the smaller side is walked through; looking a name up is quicker than looking for it among the principal's
-        let names: Box<dyn Iterator<Item = u32>> = if self.named.len() * 4 < principal.held.len() {
-            let met = self.named.iter().filter(|(name, _)| principal.holds(name));
+        let names: Box<dyn Iterator<Item = u32>> = if self.named.len() * 4 < principal.all_names.len() {
+            let met = self.named.iter().filter(|(name, _)| principal.ever_had_name(name));
             Box::new(met.flat_map(|(_, numbers)| numbers).copied())
         } else {
-            let met = principal.held.iter().filter_map(|name| self.named.get(name));
+            let met = principal.all_names.iter().filter_map(|name| self.named.get(name));
             Box::new(met.flatten().copied())
         };
         self.everybody.iter().chain(authenticated).copied().chain(names)

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use super::{Action, Context, Decision, Engine, Reason, Resource, refusal};
 use crate::audit::{Outcome, Record, Trail};
+use crate::call::{Agent, Call, Origin, RequestId};
 use crate::error::{Error, Result};
-use crate::identity::{Agent, Call, Origin, RequestId};
 use crate::ports::metadata::PushRights;
 
 /// Resources that the record of several names beside the first.

@@ -5,8 +5,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::artifact::digest::Digest;
-use crate::error::{Error, Result};
+use crate::digest::Digest;
+use crate::invalid::{Invalid, Result};
 
 /// Longest repository name, in bytes: what clients can address beside a registry's host name.
 pub const REPOSITORY_MAX: usize = 255;
@@ -33,10 +33,10 @@ impl RepositoryName {
 }
 
 impl FromStr for RepositoryName {
-    type Err = Error;
+    type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self> {
-        let refuse = |why: &str| Err(Error::NameInvalid(format!("{:?}: {why}", shown(text))));
+        let refuse = |why: &str| Err(Invalid::Repository(format!("{:?}: {why}", shown(text))));
         if text.len() > REPOSITORY_MAX {
             return refuse("longer than 255 characters");
         }
@@ -56,6 +56,18 @@ impl FromStr for RepositoryName {
         }
         Ok(name)
     }
+}
+
+/// A bucket's name: a namespace, so that every bucket is also a repository.
+///
+/// # Errors
+/// [`Invalid::Bucket`].
+pub fn bucket_name(text: &str) -> Result<String> {
+    let name: RepositoryName = text.parse().map_err(|error: Invalid| Invalid::Bucket(error.to_string()))?;
+    if name.as_str().contains('/') {
+        return Err(Invalid::Bucket("a bucket's name has no slash".to_owned()));
+    }
+    Ok(text.to_owned())
 }
 
 /// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
@@ -102,7 +114,7 @@ impl Tag {
 }
 
 impl FromStr for Tag {
-    type Err = Error;
+    type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self> {
         let first = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_');
@@ -110,7 +122,7 @@ impl FromStr for Tag {
         if first && rest && text.len() <= TAG_MAX {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Error::TagInvalid(format!(
+            Err(Invalid::Tag(format!(
                 "{:?}: up to 128 letters, digits, '.', '_' and '-', the first one no '.' or '-'",
                 shown(text)
             )))
@@ -134,7 +146,7 @@ pub enum Reference {
 }
 
 impl FromStr for Reference {
-    type Err = Error;
+    type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self> {
         if text.contains(':') { text.parse().map(Self::Digest) } else { text.parse().map(Self::Tag) }
@@ -199,7 +211,7 @@ mod tests {
             "team\0",
             "team/a\n",
         ] {
-            assert!(matches!(bad.parse::<RepositoryName>(), Err(Error::NameInvalid(_))), "{bad:?}");
+            assert!(matches!(bad.parse::<RepositoryName>(), Err(Invalid::Repository(_))), "{bad:?}");
         }
     }
 
@@ -225,7 +237,7 @@ mod tests {
             assert!(good.parse::<Tag>().is_ok(), "{good}");
         }
         for bad in ["", "-x", ".x", "a b", "a/b", "ä", "a:b", &"a".repeat(129), "a\0"] {
-            assert!(matches!(bad.parse::<Tag>(), Err(Error::TagInvalid(_))), "{bad:?}");
+            assert!(matches!(bad.parse::<Tag>(), Err(Invalid::Tag(_))), "{bad:?}");
         }
     }
 

@@ -9,8 +9,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::identity::Principal;
-use crate::policy::{Action, Context, Resource, Rules, Verdict};
+use crate::action::Action;
+use crate::policy::{Context, Resource, Rules, Verdict};
+use crate::principal::Principal;
 
 const BUCKET: &str = "doc-bucket";
 
@@ -78,7 +79,7 @@ fn public_read(more: Value) -> Value {
 
 fn refusal(text: &str) -> String {
     match parse(BUCKET, text.as_bytes()) {
-        Err(Error::PolicyMalformed(why)) => why,
+        Err(Invalid::Policy(why)) => why,
         other => panic!("{text}: {other:?}"),
     }
 }

@@ -5,27 +5,18 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::condition::{self, Condition};
+use super::condition::{self, Condition, Context};
+use super::effect::Effect;
 use super::pattern::{PrincipalPattern, ResourcePattern};
-use super::{Action, Context, ResourceKind};
-use crate::error::{Error, Result};
-use crate::identity::Principal;
+use super::resource::ResourceKind;
+use crate::action::{Action, Actions, actions_of};
+use crate::invalid::{Invalid, Result};
+use crate::principal::Principal;
 
 /// Most principals or actions of one policy.
 const LIST_MAX: usize = 1000;
 /// Longest id, name or description, in bytes.
 const TEXT_MAX: usize = 1024;
-
-/// Whether a statement allows or denies.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Effect {
-    /// It may.
-    #[default]
-    Allow,
-    /// It may not, whatever else allows it.
-    Deny,
-}
 
 /// A policy as the REST API has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,53 +63,22 @@ pub struct Statement {
     pub conditions: Vec<Condition>,
 }
 
-/// A set of actions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Actions(u8);
-
-impl Actions {
-    /// None.
-    pub const NONE: Self = Self(0);
-
-    /// With these.
-    #[must_use]
-    pub const fn with(self, action: Action) -> Self {
-        Self(self.0 | 1 << action as u8)
-    }
-
-    /// The union.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// All of them.
-    pub const fn all() -> Self {
-        Self((1 << Action::ALL.len()) - 1)
-    }
-
-    /// Whether that one is among them.
-    pub const fn contains(self, action: Action) -> bool {
-        self.0 & (1 << action as u8) != 0
-    }
-}
-
 impl Policy {
     /// Checks it, and makes a statement of it.
     ///
     /// # Errors
-    /// [`Error::ParameterInvalid`] names the field.
+    /// [`Invalid::Parameter`] names the field.
     pub fn statement(&self) -> Result<Statement> {
         for (field, text) in [("id", &self.id), ("name", &self.name)] {
             if text.len() > TEXT_MAX || text.chars().any(char::is_control) {
-                return Err(Error::ParameterInvalid(format!("{field}: it is too long or holds a control character")));
+                return Err(Invalid::Parameter(format!("{field}: it is too long or holds a control character")));
             }
         }
         if self.description.as_ref().is_some_and(|text| text.len() > TEXT_MAX) {
-            return Err(Error::ParameterInvalid(format!("description: it is longer than {TEXT_MAX} bytes")));
+            return Err(Invalid::Parameter(format!("description: it is longer than {TEXT_MAX} bytes")));
         }
         if self.principals.len() > LIST_MAX {
-            return Err(Error::ParameterInvalid(format!(
+            return Err(Invalid::Parameter(format!(
                 "principals: there are more than {LIST_MAX}; use a group or a role"
             )));
         }
@@ -135,28 +95,6 @@ impl Policy {
             conditions: condition::parse(&self.conditions)?,
         })
     }
-}
-
-/// Reads a list of actions.
-///
-/// # Errors
-/// [`Error::ParameterInvalid`] if there is none, or one that does not exist.
-pub(crate) fn actions_of(names: &[String]) -> Result<Actions> {
-    let known = "read, list, create, update, delete, admin, write (create and update) and * (all)";
-    if names.is_empty() {
-        return Err(Error::ParameterInvalid(format!("actions: name one or more of {known}")));
-    }
-    let one = |name: &String| match name.as_str() {
-        "*" => Some(Actions::all()),
-        "write" => Some(Actions::NONE.with(Action::Create).with(Action::Update)),
-        name => Action::ALL.into_iter().find(|action| action.as_str() == name).map(|action| Actions::NONE.with(action)),
-    };
-    names.iter().try_fold(Actions::NONE, |all, name| {
-        let action = one(name).ok_or_else(|| {
-            Error::ParameterInvalid(format!("actions: there is no action {name:?}; known are {known}"))
-        })?;
-        Ok(all.and(action))
-    })
 }
 
 impl Statement {
@@ -182,7 +120,7 @@ impl Statement {
     /// The same, whatever its conditions say.
     pub(super) fn is_about(&self, principal: &Principal, action: Action, (kind, name): (ResourceKind, &str)) -> bool {
         self.actions.contains(action)
-            && self.principals.iter().any(|pattern| principal.is_meant_by(pattern, self.effect))
+            && self.principals.iter().any(|pattern| pattern.covers(principal, self.effect))
             && self.resources.iter().any(|pattern| {
                 // the store itself is in `*` for those who administer, not for those who may read everything
                 let reaches =

@@ -1,33 +1,22 @@
-//! May this principal do this to that? One statement model behind policies, bucket policies and what is public; deny wins,
-//! no match denies. The decision is a pure function of [`Rules`], principal, action, resource and [`Context`].
-//!
-//! Where rules come from does not live here: the database's are in `zot-store`, S3's dialect is in `policy/bucket.rs`.
+//! The authorizer: the rules in force, the decision on each request, and the decision log.
 
-pub mod bucket;
-pub mod condition;
-mod operation;
-pub mod pattern;
-mod rules;
-mod shipped;
-mod statement;
 mod witness;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use zot_core::action::{Action, Actions};
+use zot_core::policy::{
+    Context, Decision, Effect, PrincipalPattern, Reason, Resource, Rules, Settings, Statement, covers_catalog, decide,
+    shipped,
+};
+use zot_core::principal::Principal;
 
-use crate::artifact::name::RepositoryName;
 use crate::audit::Trail;
+use crate::call::Call;
 use crate::error::{Error, Result};
-use crate::identity::{Call, Grant, GrantTarget, Principal};
 
-pub use condition::{Condition, Context};
-pub use operation::{Operation, Operations};
-pub use pattern::{PrincipalPattern, ResourceKind, ResourcePattern};
-pub use rules::{Rules, Verdict};
-pub use shipped::shipped;
-pub use statement::{Actions, Effect, Policy, Statement};
 pub use witness::Checks;
 
 /// The policy that the setting `extensions.rbac.allowAnonymousGet` stands for.
@@ -37,129 +26,6 @@ pub const ANONYMOUS_READ: &str = "setting:extensions.rbac.allowAnonymousGet";
 const CATALOG: Resource<'_> = Resource::System("catalog");
 /// What somebody would change whose request was not read that far.
 const ANYTHING: Resource<'_> = Resource::System("store");
-
-/// What can be done. Create and update are distinct: moving an existing tag needs update.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Action {
-    /// Get content.
-    Read,
-    /// See names.
-    List,
-    /// Add what was not there.
-    Create,
-    /// Change what was there.
-    Update,
-    /// Remove.
-    Delete,
-    /// Say who may do what.
-    Admin,
-}
-
-impl Action {
-    /// The action's name, as policies and metrics spell it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::List => "list",
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Delete => "delete",
-            Self::Admin => "admin",
-        }
-    }
-
-    /// All of them.
-    pub const ALL: [Self; 6] = [Self::Read, Self::List, Self::Create, Self::Update, Self::Delete, Self::Admin];
-
-    const fn changes(self) -> bool {
-        matches!(self, Self::Create | Self::Update | Self::Delete)
-    }
-}
-
-/// What it is done to.
-#[derive(Clone, Copy, Debug)]
-pub enum Resource<'a> {
-    /// A repository and all in it.
-    Repository(&'a RepositoryName),
-    /// A bucket and its settings.
-    Bucket(&'a str),
-    /// An object: bucket and key.
-    Object(&'a str, &'a str),
-    /// What belongs to no namespace, such as `audit` or `policies`.
-    System(&'a str),
-}
-
-impl Resource<'_> {
-    /// For messages.
-    pub fn describe(&self) -> String {
-        match self {
-            Self::Repository(name) => format!("repository {name}"),
-            Self::Bucket(name) => format!("bucket {name}"),
-            Self::Object(bucket, key) => format!("object {bucket}/{key}"),
-            Self::System(area) => format!("system:{area}"),
-        }
-    }
-}
-
-/// The settings that decide beside the statements.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// Off: everybody may do everything.
-    pub access_control: bool,
-    /// On: everybody may read and list.
-    pub anonymous_read: bool,
-    /// On: nobody may change anything.
-    pub read_only: bool,
-}
-
-/// The outcome, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decision {
-    /// Whether it may.
-    pub allowed: bool,
-    /// Why.
-    pub reason: Reason,
-    /// The policy that decided, if one did.
-    pub policy: Option<String>,
-}
-
-/// Why it was decided so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// Access control is off.
-    Off,
-    /// The admin's key, which no policy can deny.
-    BreakGlass,
-    /// A policy allows it.
-    Allowed,
-    /// A policy denies it.
-    Denied,
-    /// No policy allows it.
-    NoMatch,
-    /// A policy would allow it if its conditions held. Only where a decision is explained.
-    Conditions,
-    /// The store takes no changes from anybody.
-    ReadOnly,
-    /// The token's scope does not cover it.
-    OutOfScope,
-}
-
-impl Reason {
-    /// For people.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Off => "access control is off",
-            Self::BreakGlass => "the admin's key may do everything",
-            Self::Allowed => "a policy allows it",
-            Self::Denied => "denied by policy",
-            Self::NoMatch => "no policy allows it",
-            Self::Conditions => "no policy allows it; the conditions of one that would do not hold",
-            Self::ReadOnly => "the store is read-only",
-            Self::OutOfScope => "the token's scope does not cover it",
-        }
-    }
-}
 
 /// The rules in force, and the settings beside them. Cheap to clone; all clones see new rules at once.
 #[derive(Clone, Debug)]
@@ -294,58 +160,6 @@ impl Engine {
     }
 }
 
-/// Decides on one action.
-pub fn decide(
-    settings: Settings,
-    rules: &Rules,
-    principal: &Principal,
-    action: Action,
-    resource: Resource<'_>,
-    context: &Context<'_>,
-) -> Decision {
-    let decision =
-        |allowed, reason, policy: Option<&str>| Decision { allowed, reason, policy: policy.map(ToOwned::to_owned) };
-    if settings.read_only && action.changes() {
-        return decision(false, Reason::ReadOnly, None);
-    }
-    if !settings.access_control {
-        return decision(true, Reason::Off, None);
-    }
-    let (reason, policy) = if principal.is_break_glass() {
-        (Reason::BreakGlass, None)
-    } else {
-        match rules.verdict(principal, action, resource, context) {
-            Verdict::Allowed(policy) => (Reason::Allowed, Some(policy)),
-            Verdict::Denied(policy) => return decision(false, Reason::Denied, Some(policy)),
-            Verdict::Silent => return decision(false, Reason::NoMatch, None),
-        }
-    };
-    if in_bound(principal, action, resource) {
-        return decision(true, reason, policy);
-    }
-    // what everybody may do needs no token, so a token of less scope does not take it away
-    match rules.verdict(&Principal::anonymous(), action, resource, context) {
-        Verdict::Allowed(public) => decision(true, Reason::Allowed, Some(public)),
-        _ => decision(false, Reason::OutOfScope, None),
-    }
-}
-
-fn covers_catalog(principal: &Principal) -> bool {
-    let catalog = |grant: &Grant| grant.target == GrantTarget::Catalog && grant.actions.contains(&Action::List);
-    principal.bound.iter().flatten().any(catalog)
-}
-
-fn in_bound(principal: &Principal, action: Action, resource: Resource<'_>) -> bool {
-    let Some(grants) = &principal.bound else { return true };
-    grants.iter().any(|grant| {
-        let target = match (&grant.target, resource) {
-            (GrantTarget::Repository(granted), Resource::Repository(name)) => granted == name.as_str(),
-            _ => false,
-        };
-        target && grant.actions.contains(&action)
-    })
-}
-
 fn refusal(decision: &Decision, call: &Call, action: Action, resource: Resource<'_>) -> Error {
     let (action, resource) = (action.as_str(), resource.describe());
     match decision.reason {
@@ -373,4 +187,19 @@ fn anonymous_read() -> Statement {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use zot_core::policy::Policy;
+
+    use super::*;
+
+    /// A load that began before a change, and ended after the one that saw it.
+    #[test]
+    fn rules_of_an_earlier_epoch_do_not_come_back() {
+        let engine = Engine::new(Settings { access_control: true, anonymous_read: false, read_only: false });
+        let resource = "*".to_owned();
+        let grant = Policy { resource, actions: vec!["read".to_owned()], ..Policy::default() }.statement().unwrap();
+        engine.replace(7, Vec::new(), HashSet::new());
+        engine.replace(6, vec![grant], HashSet::new());
+        assert_eq!((engine.rules().epoch(), engine.rules().len()), (7, 0));
+    }
+}

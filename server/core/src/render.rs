@@ -5,9 +5,9 @@
 
 use serde_json::json;
 
-use crate::artifact::digest::{Algorithm, Digest};
-use crate::artifact::media_type::{OCI_EMPTY, OCI_MANIFEST};
-use crate::artifact::{EMPTY_JSON, EMPTY_JSON_DIGEST};
+use crate::digest::{Algorithm, Digest};
+use crate::manifest::{EMPTY_JSON, EMPTY_JSON_DIGEST};
+use crate::media_type::{OCI_EMPTY, OCI_MANIFEST};
 
 /// The renderer that new objects get.
 pub const RENDER_VERSION: i64 = 1;
@@ -54,7 +54,7 @@ impl Rendering<'_> {
 
 /// A content type as a layer's media type: without parameters, and one that RFC 6838 allows.
 fn media_type(content_type: &str) -> String {
-    let essence = crate::artifact::media_type::essence(content_type);
+    let essence = crate::media_type::essence(content_type);
     let token = |text: &str| {
         !text.is_empty()
             && text.len() <= 127
@@ -70,7 +70,7 @@ fn media_type(content_type: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::artifact::manifest::Manifest;
+    use crate::manifest::Manifest;
 
     fn rendering<'a>(key: &'a str, content_type: &'a str) -> Rendering<'a> {
         let digest = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";

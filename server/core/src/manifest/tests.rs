@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::artifact::digest::Algorithm;
-use crate::artifact::media_type::{DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST};
+use crate::digest::Algorithm;
+use crate::media_type::{DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST};
 
 fn descriptor(media_type: &str, bytes: &[u8]) -> Value {
     json!({"mediaType": media_type, "digest": Digest::of(Algorithm::Sha256, bytes).as_str(), "size": bytes.len()})
@@ -37,7 +37,7 @@ fn with(mut document: Value, pointer: &str, value: Value) -> Value {
 #[track_caller]
 fn refused(document: &Value, why: &str) {
     match parse(document) {
-        Err(Error::ManifestInvalid(text)) => assert!(text.contains(why), "{text:?} does not say {why:?}"),
+        Err(Invalid::Manifest(text)) => assert!(text.contains(why), "{text:?} does not say {why:?}"),
         other => panic!("{why}: {other:?}"),
     }
 }
@@ -84,7 +84,7 @@ fn content_type_and_field_must_agree() {
         Manifest::parse(bytes.as_bytes(), Some("application/vnd.oci.image.manifest.v1+json; charset=utf-8")).is_ok()
     );
     for other in [OCI_INDEX, DOCKER_MANIFEST, "application/json", "text/html"] {
-        assert!(matches!(Manifest::parse(bytes.as_bytes(), Some(other)), Err(Error::ManifestInvalid(_))), "{other}");
+        assert!(matches!(Manifest::parse(bytes.as_bytes(), Some(other)), Err(Invalid::Manifest(_))), "{other}");
     }
     let mut untyped = image();
     untyped.as_object_mut().unwrap().remove("mediaType");
@@ -142,7 +142,7 @@ fn what_is_no_json_document_is_refused() {
         twice.as_bytes(),
         types.as_bytes(),
     ] {
-        assert!(matches!(Manifest::parse(bytes, Some(OCI_MANIFEST)), Err(Error::ManifestInvalid(_))));
+        assert!(matches!(Manifest::parse(bytes, Some(OCI_MANIFEST)), Err(Invalid::Manifest(_))));
     }
 }
 

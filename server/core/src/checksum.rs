@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
-use crate::error::{Error, Result};
+use crate::invalid::{Invalid, Result};
 
 /// A checksum algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -112,9 +112,9 @@ impl Algorithm {
     /// The checksum of several parts together, from each one's checksum and length.
     ///
     /// # Errors
-    /// [`Error::Internal`] for values that are no checksums.
+    /// [`Invalid::Checksum`] for values that are no checksums.
     pub fn combine(self, kind: Kind, parts: &[(String, u64)]) -> Result<String> {
-        let broken = || Error::Internal("a stored checksum is malformed".to_owned());
+        let broken = || Invalid::Checksum("a stored checksum is malformed".to_owned());
         let decoded = parts.iter().map(|(value, size)| Ok((STANDARD.decode(value).map_err(|_| broken())?, *size)));
         let decoded = decoded.collect::<Result<Vec<_>>>()?;
         match (kind, self.crc()) {
@@ -126,9 +126,7 @@ impl Algorithm {
                     parts.fold(number(first), |sum, (next, size)| checksum_combine(crc, sum, number(next), *size));
                 Ok(STANDARD.encode(&whole.to_be_bytes()[8 - length..]))
             }
-            (Kind::FullObject, None) => {
-                Err(Error::ChecksumInvalid(format!("{} has no FULL_OBJECT type", self.as_str())))
-            }
+            (Kind::FullObject, None) => Err(Invalid::Checksum(format!("{} has no FULL_OBJECT type", self.as_str()))),
             (Kind::Composite, _) => {
                 let mut running = self.begin();
                 decoded.iter().for_each(|(bytes, _)| running.update(bytes));

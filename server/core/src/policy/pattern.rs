@@ -3,9 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::Resource;
-use crate::artifact::name::RepositoryName;
-use crate::error::{Error, Result};
+use super::effect::Effect;
+use super::resource::{Resource, ResourceKind};
+use crate::invalid::{Invalid, Result};
+use crate::name::RepositoryName;
+use crate::principal::Principal;
 
 /// What of the store itself is asked for.
 const AREAS: [&str; 3] = ["policies", "accounts", "audit"];
@@ -23,17 +25,6 @@ pub struct ResourcePattern {
     kind: Option<ResourceKind>,
     shape: Shape,
     text: String,
-}
-
-/// What a resource is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResourceKind {
-    /// A bucket or an object in it.
-    Object,
-    /// A repository.
-    Repository,
-    /// The store itself.
-    System,
 }
 
 /// How a pattern can be looked up.
@@ -108,10 +99,10 @@ impl ResourcePattern {
 }
 
 impl FromStr for ResourcePattern {
-    type Err = Error;
+    type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self> {
-        let invalid = |why: &str| Error::ParameterInvalid(format!("resource {text:?}: {why}. {FORMS}"));
+        let invalid = |why: &str| Invalid::Parameter(format!("resource {text:?}: {why}. {FORMS}"));
         if text.trim() != text {
             return Err(invalid("there are blanks around it"));
         }
@@ -289,11 +280,24 @@ pub enum PrincipalPattern {
 /// The kinds of names that principals have.
 const KINDS: [&str; 7] = ["user", "userid", "role", "group", "account", "serviceaccount", "key"];
 
+impl PrincipalPattern {
+    /// Whether a statement of this effect with this pattern is about the principal. What is denied to a name is denied to
+    /// whoever gave that name up.
+    pub fn covers(&self, principal: &Principal, effect: Effect) -> bool {
+        match (self, effect) {
+            (Self::Everybody, _) => true,
+            (Self::Authenticated, _) => !principal.is_anonymous(),
+            (Self::Named(name), Effect::Allow) => principal.has_name(name),
+            (Self::Named(name), Effect::Deny) => principal.ever_had_name(name),
+        }
+    }
+}
+
 impl FromStr for PrincipalPattern {
-    type Err = Error;
+    type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self> {
-        let invalid = |why: &str| Error::ParameterInvalid(format!("principal {text:?}: {why}"));
+        let invalid = |why: &str| Invalid::Parameter(format!("principal {text:?}: {why}"));
         match text {
             "*" => return Ok(Self::Authenticated),
             "anonymous" => return Ok(Self::Everybody),

@@ -9,9 +9,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use crate::artifact::digest::Digest;
-use crate::artifact::media_type::{self, Shape};
-use crate::error::{Error, Result};
+use crate::digest::Digest;
+use crate::invalid::{Invalid, Result};
+use crate::media_type::{self, Shape};
+
+/// The empty JSON object, which every repository holds without a row for it: `{}`.
+pub const EMPTY_JSON: &[u8] = b"{}";
+/// Its digest.
+pub const EMPTY_JSON_DIGEST: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
 
 /// Largest manifest, in bytes; the spec asks for at least 4 MiB.
 pub const MANIFEST_MAX: u64 = 4 * 1024 * 1024;
@@ -71,7 +76,7 @@ impl Manifest {
     /// Reads a manifest sent with this `Content-Type` (none: the document's own `mediaType` counts).
     ///
     /// # Errors
-    /// [`Error::ManifestInvalid`] with the reason, [`Error::DigestInvalid`] for a malformed digest inside.
+    /// [`Invalid::Manifest`] with the reason, [`Invalid::Digest`] for a malformed digest inside.
     pub fn parse(bytes: &[u8], content_type: Option<&str>) -> Result<Self> {
         // serde_json looks into the fields that it reads alone
         let text = str::from_utf8(bytes).map_err(|e| invalid(e.to_string()))?;
@@ -177,8 +182,8 @@ impl WireDescriptor {
     }
 }
 
-fn invalid(why: String) -> Error {
-    Error::ManifestInvalid(why)
+fn invalid(why: String) -> Invalid {
+    Invalid::Manifest(why)
 }
 
 #[cfg(test)]

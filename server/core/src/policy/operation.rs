@@ -3,7 +3,8 @@
 //!
 //! Source: AWS *Service Authorization Reference*, *Actions, resources, and condition keys for Amazon S3*.
 
-use super::{Action, Resource};
+use super::resource::Resource;
+use crate::action::Action;
 
 macro_rules! operations {
     ($($on:ident { $($name:ident [$($action:ident),+];)+ })+) => {

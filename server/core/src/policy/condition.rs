@@ -13,8 +13,8 @@ use jiff::tz::TimeZone;
 
 use super::operation::{Operation, Operations};
 use super::pattern::glob_matches;
-use crate::error::{Error, Result};
-use crate::identity::Principal;
+use crate::invalid::{Invalid, Result};
+use crate::principal::Principal;
 
 /// The names of conditions, for messages and documents.
 pub const NAMES: [&str; 9] =
@@ -111,7 +111,7 @@ impl Condition {
                 let matches = |name: &str| globs.iter().any(|glob| glob_matches(glob, name));
                 // a name that was given up must neither open what is for others, nor get out of a denial
                 let met = if *none || denies {
-                    principal.held_of("user").any(matches)
+                    principal.all_names_of("user").any(matches)
                 } else {
                     principal.names_of("user").any(matches)
                 };
@@ -140,7 +140,7 @@ impl Condition {
 /// Reads the map of a policy.
 ///
 /// # Errors
-/// [`Error::ParameterInvalid`] names the condition.
+/// [`Invalid::Parameter`] names the condition.
 pub(super) fn parse(map: &BTreeMap<String, String>) -> Result<Vec<Condition>> {
     let zone = match map.get("timeZone") {
         Some(name) => {
@@ -242,6 +242,6 @@ fn weekday(name: &str) -> Option<Weekday> {
     days.iter().find(|(short, _)| *short == name.to_ascii_lowercase()).map(|(_, day)| *day)
 }
 
-fn invalid(name: &str, value: &str, why: &str) -> Error {
-    Error::ParameterInvalid(format!("condition {name} {value:?}: {why}"))
+fn invalid(name: &str, value: &str, why: &str) -> Invalid {
+    Invalid::Parameter(format!("condition {name} {value:?}: {why}"))
 }

@@ -11,10 +11,12 @@ mod document;
 use std::collections::HashSet;
 
 use super::condition::Condition;
+use super::effect::Effect;
 use super::operation::{Operation, Operations};
 use super::pattern::{PrincipalPattern, ResourcePattern};
-use super::statement::{Actions, Effect, Statement};
-use crate::error::{Error, Result};
+use super::statement::Statement;
+use crate::action::Actions;
+use crate::invalid::{Invalid, Result};
 use document::{Document, Principals, StatementText};
 
 /// Largest policy, in bytes, as AWS has it.
@@ -25,7 +27,7 @@ const KEY_MAX: usize = 1200;
 /// The statements of a bucket's policy.
 ///
 /// # Errors
-/// [`Error::PolicyMalformed`] says what is wrong with it, or what of it this store cannot decide by.
+/// [`Invalid::Policy`] says what is wrong with it, or what of it this store cannot decide by.
 pub fn parse(bucket: &str, text: &[u8]) -> Result<Vec<Statement>> {
     if text.len() > SIZE_MAX {
         return Err(malformed(format!("it is larger than {SIZE_MAX} bytes")));
@@ -69,8 +71,8 @@ fn statement(bucket: &str, number: usize, text: StatementText) -> Result<Stateme
     if id.chars().any(char::is_control) {
         return Err(malformed(format!("Sid {id:?} holds a control character")));
     }
-    let within = |error: Error| match error {
-        Error::PolicyMalformed(why) => malformed(format!("statement {id}: {why}")),
+    let within = |error: Invalid| match error {
+        Invalid::Policy(why) => malformed(format!("statement {id}: {why}")),
         other => malformed(format!("statement {id}: {other}")),
     };
     let effect = match text.effect.as_str() {
@@ -190,8 +192,8 @@ fn no_variable(text: &str) -> Result<()> {
     Ok(())
 }
 
-fn malformed(why: String) -> Error {
-    Error::PolicyMalformed(why)
+fn malformed(why: String) -> Invalid {
+    Invalid::Policy(why)
 }
 
 #[cfg(test)]

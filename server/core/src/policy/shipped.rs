@@ -1,6 +1,7 @@
 //! The roles that a new store has: ordinary policies, to be changed or deleted like any other.
 
-use super::statement::{Effect, Policy};
+use super::effect::Effect;
+use super::statement::Policy;
 
 /// A shipped role: its name and what it is for.
 const ROLES: [(&str, &str, &str, &[&str]); 4] = [

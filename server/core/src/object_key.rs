@@ -1,6 +1,6 @@
 //! Object keys.
 
-use crate::error::{Error, Result};
+use crate::invalid::{Invalid, Result};
 
 /// Longest key, in bytes of UTF-8 (S3 user guide, *Object key names*).
 pub const KEY_MAX: usize = 1024;
@@ -23,14 +23,14 @@ impl ObjectKey {
 }
 
 impl std::str::FromStr for ObjectKey {
-    type Err = Error;
+    type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self> {
         if text.is_empty() || text.len() > KEY_MAX {
-            return Err(Error::KeyTooLong);
+            return Err(Invalid::KeyTooLong);
         }
         if let Some(bad) = text.chars().find(|c| !is_listable(*c)) {
-            return Err(Error::KeyInvalid(format!(
+            return Err(Invalid::Key(format!(
                 "the key holds {bad:?}, which no listing can show; encode it in your own way"
             )));
         }
@@ -53,10 +53,10 @@ mod tests {
             assert!(good.parse::<ObjectKey>().is_ok(), "{good:?}");
         }
         for bad in ["", &"k".repeat(1025), &"ü".repeat(513)] {
-            assert!(matches!(bad.parse::<ObjectKey>(), Err(Error::KeyTooLong)), "{bad:?}");
+            assert!(matches!(bad.parse::<ObjectKey>(), Err(Invalid::KeyTooLong)), "{bad:?}");
         }
         for bad in ["a\0", "a\u{1}", "a\u{7}b", "\u{FFFE}", "a\u{10FFFF}"] {
-            assert!(matches!(bad.parse::<ObjectKey>(), Err(Error::KeyInvalid(_))), "{bad:?}");
+            assert!(matches!(bad.parse::<ObjectKey>(), Err(Invalid::Key(_))), "{bad:?}");
         }
     }
 }

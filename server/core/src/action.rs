@@ -1,0 +1,95 @@
+//! What can be done to a resource, and sets of it.
+
+use crate::invalid::{Invalid, Result};
+
+/// What can be done. Create and update are distinct: moving an existing tag needs update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Action {
+    /// Get content.
+    Read,
+    /// See names.
+    List,
+    /// Add what was not there.
+    Create,
+    /// Change what was there.
+    Update,
+    /// Remove.
+    Delete,
+    /// Say who may do what.
+    Admin,
+}
+
+impl Action {
+    /// The action's name, as policies and metrics spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::List => "list",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Read, Self::List, Self::Create, Self::Update, Self::Delete, Self::Admin];
+
+    /// Whether it changes what is stored.
+    pub const fn changes(self) -> bool {
+        matches!(self, Self::Create | Self::Update | Self::Delete)
+    }
+}
+
+/// A set of actions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Actions(u8);
+
+impl Actions {
+    /// None.
+    pub const NONE: Self = Self(0);
+
+    /// With these.
+    #[must_use]
+    pub const fn with(self, action: Action) -> Self {
+        Self(self.0 | 1 << action as u8)
+    }
+
+    /// The union.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// All of them.
+    pub const fn all() -> Self {
+        Self((1 << Action::ALL.len()) - 1)
+    }
+
+    /// Whether that one is among them.
+    pub const fn contains(self, action: Action) -> bool {
+        self.0 & (1 << action as u8) != 0
+    }
+}
+
+/// Reads a list of actions.
+///
+/// # Errors
+/// [`Invalid::Parameter`] if there is none, or one that does not exist.
+pub fn actions_of(names: &[String]) -> Result<Actions> {
+    let known = "read, list, create, update, delete, admin, write (create and update) and * (all)";
+    if names.is_empty() {
+        return Err(Invalid::Parameter(format!("actions: name one or more of {known}")));
+    }
+    let one = |name: &String| match name.as_str() {
+        "*" => Some(Actions::all()),
+        "write" => Some(Actions::NONE.with(Action::Create).with(Action::Update)),
+        name => Action::ALL.into_iter().find(|action| action.as_str() == name).map(|action| Actions::NONE.with(action)),
+    };
+    names.iter().try_fold(Actions::NONE, |all, name| {
+        let action = one(name)
+            .ok_or_else(|| Invalid::Parameter(format!("actions: there is no action {name:?}; known are {known}")))?;
+        Ok(all.and(action))
+    })
+}
