@@ -1,63 +1,63 @@
-//! What `/api/v1/rbac` takes and gives, field by field.
+//! `/rbac/policies`, `/rbac/authorize` and `/rbac/permissions`.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
-use zot_core::policy::{self, Decision};
-use zot_domain::access;
-use zot_domain::ports::access::StoredPolicy;
 
-use crate::rest::time;
+use crate::Ignored;
 
 /// Whether a policy allows or denies; a denial wins.
-#[derive(Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Effect {
+pub enum Effect {
+    /// What it names may be done.
     #[default]
     Allow,
+    /// What it names may not be done.
     Deny,
 }
 
 /// A policy to be kept.
-#[derive(Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({
     "id": "open", "name": "Open to everybody", "resource": "open/*", "actions": ["read", "list"],
     "principals": ["anonymous"],
 }))]
-pub(crate) struct PolicyInput {
+pub struct PolicyInput {
     /// Unique; made if it is left out. Where the path has an id, that one counts.
     #[serde(default)]
-    id: String,
+    pub id: String,
     /// For people.
     #[serde(default)]
-    name: String,
+    pub name: String,
     /// What it is for.
-    description: Option<String>,
+    pub description: Option<String>,
     /// `team/app`, `team/*`, `*`, with `object:`, `repository:` or `system:` before it.
-    resource: String,
+    pub resource: String,
     /// `read`, `list`, `create`, `update`, `delete`, `admin`; `write` is create and update, `*` all.
     #[schema(min_items = 1)]
-    actions: Vec<String>,
+    pub actions: Vec<String>,
+    /// Whether it allows or denies.
     #[serde(default)]
-    effect: Effect,
+    pub effect: Effect,
     /// Whom it is about; empty: everybody who says who they are.
     #[serde(default)]
-    principals: Vec<String>,
+    pub principals: Vec<String>,
     /// When it applies; all must hold.
     #[serde(default, deserialize_with = "each_once")]
-    conditions: BTreeMap<String, String>,
-    /// The store's own; taken so that what was read may be sent back, and not looked at.
-    #[serde(default, rename = "createdAt")]
+    pub conditions: BTreeMap<String, String>,
+    /// Set by the server; accepted so that what was read may be sent back, and ignored.
+    #[serde(default, skip_serializing_if = "Ignored::is_ignored")]
     #[schema(value_type = Option<String>)]
-    _created_at: IgnoredAny,
+    pub created_at: Ignored,
     /// As `createdAt`.
-    #[serde(default, rename = "updatedAt")]
+    #[serde(default, skip_serializing_if = "Ignored::is_ignored")]
     #[schema(value_type = Option<String>)]
-    _updated_at: IgnoredAny,
+    pub updated_at: Ignored,
 }
 
 /// Conditions, each once: the first of two would be silently gone, and with it what it kept out.
@@ -85,125 +85,102 @@ fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Stri
 }
 
 /// A policy.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Policy {
-    id: String,
-    name: String,
+pub struct Policy {
+    /// Unique.
+    pub id: String,
+    /// For people.
+    pub name: String,
+    /// What it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<String>,
-    resource: String,
-    actions: Vec<String>,
-    effect: Effect,
-    principals: Vec<String>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub description: Option<String>,
+    /// A pattern, such as `team/*`.
+    pub resource: String,
+    /// Such as `read`; `write` is create and update, `*` all.
+    pub actions: Vec<String>,
+    /// Whether it allows or denies.
+    pub effect: Effect,
+    /// Whom it is about; empty: everybody who says who they are.
+    pub principals: Vec<String>,
+    /// When it applies; all must hold.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(required = false)]
-    conditions: BTreeMap<String, String>,
+    pub conditions: BTreeMap<String, String>,
+    /// When it was made.
     #[schema(format = DateTime)]
-    created_at: String,
+    pub created_at: String,
+    /// When it was changed last.
     #[schema(format = DateTime)]
-    updated_at: String,
+    pub updated_at: String,
 }
 
 /// All policies.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Policies {
-    policies: Vec<Policy>,
-    count: usize,
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct Policies {
+    /// By their ids.
+    pub policies: Vec<Policy>,
+    /// How many they are.
+    pub count: usize,
 }
 
-/// What is to be decided. Without a user, roles and groups it is about oneself.
-#[derive(Deserialize, ToSchema)]
+/// What is to be decided. Without a user, roles and groups it is about the caller.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = Question, example = json!({"userId": "bob", "roles": ["developer"], "resource": "team/prod", "action": "read"}))]
-pub(crate) struct Asked {
+pub struct ExplainRequest {
     /// A user, an account (`account:ci`), an access key (`key:ID`), or `anonymous`.
     #[serde(default)]
-    pub(super) user_id: Option<String>,
+    pub user_id: Option<String>,
+    /// As policies call them.
     #[serde(default)]
-    pub(super) roles: Vec<String>,
+    pub roles: Vec<String>,
+    /// As policies call them.
     #[serde(default)]
-    pub(super) groups: Vec<String>,
+    pub groups: Vec<String>,
     /// `team/app`, `object:team/key`, `repository:team/app`, `system:audit`.
-    pub(super) resource: String,
-    /// `read`, `list`, `create`, `update`, `delete` or `admin`.
-    pub(super) action: String,
+    pub resource: String,
+    /// `read`, `list`, `create`, `update`, `delete` or `admin`; `write` is create and update.
+    pub action: String,
 }
 
 /// A decision, and why.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Decision, example = json!({"allowed": false, "reason": "denied by policy", "policyId": "no-prod"}))]
-pub(super) struct Decided {
-    allowed: bool,
+pub struct Explanation {
+    /// Whether it may be done.
+    pub allowed: bool,
     /// For people.
-    reason: &'static str,
+    pub reason: String,
     /// The policy that decided, or whose conditions do not hold, if it was one.
     #[schema(required)]
-    policy_id: Option<String>,
+    pub policy_id: Option<String>,
 }
 
-/// What oneself may do.
-#[derive(Serialize, ToSchema)]
+/// What the caller may do.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 #[schema(as = Permissions)]
-pub(super) struct Oneself {
-    /// Who that is.
-    pub(super) subject: String,
-    pub(super) roles: Vec<String>,
-    pub(super) groups: Vec<String>,
-    pub(super) permissions: Vec<Permission>,
+pub struct CurrentPrincipal {
+    /// Who the caller is.
+    pub subject: String,
+    /// As policies call them.
+    pub roles: Vec<String>,
+    /// As policies call them.
+    pub groups: Vec<String>,
+    /// By the patterns of policies.
+    pub permissions: Vec<Permission>,
 }
 
 /// What may, or may not, be done to something.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Permission {
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct Permission {
     /// A pattern, as policies have it.
-    resource: String,
-    actions: Vec<&'static str>,
-    effect: Effect,
+    pub resource: String,
+    /// Such as `read`; `write` is create and update, `*` all.
+    pub actions: Vec<String>,
+    /// Whether it allows or denies.
+    pub effect: Effect,
     /// Whether it depends on the conditions of a policy.
-    conditional: bool,
-}
-
-impl From<PolicyInput> for policy::Policy {
-    fn from(sent: PolicyInput) -> Self {
-        let PolicyInput { id, name, description, resource, actions, effect, principals, conditions, .. } = sent;
-        let effect = match effect {
-            Effect::Allow => policy::Effect::Allow,
-            Effect::Deny => policy::Effect::Deny,
-        };
-        Self { id, name, description, resource, actions, effect, principals, conditions }
-    }
-}
-
-impl From<StoredPolicy> for Policy {
-    fn from(stored: StoredPolicy) -> Self {
-        let policy::Policy { id, name, description, resource, actions, effect, principals, conditions } = stored.policy;
-        let effect = match effect {
-            policy::Effect::Allow => Effect::Allow,
-            policy::Effect::Deny => Effect::Deny,
-        };
-        let (created_at, updated_at) = (time(stored.created), time(stored.updated));
-        Self { id, name, description, resource, actions, effect, principals, conditions, created_at, updated_at }
-    }
-}
-
-impl From<Vec<StoredPolicy>> for Policies {
-    fn from(stored: Vec<StoredPolicy>) -> Self {
-        Self { count: stored.len(), policies: stored.into_iter().map(Policy::from).collect() }
-    }
-}
-
-impl From<Decision> for Decided {
-    fn from(decision: Decision) -> Self {
-        Self { allowed: decision.allowed, reason: decision.reason.as_str(), policy_id: decision.policy }
-    }
-}
-
-impl From<access::Permission> for Permission {
-    fn from(it: access::Permission) -> Self {
-        let actions = it.actions.iter().map(|action| action.as_str()).collect();
-        let effect = if it.denied { Effect::Deny } else { Effect::Allow };
-        Self { resource: it.resource, actions, effect, conditional: it.conditional }
-    }
+    pub conditional: bool,
 }

@@ -6,7 +6,7 @@ use zot_domain::Error;
 use zot_domain::observed::Fault;
 
 /// Completes the answer to a failed request.
-pub(crate) fn noted(error: &Error, mut response: Response) -> Response {
+pub fn noted(error: &Error, mut response: Response) -> Response {
     match error {
         Error::Unavailable { component, source } => {
             tracing::error!(component, error = %source, "a component is not available");
@@ -24,7 +24,7 @@ pub(crate) fn noted(error: &Error, mut response: Response) -> Response {
 }
 
 /// What a client is told: of a fault of ours nothing but that it is one.
-pub(crate) fn message(error: &Error) -> String {
+pub fn message(error: &Error) -> String {
     match error {
         Error::Internal(_) => "internal server error".to_owned(),
         shown => shown.to_string(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use axum::Json;
@@ -13,7 +14,7 @@ use tokio::sync::Mutex;
 use utoipa::ToSchema;
 use zot_domain::{Artifacts, Error};
 
-use crate::App;
+use crate::Gateway;
 use crate::options::{Notes, Options};
 
 /// A probe that takes longer counts as failed.
@@ -189,8 +190,8 @@ impl Check {
         (status = 503, description = "A component fails.", body = Report),
     ),
 )]
-pub(crate) async fn health(State(app): State<App>) -> Response {
-    let report = app.health.report(&app.health.checks().await);
+pub(crate) async fn health(State(gateway): State<Gateway>) -> Response {
+    let report = gateway.health.report(&gateway.health.checks().await);
     let status = if report.status == "unhealthy" { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     (status, Json(report)).into_response()
 }
@@ -214,8 +215,8 @@ pub(crate) async fn live() -> Response {
         (status = 503, description = "Not now: `not_ready`.", body = Word),
     ),
 )]
-pub(crate) async fn ready(State(app): State<App>) -> Response {
-    let well = !app.is_draining() && app.health.checks().await.iter().all(|check| check.message.is_none());
+pub(crate) async fn ready(State(gateway): State<Gateway>) -> Response {
+    let well = !gateway.draining.load(Ordering::Relaxed) && gateway.health.checks().await.iter().all(|check| check.message.is_none());
     let (status, word) = if well { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not_ready") };
     (status, Json(Word { status: word })).into_response()
 }

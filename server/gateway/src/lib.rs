@@ -1,128 +1,63 @@
-//! The HTTP doors on the main port: OCI registry, registry tokens, health and metrics.
+//! What every request passes through, whatever API it is for: connections and TLS, the request's id, its log line and
+//! metrics, CORS, limits, the caller's credentials; and health and metrics for operators.
 //!
-//! [`router`] is the table of contents. A handler parses its dialect, calls one use case of `zot-domain`, and puts the
-//! outcome into its dialect; it decides nothing. This crate knows neither SQL nor storage.
+//! No path and no error format of an API is known here. An API is an [`axum::Router`]: it says by [`Dialect`] how its
+//! requests are refused, and takes the [`Caller`] out of each request.
 
-mod auth;
+mod address;
+mod caller;
 mod failure;
 mod health;
+mod limits;
+pub mod listen;
 pub mod metrics;
 mod middleware;
-mod oci;
 mod options;
-mod rest;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::response::Response;
-use axum::routing::any;
-use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use axum::middleware::from_fn_with_state;
 use tower_http::catch_panic::CatchPanicLayer;
-use zot_domain::{Access, Artifacts, AuditLog, Buckets, Error};
-use zot_identity::{Accounts, Identity};
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+use utoipa_axum::routes;
+use zot_domain::Artifacts;
 
+pub use address::Endpoint;
+pub use caller::{Authenticator, Caller, Sender};
+pub use failure::{message, noted};
 pub use health::Version;
+pub use limits::Dialect;
+pub use middleware::RouteTemplate;
 pub use options::{Cors, HealthPaths, Notes, Options};
-pub use rest::audit::Entry as AuditEntry;
 
 use crate::health::Health;
 use crate::metrics::Metrics;
 
-/// What handlers share. Cheap to clone.
+/// What all APIs of a server share. Cheap to clone: all clones are one.
 #[derive(Clone)]
-pub struct App {
-    artifacts: Artifacts,
-    identity: Arc<Identity>,
+pub struct Gateway {
+    authenticator: Authenticator,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
     options: Arc<Options>,
     draining: Arc<AtomicBool>,
-    mounted: Vec<(String, Mounted)>,
-    limited: Arc<AtomicUsize>,
-    buckets: Option<Buckets>,
-    access: Option<Access>,
-    audit: Option<AuditLog>,
-    accounts: Option<Accounts>,
-    document: Arc<OnceLock<Bytes>>,
+    in_flight: Arc<AtomicUsize>,
 }
 
-/// Another door: it gets requests as they came, and answers for itself in its own dialect.
-#[derive(Clone)]
-pub struct Mounted {
-    /// Serves a request.
-    pub serve: Arc<dyn Fn(Request) -> BoxFuture<'static, Response> + Send + Sync>,
-    /// How a request will be refused that is beyond the limits.
-    pub refusal: Arc<dyn Fn(&Request) -> Refusal + Send + Sync>,
-}
-
-/// The refusal of one request.
-pub type Refusal = Box<dyn FnOnce(Error) -> Response + Send>;
-
-impl Mounted {
-    async fn call(&self, app: &App, request: Request) -> Response {
-        let refuse = (self.refusal)(&request);
-        middleware::within_limits(app, refuse, (self.serve)(request)).await
-    }
-}
-
-impl App {
-    /// The doors over these use cases.
+impl Gateway {
+    /// A gateway whose health is that of the database and storage behind `artifacts`.
     pub fn new(
+        authenticator: Authenticator,
         artifacts: Artifacts,
-        identity: Arc<Identity>,
         metrics: Arc<Metrics>,
         options: Options,
         version: Version,
     ) -> Self {
-        let health = Arc::new(Health::new(artifacts.clone(), version, &options));
-        Self {
-            artifacts,
-            identity,
-            metrics,
-            health,
-            options: Arc::new(options),
-            draining: Arc::new(AtomicBool::new(false)),
-            mounted: Vec::new(),
-            limited: Arc::new(AtomicUsize::new(0)),
-            buckets: None,
-            access: None,
-            audit: None,
-            accounts: None,
-            document: Arc::default(),
-        }
-    }
-
-    /// With objects behind the REST door.
-    #[must_use]
-    pub fn with_objects(mut self, buckets: Buckets) -> Self {
-        self.buckets = Some(buckets);
-        self
-    }
-
-    /// With policies, accounts and access keys behind the REST door.
-    #[must_use]
-    pub fn with_access(mut self, access: Access, accounts: Accounts) -> Self {
-        self.access = Some(access);
-        self.accounts = Some(accounts);
-        self
-    }
-
-    /// With the audit trail behind the REST door.
-    #[must_use]
-    pub fn with_audit(mut self, audit: AuditLog) -> Self {
-        self.audit = Some(audit);
-        self
-    }
-
-    /// With another door below `prefix`.
-    #[must_use]
-    pub fn mount(mut self, prefix: &str, door: Mounted) -> Self {
-        self.mounted.push((prefix.to_owned(), door));
-        self
+        let health = Arc::new(Health::new(artifacts, version, &options));
+        let (draining, in_flight) = (Arc::default(), Arc::default());
+        Self { authenticator, metrics, health, options: Arc::new(options), draining, in_flight }
     }
 
     /// From now on readiness is red, so that no new requests are sent here.
@@ -130,53 +65,57 @@ impl App {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+    /// Who tells whose credentials are right.
+    pub fn authenticator(&self) -> &Authenticator {
+        &self.authenticator
+    }
+
+    /// Puts the [`Caller`] into each request. Bad credentials are not refused here, but by the API, in its dialect.
+    pub fn authenticated(&self, router: Router) -> Router {
+        router.layer(from_fn_with_state(self.authenticator.clone(), caller::authenticate))
+    }
+
+    /// Keeps the requests of an API within the limits, and answers for handlers that panic.
+    pub fn limited<D: Dialect>(&self, router: Router, dialect: D) -> Router {
+        router.layer(from_fn_with_state((self.clone(), dialect), limits::limit::<D>))
+    }
+
+    /// All routes of a port, with what every port has around them.
+    pub fn port(&self, router: Router) -> Router {
+        let router = router.layer(CatchPanicLayer::custom(middleware::panicked));
+        let router = match &self.options.cors {
+            Some(cors) => router.layer(cors.layer()),
+            None => router,
+        };
+        router.layer(from_fn_with_state(self.clone(), middleware::observe))
+    }
+
+    /// The answer to paths that no API has; it names `known` ones.
+    pub fn unknown(&self, known: &'static str) -> Router {
+        self.authenticated(Router::new().fallback(async move |request| middleware::not_found(&request, known)))
+    }
+
+    /// Health and metrics, where the configuration has them. They answer whoever asks, also where nobody can be
+    /// authenticated as the database is away, and are not limited.
+    pub fn operations(&self) -> OpenApiRouter {
+        let mut table = OpenApiRouter::new();
+        if let Some(paths) = &self.options.health {
+            table = table
+                .routes(at(&paths.health, routes!(health::health)))
+                .routes(at(&paths.live, routes!(health::live)))
+                .routes(at(&paths.ready, routes!(health::ready)));
+        }
+        if let Some(path) = &self.options.metrics_path {
+            table = table.routes(at(path, routes!(metrics::scrape)));
+        }
+        let (router, document) = table.split_for_parts();
+        let router = router.method_not_allowed_fallback(middleware::method_not_allowed).with_state(self.clone());
+        (document, router).into()
     }
 }
 
-/// A port of its own for another door: with request ids, logs, metrics, limits and CORS like the main port.
-pub fn own_port(app: App, door: Mounted) -> Router {
-    let serve = async move |State(app): State<App>, request: Request| door.call(&app, request).await;
-    surrounded(Router::new().fallback(serve), app)
-}
-
-/// What every port has around its routes.
-fn surrounded(router: Router<App>, app: App) -> Router {
-    let router = router.layer(CatchPanicLayer::custom(middleware::panicked));
-    let router = match &app.options.cors {
-        Some(cors) => router.layer(cors.layer()),
-        None => router,
-    };
-    router.layer(axum::middleware::from_fn_with_state(app.clone(), middleware::observe)).with_state(app)
-}
-
-/// All routes of the main port.
-pub fn router(app: App) -> Router {
-    let router = Router::new()
-        // OCI distribution-spec 1.1: docker, podman, oras, helm, cosign …; names hold slashes, so `oci` parses the path
-        .route("/v2", any(oci::serve))
-        .route("/v2/", any(oci::serve))
-        .route("/v2/{*path}", any(oci::serve))
-        // REST: command line, client libraries; registry tokens
-        .merge(rest::router())
-        .fallback(middleware::not_found)
-        .method_not_allowed_fallback(middleware::method_not_allowed)
-        .layer(axum::middleware::from_fn_with_state(app.clone(), middleware::limits))
-        .layer(axum::middleware::from_fn_with_state(app.clone(), auth::authenticate));
-    // what says how the store is and how to log in must answer while nobody can be asked who somebody is
-    let open = rest::open_router(&app.options)
-        .method_not_allowed_fallback(middleware::method_not_allowed)
-        .layer(axum::middleware::from_fn_with_state(app.clone(), middleware::limits));
-    let layered = router.merge(open);
-    // other doors know their own signatures and their own dialect of refusal
-    let layered = app.mounted.iter().fold(layered, |router, (prefix, door)| {
-        let door = door.clone();
-        let serve = any(async move |State(app): State<App>, request: Request| door.call(&app, request).await);
-        router
-            .route(prefix, serve.clone())
-            .route(&format!("{prefix}/"), serve.clone())
-            .route(&format!("{prefix}/{{*path}}"), serve)
-    });
-    surrounded(layered, app)
+/// The same at another path than the handler says.
+fn at(path: &str, (schemas, mut paths, handlers): UtoipaMethodRouter<Gateway>) -> UtoipaMethodRouter<Gateway> {
+    paths.paths = paths.paths.into_values().map(|item| (path.to_owned(), item)).collect();
+    (schemas, paths, handlers)
 }

@@ -1,6 +1,6 @@
 //! The loop that accepts connections, and ends without breaking requests in flight.
 
-pub(crate) mod tls;
+pub mod tls;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -19,9 +19,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt as _;
 use zot_domain::call::Origin;
-use zot_http::metrics::Metrics;
 
 use crate::listen::tls::Tls;
+use crate::metrics::Metrics;
 
 /// A client that has not sent its request's head after this long is cut off.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -34,14 +34,17 @@ const STREAMS_MAX: u32 = 256;
 
 /// What is served, and how.
 #[derive(Clone)]
-pub(crate) struct Service {
+pub struct Service {
+    /// All routes of the port.
     pub router: Router,
+    /// None: plain HTTP.
     pub tls: Option<Arc<Tls>>,
+    /// Where connections are counted.
     pub metrics: Arc<Metrics>,
 }
 
 /// Serves until `stop` is done; then refuses new connections and waits for the requests in flight.
-pub(crate) async fn serve(listener: TcpListener, service: Service, stop: impl Future<Output = ()>) {
+pub async fn serve(listener: TcpListener, service: Service, stop: impl Future<Output = ()>) {
     let graceful = GracefulShutdown::new();
     tokio::pin!(stop);
     loop {

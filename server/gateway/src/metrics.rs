@@ -23,7 +23,7 @@ use zot_domain::authorizer::Checks;
 use zot_domain::gc::Report;
 use zot_domain::observed::{Authentication, Direction, Fault, Transfer};
 
-use crate::App;
+use crate::Gateway;
 
 const DURATIONS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 /// Namespaces with series of their own; the rest share `other`.
@@ -204,7 +204,7 @@ impl Metrics {
         self.requests.get_or_create(&labels).inc();
     }
 
-    /// Counts what a door observed.
+    /// Counts what an API observed.
     pub(crate) fn observed(&self, response: &Response, begun: Instant) {
         let extensions = response.extensions();
         if let Some(transfer) = extensions.get() {
@@ -294,7 +294,7 @@ fn resident_bytes() -> Option<usize> {
     responses((status = 200, description = "In the text of OpenMetrics.", content_type = "application/openmetrics-text",
         body = String)),
 )]
-pub(crate) async fn scrape(State(app): State<App>) -> Response {
+pub(crate) async fn scrape(State(gateway): State<Gateway>) -> Response {
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, content_type)], app.metrics.text()).into_response()
+    ([(header::CONTENT_TYPE, content_type)], gateway.metrics.text()).into_response()
 }

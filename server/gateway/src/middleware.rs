@@ -1,11 +1,9 @@
-//! What happens to every request: an id, a log line, metrics, limits; and answers where no handler is.
+//! What happens to every request: an id, a log line, metrics; and answers where no handler is.
 
 mod drain;
 mod origin;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use axum::Json;
@@ -16,11 +14,11 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tracing::Instrument as _;
 use zot_core::principal::Principal;
-use zot_domain::Error;
 use zot_domain::call::{Agent, Origin, RequestId};
 
-use crate::auth::Caller;
-use crate::{App, metrics, oci, rest};
+use crate::caller::Caller;
+use crate::limits::Place;
+use crate::{Gateway, metrics};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest part of a client's text in a log line.
@@ -29,15 +27,15 @@ const LOGGED_MAX: usize = 256;
 /// Gives the request its id, which the client gets too, and logs and counts the response.
 ///
 /// The path is logged, the query never: it may hold a signature.
-pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn observe(State(gateway): State<Gateway>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let request_id = RequestId::new();
     request.extensions_mut().insert(request_id);
     let agent = agent(&request);
     request.extensions_mut().insert(agent);
-    origin::settle(&mut request, &app.options.trusted_proxies);
+    origin::settle(&mut request, &gateway.options.trusted_proxies);
     let line = Line::of(&request);
-    let active = Held::new(app.metrics.active());
+    let active = Place::take(gateway.metrics.active());
     let body = drain::Tapped::tap(&mut request);
     // every line that is logged on the way has the id
     let span = tracing::error_span!("request", %request_id);
@@ -53,9 +51,9 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
     if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
-    app.metrics.observed(&response, begun);
-    let endpoint = response.extensions().get::<Endpoint>().map_or(line.route.as_str(), |endpoint| endpoint.0);
-    app.metrics.responded(&line.method, endpoint, response.status().as_u16());
+    gateway.metrics.observed(&response, begun);
+    let endpoint = response.extensions().get::<RouteTemplate>().map_or(line.route.as_str(), |template| template.0);
+    gateway.metrics.responded(&line.method, endpoint, response.status().as_u16());
     line.log(&response, request_id, begun);
     response
 }
@@ -67,9 +65,9 @@ fn agent(request: &Request) -> Agent {
     Agent::new(method.unwrap_or("OTHER"), &String::from_utf8_lossy(user_agent))
 }
 
-/// The route template of a response, where the router does not know it.
+/// The route's template, which a response carries where the router does not know it; for metrics.
 #[derive(Clone, Copy)]
-pub(crate) struct Endpoint(pub &'static str);
+pub struct RouteTemplate(pub &'static str);
 
 struct Line {
     method: String,
@@ -126,86 +124,16 @@ fn remote(request: &Request) -> Option<String> {
     }
 }
 
-/// Keeps the registry's and the REST door's requests within the limits. Health and metrics are exempt, and so are
-/// referrers: a client that cannot list them takes that for "unsigned".
-pub(crate) async fn limits(State(app): State<App>, request: Request, next: Next) -> Response {
-    let path = request.uri().path();
-    let request_id = request.extensions().get::<RequestId>().copied().unwrap_or_default();
-    if path.starts_with("/v2/") && !path.contains("/referrers/") {
-        let context = oci::error::Context::of(&app, &request);
-        within_limits(&app, |error| oci::error::respond(&error, &context), next.run(request)).await
-    } else if path.starts_with("/api/") {
-        within_limits(&app, |error| rest::error::respond(&error, request_id), next.run(request)).await
-    } else {
-        next.run(request).await
-    }
-}
-
-/// Sheds load beyond the configured concurrency, and gives up on requests that take too long to begin an answer.
-pub(crate) async fn within_limits(
-    app: &App,
-    refuse: impl FnOnce(Error) -> Response,
-    run: impl Future<Output = Response>,
-) -> Response {
-    let held = Held::new(&app.limited);
-    if app.options.max_concurrent_requests.is_some_and(|most| held.before >= most) {
-        return refuse(shed("limits.maxConcurrentRequests is reached"));
-    }
-    match app.options.request_timeout {
-        None => run.await,
-        Some(limit) => match tokio::time::timeout(limit, run).await {
-            Ok(response) => response,
-            Err(_) => refuse(shed("the request took longer than limits.requestTimeout")),
-        },
-    }
-}
-
-fn shed(why: &'static str) -> Error {
-    Error::Unavailable { component: "server", source: why.into() }
-}
-
-/// A place among the requests that a counter counts, given back when dropped.
-struct Held {
-    counter: Arc<AtomicUsize>,
-    before: usize,
-}
-
-impl Held {
-    fn new(counter: &Arc<AtomicUsize>) -> Self {
-        Self { before: counter.fetch_add(1, Ordering::Relaxed), counter: Arc::clone(counter) }
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.counter.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// A path that no door has.
-pub(crate) async fn not_found(request: Request) -> Response {
-    let path = request.uri().path();
-    let why = format!("there is nothing at {path}; see /v2/, /api/v1/openapi.json and /health");
-    match id_in_rest(&request) {
-        Some(id) => rest::error::respond(&Error::NotFound(why), id),
-        None => plain(StatusCode::NOT_FOUND, "not_found", &why),
-    }
+/// A path that no API has.
+pub(crate) fn not_found(request: &Request, known: &str) -> Response {
+    let why = format!("there is nothing at {}; see {known}", request.uri().path());
+    plain(StatusCode::NOT_FOUND, "not_found", &why)
 }
 
 /// A path that is there, but not for this method. Which it has is in the header `Allow`, which the router adds.
-pub(crate) async fn method_not_allowed(request: Request) -> Response {
-    const WHY: &str = "this method is not served here; the header Allow names those that are";
-    match id_in_rest(&request) {
-        Some(id) => rest::error::respond(&Error::Unsupported(WHY.to_owned()), id),
-        None => plain(StatusCode::METHOD_NOT_ALLOWED, "bad_request", WHY),
-    }
-}
-
-/// The request's id, if it is for the REST door, whose errors have one form.
-fn id_in_rest(request: &Request) -> Option<RequestId> {
-    let path = request.uri().path();
-    let is_rest = path == "/api" || path.starts_with("/api/");
-    is_rest.then(|| request.extensions().get::<RequestId>().copied().unwrap_or_default())
+pub(crate) async fn method_not_allowed() -> Response {
+    let why = "this method is not served here; the header Allow names those that are";
+    plain(StatusCode::METHOD_NOT_ALLOWED, "bad_request", why)
 }
 
 /// A handler that panicked: a fault of ours, logged by the panic hook, and nothing of it for the client.

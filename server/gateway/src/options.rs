@@ -1,4 +1,4 @@
-//! What the configuration says about the doors, already checked.
+//! What the configuration says about the gateway, already checked.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,13 +7,9 @@ use std::time::Duration;
 use axum::http::{HeaderName, HeaderValue, Method};
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders};
 
-/// Settings of the main port.
+/// Settings of all ports.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Text of the realm in Basic challenges.
-    pub realm: String,
-    /// URL of the token endpoint in Bearer challenges; none: derived from the request's host.
-    pub token_realm: Option<String>,
     /// Where health is served; none: not at all.
     pub health: Option<HealthPaths>,
     /// Where metrics are served; none: not at all.
@@ -24,10 +20,6 @@ pub struct Options {
     pub max_concurrent_requests: Option<usize>,
     /// Until a response begins.
     pub request_timeout: Option<Duration>,
-    /// Largest request body, in bytes.
-    pub max_body: Option<u64>,
-    /// Whether clients reach us by TLS.
-    pub tls: bool,
     /// Networks of proxies that are believed when they tell a client's address and scheme.
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// Shown by `/health`.

@@ -11,40 +11,46 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
-use crate::error::Error;
 
 /// How often the files are looked at.
 const POLL: Duration = Duration::from_secs(5);
 
-/// The files.
+/// A certificate or key that cannot be used; it names the file.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct TlsError(String);
+
+/// PEM files.
 #[derive(Clone, Debug)]
-pub(crate) struct Files {
+pub struct Files {
+    /// The server's certificate, with intermediate ones.
     pub cert: PathBuf,
+    /// Its private key.
     pub key: PathBuf,
     /// Clients must show a certificate of one of these authorities.
     pub client_ca: Option<PathBuf>,
 }
 
 /// The TLS configuration in force.
-pub(crate) struct Tls {
+pub struct Tls {
     config: ArcSwap<ServerConfig>,
     files: Files,
 }
 
 impl Tls {
     /// Reads the files.
-    pub(crate) fn open(files: Files) -> Result<Arc<Self>, Error> {
+    pub fn open(files: Files) -> Result<Arc<Self>, TlsError> {
         let config = load(&files)?;
         Ok(Arc::new(Self { config: ArcSwap::from_pointee(config), files }))
     }
 
     /// For the next connection.
-    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+    pub fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(self.config.load_full())
     }
 
     /// Watches the files for as long as the server runs. Files that cannot be used leave the old ones in force.
-    pub(crate) async fn watch(self: Arc<Self>) {
+    pub async fn watch(self: Arc<Self>) {
         let mut seen = self.files.changed();
         loop {
             tokio::time::sleep(POLL).await;
@@ -73,7 +79,7 @@ impl Files {
     }
 }
 
-fn load(files: &Files) -> Result<ServerConfig, Error> {
+fn load(files: &Files) -> Result<ServerConfig, TlsError> {
     let chain = certificates(&files.cert)?;
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| failed(&files.key, &error))?;
     let builder = match &files.client_ca {
@@ -92,13 +98,13 @@ fn load(files: &Files) -> Result<ServerConfig, Error> {
     Ok(config)
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let certificates: Result<Vec<_>, _> =
         CertificateDer::pem_file_iter(path).map_err(|error| failed(path, &error))?.collect();
     let certificates = certificates.map_err(|error| failed(path, &error))?;
     if certificates.is_empty() { Err(failed(path, &"it holds no certificate")) } else { Ok(certificates) }
 }
 
-fn failed(path: &Path, error: &dyn std::fmt::Display) -> Error {
-    Error::Tls(format!("{}: {error}", path.display()))
+fn failed(path: &Path, error: &dyn std::fmt::Display) -> TlsError {
+    TlsError(format!("{}: {error}", path.display()))
 }
