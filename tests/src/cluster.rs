@@ -1,14 +1,14 @@
-//! Three replicas of the server on one database and one bucket, behind a proxy that gives each request to another.
+//! Three replicas of the server with one database and one bucket, behind a round-robin proxy.
 
 use crate::backend::{Backend, Storage};
 use crate::client::Client;
 use crate::proxy::Proxy;
 use crate::server::{ADMIN, Server, Setup};
 
-/// How many replicas there are.
+/// The number of replicas.
 pub const REPLICAS: usize = 3;
 
-/// The replicas and what stands before them.
+/// The replicas and their proxy.
 pub struct Cluster {
     replicas: Vec<Server>,
     proxy: Proxy,
@@ -26,12 +26,12 @@ impl Cluster {
         Self::start(Setup::on(&Backend::PostgresS3.fresh().await).with_access_control()).await
     }
 
-    /// A cluster on a store that is there already, without access control.
+    /// A cluster on an existing store, without access control.
     pub async fn on(storage: &Storage) -> Self {
         Self::start(Setup::on(storage)).await
     }
 
-    /// Starts the replicas all at once: the first start of a store, with its migrations, must bear that too.
+    /// Starts all replicas at the same time, so that their migrations run concurrently.
     pub async fn start(setup: Setup) -> Self {
         let (first, second, third) = tokio::join!(setup.start(), setup.start(), setup.start());
         let replicas = vec![first, second, third];
@@ -39,34 +39,34 @@ impl Cluster {
         Self { replicas, proxy, setup }
     }
 
-    /// What clients talk to.
+    /// The proxy in front of the HTTP ports.
     pub fn proxy(&self) -> &Proxy {
         &self.proxy
     }
 
-    /// A proxy before the replicas' S3 ports, which the setup must have opened.
+    /// A new proxy in front of the S3 ports. The setup must have enabled them.
     pub async fn s3_proxy(&self) -> Proxy {
         Proxy::start(self.replicas.iter().map(Server::s3_address).collect()).await
     }
 
-    /// A replica, to talk to it alone.
+    /// One replica, for requests without the proxy.
     pub fn replica(&self, index: usize) -> &Server {
         &self.replicas[index]
     }
 
-    /// A client of the proxy, as the administrator where there is access control.
+    /// A client of the proxy, with the admin's key if access control is on.
     pub fn client(&self) -> Client {
         Client::new(self.proxy.address(), self.setup.has_access_control().then_some(ADMIN))
     }
 
-    /// Kills a replica as a crash would; requests go on to be sent to the others only.
+    /// Kills a replica like a crash. The proxy uses only the others from then on.
     pub fn kill(&mut self, index: usize) {
         let replica = &mut self.replicas[index];
         replica.kill();
         self.proxy.take_out(replica.address());
     }
 
-    /// Replaces a replica by a new process and sends requests to it.
+    /// Replaces a replica by a new process, which the proxy uses from then on.
     pub async fn restart(&mut self, index: usize) {
         let replacement = self.setup.start().await;
         self.proxy.put_in(replacement.address());
