@@ -6,11 +6,13 @@ mod args;
 mod audit_key;
 mod background;
 mod commands;
+mod data_dir;
 mod error;
 mod issuers;
 mod journal;
 mod listen;
 mod masters;
+mod random;
 mod telemetry;
 mod wire;
 

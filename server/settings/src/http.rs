@@ -10,9 +10,9 @@ use serde_json::json;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Http {
-    /// IP address or host name to bind, without a port. Without access control the default is loopback only, so that
-    /// an open store is never reachable from outside by accident.
-    #[schemars(extend("x-default" = "`127.0.0.1`; `0.0.0.0` when `extensions.rbac.enabled`"))]
+    /// IP address or host name to bind, without a port; `0.0.0.0` is all interfaces. The default is loopback, so that no
+    /// server is reachable from other machines unless it was asked to be.
+    #[schemars(extend("x-default" = "`127.0.0.1`"))]
     pub address: Option<String>,
     /// TCP port, 0 to 65535, as a number or a string; 0 takes any free port.
     #[schemars(extend("type" = json!(["integer", "string"]), "pattern" = "^[0-9]{1,5}$"))]

@@ -20,7 +20,7 @@ const ALIASES: [(&str, &str); 5] = [
 const VALUES: [(&str, &str, &str); 1] = [("storage.storageDriver.name", "gcp", "gcs")];
 
 /// Puts a layer into the canonical spelling. A key given under two spellings is a problem, not a guess.
-pub(super) fn rewrite(layer: &mut Layer, problems: &mut Vec<Problem>) {
+pub(crate) fn rewrite(layer: &mut Layer, problems: &mut Vec<Problem>) {
     let mut faults = Vec::new();
     if let Some(Value::Object(extensions)) = layer.tree.get_mut("extensions") {
         for (name, extension) in extensions {

@@ -10,7 +10,7 @@ use crate::keys::{SCHEMA, description, items, join, properties};
 use crate::{Fault, Problem};
 
 /// Checks one layer; what remains in it are keys that work, with values to decode.
-pub(super) fn layer(layer: &mut Layer, problems: &mut Vec<Problem>) {
+pub(crate) fn layer(layer: &mut Layer, problems: &mut Vec<Problem>) {
     let mut faults = Vec::new();
     section(&mut layer.tree, Some(&SCHEMA), "", &mut faults);
     problems.extend(faults.into_iter().map(|(path, fault)| layer.problem(path, fault)));
