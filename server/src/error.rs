@@ -17,6 +17,8 @@ pub(crate) enum Error {
         source: zot_store::OpenError,
     },
     #[error(transparent)]
+    Schema(#[from] zot_store::OpenError),
+    #[error(transparent)]
     Storage(#[from] zot_blobs::OpenError),
     #[error("{source}{hint}")]
     Preflight {

@@ -95,8 +95,27 @@ mod tests {
     #[test]
     fn other_writings_are_refused() {
         for text in [
-            "", "5", "1d", "1w", "-1s", "+1s", "s", ".s", "1.s", "1h 30m", "1h, 30m", "1h30", "30m1h", "1h ago", "PT1H", "01:00:00",
-            "1 hour", "1hour", "99999999999h", "1..5s", "é",
+            "",
+            "5",
+            "1d",
+            "1w",
+            "-1s",
+            "+1s",
+            "s",
+            ".s",
+            "1.s",
+            "1h 30m",
+            "1h, 30m",
+            "1h30",
+            "30m1h",
+            "1h ago",
+            "PT1H",
+            "01:00:00",
+            "1 hour",
+            "1hour",
+            "99999999999h",
+            "1..5s",
+            "é",
         ] {
             assert_eq!(text.parse::<Span>(), Err(HINT), "{text}");
         }

@@ -8,8 +8,8 @@ use serde_json::json;
 use zot_domain::fsck::{Finding, Kind, Report, Scope};
 use zot_settings::Loaded;
 
-use super::{DAMAGED, print};
 use super::progress::Line;
+use super::{DAMAGED, print};
 use crate::error::Error;
 use crate::wire;
 

@@ -31,8 +31,9 @@ fn parse(text: &str, path: &Path) -> Result<Layer, ConfigError> {
         Ok(Value::Object(tree)) => Ok(Layer { origin, tree }),
         Ok(Value::Null) => Ok(Layer { origin, tree: Map::new() }),
         Ok(_) => {
-            let fault =
-                Fault::Wrong("expected sections such as `http:` at the top of the file; see config/samples/server".into());
+            let fault = Fault::Wrong(
+                "expected sections such as `http:` at the top of the file; see config/samples/server".into(),
+            );
             Err(ConfigError::Invalid(vec![Problem { path: ".".into(), origin: Some(origin), fault }]))
         }
         Err(error) => Err(syntax(&error, path)),
