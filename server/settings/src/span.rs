@@ -1,4 +1,4 @@
-//! Lengths of time as Go writes them (`1h30m`). Dates and clocks do not live here.
+//! Durations as Go writes them (`1h30m`).
 
 use std::borrow::Cow;
 use std::fmt;

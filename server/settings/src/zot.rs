@@ -1,5 +1,5 @@
-//! Reading a configuration of project-zot's zot: what this server takes as it is, and what it does not have. Turning its
-//! access control into policies is the server's work.
+//! Reads a configuration of project-zot's zot: the keys that this server has too, and the others. The server turns its access
+//! control into policies.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::keys::refused::{Verdict, verdict};
 use crate::load::{Layer, alias, check, checked, file};
 use crate::{ConfigError, Fault, Problem};
 
-/// What became of a configuration of zot.
+/// A configuration of zot, translated.
 #[derive(Debug)]
 pub struct FromZot {
     /// The configuration for this server, which is valid.
@@ -26,7 +26,7 @@ pub struct FromZot {
 /// access control.
 ///
 /// # Errors
-/// [`ConfigError`], also for values that this server cannot take: leaving out a wrong `http.tls`, say, would be unsafe.
+/// [`ConfigError`], also for values that this server does not accept: it would be unsafe to leave out a wrong `http.tls`.
 pub fn from_zot(path: &Path) -> Result<FromZot, ConfigError> {
     let mut layer = file::open(path)?;
     remove(&mut layer.tree, "distSpecVersion");
@@ -66,7 +66,7 @@ fn of_auth(layer: &Layer, key: &str, value: &Value) -> Problem {
         (Verdict::Refused(message), _) => message,
         (_, "openid") => "name the provider in extensions.rbac.keycloak or extensions.rbac.issuers",
         (_, "bearer") => {
-            "this server issues the tokens of the registry protocol itself, and takes none of another token server; name an \
+            "this server issues the tokens of the registry protocol itself, and accepts none of another token server; name an \
              OIDC provider in extensions.rbac.issuers"
         }
         (_, "apikey") => "create access keys with POST /api/v1/rbac/access-keys",

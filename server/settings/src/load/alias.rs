@@ -1,5 +1,4 @@
-//! Other spellings of keys and values, from zot and from older documents, moved to the canonical one. Keys that are refused
-//! under every spelling need no entry.
+//! Other spellings of keys and values, from zot and from older documents, are moved to the canonical one.
 
 use serde_json::{Map, Value};
 

@@ -93,7 +93,7 @@ fn wider(text: &str) -> String {
                 }
                 wide.push('*');
             }
-            // choices and what is escaped end the part that can be taken over
+            // what follows is not translated
             '[' | '{' | '\\' => {
                 wide.push('*');
                 break;
