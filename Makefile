@@ -13,12 +13,15 @@ help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: ## start the store on SQLite and a local directory (DATA=./data PORT=8080 S3_PORT=9000), loopback only
+run: ## run the store on SQLite and a local directory, on 127.0.0.1 (DATA=./data PORT=8080 S3_PORT=9000 ARGS=…)
 	cargo build --release -p zot-artifact-store
 	@printf '\nThe store will listen on localhost:%s (OCI, REST, S3 under /s3) and localhost:%s (S3). Three commands to try:\n' $(PORT) $(S3_PORT)
 	@printf '  curl http://localhost:%s/health\n' $(PORT)
 	@printf '  oras push --plain-http localhost:%s/team/hello:v1 README.md:text/markdown\n' $(PORT)
 	@printf '  oras pull --plain-http localhost:%s/team/hello:v1 --output /tmp/hello\n\n' $(PORT)
+	@printf 'With access control (ARGS="--set extensions.rbac.enabled=true"), first, in the shell of these commands:\n'
+	@printf '  eval "$$(%s/release/zot-artifact-store admin-key --export --set storage.rootDirectory=%s)"\n' $(TARGET) $(DATA)
+	@printf '  echo "$$ZOT_ADMIN_SECRET_KEY" | oras login --plain-http -u "$$ZOT_ADMIN_ACCESS_KEY" --password-stdin localhost:%s\n\n' $(PORT)
 	$(TARGET)/release/zot-artifact-store serve --set storage.rootDirectory=$(DATA) --set http.address=127.0.0.1 \
 		--set http.port=$(PORT) --set extensions.s3api.port=$(S3_PORT) --set log.format=text $(ARGS)
 

@@ -124,7 +124,8 @@ impl Setup {
         command.args(arguments);
         let ended = tokio::task::spawn_blocking(move || command.output()).await.expect("a thread").expect("the binary");
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Ended { success: ended.status.success(), stdout: text(ended.stdout), stderr: text(ended.stderr) }
+        let code = ended.status.code();
+        Ended { success: ended.status.success(), code, stdout: text(ended.stdout), stderr: text(ended.stderr) }
     }
 
     /// The binary with these settings, and nothing else of ours.
@@ -171,6 +172,8 @@ impl Setup {
 pub struct Ended {
     /// Whether it ended with 0.
     pub success: bool,
+    /// Its exit code; none if a signal ended it.
+    pub code: Option<i32>,
     /// What it printed.
     pub stdout: String,
     /// What it complained about.

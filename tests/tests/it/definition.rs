@@ -40,8 +40,14 @@ fn store(name: &str, spec: &Value) -> Value {
 async fn the_samples_are_taken() {
     let folder = workspace().join("config/samples/stores");
     let mut count = 0;
+    let mut names = std::collections::BTreeSet::new();
     for entry in std::fs::read_dir(folder).expect("the samples") {
         let path = entry.expect("a file").path();
+        let name = read(&path)["metadata"]["name"].clone();
+        assert!(
+            names.insert(name.to_string()),
+            "two samples are called {name}: `kubectl apply -f` of the folder needs both"
+        );
         let verdict = verdict(&definition(), &[read(&path)]).await;
         assert_eq!(verdict["refused"], json!([]), "{}", path.display());
         assert_eq!(verdict["stored"].as_array().map(Vec::len), Some(1), "{}: {verdict:#}", path.display());

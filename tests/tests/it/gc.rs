@@ -189,7 +189,7 @@ async fn a_backup_holds_deletion_up(backend: Backend) {
     let unknown = setup.run(&["hold", "--release", "--id", "other"]).await;
     assert!(!unknown.success && unknown.stderr.contains("hold --list"), "{unknown:?}");
     assert!(setup.run(&["hold", "--release"]).await.success);
-    assert!(setup.run(&["hold", "--list"]).await.stdout.contains("No hold stands"));
+    assert!(setup.run(&["hold", "--list"]).await.stdout.contains("There are no holds"));
     collect(&setup).await;
     assert_eq!(storage.files().await.len(), 0);
 }

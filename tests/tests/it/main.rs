@@ -14,6 +14,7 @@ mod gc;
 mod held;
 mod identity;
 mod matrix;
+mod migrate_config;
 mod oidc;
 mod openapi;
 mod preflight;
