@@ -311,7 +311,7 @@ impl Drop for Server {
 }
 
 /// The binary under test: `ZOT_BIN`, else the one of the dev profile.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("ZOT_BIN") {
         return path.into();
     }

@@ -19,6 +19,7 @@ mod openapi;
 mod preflight;
 mod providers;
 mod rbac;
+mod readme;
 mod refusals;
 mod replicas;
 mod s3;
