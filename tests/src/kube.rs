@@ -25,8 +25,8 @@ pub struct Kube {
 }
 
 impl Kube {
-    /// The one that the kubeconfig at `ZOT_TEST_KUBECONFIG` names, or the one that `hack/with-services` starts when it is
-    /// asked. There the API server's address is the issuer of its tokens, and everybody may read its discovery.
+    /// Returns the API server of the kubeconfig at `ZOT_TEST_KUBECONFIG`, or asks `hack/with-services` to start one. That one
+    /// uses its own address as the issuer of its tokens, and everybody may read its discovery.
     pub async fn shared() -> Self {
         let [kubeconfig] = further("kubernetes", ["ZOT_TEST_KUBECONFIG"]).await.map(PathBuf::from);
         let config = Kubeconfig::read(&kubeconfig);
@@ -56,12 +56,12 @@ impl Kube {
         &self.server
     }
 
-    /// Who issues the tokens of its service accounts: `iss` in them, and where discovery begins.
+    /// The issuer of its service accounts' tokens: their `iss`, and the start of discovery.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// What vouches for the API server's certificate, a PEM file.
+    /// The CA of the API server's certificate, a PEM file.
     pub fn ca_file(&self) -> &Path {
         &self.ca_file
     }
@@ -71,22 +71,22 @@ impl Kube {
         &self.kubeconfig
     }
 
-    /// Makes a namespace of its own for one test, and returns its name.
+    /// Creates a namespace for one test, and returns its name.
     pub async fn namespace(&self) -> String {
         let name = format!("zot-test-{}", Uuid::new_v4().simple());
         self.make("/api/v1/namespaces", &json!({ "metadata": { "name": name } })).await;
         name
     }
 
-    /// Makes a service account, and its namespace, where they are not there yet.
+    /// Creates a service account and its namespace, if they are missing.
     pub async fn service_account(&self, namespace: &str, name: &str) {
         self.make("/api/v1/namespaces", &json!({ "metadata": { "name": namespace } })).await;
         let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts");
         self.make(&path, &json!({ "metadata": { "name": name } })).await;
     }
 
-    /// A token as it is projected into a pod. It lives for ten minutes or more: the API server makes none that lives
-    /// shorter.
+    /// A token like one that is projected into a pod. It is valid for at least ten minutes, because the API server issues none
+    /// that is shorter.
     pub async fn token(&self, namespace: &str, name: &str, audiences: &[&str], expiration_secs: u64) -> String {
         let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token");
         let request = json!({
