@@ -102,8 +102,7 @@ pub(crate) async fn suite(
     if cases.is_empty() {
         return Ok((rows, memory));
     }
-    let mut sides =
-        vec![place.start(Server::Ours, suite.api).await?, place.start(suite.api.peer(), suite.api).await?];
+    let mut sides = vec![place.start(Server::Ours, suite.api).await?, place.start(suite.api.peer(), suite.api).await?];
     if place.postgres.is_some() && cases.iter().any(|case| case.postgres) {
         sides.push(place.start(Server::OursOnPostgres, suite.api).await?);
     }

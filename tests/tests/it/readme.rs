@@ -10,7 +10,8 @@ use zot_tests::workspace;
 /// The only block that is not run, because the test starts the server itself.
 const START_WITH_ACCESS_CONTROL: &str = "make run ARGS=\"--set extensions.rbac.enabled=true\"\n";
 /// Ends the script at the first failure, and makes curl fail where HTTP does.
-const PRELUDE: &str = "set -euxo pipefail\ncurl() { command curl --silent --show-error --fail-with-body \"$@\"; echo; }\n";
+const PRELUDE: &str =
+    "set -euxo pipefail\ncurl() { command curl --silent --show-error --fail-with-body \"$@\"; echo; }\n";
 
 #[tokio::test]
 async fn the_commands_of_the_readme_work_as_they_stand() {
