@@ -1,4 +1,4 @@
-//! Accounts and access keys: made, used on every door, rotated and taken back; tokens revoked; wrong credentials bounded.
+//! Accounts and access keys: made, used on every API, rotated and taken back; tokens revoked; wrong credentials bounded.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use zot_tests::server::{READER, Server, Setup};
 use zot_tests::signed::Signer;
 
 crate::on_both_backends!(
-    an_account_has_its_roles_on_every_door,
+    an_account_has_its_roles_on_every_api,
     what_is_disabled_deleted_or_expired_is_not_accepted,
     a_rotated_key_lives_on_for_as_long_as_was_asked,
     strangers_look_after_no_accounts,
@@ -73,7 +73,7 @@ async fn wait_for(client: &Client, path: &str, status: u16) {
     }
 }
 
-async fn an_account_has_its_roles_on_every_door(backend: Backend) {
+async fn an_account_has_its_roles_on_every_api(backend: Backend) {
     let server = Server::guarded(backend).await;
     let admin = server.client();
     admin.push_image("team/app", "v1", vec![1; 100]).await;

@@ -63,7 +63,7 @@ async fn a_dry_run_counts_what_was_deleted_a_moment_ago() {
 }
 
 #[tokio::test]
-async fn a_read_only_store_says_so_at_the_s3_door() {
+async fn a_read_only_store_says_so_at_the_s3_api() {
     let server = on_disk().await.set("http.readOnly", true).start().await;
     let put = server.client().request(Method::PUT, "/s3/team/key").body("x").send().await.expect("a response");
     assert_eq!(put.status(), 403);

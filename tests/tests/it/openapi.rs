@@ -1,4 +1,4 @@
-//! The REST door keeps to its description: every operation of `/api/v1/openapi.json` is asked for what it promises and for
+//! The REST API keeps to its description: every operation of `/api/v1/openapi.json` is asked for what it promises and for
 //! what it refuses, and each answer is held against the schema. What is asked stands in `openapi/table.rs`.
 
 #![expect(clippy::panic, reason = "a test that fails says what was asked and answered")]

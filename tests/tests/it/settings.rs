@@ -191,7 +191,7 @@ async fn the_log_is_where_and_how_it_was_told() {
 }
 
 #[tokio::test]
-async fn the_s3_door_moves_shrinks_and_closes() {
+async fn the_s3_api_moves_shrinks_and_closes() {
     let server = on_disk().await.set("extensions.s3api.basePath", "/objects").with_s3_port().start().await;
     assert_eq!(status(&server, "/objects").await, 200);
     assert_eq!(status(&server, "/s3").await, 404);

@@ -40,7 +40,7 @@ impl Store {
         header
     }
 
-    /// On every door.
+    /// On every API.
     async fn assert_refused(&self, why: &str, token: &str) {
         for path in ["/v2/", "/v2/_catalog", ONESELF, "/auth/token", "/s3/"] {
             let reply = self.with(token).get(path).await;
