@@ -1,4 +1,5 @@
-//! Accounts and access keys: made, used on every API, rotated and taken back; tokens revoked; wrong credentials bounded.
+//! Accounts and access keys: creating, using on every API, rotating and revoking them; revoked tokens; limits on wrong
+//! credentials.
 
 use std::time::Instant;
 

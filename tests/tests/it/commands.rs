@@ -1,4 +1,4 @@
-//! What the commands beside `serve` say: whom they ask, and what they tell to do next.
+//! The output of the commands beside `serve`, and the next steps that they name.
 
 use reqwest::Method;
 use serde_json::json;

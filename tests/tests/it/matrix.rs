@@ -1,7 +1,7 @@
-//! Who may do what, route by route: each route of each API is asked by everybody there is, and a route that is missing
-//! here fails. What is right is said by what the route needs ([`row`]) and what the caller has ([`caller`]).
+//! Access control, route by route: each caller requests each route of each API. A route that is missing here fails the test.
+//! The expected answer follows from what the route needs ([`row`]) and what the caller has ([`caller`]).
 //!
-//! OCI and S3 are asked at names that begin with each other, `team/b`, `team/bc` and `team/b/c`, and at one that is public.
+//! OCI and S3 requests use names that begin with each other, `team/b`, `team/bc` and `team/b/c`, and a public name.
 
 #![expect(clippy::panic, reason = "a test that fails says what was asked and answered")]
 

@@ -1,5 +1,5 @@
-//! People and pipelines of a real Keycloak: their tokens on every API, what is in them decides, and what is wrong with one
-//! is refused.
+//! People and pipelines with tokens of a real Keycloak: on every API, the token's content decides, and a wrong token is
+//! refused.
 
 use std::time::{Duration, Instant};
 

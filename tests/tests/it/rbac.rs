@@ -1,4 +1,4 @@
-//! Policies of the running server: who may look after them, and that each change is in force on every API and replica.
+//! Policies of a running server: who may manage them, and that each change takes effect on every API and replica.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! The S3 API under real clients: on both backends, at the root of its own port and under `/s3`, and through a proxy
-//! that gives each request to another of three replicas.
+//! The S3 API with real clients: on both backends, on the S3 port and at `/s3`, and through a proxy in front of three
+//! replicas.
 
 mod clients;
 mod json;

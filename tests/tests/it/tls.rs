@@ -1,4 +1,4 @@
-//! TLS: served, taken up anew without a restart, and with client certificates.
+//! TLS: serving it, reloading it without a restart, and client certificates.
 
 use std::time::{Duration, Instant};
 

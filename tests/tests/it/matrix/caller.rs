@@ -1,4 +1,4 @@
-//! Everybody there is: those whose credentials are not taken, each for one reason, and those who have a part of the rights.
+//! All callers: some with credentials that are refused, each for one reason, and some with a part of the rights.
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! The operations of the REST API. What they are sent stands in `openapi/table.rs`, which has a row for each that is
-//! described; here it is who sends it.
+//! The operations of the REST API. `openapi/table.rs` has the requests, a row for each described operation. This file sends
+//! them as each caller.
 
 use zot_tests::client::Reply;
 

@@ -1,4 +1,4 @@
-//! A route, what it needs, and what a caller should therefore get.
+//! A route, what it needs, and the answer that a caller should get.
 
 use reqwest::Method;
 

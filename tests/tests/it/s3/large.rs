@@ -1,4 +1,4 @@
-//! Large objects in bounded memory, up and down through each API. 1 GiB in `make test`, 10 GiB in `make soak`.
+//! Large objects in bounded memory, uploaded and downloaded by each API. 1 GiB in `make test`, 10 GiB in `make soak`.
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! One artifact behind two APIs: what S3 puts, OCI clients pull, sign and describe, and it is gone everywhere once the
-//! object is deleted.
+//! One artifact by two APIs: OCI clients pull, sign and attach to what S3 puts. Deleting the object deletes it everywhere.
 
 use serde_json::Value;
 use zot_tests::backend::Backend;
