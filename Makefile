@@ -44,7 +44,7 @@ bench: ## measure speed as ratios to MinIO and distribution (ARGS=--quick is sho
 	hack/bench $(ARGS)
 
 .PHONY: lint
-lint: ## check format, clippy, licences, sizes of files, paths and links in documents
+lint: ## format, clippy, licences, sizes, paths named in documents
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	$$(hack/tool cargo-deny) check --hide-inclusion-graph bans licenses sources
