@@ -1,4 +1,4 @@
-//! Three replicas of the server with one database and one bucket, behind a round-robin proxy.
+//! Three replicas of the server on one database and one bucket, behind a proxy that gives each request to the next one.
 
 use crate::backend::{Backend, Storage};
 use crate::client::Client;
@@ -31,7 +31,7 @@ impl Cluster {
         Self::start(Setup::on(storage)).await
     }
 
-    /// Starts all replicas at the same time, so that their migrations run concurrently.
+    /// Starts all replicas at once: concurrent first starts, with migrations, must work too.
     pub async fn start(setup: Setup) -> Self {
         let (first, second, third) = tokio::join!(setup.start(), setup.start(), setup.start());
         let replicas = vec![first, second, third];
@@ -39,17 +39,17 @@ impl Cluster {
         Self { replicas, proxy, setup }
     }
 
-    /// The proxy in front of the HTTP ports.
+    /// The address that clients use.
     pub fn proxy(&self) -> &Proxy {
         &self.proxy
     }
 
-    /// A new proxy in front of the S3 ports. The setup must have enabled them.
+    /// A proxy in front of the replicas' S3 ports, which the setup must have opened.
     pub async fn s3_proxy(&self) -> Proxy {
         Proxy::start(self.replicas.iter().map(Server::s3_address).collect()).await
     }
 
-    /// One replica, for requests without the proxy.
+    /// One replica, for requests to it only.
     pub fn replica(&self, index: usize) -> &Server {
         &self.replicas[index]
     }
@@ -59,7 +59,7 @@ impl Cluster {
         Client::new(self.proxy.address(), self.setup.has_access_control().then_some(ADMIN))
     }
 
-    /// Kills a replica like a crash. The proxy uses only the others from then on.
+    /// Kills a replica like a crash. The proxy then sends requests only to the others.
     pub fn kill(&mut self, index: usize) {
         let replica = &mut self.replicas[index];
         replica.kill();

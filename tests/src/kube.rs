@@ -25,8 +25,8 @@ pub struct Kube {
 }
 
 impl Kube {
-    /// The API server of the kubeconfig at `ZOT_TEST_KUBECONFIG`, or one that `hack/with-services` starts on demand. The
-    /// latter uses its address as the issuer of its tokens, and its discovery document is public.
+    /// Returns the API server of the kubeconfig at `ZOT_TEST_KUBECONFIG`, or asks `hack/with-services` to start one. That one
+    /// uses its own address as the issuer of its tokens, and everybody may read its discovery.
     pub async fn shared() -> Self {
         let [kubeconfig] = further("kubernetes", ["ZOT_TEST_KUBECONFIG"]).await.map(PathBuf::from);
         let config = Kubeconfig::read(&kubeconfig);
@@ -56,12 +56,12 @@ impl Kube {
         &self.server
     }
 
-    /// The issuer of ServiceAccount tokens: their claim `iss`, and the base URL of discovery.
+    /// The issuer of its service accounts' tokens: their `iss`, and the start of discovery.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// PEM file with the CA of the API server's certificate.
+    /// The CA of the API server's certificate, a PEM file.
     pub fn ca_file(&self) -> &Path {
         &self.ca_file
     }
@@ -78,14 +78,15 @@ impl Kube {
         name
     }
 
-    /// Creates a ServiceAccount and its namespace, unless they exist.
+    /// Creates a service account and its namespace, if they are missing.
     pub async fn service_account(&self, namespace: &str, name: &str) {
         self.create("/api/v1/namespaces", &json!({ "metadata": { "name": namespace } })).await;
         let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts");
         self.create(&path, &json!({ "metadata": { "name": name } })).await;
     }
 
-    /// A token like one that is projected into a pod. The API server raises `expiration_secs` to at least ten minutes.
+    /// A token like one that is projected into a pod. It is valid for at least ten minutes, because the API server issues none
+    /// that is shorter.
     pub async fn token(&self, namespace: &str, name: &str, audiences: &[&str], expiration_secs: u64) -> String {
         let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token");
         let request = json!({

@@ -1,4 +1,5 @@
-//! Accounts and access keys: created, used on every API, rotated and revoked; tokens revoked; wrong credentials limited.
+//! Accounts and access keys: creating, using on every API, rotating and revoking them; revoked tokens; limits on wrong
+//! credentials.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! The audit trail of the running server: what is in it, who may ask, and that it can neither lose nor change unnoticed.
+//! The audit trail of a running server: its rows, who may query it, and that losses and changes are noticed.
 
 mod file;
 mod requests;

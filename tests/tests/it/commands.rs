@@ -1,4 +1,4 @@
-//! The commands beside `serve`: what they print, and what they suggest to do next.
+//! The output of the commands beside `serve`, and the next steps that they name.
 
 use reqwest::Method;
 use serde_json::json;

@@ -1,5 +1,5 @@
-//! The custom resource's definition and resources of it, as an API server takes them, without one: `hack/crd-check` has its
-//! code. On a real one: `tests/tests/e2e/inputs.rs`.
+//! The custom resource's definition and its resources, checked by an API server's code without an API server
+//! (`hack/crd-check`). `tests/tests/e2e/inputs.rs` uses a real API server.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `fsck` finds each kind of damage, explains it, and mends what can be mended.
+//! `fsck` finds each kind of damage, explains it, and repairs what can be repaired.
 
 use serde_json::Value;
 use zot_tests::backend::{Backend, Storage};

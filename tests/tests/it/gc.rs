@@ -1,4 +1,4 @@
-//! Garbage collection of the real server: it frees what nothing needs, and nothing else, while requests go on.
+//! Garbage collection of a real server deletes everything unreferenced, and nothing else, during requests.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Refusals that come before the request has been read: the client must see the answer, not a broken connection.
+//! Refusals before the request was read: the client must see the answer, not a broken connection.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;

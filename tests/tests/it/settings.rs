@@ -1,4 +1,4 @@
-//! Every key of the configuration changes what the running server does. A key that is in no test fails the last one.
+//! Every configuration key changes what a running server does. A key without a test fails the last test.
 
 mod changed;
 
