@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::{Map, Value};
-use zot_domain::policy::Policy;
+use zot_core::policy::Policy;
 use zot_settings::{FromZot, from_zot};
 
 use self::access::{AccessControl, Migrated};

@@ -63,8 +63,8 @@ async fn a_new_database_is_awaited() {
     cluster.define_of("cloudnative-pg", "config/crd/bases/postgresql.cnpg.io_clusters.yaml").await;
     let store = space.until_condition("store", "DatabaseReady", "False", "DatabaseProvisioning").await;
     assert_eq!(store["status"]["phase"], "Pending", "{store:#}");
-    let cluster = space.get("clusters.postgresql.cnpg.io/store-db").await.expect("the cluster of Postgres");
-    assert_eq!((&cluster["spec"]["instances"], &cluster["spec"]["storage"]["size"]), (&json!(2), &json!("5Gi")));
+    let created = space.get("clusters.postgresql.cnpg.io/store-db").await.expect("the Cluster of CloudNativePG");
+    assert_eq!((&created["spec"]["instances"], &created["spec"]["storage"]["size"]), (&json!(2), &json!("5Gi")));
     assert!(space.get("deploy/store").await.is_none());
     // CloudNativePG's servers use TLS, and stores require it
     let host = postgres["host"].as_str().expect("a host");

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use zot_domain::policy::{Effect, Policy, PrincipalPattern, ResourcePattern};
+use zot_core::policy::{Effect, Policy, PrincipalPattern, ResourcePattern};
 
 use super::pattern::Pattern;
 use crate::error::Error;
@@ -268,7 +268,7 @@ impl<'a> Translation<'a> {
         let mut policies = documents(Effect::Deny, denied);
         policies.extend(documents(Effect::Allow, allowed));
         for policy in &policies {
-            policy.statement()?;
+            policy.statement().map_err(zot_domain::Error::from)?;
         }
         Ok(Migrated { policies, warnings: self.warnings.into_iter().collect() })
     }

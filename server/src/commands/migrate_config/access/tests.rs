@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use proptest::prelude::*;
 use serde_json::json;
-use zot_domain::Principal;
-use zot_domain::policy::{Action, Context, Engine, Resource, Settings};
+use zot_core::action::Action;
+use zot_core::policy::{Context, Resource, Rules, Settings, decide};
+use zot_core::principal::Principal;
 
 use super::*;
 
@@ -85,19 +86,17 @@ fn zot_permits(zot: &AccessControl, caller: &Caller, action: &str, repository: &
         .all(|it| (is_admin || gives(it, action)) && !refuses(it) || has(&it.anonymous_policy, action))
 }
 
-fn engine(migrated: &Migrated) -> Engine {
-    let engine = Engine::new(Settings { access_control: true, anonymous_read: false, read_only: false });
-    let statements = migrated.policies.iter().map(|policy| policy.statement().unwrap()).collect();
-    engine.replace(1, statements, HashSet::new());
-    engine
+fn rules(migrated: &Migrated) -> Rules {
+    Rules::new(migrated.policies.iter().map(|policy| policy.statement().unwrap()).collect(), HashSet::new())
 }
 
-fn we_permit(engine: &Engine, caller: &Caller, action: &str, repository: &str) -> bool {
+fn we_permit(rules: &Rules, caller: &Caller, action: &str, repository: &str) -> bool {
     let action = Action::ALL.into_iter().find(|it| it.as_str() == action).unwrap();
     let now = "2026-11-24T12:00:00Z".parse().unwrap();
     let context = Context { source_ip: None, tls: false, now, list_prefix: None, operation: None };
+    let settings = Settings { access_control: true, anonymous_read: false, read_only: false };
     let name = repository.parse().unwrap();
-    engine.decide(&caller.principal(), action, Resource::Repository(&name), &context).allowed
+    decide(settings, rules, &caller.principal(), action, Resource::Repository(&name), &context).allowed
 }
 
 const PATTERNS: [&str; 13] = [
@@ -158,12 +157,12 @@ proptest! {
     #[test]
     fn nobody_may_do_more_than_with_zot(given in access_control()) {
         let zot = AccessControl::read(&given).unwrap();
-        let engine = engine(&zot.policies(&[]).unwrap());
+        let rules = rules(&zot.policies(&[]).unwrap());
         for caller in callers() {
             for repository in NAMES {
                 for action in &WORDS[..4] {
                     prop_assert!(
-                        zot_permits(&zot, &caller, action, repository) || !we_permit(&engine, &caller, action, repository),
+                        zot_permits(&zot, &caller, action, repository) || !we_permit(&rules, &caller, action, repository),
                         "{:?} may {} {} here, and not in zot", caller, action, repository
                     );
                 }
@@ -200,13 +199,13 @@ fn named_users_may_do_what_they_did() {
     ] {
         let zot = AccessControl::read(&given).unwrap();
         let users = ["anna", "ben", "cleo", "root"];
-        let engine = engine(&zot.policies(&users.map(ToOwned::to_owned)).unwrap());
+        let rules = rules(&zot.policies(&users.map(ToOwned::to_owned)).unwrap());
         for caller in users.map(account).into_iter().chain([Caller::anonymous()]) {
             for (repository, action) in
                 NAMES.iter().flat_map(|name| WORDS[..4].iter().map(move |action| (name, action)))
             {
                 let before = zot_permits(&zot, &caller, action, repository);
-                assert_eq!(we_permit(&engine, &caller, action, repository), before, "{caller:?} {action} {repository}");
+                assert_eq!(we_permit(&rules, &caller, action, repository), before, "{caller:?} {action} {repository}");
             }
         }
     }
