@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 use zot_domain::Artifacts;
@@ -29,7 +30,7 @@ pub use caller::{Authenticator, Caller, Sender};
 pub use failure::{message, noted};
 pub use health::Version;
 pub use limits::Dialect;
-pub use middleware::RouteTemplate;
+pub use middleware::{METHOD_NOT_ALLOWED, RouteTemplate, method_not_allowed, nothing_at};
 pub use options::{Cors, HealthPaths, Notes, Options};
 
 use crate::health::Health;
@@ -97,7 +98,7 @@ impl Gateway {
 
     /// Health and metrics, where the configuration has them. They answer whoever asks, also where nobody can be
     /// authenticated as the database is away, and are not limited.
-    pub fn operations(&self) -> OpenApiRouter {
+    pub fn operations(&self) -> (Router, OpenApi) {
         let mut table = OpenApiRouter::new();
         if let Some(paths) = &self.options.health {
             table = table
@@ -109,8 +110,7 @@ impl Gateway {
             table = table.routes(at(path, routes!(metrics::scrape)));
         }
         let (router, document) = table.split_for_parts();
-        let router = router.method_not_allowed_fallback(middleware::method_not_allowed).with_state(self.clone());
-        (document, router).into()
+        (router.method_not_allowed_fallback(method_not_allowed).with_state(self.clone()), document)
     }
 }
 

@@ -124,16 +124,22 @@ fn remote(request: &Request) -> Option<String> {
     }
 }
 
-/// A path that no API has.
-pub(crate) fn not_found(request: &Request, known: &str) -> Response {
-    let why = format!("there is nothing at {}; see {known}", request.uri().path());
-    plain(StatusCode::NOT_FOUND, "not_found", &why)
+/// What a client is told that asks for a path that no API has.
+pub fn nothing_at(path: &str, known: &str) -> String {
+    format!("there is nothing at {path}; see {known}")
 }
 
+/// A path that no API has.
+pub(crate) fn not_found(request: &Request, known: &str) -> Response {
+    plain(StatusCode::NOT_FOUND, "not_found", &nothing_at(request.uri().path(), known))
+}
+
+/// What a client is told that asks for a path by a method that is not served there.
+pub const METHOD_NOT_ALLOWED: &str = "this method is not served here; the header Allow names those that are";
+
 /// A path that is there, but not for this method. Which it has is in the header `Allow`, which the router adds.
-pub(crate) async fn method_not_allowed() -> Response {
-    let why = "this method is not served here; the header Allow names those that are";
-    plain(StatusCode::METHOD_NOT_ALLOWED, "bad_request", why)
+pub async fn method_not_allowed() -> Response {
+    plain(StatusCode::METHOD_NOT_ALLOWED, "bad_request", METHOD_NOT_ALLOWED)
 }
 
 /// A handler that panicked: a fault of ours, logged by the panic hook, and nothing of it for the client.

@@ -16,20 +16,20 @@ use zot_domain::{Call, Result};
 use super::body::outgoing;
 use super::error::document;
 use super::{multipart, not_modified, transferred, value};
-use crate::App;
+use crate::Registry;
 
 /// The digest of what is served.
 pub(crate) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 pub(crate) const OCTET_STREAM: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 pub(crate) async fn get(
-    app: &App,
+    registry: &Registry,
     call: &Call,
     repository: &RepositoryName,
     digest: &Digest,
     parts: &Parts,
 ) -> Result<Response> {
-    let blob = app.artifacts.blob(call, repository, digest).await?;
+    let blob = registry.artifacts.blob(call, repository, digest).await?;
     let mut headers = content_headers(digest);
     if not_modified(parts, digest.as_str()) {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
@@ -41,14 +41,14 @@ pub(crate) async fn get(
     }
     let response = match select(range(parts, digest), blob.size) {
         Selection::Whole => {
-            let response = whole(app, &blob, headers).await?;
+            let response = whole(registry, &blob, headers).await?;
             transferred(response, Direction::Download, "blob", repository, blob.size)
         }
         Selection::Parts(parts) => {
             let bytes = parts.iter().map(ByteRange::length).sum();
             let response = match parts.as_slice() {
-                [part] => single(app, &blob, *part, headers).await?,
-                _ => multipart::response(app, &blob, parts, headers),
+                [part] => single(registry, &blob, *part, headers).await?,
+                _ => multipart::response(registry, &blob, parts, headers),
             };
             transferred(response, Direction::Download, "blob", repository, bytes)
         }
@@ -74,17 +74,17 @@ fn content_headers(digest: &Digest) -> HeaderMap {
     headers
 }
 
-async fn whole(app: &App, blob: &BlobContent, mut headers: HeaderMap) -> Result<Response> {
+async fn whole(registry: &Registry, blob: &BlobContent, mut headers: HeaderMap) -> Result<Response> {
     headers.insert(header::CONTENT_LENGTH, blob.size.into());
     let all = ByteRange { start: 0, end: blob.size };
-    let body = if blob.size == 0 { Body::empty() } else { outgoing(app.artifacts.open(&blob.content, all)).await? };
+    let body = if blob.size == 0 { Body::empty() } else { outgoing(registry.artifacts.open(&blob.content, all)).await? };
     Ok((StatusCode::OK, headers, body).into_response())
 }
 
-async fn single(app: &App, blob: &BlobContent, part: ByteRange, mut headers: HeaderMap) -> Result<Response> {
+async fn single(registry: &Registry, blob: &BlobContent, part: ByteRange, mut headers: HeaderMap) -> Result<Response> {
     headers.insert(header::CONTENT_LENGTH, part.length().into());
     headers.insert(header::CONTENT_RANGE, value(&part.content_range(blob.size)));
-    let body = outgoing(app.artifacts.open(&blob.content, part)).await?;
+    let body = outgoing(registry.artifacts.open(&blob.content, part)).await?;
     Ok((StatusCode::PARTIAL_CONTENT, headers, body).into_response())
 }
 
@@ -96,7 +96,7 @@ fn unsatisfiable(size: u64, mut headers: HeaderMap, request_id: RequestId) -> Re
     (StatusCode::RANGE_NOT_SATISFIABLE, headers, document("SIZE_INVALID", message, detail)).into_response()
 }
 
-pub(crate) async fn delete(app: &App, call: &Call, repository: &RepositoryName, digest: &Digest) -> Result<Response> {
-    app.artifacts.delete_blob(call, repository, digest).await?;
+pub(crate) async fn delete(registry: &Registry, call: &Call, repository: &RepositoryName, digest: &Digest) -> Result<Response> {
+    registry.artifacts.delete_blob(call, repository, digest).await?;
     Ok(transferred(StatusCode::ACCEPTED.into_response(), Direction::Delete, "blob", repository, 0))
 }

@@ -8,11 +8,11 @@ use serde_json::json;
 use zot_domain::{Call, Result};
 
 use super::page::{JSON, PageRequest};
-use crate::App;
+use crate::Registry;
 
-pub(crate) async fn list(app: &App, call: &Call, parts: &Parts) -> Result<Response> {
+pub(crate) async fn list(registry: &Registry, call: &Call, parts: &Parts) -> Result<Response> {
     let wanted = PageRequest::of(parts)?;
-    let page = app.artifacts.repositories(call, &wanted.last, wanted.size).await?;
+    let page = registry.artifacts.repositories(call, &wanted.last, wanted.size).await?;
     let mut response = Response::new(Body::from(json!({"repositories": page.names}).to_string()));
     response.headers_mut().insert(header::CONTENT_TYPE, JSON);
     if let (true, Some(last)) = (page.more, page.names.last()) {

@@ -2,19 +2,19 @@
 
 use axum::Json;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use zot_core::name::RepositoryName;
 use zot_domain::Error;
-use zot_domain::call::{Origin, RequestId};
+use zot_domain::call::RequestId;
+use zot_gateway::{Sender, message, noted};
 
 use super::path::Route;
 use super::value;
-use crate::App;
-use crate::failure::{message, noted};
+use crate::Registry;
 
 /// Tells old clients that this is a registry.
 pub(crate) const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
@@ -33,24 +33,19 @@ enum Challenge {
 
 impl Context {
     /// For a request of the registry.
-    pub(crate) fn of(app: &App, request: &Request) -> Self {
-        let request_id = request.extensions().get::<RequestId>().map(ToString::to_string).unwrap_or_default();
+    pub(crate) fn of(registry: &Registry, request: &Request) -> Self {
+        let Sender { request_id, origin, .. } = Sender::of(request.extensions());
         let challenge = Challenge::Bearer {
-            realm: token_realm(
-                app,
-                request.headers(),
-                request.uri().authority().map(axum::http::uri::Authority::as_str),
-                request.extensions().get::<Origin>().copied().unwrap_or_default(),
-            ),
-            service: app.identity.service().to_owned(),
+            realm: registry.token_endpoint.url(request.headers(), request.uri(), origin),
+            service: registry.authenticator.identity().service().to_owned(),
             scope: None,
         };
-        Self { request_id, path: request.uri().path().to_owned(), challenge }
+        Self { request_id: request_id.to_string(), path: request.uri().path().to_owned(), challenge }
     }
 
     /// For a request of a token.
-    pub(crate) fn basic(app: &App, request_id: RequestId) -> Self {
-        let challenge = Challenge::Basic { realm: app.options.realm.clone() };
+    pub(crate) fn basic(registry: &Registry, request_id: RequestId) -> Self {
+        let challenge = Challenge::Basic { realm: registry.realm.clone() };
         Self { request_id: request_id.to_string(), path: String::new(), challenge }
     }
 
@@ -69,19 +64,6 @@ impl Context {
             *scope = format!("{scope} repository:{source}:pull");
         }
     }
-}
-
-/// Where tokens are to be had: as configured, or at the host by which the client reached us.
-pub(crate) fn token_realm(app: &App, headers: &HeaderMap, authority: Option<&str>, origin: Origin) -> String {
-    let own = || format!("{}/auth/token", base_url(app, headers, authority, origin));
-    app.options.token_realm.clone().unwrap_or_else(own)
-}
-
-/// The host by which the client reached us, and whether by TLS: ours, or that of a proxy that is trusted to say so.
-pub(crate) fn base_url(app: &App, headers: &HeaderMap, authority: Option<&str>, origin: Origin) -> String {
-    let host = headers.get(header::HOST).and_then(|v| v.to_str().ok()).or(authority).unwrap_or("localhost");
-    let host: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || ".-:[]_".contains(*c)).collect();
-    format!("{}://{host}", if app.options.tls || origin.tls { "https" } else { "http" })
 }
 
 /// The answer to a failed request.
@@ -153,7 +135,7 @@ fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
         | Error::InsufficientScope(_) => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
         Error::Denied(_) => (StatusCode::FORBIDDEN, "DENIED"),
         Error::Unsupported(_) => (StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
-        // of the S3 door; here only where an object is in the way of a request
+        // of the S3 API; here only where an object conflicts with a request
         Error::BucketNameInvalid(_) | Error::KeyInvalid(_) | Error::KeyTooLong => {
             (StatusCode::BAD_REQUEST, "NAME_INVALID")
         }

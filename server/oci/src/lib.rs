@@ -1,4 +1,4 @@
-//! The OCI door: distribution-spec 1.1 under `/v2`.
+//! The OCI API: distribution-spec 1.1 under `/v2`, and the registry tokens that its clients log in with.
 //!
 //! Repository names hold slashes, so the path is parsed here ([`path`]) and dispatched to one file per noun. Errors
 //! leave through [`error`], which is the only place that knows the spec's codes.
@@ -6,7 +6,7 @@
 mod blob;
 mod body;
 mod catalog;
-pub(crate) mod error;
+mod error;
 mod manifest;
 mod multipart;
 mod page;
@@ -14,45 +14,84 @@ mod path;
 mod query;
 mod referrers;
 mod tags;
+mod token;
 mod upload;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
+use axum::routing::any;
+use axum::{Extension, Json, Router};
 use serde_json::json;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use zot_core::name::RepositoryName;
-use zot_domain::call::RequestId;
 use zot_domain::observed::{Direction, Transfer};
-use zot_domain::{Call, Error, Result};
+use zot_domain::{Artifacts, Call, Error, Result};
+use zot_gateway::{Authenticator, Caller, Dialect, Endpoint, Gateway, RouteTemplate, method_not_allowed};
 
-use crate::App;
-use crate::auth::Caller;
-use crate::middleware::Endpoint;
 use error::{Context, respond};
 use path::Route;
 
+/// What the handlers of the OCI API share. Cheap to clone.
+#[derive(Clone)]
+pub struct Registry {
+    /// The use cases.
+    pub artifacts: Artifacts,
+    /// Checks the credentials in the form of a token request.
+    pub authenticator: Authenticator,
+    /// The realm of Basic challenges.
+    pub realm: String,
+    /// Where registry tokens are issued: [`TOKEN_PATH`], or as configured.
+    pub token_endpoint: Endpoint,
+    /// Largest request body, in bytes.
+    pub max_body: Option<u64>,
+}
+
+/// Where registry tokens are issued, unless a proxy has them elsewhere.
+pub const TOKEN_PATH: &str = "/auth/token";
+
+/// The routes of the OCI API, and the description of those that no specification describes.
+pub fn router(registry: Registry, gateway: &Gateway) -> (Router, OpenApi) {
+    // names hold slashes, so `path` parses what is below `/v2`
+    let v2 = Router::new().route("/v2", any(serve)).route("/v2/", any(serve)).route("/v2/{*path}", any(serve));
+    let v2 = gateway.limited(v2.with_state(registry.clone()), registry.clone());
+    let (schemas, paths, handlers) = routes!(token::get, token::post);
+    let handlers = handlers.layer(DefaultBodyLimit::max(token::FORM_MAX));
+    let (tokens, document) = OpenApiRouter::new().routes((schemas, paths, handlers)).split_for_parts();
+    let tokens = tokens.method_not_allowed_fallback(method_not_allowed).with_state(registry);
+    (gateway.authenticated(v2.merge(tokens)), document)
+}
+
+impl Dialect for Registry {
+    fn refusal(&self, request: &Request) -> impl FnOnce(Error) -> Response + Send + 'static {
+        let context = Context::of(self, request);
+        move |error| respond(&error, &context)
+    }
+
+    /// A client that cannot list referrers takes that for "unsigned".
+    fn is_exempt(&self, request: &Request) -> bool {
+        request.uri().path().contains("/referrers/")
+    }
+}
+
 /// Serves everything under `/v2`.
-pub(crate) async fn serve(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(request_id): Extension<RequestId>,
-    request: Request,
-) -> Response {
-    let mut context = Context::of(&app, &request);
+async fn serve(State(registry): State<Registry>, Extension(caller): Extension<Caller>, request: Request) -> Response {
+    let mut context = Context::of(&registry, &request);
     let parsed = path::parse(request.uri().path());
     let endpoint = parsed.as_ref().map_or("/v2/{invalid}", Route::template);
     let transfer = parsed.as_ref().ok().and_then(|route| route.transfer(request.method()));
-    let outcome = match (parsed, caller.call(request_id)) {
+    let outcome = match (parsed, caller.call()) {
         (Ok(route), Ok(call)) => {
             context.need(&route, request.method());
             if matches!(route, Route::Uploads(_)) {
                 context.need_source(request.uri().query());
             }
             let (parts, body) = request.into_parts();
-            dispatch(&app, call, route, &parts, body).await
+            dispatch(&registry, call, route, &parts, body).await
         }
         // who sends bad credentials learns that first, whatever the path
         (_, Err(error)) | (Err(error), _) => Err(error),
@@ -71,26 +110,26 @@ pub(crate) async fn serve(
         }
         response
     });
-    response.extensions_mut().insert(Endpoint(endpoint));
+    response.extensions_mut().insert(RouteTemplate(endpoint));
     response
 }
 
-async fn dispatch(app: &App, call: Call, route: Route, parts: &Parts, body: Body) -> Result<Response> {
+async fn dispatch(registry: &Registry, call: Call, route: Route, parts: &Parts, body: Body) -> Result<Response> {
     match (&route, parts.method.as_str()) {
-        (Route::Base, "GET" | "HEAD") => base(app, &call),
-        (Route::Catalog, "GET" | "HEAD") => catalog::list(app, &call, parts).await,
-        (Route::Tags(name), "GET" | "HEAD") => tags::list(app, &call, name, parts).await,
-        (Route::Referrers(name, digest), "GET" | "HEAD") => referrers::list(app, &call, name, digest, parts).await,
-        (Route::Manifest(name, reference), "GET" | "HEAD") => manifest::get(app, &call, name, reference, parts).await,
-        (Route::Manifest(name, reference), "PUT") => manifest::put(app, &call, name, reference, parts, body).await,
-        (Route::Manifest(name, reference), "DELETE") => manifest::delete(app, &call, name, reference).await,
-        (Route::Blob(name, digest), "GET" | "HEAD") => blob::get(app, &call, name, digest, parts).await,
-        (Route::Blob(name, digest), "DELETE") => blob::delete(app, &call, name, digest).await,
-        (Route::Uploads(name), "POST") => upload::begin(app, &call, name, parts, body).await,
-        (Route::Upload(name, id), "GET" | "HEAD") => upload::status(app, &call, name, id).await,
-        (Route::Upload(name, id), "PATCH") => upload::append(app, &call, name, id, parts, body).await,
-        (Route::Upload(name, id), "PUT") => upload::finish(app, &call, name, id, parts, body).await,
-        (Route::Upload(name, id), "DELETE") => upload::cancel(app, &call, name, id).await,
+        (Route::Base, "GET" | "HEAD") => base(registry, &call),
+        (Route::Catalog, "GET" | "HEAD") => catalog::list(registry, &call, parts).await,
+        (Route::Tags(name), "GET" | "HEAD") => tags::list(registry, &call, name, parts).await,
+        (Route::Referrers(name, digest), "GET" | "HEAD") => referrers::list(registry, &call, name, digest, parts).await,
+        (Route::Manifest(name, reference), "GET" | "HEAD") => manifest::get(registry, &call, name, reference, parts).await,
+        (Route::Manifest(name, reference), "PUT") => manifest::put(registry, &call, name, reference, parts, body).await,
+        (Route::Manifest(name, reference), "DELETE") => manifest::delete(registry, &call, name, reference).await,
+        (Route::Blob(name, digest), "GET" | "HEAD") => blob::get(registry, &call, name, digest, parts).await,
+        (Route::Blob(name, digest), "DELETE") => blob::delete(registry, &call, name, digest).await,
+        (Route::Uploads(name), "POST") => upload::begin(registry, &call, name, parts, body).await,
+        (Route::Upload(name, id), "GET" | "HEAD") => upload::status(registry, &call, name, id).await,
+        (Route::Upload(name, id), "PATCH") => upload::append(registry, &call, name, id, parts, body).await,
+        (Route::Upload(name, id), "PUT") => upload::finish(registry, &call, name, id, parts, body).await,
+        (Route::Upload(name, id), "DELETE") => upload::cancel(registry, &call, name, id).await,
         _ => Ok(error::method_not_allowed(route.methods(), call.request_id)),
     }
 }
@@ -109,10 +148,10 @@ fn is_failure(error: &Error) -> bool {
 }
 
 /// `GET /v2/`: whether this is a registry, and whether the caller has to say who they are.
-fn base(app: &App, call: &Call) -> Result<Response> {
+fn base(registry: &Registry, call: &Call) -> Result<Response> {
     // asked for even where the anonymous may read: clients learn only here how to authenticate for a push
     let token = call.principal.bound.is_some();
-    if app.artifacts.policy().settings().access_control && call.principal.is_anonymous() && !token {
+    if registry.artifacts.policy().settings().access_control && call.principal.is_anonymous() && !token {
         return Err(Error::Unauthenticated);
     }
     let version = [(error::API_VERSION, HeaderValue::from_static("registry/2.0"))];

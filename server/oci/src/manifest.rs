@@ -14,19 +14,19 @@ use super::blob::CONTENT_DIGEST;
 use super::body::{incoming, outgoing};
 use super::query::Parameters;
 use super::{not_modified, transferred, value};
-use crate::App;
+use crate::Registry;
 
 const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 const OCI_TAG: HeaderName = HeaderName::from_static("oci-tag");
 
 pub(crate) async fn get(
-    app: &App,
+    registry: &Registry,
     call: &Call,
     repository: &RepositoryName,
     reference: &Reference,
     parts: &Parts,
 ) -> Result<Response> {
-    let manifest = app.artifacts.manifest(call, repository, reference).await?;
+    let manifest = registry.artifacts.manifest(call, repository, reference).await?;
     let digest = manifest.digest.as_str();
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_DIGEST, value(digest));
@@ -40,13 +40,13 @@ pub(crate) async fn get(
         return Ok((StatusCode::OK, headers).into_response());
     }
     let all = ByteRange { start: 0, end: manifest.blob.size };
-    let body = outgoing(app.artifacts.open(&manifest.blob.content, all)).await?;
+    let body = outgoing(registry.artifacts.open(&manifest.blob.content, all)).await?;
     let response = (StatusCode::OK, headers, body).into_response();
     Ok(transferred(response, Direction::Download, "manifest", repository, manifest.blob.size))
 }
 
 pub(crate) async fn put(
-    app: &App,
+    registry: &Registry,
     call: &Call,
     repository: &RepositoryName,
     reference: &Reference,
@@ -59,7 +59,7 @@ pub(crate) async fn put(
         content_type.transpose().map_err(|_| Error::ManifestInvalid("malformed Content-Type".to_owned()))?;
     let size = super::body::announced(parts).unwrap_or_default();
     let body = incoming(parts, body, Some(MANIFEST_MAX))?;
-    let published = app.artifacts.publish(call, repository, reference, tags, content_type.as_deref(), body).await?;
+    let published = registry.artifacts.publish(call, repository, reference, tags, content_type.as_deref(), body).await?;
     let mut headers = HeaderMap::new();
     headers.insert(header::LOCATION, value(&format!("/v2/{repository}/manifests/{}", published.digest)));
     headers.insert(CONTENT_DIGEST, value(published.digest.as_str()));
@@ -74,11 +74,11 @@ pub(crate) async fn put(
 }
 
 pub(crate) async fn delete(
-    app: &App,
+    registry: &Registry,
     call: &Call,
     repository: &RepositoryName,
     reference: &Reference,
 ) -> Result<Response> {
-    app.artifacts.delete_manifest(call, repository, reference).await?;
+    registry.artifacts.delete_manifest(call, repository, reference).await?;
     Ok(transferred(StatusCode::ACCEPTED.into_response(), Direction::Delete, "manifest", repository, 0))
 }

@@ -9,10 +9,10 @@ use zot_core::range::ByteRange;
 use zot_domain::ports::metadata::BlobContent;
 
 use super::value;
-use crate::App;
+use crate::Registry;
 
 /// The parts of a blob, in the order asked.
-pub(crate) fn response(app: &App, blob: &BlobContent, parts: Vec<ByteRange>, mut headers: HeaderMap) -> Response {
+pub(crate) fn response(registry: &Registry, blob: &BlobContent, parts: Vec<ByteRange>, mut headers: HeaderMap) -> Response {
     let boundary = uuid::Uuid::new_v4().simple().to_string();
     let heads: Vec<String> = parts.iter().map(|part| head(&boundary, *part, blob.size)).collect();
     let end = format!("\r\n--{boundary}--\r\n");
@@ -21,7 +21,7 @@ pub(crate) fn response(app: &App, blob: &BlobContent, parts: Vec<ByteRange>, mut
         + end.len() as u64;
     headers.insert(header::CONTENT_TYPE, value(&format!("multipart/byteranges; boundary={boundary}")));
     headers.insert(header::CONTENT_LENGTH, length.into());
-    let artifacts = app.artifacts.clone();
+    let artifacts = registry.artifacts.clone();
     let content = blob.content.clone();
     let body = stream::iter(heads.into_iter().zip(parts))
         .flat_map(move |(head, part)| stream::iter([Ok(Bytes::from(head))]).chain(artifacts.open(&content, part)))

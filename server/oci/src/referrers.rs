@@ -18,14 +18,14 @@ use zot_domain::{Call, Error, Result};
 
 use super::query::Parameters;
 use super::value;
-use crate::App;
+use crate::Registry;
 
 const FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
 /// Referrers fetched at a time.
 const BATCH: u32 = 500;
 
 pub(crate) async fn list(
-    app: &App,
+    registry: &Registry,
     call: &Call,
     repository: &RepositoryName,
     subject: &Digest,
@@ -37,7 +37,7 @@ pub(crate) async fn list(
         return Err(Error::ParameterInvalid("parameter artifactType is no media type".to_owned()));
     }
     let after = parameters.one("last")?.map(cursor).transpose()?;
-    let page = gather(app, call, repository, subject, artifact_type, after).await?;
+    let page = gather(registry, call, repository, subject, artifact_type, after).await?;
     let entries = page.entries.iter().map(descriptor).collect::<Result<Vec<_>>>()?;
     let body = format!("{{\"schemaVersion\":2,\"mediaType\":\"{OCI_INDEX}\",\"manifests\":[{}]}}", entries.join(","));
     let mut response = Response::new(Body::from(body));
@@ -59,7 +59,7 @@ struct Page {
 
 /// Referrers until the page is full; one too large for any page has a page of its own.
 async fn gather(
-    app: &App,
+    registry: &Registry,
     call: &Call,
     repository: &RepositoryName,
     subject: &Digest,
@@ -70,7 +70,7 @@ async fn gather(
     let mut bytes = 0;
     loop {
         let query = ReferrersQuery { repository, subject, artifact_type, after: after.clone(), limit: BATCH };
-        let batch = app.artifacts.referrers(call, query).await?;
+        let batch = registry.artifacts.referrers(call, query).await?;
         let complete = batch.len() < BATCH as usize;
         for referrer in batch {
             bytes += weight(&referrer);

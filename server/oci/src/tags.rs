@@ -9,11 +9,11 @@ use zot_core::name::RepositoryName;
 use zot_domain::{Call, Result};
 
 use super::page::{JSON, PageRequest};
-use crate::App;
+use crate::Registry;
 
-pub(crate) async fn list(app: &App, call: &Call, repository: &RepositoryName, parts: &Parts) -> Result<Response> {
+pub(crate) async fn list(registry: &Registry, call: &Call, repository: &RepositoryName, parts: &Parts) -> Result<Response> {
     let wanted = PageRequest::of(parts)?;
-    let page = app.artifacts.tags(call, repository, &wanted.last, wanted.size).await?;
+    let page = registry.artifacts.tags(call, repository, &wanted.last, wanted.size).await?;
     let body = json!({"name": repository.as_str(), "tags": page.names});
     let mut response = Response::new(Body::from(body.to_string()));
     response.headers_mut().insert(header::CONTENT_TYPE, JSON);

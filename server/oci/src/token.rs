@@ -16,13 +16,12 @@ use zot_core::name::RepositoryName;
 use zot_core::policy::Resource;
 use zot_domain::authorizer::Engine;
 use zot_domain::call::RequestId;
-use zot_domain::observed::Authentication;
 use zot_domain::{Call, Error, Result};
+use zot_gateway::Caller;
 use zot_identity::{Access, LIFETIME_SECS, Presented, actions_of};
 
-use super::Caller;
-use crate::App;
-use crate::oci::error::{Context, Errors, respond};
+use crate::Registry;
+use crate::error::{Context, Errors, respond};
 
 /// Most scopes of one request.
 const SCOPES_MAX: usize = 64;
@@ -90,15 +89,14 @@ pub(crate) struct TokenAnswer {
     ),
 )]
 pub(crate) async fn get(
-    State(app): State<App>,
+    State(registry): State<Registry>,
     Extension(caller): Extension<Caller>,
-    Extension(request_id): Extension<RequestId>,
     Query(parameters): Query<Vec<(String, String)>>,
 ) -> Response {
     let scopes = parameters.iter().filter(|(name, _)| name == "scope").map(|(_, value)| value.as_str());
-    let issued = caller.call(request_id).and_then(|call| issue(&app, &call, scopes));
+    let issued = caller.call().and_then(|call| issue(&registry, &call, scopes));
     // credentials are asked for by Basic here: a Bearer challenge would send the client round in a circle
-    answer(&app, request_id, issued)
+    answer(&registry, caller.sender().request_id, issued)
 }
 
 /// A request for a token by `OAuth2`.
@@ -131,46 +129,42 @@ pub(crate) struct TokenRequest {
     ),
 )]
 pub(crate) async fn post(
-    State(app): State<App>,
+    State(registry): State<Registry>,
     Extension(caller): Extension<Caller>,
-    Extension(request_id): Extension<RequestId>,
     form: std::result::Result<Form<TokenRequest>, FormRejection>,
 ) -> Response {
     let request = match form {
         Ok(Form(request)) => request,
         Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            return answer(&app, request_id, Err(Error::ParameterInvalid("the form is too long".to_owned())));
+            return answer(&registry, caller.sender().request_id, Err(Error::ParameterInvalid("the form is too long".to_owned())));
         }
         Err(_) => TokenRequest::default(),
     };
     let scopes = request.scope.as_deref().into_iter();
-    let mut authentication = None;
+    let (sender, identity) = (caller.sender(), registry.authenticator.identity());
     let presented = match (request.grant_type.as_deref(), &request.username, &request.password, &request.refresh_token)
     {
-        (Some("password"), Some(id), Some(secret), _) => app.identity.password(id, secret, caller.address()).await,
-        (Some("refresh_token"), _, _, Some(token)) => app.identity.bearer(token, caller.address()).await,
+        (Some("password"), Some(id), Some(secret), _) => identity.password(id, secret, sender.address()).await,
+        (Some("refresh_token"), _, _, Some(token)) => identity.bearer(token, sender.address()).await,
         _ => {
             let why = "grant_type must be password, with username and password, or refresh_token with a token";
             Presented { method: None, principal: Err(Error::ParameterInvalid(why.to_owned())) }
         }
     };
-    if let Some(method) = presented.method {
-        authentication = Some(Authentication { method, success: presented.principal.is_ok() });
-    }
-    caller.note_refused(&app, request_id, &presented);
-    let issued = presented.principal.and_then(|principal| issue(&app, &caller.call_of(principal, request_id), scopes));
-    let mut response = answer(&app, request_id, issued);
+    let authentication = registry.authenticator.observe(sender, &presented);
+    let issued = presented.principal.and_then(|principal| issue(&registry, &sender.call(principal), scopes));
+    let mut response = answer(&registry, sender.request_id, issued);
     if let Some(authentication) = authentication {
         response.extensions_mut().insert(authentication);
     }
     response
 }
 
-fn issue<'a>(app: &App, call: &Call, scopes: impl Iterator<Item = &'a str>) -> Result<(String, i64)> {
+fn issue<'a>(registry: &Registry, call: &Call, scopes: impl Iterator<Item = &'a str>) -> Result<(String, i64)> {
     let scopes = split(scopes)?;
-    let access = scopes.into_iter().filter_map(|scope| granted(app.artifacts.policy(), call, scope)).collect();
+    let access = scopes.into_iter().filter_map(|scope| granted(registry.artifacts.policy(), call, scope)).collect();
     let now = jiff::Timestamp::now().as_second();
-    Ok((app.identity.registry_token(&call.principal, access, now)?, now))
+    Ok((registry.authenticator.identity().registry_token(&call.principal, access, now)?, now))
 }
 
 /// The scopes that are in parameters: one may hold several, with blanks between them.
@@ -185,7 +179,7 @@ fn split<'a>(parameters: impl Iterator<Item = &'a str>) -> Result<Vec<&'a str>> 
     Ok(scopes)
 }
 
-fn answer(app: &App, request_id: RequestId, issued: Result<(String, i64)>) -> Response {
+fn answer(registry: &Registry, request_id: RequestId, issued: Result<(String, i64)>) -> Response {
     match issued {
         Ok((token, now)) => {
             let issued_at = jiff::Timestamp::from_second(now).map(|at| at.to_string()).unwrap_or_default();
@@ -193,7 +187,7 @@ fn answer(app: &App, request_id: RequestId, issued: Result<(String, i64)>) -> Re
             let body = TokenAnswer { token, access_token, expires_in: LIFETIME_SECS, issued_at, token_type };
             (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
         }
-        Err(error) => respond(&error, &Context::basic(app, request_id)),
+        Err(error) => respond(&error, &Context::basic(registry, request_id)),
     }
 }
 

@@ -15,14 +15,14 @@ use super::blob::CONTENT_DIGEST;
 use super::body::{announced, exactly, incoming};
 use super::query::Parameters;
 use super::{transferred, value};
-use crate::App;
+use crate::Registry;
 
 const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 const CHUNK_MIN_LENGTH: HeaderName = HeaderName::from_static("oci-chunk-min-length");
 
 /// `POST`: a whole blob (`digest`), a mount (`mount`, `from`), or a new session.
 pub(crate) async fn begin(
-    app: &App,
+    registry: &Registry,
     call: &Call,
     repository: &RepositoryName,
     parts: &Parts,
@@ -32,45 +32,45 @@ pub(crate) async fn begin(
     if let Some(digest) = parameters.one("mount")? {
         let from = parameters.one("from")?.filter(|name| !name.is_empty()).map(str::parse).transpose()?;
         let digest: Digest = digest.parse()?;
-        if app.artifacts.mount_blob(call, repository, &digest, from.as_ref()).await? {
+        if registry.artifacts.mount_blob(call, repository, &digest, from.as_ref()).await? {
             return Ok(created(repository, &digest));
         }
     } else if let Some(digest) = parameters.one("digest")? {
         let digest: Digest = digest.parse()?;
-        let body = incoming(parts, body, app.options.max_body)?;
-        let size = app.artifacts.push_blob(call, repository, &digest, body).await?;
+        let body = incoming(parts, body, registry.max_body)?;
+        let size = registry.artifacts.push_blob(call, repository, &digest, body).await?;
         return Ok(transferred(created(repository, &digest), Direction::Upload, "blob", repository, size));
     }
     let algorithm = parameters.one("digest-algorithm")?.map_or(Ok(Algorithm::Sha256), str::parse)?;
-    let id = app.artifacts.begin_upload(call, repository, algorithm).await?;
+    let id = registry.artifacts.begin_upload(call, repository, algorithm).await?;
     let mut headers = session_headers(repository, &id, 0);
     headers.insert(CHUNK_MIN_LENGTH, TAIL_MAX.into());
     Ok((StatusCode::ACCEPTED, headers).into_response())
 }
 
 /// `GET`: how far a session is.
-pub(crate) async fn status(app: &App, call: &Call, repository: &RepositoryName, id: &str) -> Result<Response> {
-    let upload = app.artifacts.upload(call, repository, id).await?;
+pub(crate) async fn status(registry: &Registry, call: &Call, repository: &RepositoryName, id: &str) -> Result<Response> {
+    let upload = registry.artifacts.upload(call, repository, id).await?;
     Ok((StatusCode::NO_CONTENT, session_headers(repository, id, upload.offset)).into_response())
 }
 
 /// `PATCH`: a chunk.
 pub(crate) async fn append(
-    app: &App,
+    registry: &Registry,
     call: &Call,
     repository: &RepositoryName,
     id: &str,
     parts: &Parts,
     body: Body,
 ) -> Result<Response> {
-    let (start, body) = chunk(app, parts, body)?;
-    let offset = app.artifacts.append_upload(call, repository, id, start, body).await?;
+    let (start, body) = chunk(registry, parts, body)?;
+    let offset = registry.artifacts.append_upload(call, repository, id, start, body).await?;
     Ok((StatusCode::ACCEPTED, session_headers(repository, id, offset)).into_response())
 }
 
 /// `PUT`: the last chunk, which may be empty, and the digest of the whole.
 pub(crate) async fn finish(
-    app: &App,
+    registry: &Registry,
     call: &Call,
     repository: &RepositoryName,
     id: &str,
@@ -82,14 +82,14 @@ pub(crate) async fn finish(
         .one("digest")?
         .ok_or_else(|| Error::DigestInvalid("the parameter digest is missing: it names the whole blob".to_owned()))?;
     let digest: Digest = digest.parse()?;
-    let (start, body) = chunk(app, parts, body)?;
-    let size = app.artifacts.finish_upload(call, repository, id, start, &digest, body).await?;
+    let (start, body) = chunk(registry, parts, body)?;
+    let size = registry.artifacts.finish_upload(call, repository, id, start, &digest, body).await?;
     Ok(transferred(created(repository, &digest), Direction::Upload, "blob", repository, size))
 }
 
 /// `DELETE`: the session is given up.
-pub(crate) async fn cancel(app: &App, call: &Call, repository: &RepositoryName, id: &str) -> Result<Response> {
-    app.artifacts.cancel_upload(call, repository, id).await?;
+pub(crate) async fn cancel(registry: &Registry, call: &Call, repository: &RepositoryName, id: &str) -> Result<Response> {
+    registry.artifacts.cancel_upload(call, repository, id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -115,9 +115,9 @@ fn created(repository: &RepositoryName, digest: &Digest) -> Response {
 }
 
 /// Where a chunk begins, if it says so, and its bytes, which are as many as it says.
-fn chunk(app: &App, parts: &Parts, body: Body) -> Result<(Option<u64>, ByteStream)> {
+fn chunk(registry: &Registry, parts: &Parts, body: Body) -> Result<(Option<u64>, ByteStream)> {
     let range = content_range(parts)?;
-    let body = incoming(parts, body, app.options.max_body)?;
+    let body = incoming(parts, body, registry.max_body)?;
     Ok(match range {
         Some((start, length)) => (Some(start), exactly(body, length)),
         None => (None, body),

@@ -1,50 +1,62 @@
-//! Errors in the JSON of the REST door: one object with everything that clients of any kind look for.
+//! Errors in the JSON of the REST API: one object with everything that clients of any kind look for.
+
+use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
+use zot_api::ErrorBody;
 use zot_domain::Error;
 use zot_domain::call::RequestId;
+use zot_gateway::{Sender, message, noted};
 
-use crate::failure::{message, noted};
+/// What handlers return.
+pub(crate) type Result<T, E = Failed> = std::result::Result<T, E>;
 
-/// Why a request failed.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = Error, example = json!({
-    "error": "there is no policy \"open\"", "code": "not_found", "message": "there is no policy \"open\"",
-    "type": "client_error", "retryable": false, "requestId": "01981f2e-6f0a-7cc2-a1f7-0f6f2a5d9c11",
-}))]
-pub(crate) struct Failure {
-    /// The message again, for clients that look for it here.
-    error: String,
-    /// What kind of error it is, for programs.
-    code: &'static str,
-    /// What is wrong, for people.
-    message: String,
-    /// Whose fault it is.
-    #[schema(pattern = "^(client|server|transient)_error$")]
-    r#type: &'static str,
-    /// Whether the same request may succeed later.
-    retryable: bool,
-    /// The request, as logs and the header `X-Request-Id` name it.
-    request_id: String,
-    /// When that may be.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_after_seconds: Option<u32>,
+/// A request that failed. As a response it has no body until [`complete`], which knows the request's id, writes it.
+#[derive(Clone)]
+pub(crate) struct Failed(Arc<Error>);
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self(Arc::new(error))
+    }
+}
+
+impl IntoResponse for Failed {
+    fn into_response(self) -> Response {
+        let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Writes the answer to a failed request.
+pub(crate) async fn complete(request: Request, next: Next) -> Response {
+    let id = Sender::of(request.extensions()).request_id;
+    let mut response = next.run(request).await;
+    let Some(Failed(error)) = response.extensions_mut().remove() else { return response };
+    let (parts, _) = response.into_parts();
+    let mut response = respond(&error, id);
+    // what was observed, and the methods that are served
+    response.extensions_mut().extend(parts.extensions);
+    if let Some(methods) = parts.headers.get(header::ALLOW) {
+        response.headers_mut().insert(header::ALLOW, methods.clone());
+    }
+    response
 }
 
 /// The answer to a failed request.
 pub(crate) fn respond(error: &Error, request_id: RequestId) -> Response {
     let (status, code, kind) = place(error);
     let (message, retry) = (message(error), error.retry_after_secs());
-    let body = Failure {
+    let body = ErrorBody {
         error: message.clone(),
-        code,
+        code: code.to_owned(),
         message,
-        r#type: kind,
+        r#type: kind.to_owned(),
         retryable: retry.is_some(),
         request_id: request_id.to_string(),
         retry_after_seconds: retry,

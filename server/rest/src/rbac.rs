@@ -1,43 +1,69 @@
-//! `/api/v1/rbac`: policies, decisions explained, and what oneself may do.
-
-mod bodies;
+//! `/rbac`: policies, decisions explained, and what the caller may do.
 
 use std::collections::BTreeMap;
 
+use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
+use axum::http::StatusCode;
+use axum::response::Response;
+use zot_api::{
+    CurrentPrincipal, Effect, ExplainRequest, Explanation, Permission, Policies, Policy, PolicyInput,
+};
 use zot_core::action::Action;
+use zot_core::policy;
 use zot_core::principal::Principal;
-use zot_domain::access::{Access, Question};
-use zot_domain::call::RequestId;
-use zot_domain::{Call, Error, Result};
+use zot_domain::access::{self, Question};
+use zot_domain::ports::access::StoredPolicy;
+use zot_domain::{Call, Error};
 
-pub(super) use self::bodies::Permission;
-use self::bodies::{Asked, Decided, Oneself, Policies, Policy, PolicyInput};
-use super::{Body, answer, read};
-use crate::App;
-use crate::auth::Caller;
+use crate::error::Result;
+use crate::extract::{Caller, JsonBody, Prefix};
+use crate::{Rest, time};
+
+fn sent(input: PolicyInput) -> policy::Policy {
+    let PolicyInput { id, name, description, resource, actions, effect, principals, conditions, .. } = input;
+    let effect = match effect {
+        Effect::Allow => policy::Effect::Allow,
+        Effect::Deny => policy::Effect::Deny,
+    };
+    policy::Policy { id, name, description, resource, actions, effect, principals, conditions }
+}
+
+fn shown(stored: StoredPolicy) -> Policy {
+    let policy::Policy { id, name, description, resource, actions, effect, principals, conditions } = stored.policy;
+    let effect = match effect {
+        policy::Effect::Allow => Effect::Allow,
+        policy::Effect::Deny => Effect::Deny,
+    };
+    let (created_at, updated_at) = (time(stored.created), time(stored.updated));
+    Policy { id, name, description, resource, actions, effect, principals, conditions, created_at, updated_at }
+}
+
+/// What somebody may, or may not, do.
+pub(crate) fn permission(it: access::Permission) -> Permission {
+    let actions = it.actions.iter().map(|action| action.as_str().to_owned()).collect();
+    let effect = if it.denied { Effect::Deny } else { Effect::Allow };
+    Permission { resource: it.resource, actions, effect, conditional: it.conditional }
+}
 
 /// Lists all policies.
 #[utoipa::path(
-    get, path = "/api/v1/rbac/policies", operation_id = "listPolicies", tag = "policies",
+    get, path = "/rbac/policies", operation_id = "listPolicies", tag = "policies",
     responses(
         (status = 200, description = "All of them, by their ids.", body = Policies),
         (status = 403, description = "Needs `admin` on `system:policies`."),
     ),
 )]
-pub(crate) async fn list(State(app): State<App>, caller: Extension<Caller>, id: Extension<RequestId>) -> Response {
-    answer(&caller, *id, async |call| Ok(Json(Policies::from(access(&app)?.policies(&call).await?)).into_response()))
-        .await
+pub(crate) async fn list(State(rest): State<Rest>, Caller(call): Caller) -> Result<Json<Policies>> {
+    let policies: Vec<Policy> = rest.access.policies(&call).await?.into_iter().map(shown).collect();
+    Ok(Json(Policies { count: policies.len(), policies }))
 }
 
 /// Makes a policy.
 ///
 /// It is in force at once here, and within a second on other replicas.
 #[utoipa::path(
-    post, path = "/api/v1/rbac/policies", operation_id = "createPolicy", tag = "policies",
+    post, path = "/rbac/policies", operation_id = "createPolicy", tag = "policies",
     request_body = PolicyInput,
     responses(
         (status = 201, description = "The policy that was made.", body = Policy,
@@ -48,22 +74,18 @@ pub(crate) async fn list(State(app): State<App>, caller: Extension<Caller>, id: 
     ),
 )]
 pub(crate) async fn create(
-    State(app): State<App>,
-    caller: Extension<Caller>,
-    id: Extension<RequestId>,
-    body: Body<PolicyInput>,
-) -> Response {
-    answer(&caller, *id, async |call| {
-        let made = access(&app)?.create_policy(&call, read(body)?.into()).await?;
-        let location = format!("/api/v1/rbac/policies/{}", made.policy.id);
-        Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(Policy::from(made))).into_response())
-    })
-    .await
+    State(rest): State<Rest>,
+    Caller(call): Caller,
+    prefix: Prefix,
+    JsonBody(input): JsonBody<PolicyInput>,
+) -> Result<Response> {
+    let made = shown(rest.access.create_policy(&call, sent(input)).await?);
+    Ok(prefix.created(&format!("/rbac/policies/{}", made.id), made))
 }
 
 /// Gets a policy.
 #[utoipa::path(
-    get, path = "/api/v1/rbac/policies/{id}", operation_id = "getPolicy", tag = "policies",
+    get, path = "/rbac/policies/{id}", operation_id = "getPolicy", tag = "policies",
     params(("id" = String, Path, description = "A policy's id.")),
     responses(
         (status = 200, description = "The policy.", body = Policy),
@@ -72,22 +94,18 @@ pub(crate) async fn create(
     ),
 )]
 pub(crate) async fn get(
-    State(app): State<App>,
-    caller: Extension<Caller>,
-    id: Extension<RequestId>,
-    Path(policy): Path<String>,
-) -> Response {
-    answer(&caller, *id, async |call| {
-        Ok(Json(Policy::from(access(&app)?.policy(&call, &policy).await?)).into_response())
-    })
-    .await
+    State(rest): State<Rest>,
+    Path(id): Path<String>,
+    Caller(call): Caller,
+) -> Result<Json<Policy>> {
+    Ok(Json(shown(rest.access.policy(&call, &id).await?)))
 }
 
 /// Changes a policy.
 ///
 /// All of it is replaced. It is in force as a new one is.
 #[utoipa::path(
-    put, path = "/api/v1/rbac/policies/{id}", operation_id = "replacePolicy", tag = "policies",
+    put, path = "/rbac/policies/{id}", operation_id = "replacePolicy", tag = "policies",
     params(("id" = String, Path, description = "A policy's id.")),
     request_body = PolicyInput,
     responses(
@@ -98,22 +116,17 @@ pub(crate) async fn get(
     ),
 )]
 pub(crate) async fn replace(
-    State(app): State<App>,
-    caller: Extension<Caller>,
-    id: Extension<RequestId>,
-    Path(policy): Path<String>,
-    body: Body<PolicyInput>,
-) -> Response {
-    answer(&caller, *id, async |call| {
-        let changed = access(&app)?.replace_policy(&call, &policy, read(body)?.into()).await?;
-        Ok(Json(Policy::from(changed)).into_response())
-    })
-    .await
+    State(rest): State<Rest>,
+    Path(id): Path<String>,
+    Caller(call): Caller,
+    JsonBody(input): JsonBody<PolicyInput>,
+) -> Result<Json<Policy>> {
+    Ok(Json(shown(rest.access.replace_policy(&call, &id, sent(input)).await?)))
 }
 
 /// Removes a policy.
 #[utoipa::path(
-    delete, path = "/api/v1/rbac/policies/{id}", operation_id = "deletePolicy", tag = "policies",
+    delete, path = "/rbac/policies/{id}", operation_id = "deletePolicy", tag = "policies",
     params(("id" = String, Path, description = "A policy's id.")),
     responses(
         (status = 204, description = "It is gone."),
@@ -122,16 +135,12 @@ pub(crate) async fn replace(
     ),
 )]
 pub(crate) async fn delete(
-    State(app): State<App>,
-    caller: Extension<Caller>,
-    id: Extension<RequestId>,
-    Path(policy): Path<String>,
-) -> Response {
-    answer(&caller, *id, async |call| {
-        access(&app)?.delete_policy(&call, &policy).await?;
-        Ok(StatusCode::NO_CONTENT.into_response())
-    })
-    .await
+    State(rest): State<Rest>,
+    Path(id): Path<String>,
+    Caller(call): Caller,
+) -> Result<StatusCode> {
+    rest.access.delete_policy(&call, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Explains a decision.
@@ -140,85 +149,82 @@ pub(crate) async fn delete(
 /// have none, an account its name as `username`. Accounts and access keys have the roles and groups that they have; of
 /// users the store knows none but those in the question. Everybody may ask about themselves.
 #[utoipa::path(
-    post, path = "/api/v1/rbac/authorize", operation_id = "explainDecision", tag = "policies",
-    request_body = Asked,
+    post, path = "/rbac/authorize", operation_id = "explainDecision", tag = "policies",
+    request_body = ExplainRequest,
     responses(
-        (status = 200, description = "The decision, and why.", body = Decided),
+        (status = 200, description = "The decision, and why.", body = Explanation),
         (status = 400, description = "The action or the resource cannot be."),
         (status = 403, description = "Needs `admin` on `system:policies` to ask about others."),
         (status = 404, description = "There is no such account or access key, or it is not accepted now."),
     ),
 )]
 pub(crate) async fn authorize(
-    State(app): State<App>,
-    caller: Extension<Caller>,
-    id: Extension<RequestId>,
-    body: Body<Asked>,
-) -> Response {
-    answer(&caller, *id, async |call| {
-        let question = question(&app, &call, read(body)?)?;
-        Ok(Json(Decided::from(access(&app)?.explain(&call, &question)?)).into_response())
-    })
-    .await
+    State(rest): State<Rest>,
+    Caller(call): Caller,
+    JsonBody(asked): JsonBody<ExplainRequest>,
+) -> Result<Json<Explanation>> {
+    let (action, second) = actions(&asked.action)?;
+    let principal = principal(&rest, &call, &asked)?;
+    let explain = |action: Action| {
+        let question = Question { principal: principal.clone(), action, resource: asked.resource.clone() };
+        rest.access.explain(&call, &question)
+    };
+    // `write` is allowed if both of its actions are
+    let mut decision = explain(action)?;
+    if let Some(second) = second.filter(|_| decision.allowed) {
+        decision = explain(second)?;
+    }
+    Ok(Json(Explanation {
+        allowed: decision.allowed,
+        reason: decision.reason.as_str().to_owned(),
+        policy_id: decision.policy,
+    }))
 }
 
-/// Lists what oneself may do.
+/// Lists what the caller may do.
 ///
-/// Denials are told apart, and so is what depends on conditions.
+/// Denials are marked, and so is what depends on conditions.
 #[utoipa::path(
-    get, path = "/api/v1/rbac/permissions", operation_id = "getPermissions", tag = "policies",
+    get, path = "/rbac/permissions", operation_id = "getPermissions", tag = "policies",
     responses(
-        (status = 200, description = "By the patterns of policies.", body = Oneself),
+        (status = 200, description = "By the patterns of policies.", body = CurrentPrincipal),
     ),
 )]
-pub(crate) async fn permissions(
-    State(app): State<App>,
-    caller: Extension<Caller>,
-    id: Extension<RequestId>,
-) -> Response {
-    answer(&caller, *id, async |call| {
-        let permissions = access(&app)?.permissions(&call)?.into_iter().map(Permission::from).collect();
-        let of = |kind| call.principal.names_of(kind).map(str::to_owned).collect();
-        let (roles, groups) = (of("role"), of("group"));
-        Ok(Json(Oneself { subject: call.principal.subject, roles, groups, permissions }).into_response())
-    })
-    .await
+pub(crate) async fn permissions(State(rest): State<Rest>, Caller(call): Caller) -> Result<Json<CurrentPrincipal>> {
+    let permissions = rest.access.permissions(&call)?.into_iter().map(permission).collect();
+    let of = |kind| call.principal.names_of(kind).map(str::to_owned).collect();
+    let (roles, groups) = (of("role"), of("group"));
+    Ok(Json(CurrentPrincipal { subject: call.principal.subject, roles, groups, permissions }))
 }
 
-pub(super) fn access(app: &App) -> Result<&Access> {
-    app.access.as_ref().ok_or_else(|| Error::NotImplemented("policies are not kept here".to_owned()))
+/// The action of that name; of `write` two.
+fn actions(name: &str) -> zot_domain::Result<(Action, Option<Action>)> {
+    if name == "write" {
+        return Ok((Action::Create, Some(Action::Update)));
+    }
+    let action = Action::ALL.into_iter().find(|action| action.as_str() == name);
+    let known = "read, list, create, update, write, delete, admin";
+    let unknown = || Error::ParameterInvalid(format!("action: {name:?} is none of {known}"));
+    Ok((action.ok_or_else(unknown)?, None))
 }
 
 /// Somebody by name, with the roles and groups that are named, and those that they are known to have; or the caller.
-fn question(app: &App, call: &Call, asked: Asked) -> Result<Question> {
-    let action = Action::ALL.into_iter().find(|action| action.as_str() == asked.action);
-    let action = action.ok_or_else(|| {
-        Error::ParameterInvalid(format!(
-            "action: {:?} is none of read, list, create, update, delete, admin",
-            asked.action
-        ))
-    })?;
-    let principal = match &asked.user_id {
-        None if asked.roles.is_empty() && asked.groups.is_empty() => call.principal.clone(),
-        Some(anonymous) if anonymous == "anonymous" => Principal::anonymous(),
-        whom => {
-            let user = whom.as_deref().unwrap_or("somebody");
-            let subject = if user.contains(':') { user.to_owned() } else { format!("user:{user}") };
-            let of =
-                |kind: &str, names: &[String]| names.iter().map(|name| format!("{kind}:{name}")).collect::<Vec<_>>();
-            let more = [of("role", &asked.roles), of("group", &asked.groups)].concat();
-            let known = if subject.starts_with("account:") || subject.starts_with("key:") {
-                // whether there is one is not for everybody
-                access(app)?.require_admin(call)?;
-                let found = app.identity.named(&subject);
-                found.ok_or_else(|| {
-                    Error::NotFound(format!("nobody can come as {subject}: it is not there, or disabled"))
-                })?
-            } else {
-                Principal::known(&subject, [subject.clone()], BTreeMap::new())
-            };
-            known.also(&more)
-        }
+fn principal(rest: &Rest, call: &Call, asked: &ExplainRequest) -> zot_domain::Result<Principal> {
+    let user = match asked.user_id.as_deref() {
+        None if asked.roles.is_empty() && asked.groups.is_empty() => return Ok(call.principal.clone()),
+        Some("anonymous") => return Ok(Principal::anonymous()),
+        user => user.unwrap_or("somebody"),
     };
-    Ok(Question { principal, action, resource: asked.resource })
+    let subject = if user.contains(':') { user.to_owned() } else { format!("user:{user}") };
+    let of = |kind: &str, names: &[String]| names.iter().map(|name| format!("{kind}:{name}")).collect::<Vec<_>>();
+    let more = [of("role", &asked.roles), of("group", &asked.groups)].concat();
+    let known = if subject.starts_with("account:") || subject.starts_with("key:") {
+        // whether there is one is not for everybody
+        rest.access.require_admin(call)?;
+        let absent = || Error::NotFound(format!("nobody can come as {subject}: it is not there, or disabled"));
+        rest.identity.named(&subject).ok_or_else(absent)?
+    } else {
+        Principal::known(&subject, [subject.clone()], BTreeMap::new())
+    };
+    Ok(known.also(&more))
 }

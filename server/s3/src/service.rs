@@ -2,27 +2,27 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use axum::routing::any;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::validation::NameValidation;
 use s3s::{S3Error, S3ErrorCode};
-use zot_core::principal::Principal;
-use zot_domain::call::{Agent, Origin, RequestId};
 use zot_domain::observed::{Authentication, Fault};
 use zot_domain::{Buckets, Call};
-use zot_identity::{Identity, Presented};
+use zot_gateway::{Authenticator, Dialect, Gateway, Sender};
+use zot_identity::Identity;
 
 use crate::body::{limited, watched};
-use crate::error::{custom, to_s3};
-use crate::json;
+use crate::caller::{identify, refused};
+use crate::error::to_s3;
 use crate::ops::Ops;
-use crate::request;
-use crate::sigv4::{Access, AuthError, Claimed, Config, Front, Keys, Secret};
-use crate::sts;
+use crate::sigv4::{Access, Config, Front, Keys, Secret};
 use crate::transfer::Attempt;
+use crate::{json, request, sts};
 
-/// What the configuration says about the door.
+/// What the configuration says about the S3 API.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Largest body of one request, in bytes.
@@ -35,32 +35,17 @@ pub struct Options {
     pub domain: Option<String>,
 }
 
-/// Largest XML or JSON document of a client, in bytes: 1,000 keys of 1,024 bytes, and room.
+/// Largest XML or JSON document of a client, in bytes: 1,000 keys of 1,024 bytes, and a reserve.
 const DOCUMENT_MAX: u64 = 2 * 1024 * 1024;
 
-/// The S3 door. Cheap to clone.
+/// The S3 API. Cheap to clone.
 #[derive(Clone)]
-pub struct Door {
+pub struct S3 {
     options: Options,
     front: Arc<Front>,
-    identity: Arc<Identity>,
+    authenticator: Authenticator,
     buckets: Buckets,
     codec: S3Service,
-}
-
-/// What is known of who sent a request, before its credentials are.
-struct Sender {
-    request_id: RequestId,
-    origin: Origin,
-    agent: Agent,
-}
-
-impl Sender {
-    fn of(request: &Request<Body>, request_id: RequestId) -> Self {
-        let origin = request.extensions().get::<Origin>().copied().unwrap_or_default();
-        let agent = request.extensions().get::<Agent>().cloned().unwrap_or_default();
-        Self { request_id, origin, agent }
-    }
 }
 
 /// The access keys, as the front asks for them.
@@ -81,33 +66,42 @@ impl NameValidation for AnyName {
     }
 }
 
-impl Door {
-    /// A door over these use cases and identities.
-    pub fn new(buckets: Buckets, identity: Arc<Identity>, options: Options) -> Self {
+impl S3 {
+    /// The S3 API over these use cases and identities.
+    pub fn new(buckets: Buckets, authenticator: Authenticator, options: Options) -> Self {
         let mut builder = S3ServiceBuilder::new(Ops::new(buckets.clone(), options.multipart));
         builder.set_validation(AnyName);
         if options.domain.is_some() {
             builder.set_host(request::InPath);
         }
-        let keys = Arc::new(SigningKeys(Arc::clone(&identity)));
+        let keys = Arc::new(SigningKeys(Arc::clone(authenticator.identity())));
         let front = Arc::new(Front::new(keys, Config { allow_sts: true, ..Config::default() }));
-        Self { options, front, identity, buckets, codec: builder.build() }
+        Self { options, front, authenticator, buckets, codec: builder.build() }
     }
 
-    /// Serves a request whose path begins with `prefix`, which may be empty.
-    pub async fn serve(&self, request: Request<Body>, prefix: &str) -> Response<Body> {
-        let request_id = request.extensions().get::<RequestId>().copied().unwrap_or_default();
+    /// The routes of the S3 API below `prefix`; of an empty one, every path.
+    pub fn router(&self, prefix: &str, gateway: &Gateway) -> Router {
+        let (s3, base) = (self.clone(), Arc::<str>::from(prefix));
+        let serve = async move |request: Request<Body>| s3.serve(request, &base).await;
+        let router = if prefix.is_empty() {
+            Router::new().fallback(serve)
+        } else {
+            Router::new()
+                .route(prefix, any(serve.clone()))
+                .route(&format!("{prefix}/"), any(serve.clone()))
+                .route(&format!("{prefix}/{{*path}}"), any(serve))
+        };
+        gateway.limited(router, self.clone())
+    }
+
+    async fn serve(&self, request: Request<Body>, prefix: &str) -> Response<Body> {
         if sts::is_meant(&request, prefix) {
-            let sender = Sender::of(&request, request_id);
-            let (response, refused) = sts::serve(&self.front, &self.identity, request).await;
-            if let Some(sts::Refused { method, why }) = refused {
-                self.note_refused(&sender, method, &why);
-            }
-            return response;
+            return sts::serve(&self.front, &self.authenticator, request).await;
         }
+        let sender = Sender::of(request.extensions());
         let transfer = Attempt::of(&request, prefix, self.options.domain.as_deref());
         let as_json = json::is_wanted(request.headers()).then(|| request.method().clone());
-        let (authentication, admitted) = self.admit(request, request_id).await;
+        let (authentication, admitted) = self.admit(request, &sender).await;
         let principal = admitted.as_ref().ok().and_then(|request| request.extensions().get::<Call>());
         let principal = principal.map(|call| call.principal.clone());
         let mut response = match admitted {
@@ -123,28 +117,10 @@ impl Door {
         note(&mut response, authentication);
         note(&mut response, transfer);
         note(&mut response, fault);
-        if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
+        if let Ok(value) = HeaderValue::from_str(&sender.request_id.to_string()) {
             response.headers_mut().insert("x-amz-request-id", value);
         }
         response
-    }
-    /// How a request will be refused for a reason that lies outside the door.
-    pub fn refusal(
-        &self,
-        request: &Request<Body>,
-    ) -> impl FnOnce(zot_domain::Error) -> Response<Body> + Send + 'static {
-        let as_json = json::is_wanted(request.headers()).then(|| request.method().clone());
-        move |error| {
-            let fault = Fault::of(&error);
-            let error = to_s3(error);
-            let status = error.status_code().unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-            let mut response = match as_json {
-                Some(method) => json::error(&error, status, &method),
-                None => answer(error),
-            };
-            note(&mut response, fault);
-            response
-        }
     }
 
     async fn dispatch(&self, request: Request<Body>, prefix: &str, as_json: bool) -> Response<Body> {
@@ -163,38 +139,14 @@ impl Door {
     async fn admit(
         &self,
         request: Request<Body>,
-        request_id: RequestId,
-    ) -> (Option<Authentication>, std::result::Result<Request<Body>, S3Error>) {
-        let sender = Sender::of(&request, request_id);
-        let origin = sender.origin;
-        let claimed = Claimed::of(&request);
-        let presented = identify(&self.front, &self.identity, request, &claimed, origin).await;
-        let (request, access, Presented { method, principal }) = match presented {
-            Ok(found) => found,
-            Err(Refusal { presented, error }) => {
-                let authentication = presented.then_some(Authentication { method: "signature", success: false });
-                if presented {
-                    self.note_refused(&sender, "signature", error.message().unwrap_or_default());
-                }
-                return (authentication, Err(error));
-            }
-        };
-        let authentication = method.map(|method| Authentication { method, success: principal.is_ok() });
-        match (method, &principal) {
-            // nobody could tell whether they are right, or has looked
-            (_, Err(zot_domain::Error::Unavailable { .. } | zot_domain::Error::TooManyRequests(_))) => {}
-            (Some(method), Err(why)) => self.note_refused(&sender, method, &why.to_string()),
-            _ => {}
-        }
-        let agent = sender.agent;
-        let call = principal.map(|principal| Call { principal, request_id, origin, agent }).map_err(to_s3);
-        (authentication, call.and_then(|call| self.let_in(request, &access, call)))
-    }
-
-    /// Credentials were not taken: for the audit trail.
-    fn note_refused(&self, sender: &Sender, method: &str, why: &str) {
-        let of = (sender.request_id, sender.origin, &sender.agent);
-        self.buckets.policy().note_refused_credentials(of, method, why);
+        sender: &Sender,
+    ) -> (Option<Authentication>, Result<Request<Body>, S3Error>) {
+        let (authentication, identified) = identify(&self.front, &self.authenticator, request, sender).await;
+        let admitted = identified.and_then(|(request, access, principal)| {
+            let call = sender.call(principal.map_err(to_s3)?);
+            self.let_in(request, &access, call)
+        });
+        (authentication, admitted)
     }
 
     fn let_in(
@@ -202,7 +154,7 @@ impl Door {
         mut request: Request<Body>,
         access: &Access,
         call: Call,
-    ) -> std::result::Result<Request<Body>, S3Error> {
+    ) -> Result<Request<Body>, S3Error> {
         if !self.options.presigned && matches!(access, Access::Signed { presigned: true, .. }) {
             return Err(s3s::s3_error!(
                 AccessDenied,
@@ -220,7 +172,7 @@ impl Door {
     }
 
     /// Bodies beyond the limit are refused at once, and cut off where their length was not announced.
-    fn limit(&self, request: &mut Request<Body>) -> std::result::Result<(), S3Error> {
+    fn limit(&self, request: &mut Request<Body>) -> Result<(), S3Error> {
         let most = if request::is_document(request) { DOCUMENT_MAX } else { self.options.max_upload };
         let announced =
             request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
@@ -256,53 +208,21 @@ impl Door {
     }
 }
 
-/// A request that the front did not let pass.
-pub(crate) struct Refusal {
-    /// Whether it presented credentials; what is merely malformed does not.
-    pub presented: bool,
-    pub error: S3Error,
-}
-
-/// Who sent a request, by its signature or by another scheme that it uses.
-pub(crate) async fn identify(
-    front: &Front,
-    identity: &Identity,
-    request: Request<Body>,
-    claimed: &Claimed,
-    origin: Origin,
-) -> std::result::Result<(Request<Body>, Access, Presented), Refusal> {
-    let key = claimed.access_key.as_deref();
-    if key.is_some() {
-        identity.admit(origin.address, key).map_err(|error| Refusal { presented: false, error: to_s3(error) })?;
+impl Dialect for S3 {
+    fn refusal(&self, request: &Request<Body>) -> impl FnOnce(zot_domain::Error) -> Response<Body> + Send + 'static {
+        let as_json = json::is_wanted(request.headers()).then(|| request.method().clone());
+        move |error| {
+            let fault = Fault::of(&error);
+            let error = to_s3(error);
+            let status = error.status_code().unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+            let mut response = match as_json {
+                Some(method) => json::error(&error, status, &method),
+                None => answer(error),
+            };
+            note(&mut response, fault);
+            response
+        }
     }
-    let request = match front.authenticate(request) {
-        Ok(request) => request,
-        Err(error) => {
-            let wrong = error.status() == StatusCode::FORBIDDEN;
-            // a session that is over says so, whatever was signed with it
-            if let (true, Some(key), Some(token)) = (wrong, key, claimed.session_token.as_deref())
-                && let Err(expired @ zot_domain::Error::CredentialsExpired(_)) = identity.signer(key, Some(token)).await
-            {
-                return Err(Refusal { presented: true, error: to_s3(expired) });
-            }
-            if wrong {
-                identity.failed(origin.address, key);
-            }
-            return Err(Refusal { presented: wrong, error: refused(&error) });
-        }
-    };
-    let access = request.extensions().get::<Access>().cloned().unwrap_or(Access::Anonymous);
-    let presented = match &access {
-        Access::Anonymous => {
-            Presented { method: None, principal: identity.fresh().await.map(|()| Principal::anonymous()) }
-        }
-        Access::Signed { access_key, session_token, .. } => Presented {
-            method: Some("signature"),
-            principal: identity.signer(access_key, session_token.as_deref()).await,
-        },
-        Access::Other => identity.principal(request.headers(), origin.address).await,
-    };
-    Ok((request, access, presented))
 }
 
 /// The request as the codec and the JSON dialect want it: at the root, and its bucket in the path.
@@ -337,10 +257,6 @@ fn fault(status: StatusCode) -> Option<Fault> {
         StatusCode::INTERNAL_SERVER_ERROR => Some(Fault { kind: "internal", component: "server" }),
         _ => None,
     }
-}
-
-fn refused(error: &AuthError) -> S3Error {
-    custom(error.code(), error.status(), error.message())
 }
 
 fn answer(error: S3Error) -> Response<Body> {
