@@ -1,13 +1,18 @@
-//! The services that not every test needs: asked for here, started by `hack/with-services`.
+//! The addresses and credentials of services that `hack/with-services` starts. A service that few tests need is requested
+//! here, and starts then.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::backend::variable;
-
 /// Until a service must be there: its program may have to be built.
 const OBTAIN_DEADLINE: Duration = Duration::from_mins(20);
+
+/// A variable that `hack/with-services` sets.
+pub(crate) fn variable(name: &str) -> String {
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run the tests by `make test`, or through hack/with-services"))
+}
 
 /// The values of these variables, which say where the service is. If they are not set yet, the service is asked for and
 /// waited for.

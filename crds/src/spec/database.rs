@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{CLASS, NAME, SIZE, rule};
+use crate::schema::{CLASS, NAME, SIZE, rule};
 
 /// Where metadata is kept.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]

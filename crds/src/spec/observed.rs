@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::rule;
+use crate::schema::rule;
 
 /// What is measured, and who scrapes it.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
