@@ -47,11 +47,14 @@ bench: ## measure speed as ratios to MinIO and distribution (ARGS=--quick is sho
 	hack/bench $(ARGS)
 
 .PHONY: lint
-lint: ## format, clippy, licences, sizes, paths named in documents
+lint: ## format, clippy, licences, unused dependencies, sizes, cycles of modules, paths named in documents
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	$$(hack/tool cargo-deny) check --hide-inclusion-graph bans licenses sources
+	$$(hack/tool cargo-machete) --with-metadata
 	hack/check-sizes
+	hack/check-modules --self-test
+	hack/check-modules
 	hack/manifests --check
 
 .PHONY: coverage

@@ -4,7 +4,8 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt as _;
 use serde_json::Value;
 
-use crate::{ZotArtifactStore, rule};
+use crate::ZotArtifactStore;
+use crate::schema::rule;
 
 /// Fields whose types belong to Kubernetes.
 const FOREIGN: [&str; 3] = ["affinity", "tolerations", "conditions"];

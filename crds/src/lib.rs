@@ -6,33 +6,20 @@
 //! the operator.
 
 pub mod definition;
+mod schema;
 pub mod spec;
 pub mod status;
 
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
+use crate::schema::rule;
 use crate::spec::{
     Auth, Autoscaling, Database, Disruption, Extensions, Http, Image, Limits, Log, Metrics, Networking, Openshift,
     Rbac, Resources, Security, ServiceAccount, Storage, SupplyChain,
 };
 use crate::status::ZotArtifactStoreStatus;
-
-/// Names of Secrets, ConfigMaps and other objects (RFC 1123 subdomains).
-const NAME: &str = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$";
-/// Names of storage classes; an empty name is for volumes that an administrator creates.
-const CLASS: &str = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$";
-/// Keys of Secrets and `ConfigMaps`.
-const KEY: &str = r"^[-._a-zA-Z0-9]+$";
-/// Sizes of volumes, as quantities of Kubernetes. It has `k` for a thousand, but no `K`.
-const SIZE: &str = r"^[1-9][0-9]{0,6}(k|[MGT]|[KMGT]i)$";
-
-/// A CEL rule that the API server checks, and its message.
-fn rule(rule: &str, message: &str) -> Value {
-    json!({ "rule": rule, "message": message })
-}
 
 /// An artifact store: an OCI registry, an S3 API and a REST API over the same artifacts.
 #[derive(Clone, CustomResource, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]

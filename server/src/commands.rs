@@ -22,7 +22,7 @@ use zot_domain::fsck::Scope;
 use zot_settings::{Loaded, Sources, load};
 
 use crate::args::{Arguments, Command, SettingsArguments};
-use crate::error::Error;
+use crate::error::{Error, shown_url};
 use crate::{admin, data_dir, wire};
 
 /// Exit code of a check that ran and found damage. 1 is an error, 2 wrong usage.
@@ -111,7 +111,7 @@ async fn migrate(loaded: Loaded) -> Result<ExitCode, Error> {
     data_dir::prepare(&settings)?;
     let store = wire::open_database(&settings, true).await?;
     store.migrate().await?;
-    let url = wire::shown_url(&settings.effective_database_url());
+    let url = shown_url(&settings.effective_database_url());
     print(&format!("The schema of {url} is at version {}.", zot_store::migrate::SCHEMA_VERSION));
     Ok(ExitCode::SUCCESS)
 }

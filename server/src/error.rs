@@ -61,7 +61,7 @@ impl Error {
 
     /// The database with this URL cannot be opened.
     pub(crate) fn database(url: &Secret) -> impl FnOnce(zot_store::OpenError) -> Self {
-        let shown = crate::wire::shown_url(url);
+        let shown = shown_url(url);
         move |source| {
             let said = source.to_string();
             // Postgres adds the line of its own source
@@ -130,6 +130,16 @@ impl From<zot_domain::Error> for Error {
     }
 }
 
+/// The database's URL without its password.
+pub(crate) fn shown_url(url: &Secret) -> String {
+    // a password may stand in the query too
+    let url = url.expose().split('?').next().unwrap_or_default();
+    match (url.find("://"), url.rfind('@')) {
+        (Some(scheme), Some(at)) if at > scheme => format!("{}://…{}", &url[..scheme], &url[at..]),
+        _ => url.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,5 +160,17 @@ mod tests {
     #[test]
     fn words_are_quoted_for_a_shell_where_they_need_it() {
         assert_eq!(["a/b.c-d", "", "a b", "it's"].map(quoted), ["a/b.c-d", "''", "'a b'", r"'it'\''s'"]);
+    }
+
+    #[test]
+    fn a_shown_url_has_no_password() {
+        for (url, shown) in [
+            ("postgres://zot:secret@host/db", "postgres://…@host/db"),
+            ("postgres://zot@host/db?password=secret", "postgres://…@host/db"),
+            ("postgres://host/db?user=zot&password=secret", "postgres://host/db"),
+            ("sqlite:/data/metadata.db?mode=rwc", "sqlite:/data/metadata.db"),
+        ] {
+            assert_eq!(shown_url(&Secret::from(url.to_owned())), shown);
+        }
     }
 }

@@ -24,7 +24,7 @@ use zot_settings::{DriverName, Secret, Settings};
 use zot_store::{Dialect, Store};
 
 use crate::audit_key::AuditKeys;
-use crate::error::Error;
+use crate::error::{Error, shown_url};
 use crate::{admin, data_dir, issuers, masters};
 
 /// A store whose database and blobs are open.
@@ -388,31 +388,4 @@ fn cors(settings: &Settings) -> Result<Option<Cors>, Error> {
 fn parsed<T: FromStr>(key: &str, texts: &[String]) -> Result<Vec<T>, Error> {
     let parse = |text: &String| text.parse().map_err(|_| Error::Refused(format!("{key}: {text:?} is not valid there")));
     texts.iter().map(parse).collect()
-}
-
-/// The database's URL as it may be shown: without password.
-pub(crate) fn shown_url(url: &Secret) -> String {
-    // a password may stand in the query too
-    let url = url.expose().split('?').next().unwrap_or_default();
-    match (url.find("://"), url.rfind('@')) {
-        (Some(scheme), Some(at)) if at > scheme => format!("{}://…{}", &url[..scheme], &url[at..]),
-        _ => url.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shown_url_has_no_password() {
-        for (url, shown) in [
-            ("postgres://zot:secret@host/db", "postgres://…@host/db"),
-            ("postgres://zot@host/db?password=secret", "postgres://…@host/db"),
-            ("postgres://host/db?user=zot&password=secret", "postgres://host/db"),
-            ("sqlite:/data/metadata.db?mode=rwc", "sqlite:/data/metadata.db"),
-        ] {
-            assert_eq!(shown_url(&Secret::from(url.to_owned())), shown);
-        }
-    }
 }

@@ -7,7 +7,7 @@ use reqwest::{Method, Response};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use crate::backend::variable;
+use crate::services::variable;
 
 const VERSION: &str = "2021-12-02";
 

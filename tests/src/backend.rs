@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::s3::Bucket;
+use crate::services::variable;
 use crate::{azure, gcs};
 
 /// A combination of database and blob storage. Every test runs on the first two. A few tests run on the others.
@@ -143,10 +144,4 @@ async fn create_database() -> String {
     connection.close().await.expect("closing the connection");
     let (server, _) = admin.rsplit_once('/').expect("ZOT_TEST_POSTGRES_URL ends in a database");
     format!("{server}/{name}")
-}
-
-/// A variable that `hack/with-services` sets.
-pub(crate) fn variable(name: &str) -> String {
-    std::env::var(name)
-        .unwrap_or_else(|_| panic!("{name} is not set: run the tests by `make test`, or through hack/with-services"))
 }

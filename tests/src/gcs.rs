@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::backend::variable;
+use crate::services::variable;
 
 /// A bucket of its own for one test.
 #[derive(Clone)]

@@ -4,7 +4,7 @@ use reqwest::{Method, Response};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::backend::variable;
+use crate::services::variable;
 use crate::signed::Signer;
 
 /// A bucket of its own for one test.

@@ -4,10 +4,14 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::backend::variable;
-
 /// How long a test waits for a service, which may have to be built.
 const OBTAIN_DEADLINE: Duration = Duration::from_mins(20);
+
+/// A variable that `hack/with-services` sets.
+pub(crate) fn variable(name: &str) -> String {
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run the tests by `make test`, or through hack/with-services"))
+}
 
 /// The values of these variables, which name the service's address. If they are not set, requests the service and waits
 /// for it.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{CLASS, NAME, SIZE, rule};
+use crate::schema::{CLASS, NAME, SIZE, rule};
 
 /// The database for metadata.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{NAME, rule};
+use crate::schema::{NAME, rule};
 
 /// The HTTP server.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::rule;
+use crate::schema::rule;
 
 /// Metrics.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{CLASS, KEY, NAME, SIZE, rule};
+use crate::schema::{CLASS, KEY, NAME, SIZE, rule};
 
 /// The storage for blobs.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]

@@ -13,8 +13,8 @@ use std::time::Duration;
 use object_store::prefix::PrefixStore;
 use object_store::{ClientOptions, ObjectStore, RetryConfig};
 
-use crate::Tuning;
 use crate::room::Room;
+use crate::tuning::Tuning;
 
 pub use azure::Azure;
 pub use gcs::Gcs;

@@ -10,9 +10,9 @@ mod inventory;
 mod preflight;
 mod read;
 mod room;
+mod tuning;
 mod write;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -24,7 +24,7 @@ use zot_domain::ports::blobs::{Blobs, ByteStream, Piece, SegmentKey, Written};
 use zot_domain::ports::inventory::Inventory as _;
 use zot_domain::{Error, Result};
 
-use room::Room;
+use tuning::Tuning;
 
 pub use backend::{Azure, Backend, Gcs, OpenError, S3};
 pub use preflight::{Preflight, PreflightError, Step};
@@ -37,17 +37,6 @@ pub struct BlobStore {
     backend: Arc<Backend>,
     store_id: String,
     tuning: Tuning,
-}
-
-/// What differs between a disk and a cloud, in bytes.
-#[derive(Clone, Debug)]
-struct Tuning {
-    /// Parts of a large segment; smaller segments are written in one request.
-    part: usize,
-    /// Where the files are, on a disk: they are read past `object_store`.
-    root: Option<PathBuf>,
-    /// What may still be written there.
-    room: Room,
 }
 
 impl BlobStore {

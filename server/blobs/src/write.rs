@@ -9,8 +9,8 @@ use zot_core::hash::Hasher;
 use zot_domain::ports::blobs::ByteStream;
 use zot_domain::{Error, Result};
 
-use crate::Tuning;
 use crate::hashing::{BATCH, HashTask};
+use crate::tuning::Tuning;
 
 /// Parts on their way to the backend at a time.
 const IN_FLIGHT: usize = 2;

@@ -26,6 +26,7 @@ mod payload;
 mod presigned;
 mod query;
 mod scope;
+mod uri;
 mod verify;
 
 #[cfg(test)]

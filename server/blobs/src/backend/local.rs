@@ -7,8 +7,8 @@ use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 
 use super::{MIB, OpenError};
-use crate::Tuning;
 use crate::room::Room;
+use crate::tuning::Tuning;
 
 pub(super) fn open(root: &Path) -> Result<(Arc<dyn ObjectStore>, Tuning), OpenError> {
     let directory = |source| OpenError::Directory { path: root.to_owned(), source };

@@ -6,41 +6,7 @@ use http::request::Parts;
 
 use super::error::AuthError;
 use super::query::Query;
-
-/// `UriEncode()` of the AWS page: all bytes but the unreserved ones of RFC 3986, in upper-case hexadecimal.
-pub(super) fn encode(text: &str, keep_slash: bool, out: &mut String) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            b'/' if keep_slash => out.push('/'),
-            _ => {
-                out.push('%');
-                out.push(char::from(DIGITS[usize::from(byte >> 4)]));
-                out.push(char::from(DIGITS[usize::from(byte & 15)]));
-            }
-        }
-    }
-}
-
-/// Undoes percent-encoding. Half an escape, or bytes that are no UTF-8, name nothing here.
-pub(super) fn decode(text: &str, plus_is_space: bool) -> Result<String, AuthError> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'%' => {
-                let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
-                let (high, low) = (digit(bytes.next()), digit(bytes.next()));
-                let value = high.zip(low).and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
-                out.push(value.ok_or(AuthError::InvalidUri)?);
-            }
-            b'+' if plus_is_space => out.push(b' '),
-            _ => out.push(byte),
-        }
-    }
-    String::from_utf8(out).map_err(|_| AuthError::InvalidUri)
-}
+use super::uri::{decode, encode_path};
 
 /// The paths that a client may have signed for this one.
 ///
@@ -49,9 +15,7 @@ pub(super) fn decode(text: &str, plus_is_space: bool) -> Result<String, AuthErro
 /// some the other way round. All these paths decode to the same text, which is all that the codec sees, so taking each
 /// form opens nothing.
 pub(super) fn paths(raw: &str) -> Result<Vec<String>, AuthError> {
-    let mut encoded = String::with_capacity(raw.len());
-    encode(&decode(raw, false)?, true, &mut encoded);
-    let mut paths = vec![encoded];
+    let mut paths = vec![encode_path(&decode(raw)?)];
     if paths[0] != raw {
         paths.push(raw.to_owned());
     }

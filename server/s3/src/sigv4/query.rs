@@ -1,7 +1,7 @@
 //! The query of a request.
 
-use super::canonical::{decode, encode};
 use super::error::AuthError;
+use super::uri::{decode_form, encode};
 
 /// Parameters of a presigned URL, taken out once it is verified: "Authenticating Requests: Using Query Parameters".
 const SIGNING: [&str; 8] = [
@@ -26,7 +26,7 @@ impl Query {
     pub(super) fn parse(raw: &str) -> Result<Self, AuthError> {
         let pairs = raw.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Ok((decode(name, true)?, decode(value, true)?))
+            Ok((decode_form(name)?, decode_form(value)?))
         });
         pairs.collect::<Result<_, _>>().map(Self)
     }
@@ -66,13 +66,8 @@ impl Query {
 
     /// The canonical query: encoded, sorted by name then value, without the signature itself.
     pub(super) fn canonical(&self) -> String {
-        let encoded = |text: &str| {
-            let mut out = String::with_capacity(text.len());
-            encode(text, false, &mut out);
-            out
-        };
         let others = self.0.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("x-amz-signature"));
-        let mut pairs: Vec<_> = others.map(|(name, value)| (encoded(name), encoded(value))).collect();
+        let mut pairs: Vec<_> = others.map(|(name, value)| (encode(name), encode(value))).collect();
         pairs.sort_unstable();
         let mut out = String::new();
         for (name, value) in pairs {
@@ -91,7 +86,7 @@ impl Query {
 pub(super) fn without_signing(raw: &str) -> String {
     let keeps = |pair: &&str| {
         let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
-        decode(name, true).is_ok_and(|name| !SIGNING.iter().any(|signing| name.eq_ignore_ascii_case(signing)))
+        decode_form(name).is_ok_and(|name| !SIGNING.iter().any(|signing| name.eq_ignore_ascii_case(signing)))
     };
     raw.split('&').filter(keeps).collect::<Vec<_>>().join("&")
 }
