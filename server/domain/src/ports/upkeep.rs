@@ -120,17 +120,18 @@ pub struct Hold {
 /// The database of a store that is looked after.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
-    /// Takes or renews a lease; false if somebody else holds it. A lease spares work, it decides nothing.
+    /// Takes or renews a lease and gives its fence, which rises each time; none if somebody else holds it. A lease spares
+    /// work, it decides nothing.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
-    async fn lease(&self, name: &'static str, holder: &str, lease_secs: i64) -> Result<bool>;
+    async fn lease(&self, name: &'static str, holder: &str, lease_secs: i64) -> Result<Option<i64>>;
 
-    /// Gives a lease back.
+    /// Gives a lease back, if it is still held with this fence.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
-    async fn release(&self, name: &'static str, holder: &str) -> Result<()>;
+    async fn release(&self, name: &'static str, holder: &str, fence: i64) -> Result<()>;
 
     /// Which lives of this database the storage's marker may name: this one, and the next while it is being changed.
     ///
