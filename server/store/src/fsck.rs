@@ -1,12 +1,13 @@
 //! What `fsck` reads: blobs with their bytes, the rows of segments, rows that contradict each other.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use sqlx::any::AnyRow;
+use zot_core::digest::Digest;
 use zot_domain::ports::blobs::SegmentKey;
-use zot_domain::ports::metadata::Content;
+use zot_domain::ports::metadata::{Content, Segment};
 use zot_domain::ports::upkeep::{BlobRecord, SegmentRecord};
 use zot_domain::disk_reserve::Demand;
 use zot_domain::{Error, Result};

@@ -68,7 +68,7 @@ impl Store {
     }
 
     /// Whether the database has the physical identity that was noted, or none was noted yet.
-    pub(crate) async fn has_noted_identity(&self) -> Result<bool> {
+    pub(crate) async fn has_recorded_identity(&self) -> Result<bool> {
         match self.one::<(Option<String>,)>(SELECT_PHYSICAL.on(self.dialect)).await?.0 {
             Some(noted) => Ok(noted == self.physical_identity().await?),
             None => Ok(true),

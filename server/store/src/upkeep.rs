@@ -21,11 +21,11 @@ impl Upkeep for Store {
         self.read_incarnations().await
     }
 
-    async fn has_noted_identity(&self) -> Result<bool> {
-        Store::has_noted_identity(self).await
+    async fn has_recorded_identity(&self) -> Result<bool> {
+        Store::has_recorded_identity(self).await
     }
 
-    async fn note_identity(&self) -> Result<()> {
+    async fn record_identity(&self) -> Result<()> {
         self.write_physical_identity().await
     }
 

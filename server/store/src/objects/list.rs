@@ -8,7 +8,7 @@ use zot_domain::bucket::list::rolled_up;
 use zot_domain::ports::objects::{Entry, ListQuery, ObjectVersion, VersionsQuery};
 use zot_domain::{Error, Result};
 
-use super::read::{VERSION_COLUMNS, version_blob, version_columns, version_of};
+use super::read::{version_blob, version_columns};
 use crate::error::TxError;
 use crate::pool::Store;
 use crate::row::{Row, column};

@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use sqlx::any::AnyRow;
 use zot_core::object_key::LAST;
-use zot_domain::ports::metadata::Audit;
+use zot_domain::ports::metadata::{Audit, Segment};
 use zot_domain::ports::objects::{BeginMultipart, CompleteMultipart, Multipart, Part, Put};
 use zot_domain::disk_reserve::Demand;
 use zot_domain::{Error, Result};
 
 use super::put::write_version;
-use super::{from_json, to_json};
+use super::to_json;
 use crate::content::{SELECT_SEGMENT, to_i64};
 use crate::error::TxError;
 use crate::pool::Store;
