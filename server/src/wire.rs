@@ -67,7 +67,7 @@ pub(crate) async fn open(settings: &Settings) -> Result<Opened, Error> {
         )));
     }
     blobs.ensure_marker(&info.incarnation).await.map_err(unreachable)?;
-    store.settle().await?;
+    store.note_physical_identity().await?;
     if let Err(zot_domain::Error::Denied(why)) = owned(&store, &blobs).await {
         tracing::warn!("{why}; until then nothing is deleted from blob storage");
     }

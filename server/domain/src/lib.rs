@@ -23,12 +23,13 @@ pub mod audit;
 pub mod authorizer;
 pub mod bucket;
 pub mod call;
+pub mod disk_reserve;
 pub mod error;
 pub mod fsck;
 pub mod gc;
+pub mod lease;
 pub mod observed;
 pub mod ports;
-pub mod room;
 
 pub use access::Access;
 pub use artifact::Artifacts;

@@ -70,9 +70,9 @@ pub(crate) async fn record_the_rest(trail: &Trail, changes: &dyn Changes) {
 
 /// Seals rows and drops old batches, one replica at a time.
 pub(crate) async fn seal(sealer: Sealer) {
-    let holder = uuid::Uuid::new_v4().to_string();
+    let lease = sealer.lease(uuid::Uuid::new_v4().to_string());
     loop {
-        match sealer.run(&holder).await {
+        match sealer.run(&lease).await {
             Ok(Some(done)) => {
                 if done.suspect > 0 {
                     tracing::error!(

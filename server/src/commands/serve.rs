@@ -63,8 +63,8 @@ pub(crate) async fn run(loaded: Loaded) -> Result<ExitCode, Error> {
         let keep =
             move || background::keep_keys(Arc::clone(&identity), accounts.clone(), origin.clone(), notes.clone());
         tasks.spawn(background::kept_up("keeping keys", keep));
-        let buckets = doors.buckets.clone();
-        tasks.spawn(background::kept_up("sealing", move || background::seal(buckets.clone())));
+        let (buckets, store) = (doors.buckets.clone(), Arc::clone(&changes));
+        tasks.spawn(background::kept_up("sealing", move || background::seal(buckets.clone(), Arc::clone(&store) as _)));
         if settings.storage.gc {
             let collector = wire::collector(&settings, &opened, wire::ORPHAN_AGE);
             let (watched, notes) = (collector.clone(), doors.notes.clone());

@@ -134,10 +134,7 @@ impl Objects for Store {
         self.write(multipart::AbortMultipart { bucket, key, id, audit }).await
     }
 
-    async fn lease_open_blob(&self, holder: &str, lease_secs: i64) -> Result<Option<OpenBlob>> {
-        if !self.take_lease("seal", holder, lease_secs).await? {
-            return Ok(None);
-        }
+    async fn oldest_open_blob(&self) -> Result<Option<OpenBlob>> {
         self.read_oldest_open_blob().await
     }
 

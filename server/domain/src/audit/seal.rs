@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::batch::{self, Signer};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::lease::Lease;
 use crate::ports::audit::{Change, Changes, Root};
 use crate::ports::upkeep::Upkeep;
 
@@ -51,24 +52,29 @@ impl Sealer {
         Self { changes, upkeep, signer, retention }
     }
 
+    /// The lease under which this process closes batches.
+    pub fn lease(&self, holder: impl Into<String>) -> Lease {
+        Lease::new(Arc::clone(&self.upkeep), LEASE, holder, LEASE_SECS)
+    }
+
     /// Seals all rows that are there, and drops what is old; none if another process is at it.
     ///
     /// # Errors
     /// [`Error::Unavailable`]: the next run goes on where this one ended.
-    pub async fn run(&self, holder: &str) -> Result<Option<Sealed>> {
-        if !self.upkeep.lease(LEASE, holder, LEASE_SECS).await? {
+    pub async fn run(&self, lease: &Lease) -> Result<Option<Sealed>> {
+        if !lease.take().await? {
             return Ok(None);
         }
         let mut done = Sealed::default();
-        self.seal(holder, &mut done).await?;
+        self.seal(lease, &mut done).await?;
         if let Some(retention) = self.retention {
-            self.drop_older(holder, retention, &mut done).await?;
+            self.drop_older(lease, retention, &mut done).await?;
         }
-        // not given back: the same process goes on as long as it can, and the others need not try
+        // not given back: the same process goes on as long as it can, and gives it back when it stops
         Ok(Some(done))
     }
 
-    async fn seal(&self, holder: &str, done: &mut Sealed) -> Result<()> {
+    async fn seal(&self, lease: &Lease, done: &mut Sealed) -> Result<()> {
         loop {
             let rows = self.changes.unsealed(ROWS_MAX).await?;
             if rows.is_empty() {
@@ -84,7 +90,7 @@ impl Sealer {
             if is_last {
                 return Ok(());
             }
-            self.renew(holder).await?;
+            lease.renew().await?;
         }
     }
 
@@ -107,7 +113,7 @@ impl Sealer {
         self.changes.seal(root, keys).await
     }
 
-    async fn drop_older(&self, holder: &str, retention: Duration, done: &mut Sealed) -> Result<()> {
+    async fn drop_older(&self, lease: &Lease, retention: Duration, done: &mut Sealed) -> Result<()> {
         let mut after = 0;
         loop {
             let page = self.changes.older_batches(retention, after, PAGE).await?;
@@ -123,11 +129,7 @@ impl Sealer {
                 self.changes.drop_batch(root.seq, signature).await?;
                 done.dropped += 1;
             }
-            self.renew(holder).await?;
+            lease.renew().await?;
         }
-    }
-
-    async fn renew(&self, holder: &str) -> Result<()> {
-        if self.upkeep.lease(LEASE, holder, LEASE_SECS).await? { Ok(()) } else { Err(Error::Conflict) }
     }
 }

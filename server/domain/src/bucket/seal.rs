@@ -3,6 +3,8 @@
 //! The bytes are read once, each segment held against its own SHA-256. It happens in the background, or at once when
 //! somebody asks for the reference. If the store has the digest already, the object moves onto that blob.
 
+use std::sync::Arc;
+
 use futures_util::StreamExt as _;
 use zot_core::digest::{Algorithm, Digest};
 use zot_core::hash::Hasher;
@@ -13,10 +15,14 @@ use zot_core::range::ByteRange;
 use crate::bucket::Buckets;
 use crate::call::Call;
 use crate::error::{Error, Result};
+use crate::lease::Lease;
 use crate::ports::objects::{ObjectVersion, OpenBlob};
+use crate::ports::upkeep::Upkeep;
 
-/// A replica that died while sealing holds the others up for this long. One that is merely slow may be joined by another:
-/// both come to the same digest, and the first one's statement counts.
+/// The lease under which one process computes digests.
+const LEASE: &str = "seal";
+/// A replica that died while it computed one holds the others up for this long. One that is merely slow may be joined by
+/// another: both come to the same digest, and the first one's statement counts.
 const LEASE_SECS: i64 = 120;
 
 impl Buckets {
@@ -39,12 +45,20 @@ impl Buckets {
         self.readable(bucket, key.as_str(), Some(&object.version_id)).await
     }
 
-    /// Seals the oldest open blob; false if there is none, or another replica is at it.
+    /// The lease for [`Buckets::seal_next`].
+    pub fn seal_lease(upkeep: Arc<dyn Upkeep>, holder: impl Into<String>) -> Lease {
+        Lease::new(upkeep, LEASE, holder, LEASE_SECS)
+    }
+
+    /// Computes the digest of the oldest open blob; false if there is none, or another replica has the lease.
     ///
     /// # Errors
     /// Of the database and the storage: it will be tried again.
-    pub async fn seal_next(&self, holder: &str) -> Result<bool> {
-        match self.objects.lease_open_blob(holder, LEASE_SECS).await? {
+    pub async fn seal_next(&self, lease: &Lease) -> Result<bool> {
+        if !lease.take().await? {
+            return Ok(false);
+        }
+        match self.objects.oldest_open_blob().await? {
             Some(open) => self.seal(open).await.map(|()| true),
             None => Ok(false),
         }

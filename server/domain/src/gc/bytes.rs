@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Collector, Report, secs};
 use crate::error::{Error, Result};
+use crate::lease::Lease;
 use crate::ports::inventory::Inventory;
 use crate::ports::upkeep::{Hold, Upkeep};
 
@@ -25,7 +26,7 @@ pub async fn owned(upkeep: &dyn Upkeep, inventory: &dyn Inventory) -> Result<(St
         let marker = inventory.marker().await?;
         found |= marker.is_some();
         let (current, next) = upkeep.incarnations().await?;
-        if marker.is_some() && (marker.as_ref() == Some(&current) || marker == next) && upkeep.is_at_home().await? {
+        if marker.is_some() && (marker.as_ref() == Some(&current) || marker == next) && upkeep.has_recorded_identity().await? {
             return Ok((current, next));
         }
     }
@@ -96,12 +97,12 @@ impl Collector {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn adopt(&self) -> Result<()> {
-        self.upkeep.come_home().await?;
+        self.upkeep.record_identity().await?;
         let (current, next) = self.upkeep.incarnations().await?;
         self.enter(&current, next).await
     }
 
-    pub(super) async fn delete_bytes(&self, holder: &str, report: &mut Report) -> Result<()> {
+    pub(super) async fn delete_bytes(&self, lease: &Lease, report: &mut Report) -> Result<()> {
         loop {
             let begun = Instant::now();
             let dead = self.upkeep.dead_segments(secs(self.rules.delete_delay), BATCH).await?;
@@ -125,7 +126,7 @@ impl Collector {
                 self.upkeep.postpone(&keys).await?;
                 report.stuck.extend(keys);
             }
-            self.breathe(holder, begun).await?;
+            self.breathe(lease, begun).await?;
             // a backup that begins meanwhile holds up what is left
             self.no_hold().await?;
         }

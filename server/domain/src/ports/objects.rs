@@ -385,8 +385,8 @@ pub trait Objects: Send + Sync {
     /// Gives an upload up; false if there is none.
     async fn abort_multipart(&self, bucket: &str, key: &str, id: &str, audit: Audit) -> Result<bool>;
 
-    /// The oldest blob that is not sealed yet, if no other replica is at it: it is leased to `holder`.
-    async fn lease_open_blob(&self, holder: &str, lease_secs: i64) -> Result<Option<OpenBlob>>;
+    /// The oldest blob whose digest is not computed yet.
+    async fn oldest_open_blob(&self) -> Result<Option<OpenBlob>>;
     /// An open blob by its id.
     async fn open_blob(&self, blob: i64) -> Result<Option<OpenBlob>>;
     /// Names a blob. If the store has the digest already, its objects move onto that blob.

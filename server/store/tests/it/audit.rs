@@ -63,6 +63,10 @@ fn sealer(store: &Fresh, retention: Option<Duration>) -> Sealer {
     Sealer::new(Arc::new((**store).clone()), Arc::new((**store).clone()), Arc::new(Key("k1")), retention)
 }
 
+async fn run(sealer: &Sealer, holder: &str) -> zot_domain::Result<Option<Sealed>> {
+    sealer.run(&sealer.lease(holder)).await
+}
+
 async fn found(store: &Fresh, key: &'static str) -> Vec<Kind> {
     let chain = Chain::new(Arc::new((**store).clone()), Some(Arc::new(Key(key))));
     let mut kinds: Vec<_> =
@@ -142,8 +146,8 @@ async fn every_row_is_sealed_once_however_late_it_comes(store: &Fresh) {
     append(store, 1500).await;
     let early = record("key:early", "x");
     append(store, 1000).await;
-    let (one, two) = (sealer(store, None), sealer(store, None));
-    let (one, two) = tokio::join!(one.run("one"), two.run("two"));
+    let (first, second) = (sealer(store, None), sealer(store, None));
+    let (one, two) = tokio::join!(run(&first, "one"), run(&second, "two"));
     let done: Vec<Sealed> = [one.unwrap(), two.unwrap()].into_iter().flatten().collect();
     assert_eq!(
         done.iter().map(|it| (it.batches, it.rows)).collect::<Vec<_>>(),
@@ -152,10 +156,8 @@ async fn every_row_is_sealed_once_however_late_it_comes(store: &Fresh) {
     );
     // its key is smaller than those that are sealed
     store.append(vec![early]).await.unwrap();
-    sealer(store, None)
-        .run(if store.count("SELECT COUNT(*) FROM lease WHERE holder = 'one'").await > 0 { "one" } else { "two" })
-        .await
-        .unwrap();
+    let holder = if store.count("SELECT COUNT(*) FROM lease WHERE holder = 'one'").await > 0 { "one" } else { "two" };
+    run(&first, holder).await.unwrap();
     assert_eq!(store.count("SELECT COUNT(*) FROM change WHERE sealed_seq IS NULL").await, 0);
     assert_eq!(store.count("SELECT COUNT(*) FROM change WHERE sealed_seq = 4").await, 1);
     assert_eq!(store.count("SELECT MAX(seq) FROM audit_root").await, 4);
@@ -213,7 +215,7 @@ async fn what_is_changed_behind_its_back_shows(store: &Fresh) {
     for batch in 1..=3 {
         append(store, 5).await;
         assert_eq!(
-            sealer(store, None).run("x").await.unwrap().unwrap(),
+            run(&sealer(store, None), "x").await.unwrap().unwrap(),
             Sealed { batches: 1, rows: 5, ..Sealed::default() }
         );
         assert_eq!(store.count("SELECT MAX(seq) FROM audit_root").await, batch);
@@ -246,21 +248,21 @@ async fn what_is_changed_behind_its_back_shows(store: &Fresh) {
 
 async fn dropped_batches_leave_a_chain_that_verifies(store: &Fresh) {
     append(store, 5).await;
-    sealer(store, None).run("x").await.unwrap();
+    run(&sealer(store, None), "x").await.unwrap();
     append(store, 2).await;
     let week = Some(Duration::from_hours(7 * 24));
-    let done = sealer(store, week).run("x").await.unwrap().unwrap();
+    let done = run(&sealer(store, week), "x").await.unwrap().unwrap();
     assert_eq!((done.batches, done.dropped), (1, 0), "nothing is old");
-    let done = sealer(store, Some(Duration::ZERO)).run("x").await.unwrap().unwrap();
+    let done = run(&sealer(store, Some(Duration::ZERO)), "x").await.unwrap().unwrap();
     assert_eq!((done.dropped, done.suspect), (2, 0));
     assert_eq!(store.count("SELECT COUNT(*) FROM change").await, 0);
     append(store, 3).await;
-    sealer(store, week).run("x").await.unwrap();
+    run(&sealer(store, week), "x").await.unwrap();
     assert_eq!(store.last_root().await.unwrap().unwrap().seq, 3);
     assert_eq!(found(store, "k1").await, []);
     // who makes a batch old in the hope that its rows go gets nothing dropped
     store.execute("UPDATE audit_root SET newest_at = 1 WHERE seq = 3".to_owned()).await;
-    let done = sealer(store, week).run("x").await.unwrap().unwrap();
+    let done = run(&sealer(store, week), "x").await.unwrap().unwrap();
     assert_eq!((done.dropped, done.suspect), (0, 1));
     assert_eq!(store.count("SELECT COUNT(*) FROM change").await, 3);
 }

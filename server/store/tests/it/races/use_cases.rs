@@ -314,7 +314,7 @@ async fn a3_a_reader_goes_on_to_the_last_byte_of_what_is_deleted() {
     let hour = std::time::Duration::from_hours(1);
     let rules = Rules { grace: hour, delete_delay: 24 * hour, orphan_age: 48 * hour };
     let collector = Collector::new(Arc::new((**store).clone()), Arc::new(disk.blobs.clone()), rules);
-    let report = collector.run("me", 256).await.unwrap().unwrap();
+    let report = collector.run(&collector.lease("me"), 256).await.unwrap().unwrap();
     assert_eq!((report.blobs, report.segments), (1, 0), "{report:?}");
     assert_eq!(store.count("SELECT COUNT(*) FROM segment WHERE state = 'dead'").await, 9);
     assert!(store.blob(&repository("team/a"), &digest).await.unwrap().is_none());
