@@ -45,7 +45,7 @@ pub(crate) async fn kept_up<T: Future<Output = ()> + Send + 'static>(name: &'sta
 pub(crate) async fn seal(buckets: Buckets) {
     let holder = uuid::Uuid::new_v4().to_string();
     loop {
-        match buckets.seal_next(&holder).await {
+        match buckets.digest_next(&holder).await {
             Ok(true) => {}
             Ok(false) => tokio::time::sleep(SEAL_PAUSE).await,
             Err(error) => {

@@ -79,7 +79,7 @@ impl Caller {
             (_, Err(Error::Unavailable { .. } | Error::TooManyRequests(_))) => {}
             (Some(method), Err(why)) => {
                 let of = (request_id, self.origin, &self.agent);
-                app.artifacts.policy().note_refused_credentials(of, method, &why.to_string());
+                app.artifacts.authorizer().decision_log().note_refused_credentials(of, method, &why.to_string());
             }
             _ => {}
         }

@@ -194,7 +194,7 @@ impl Door {
     /// Credentials were not taken: for the audit trail.
     fn note_refused(&self, sender: &Sender, method: &str, why: &str) {
         let of = (sender.request_id, sender.origin, &sender.agent);
-        self.buckets.policy().note_refused_credentials(of, method, why);
+        self.buckets.authorizer().decision_log().note_refused_credentials(of, method, why);
     }
 
     fn let_in(

@@ -11,7 +11,7 @@ use zot_domain::ports::access::{
     Access, BucketAccess, PolicyChange, PublicAccessBlock, PutBucketPolicy, PutMode, Stored, StoredPolicy,
 };
 use zot_domain::ports::metadata::Audit;
-use zot_domain::room::Demand;
+use zot_domain::disk_reserve::Demand;
 use zot_domain::{Error, Result};
 
 use crate::error::TxError;

@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use serde_json::json;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
-use zot_domain::audit::Record;
+use zot_domain::ports::audit::Record;
 use zot_domain::ports::audit::{Change, Changes, Filter, Order, Place, Root};
-use zot_domain::room::Demand;
+use zot_domain::disk_reserve::Demand;
 use zot_domain::{Error, Result};
 
 use crate::error::TxError;
@@ -128,7 +128,7 @@ impl Changes for Store {
         changes_of(&rows.map_err(read_error)?)
     }
 
-    async fn unsealed(&self, limit: u32) -> Result<Vec<Change>> {
+    async fn unbatched(&self, limit: u32) -> Result<Vec<Change>> {
         let rows = SELECT_UNSEALED.on(self.dialect).bind(i64::from(limit)).fetch_all(&self.pool).await;
         changes_of(&rows.map_err(read_error)?)
     }
@@ -138,7 +138,7 @@ impl Changes for Store {
         row.as_ref().map(root_of).transpose().map_err(read_error)
     }
 
-    async fn seal(&self, root: Root, keys: Vec<String>) -> Result<bool> {
+    async fn close_batch(&self, root: Root, keys: Vec<String>) -> Result<bool> {
         match self.write(Seal { root, keys }).await {
             // its number was taken, or a row
             Err(Error::Conflict) => Ok(false),
@@ -211,7 +211,7 @@ fn change_of(row: &AnyRow) -> Result<Change, sqlx::Error> {
         reason: row.try_get(10)?,
         policy: row.try_get(11)?,
         details: row.try_get(12)?,
-        sealed: (sealed != 0).then_some(sealed),
+        batch: (sealed != 0).then_some(sealed),
     })
 }
 
@@ -241,7 +241,7 @@ impl Append {
         let item = |it: &Arc<Record>| {
             json!({
                 "id": it.id.to_string(), "age": u64::try_from(it.noted.elapsed().as_micros()).unwrap_or_default(),
-                "actor": it.actor, "action": it.action, "resource": it.resource, "outcome": it.outcome.as_str(),
+                "actor": it.actor, "action": it.action.as_str(), "resource": it.resource, "outcome": it.outcome.as_str(),
                 "request": it.request.to_string(), "address": address(it.address), "method": it.agent.method,
                 "agent": it.agent.user_agent(), "reason": it.reason, "policy": it.policy.as_deref().unwrap_or_default(),
             })

@@ -6,7 +6,7 @@ use sqlx::any::AnyRow;
 use zot_domain::ports::access::PutMode;
 use zot_domain::ports::identities::{Account, Identities, KeyChange, Snapshot, StoredKey};
 use zot_domain::ports::metadata::Audit;
-use zot_domain::room::Demand;
+use zot_domain::disk_reserve::Demand;
 use zot_domain::{Error, Result};
 
 use crate::error::TxError;
@@ -88,7 +88,7 @@ impl Identities for Store {
         self.write(Remove { what: Removed::Key(id.to_owned()), audit }).await
     }
 
-    async fn reseal_key(&self, id: &str, old: Vec<u8>, new: Vec<u8>) -> Result<bool> {
+    async fn reencrypt_key(&self, id: &str, old: Vec<u8>, new: Vec<u8>) -> Result<bool> {
         self.write(Reseal { id: id.to_owned(), old, new }).await
     }
 
@@ -123,9 +123,9 @@ fn key(row: &AnyRow) -> Result<StoredKey, TxError> {
     Ok(StoredKey {
         id: row.try_get(0)?,
         owner: row.try_get(1)?,
-        held: list(row, 2)?,
+        all_names: list(row, 2)?,
         description: row.try_get(3)?,
-        sealed: row.try_get(4)?,
+        encrypted: row.try_get(4)?,
         disabled: row.try_get::<i64, _>(5)? != 0,
         expires: row.try_get(6)?,
         created: row.try_get(7)?,
@@ -195,10 +195,10 @@ impl Write for AddKey {
             let why = format!("{} has {most} access keys, and may have no more; delete one first", it.owner);
             return Err(Error::InTheWay(why).into());
         }
-        let query = tx.query(&INSERT_KEY).bind(it.id.clone()).bind(it.owner.clone()).bind(text_of(&it.held));
+        let query = tx.query(&INSERT_KEY).bind(it.id.clone()).bind(it.owner.clone()).bind(text_of(&it.all_names));
         let query = query
             .bind(it.description.clone())
-            .bind(it.sealed.clone())
+            .bind(it.encrypted.clone())
             .bind(i64::from(it.disabled))
             .bind(it.expires)
             .bind(it.created);

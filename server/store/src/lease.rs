@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use zot_domain::Result;
 use zot_domain::ports::upkeep::Hold;
-use zot_domain::room::Demand;
+use zot_domain::disk_reserve::Demand;
 
 use crate::error::TxError;
 use crate::pool::Store;

@@ -8,7 +8,7 @@ use sqlx::any::{AnyArguments, AnyConnectOptions, AnyPoolOptions};
 use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Executor as _, Row as _};
 use zot_domain::Result;
-use zot_domain::room::Demand;
+use zot_domain::disk_reserve::Demand;
 
 use crate::error::OpenError;
 use crate::sql::{Dialect, Statement};

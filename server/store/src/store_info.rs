@@ -75,7 +75,7 @@ impl Store {
     }
 
     /// Whether the database is where it was noted to be, or nothing was noted yet.
-    pub(crate) async fn is_at_home(&self) -> Result<bool> {
+    pub(crate) async fn has_recorded_identity(&self) -> Result<bool> {
         let row = SELECT_HOME.on(self.dialect).fetch_one(&self.pool).await.map_err(read_error)?;
         match row.try_get::<Option<String>, _>(0).map_err(read_error)? {
             Some(noted) => Ok(noted == self.home().await?),

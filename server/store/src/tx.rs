@@ -16,7 +16,7 @@ use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Row as _};
 use zot_domain::ports::metadata::Audit;
-use zot_domain::room::Demand;
+use zot_domain::disk_reserve::Demand;
 use zot_domain::{Error, Result};
 
 use crate::audit::address;
@@ -99,7 +99,7 @@ impl<'c> Tx<'c> {
     /// The same of a write that has more to tell, as an object.
     pub(crate) async fn record_with(&mut self, audit: &Audit, details: Option<&Value>) -> Result<(), TxError> {
         let query = self.query(&INSERT_CHANGE).bind(audit.request_id.to_string()).bind(audit.actor.clone());
-        let query = query.bind(audit.action).bind(audit.resource.clone()).bind(audit.request.to_string());
+        let query = query.bind(audit.action.as_str()).bind(audit.resource.clone()).bind(audit.request.to_string());
         let query = query.bind(address(audit.origin.address)).bind(audit.agent.method);
         let query = query.bind(audit.agent.user_agent().to_owned());
         self.execute(query.bind(details.map(ToString::to_string).unwrap_or_default())).await.map(drop)
@@ -108,7 +108,7 @@ impl<'c> Tx<'c> {
     /// Whether the write with this audit row was committed. One that is being committed is waited for.
     pub(crate) async fn recorded(&mut self, audit: &Audit) -> Result<bool, TxError> {
         let query = self.query(&CLAIM_CHANGE).bind(audit.request_id.to_string()).bind(audit.actor.clone());
-        Ok(self.execute(query.bind(audit.action).bind(audit.resource.clone())).await? == 0)
+        Ok(self.execute(query.bind(audit.action.as_str()).bind(audit.resource.clone())).await? == 0)
     }
 }
 

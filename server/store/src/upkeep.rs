@@ -21,11 +21,11 @@ impl Upkeep for Store {
         self.read_incarnations().await
     }
 
-    async fn is_at_home(&self) -> Result<bool> {
-        Store::is_at_home(self).await
+    async fn has_recorded_identity(&self) -> Result<bool> {
+        Store::has_recorded_identity(self).await
     }
 
-    async fn come_home(&self) -> Result<()> {
+    async fn record_identity(&self) -> Result<()> {
         self.write_home().await
     }
 

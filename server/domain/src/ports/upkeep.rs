@@ -1,11 +1,10 @@
 //! The database, as those see it who look after the store: garbage collection, the sweep and `fsck`.
 
 use async_trait::async_trait;
-use zot_core::digest::Digest;
+use zot_core::digest::{Algorithm, Digest};
 
 use crate::error::Result;
-use crate::ports::blobs::SegmentKey;
-use crate::ports::metadata::Content;
+use crate::ports::content::{Content, SegmentKey};
 
 /// What may have lost its last reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +90,13 @@ pub struct BlobRecord {
     pub used_by: Option<String>,
 }
 
+impl BlobRecord {
+    /// Its SHA-256; none while its digest is not computed.
+    pub fn sha256(&self) -> Option<&Digest> {
+        self.digests.iter().find(|digest| digest.algorithm() == Algorithm::Sha256)
+    }
+}
+
 /// A segment's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentRecord {
@@ -132,32 +138,31 @@ pub trait Upkeep: Send + Sync {
     /// [`crate::Error::Unavailable`].
     async fn release(&self, name: &'static str, holder: &str) -> Result<()>;
 
-    /// Which lives of this database the storage's marker may name: this one, and the next while it is being changed.
+    /// The incarnations that the storage's marker may name: the current one, and the next while it is being entered.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
     async fn incarnations(&self) -> Result<(String, Option<String>)>;
 
-    /// Whether the database is where it was when it was last sure to be the only one of its kind. A restored dump and a
-    /// copy are elsewhere.
+    /// Whether the database's physical identity is the recorded one. That of a restored dump or of a copy is not.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
-    async fn is_at_home(&self) -> Result<bool>;
+    async fn has_recorded_identity(&self) -> Result<bool>;
 
-    /// From now on it is at home here.
+    /// Records the database's physical identity as it is now.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
-    async fn come_home(&self) -> Result<()>;
+    async fn record_identity(&self) -> Result<()>;
 
-    /// Notes the next life, before the marker is changed.
+    /// Notes the next incarnation, before the marker is changed.
     ///
     /// # Errors
-    /// [`crate::Error::Conflict`] if this is no longer the current life.
+    /// [`crate::Error::Conflict`] if this is no longer the current incarnation.
     async fn begin_incarnation(&self, current: &str, next: &str) -> Result<()>;
 
-    /// The marker names the next life: it is the current one from now on.
+    /// Makes the next incarnation, which the marker names by now, the current one.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
@@ -187,7 +192,7 @@ pub trait Upkeep: Send + Sync {
     /// [`crate::Error::Unavailable`].
     async fn integrity(&self, limit: u32) -> Result<Vec<String>>;
 
-    /// Gives room that the database does not need any more back to the disk, where it can.
+    /// Gives space that the database does not need any more back to the disk, where it can.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].

@@ -98,7 +98,7 @@ async fn describe(
     let (bucket, key) = decoded.split_once('/').ok_or(Error::KeyTooLong)?;
     let version = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "versionId");
     let version = version.as_ref().map(|(_, value)| value.as_ref());
-    let object = buckets.sealed_object(&call, bucket, &key.parse()?, version).await?;
+    let object = buckets.digested_object(&call, bucket, &key.parse()?, version).await?;
     artifact(bucket, object)
 }
 
@@ -116,7 +116,7 @@ fn artifact(bucket: &str, object: ObjectVersion) -> Result<Described> {
         media_type: OCI_MANIFEST,
         artifact_type: OBJECT_TYPE,
         created_at: time(object.created),
-        sealed_at: object.sealed.map(time),
+        sealed_at: object.digested.map(time),
         key: object.key,
     })
 }

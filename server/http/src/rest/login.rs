@@ -67,7 +67,7 @@ pub(crate) async fn get(State(app): State<App>, origin: Option<Extension<Origin>
     });
     let base = base_url(&app, &headers, None, origin);
     Json(Login {
-        access_control: app.artifacts.policy().settings().access_control,
+        access_control: app.artifacts.authorizer().settings().access_control,
         issuers: issuers.collect(),
         token_endpoint: token_realm(&app, &headers, None, origin),
         service: app.identity.service().to_owned(),

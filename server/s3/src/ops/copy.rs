@@ -7,7 +7,7 @@ use s3s::dto::{
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 use zot_core::object_key::ObjectKey;
 use zot_core::range::ByteRange;
-use zot_domain::bucket::condition::ReadCondition;
+use zot_domain::condition::ReadCondition;
 use zot_domain::bucket::copy::CopySource as Source;
 use zot_domain::ports::objects::Attributes;
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use sqlx::Row as _;
 use zot_domain::Result;
-use zot_domain::room::Demand;
+use zot_domain::disk_reserve::Demand;
 
 use crate::error::TxError;
 use crate::objects::DELETE_PARTS;

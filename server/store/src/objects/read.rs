@@ -111,7 +111,7 @@ pub(super) fn version_of(row: &AnyRow) -> Result<ObjectVersion, TxError> {
         render_version: row.try_get(13)?,
         created: row.try_get(14)?,
         digest: digest.map(|digest| digest.parse()).transpose()?,
-        sealed: row.try_get(16)?,
+        digested: row.try_get(16)?,
         content: Content::Inline(Bytes::new()),
     })
 }

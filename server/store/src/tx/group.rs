@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use sqlx::{AnyConnection, AnyPool, Executor as _};
 use tokio::sync::{mpsc, oneshot};
-use zot_domain::room::{self, Demand};
+use zot_domain::disk_reserve::{self, Demand};
 use zot_domain::{Error, Result};
 
 use super::{Tx, Watched, Write};
@@ -54,7 +54,7 @@ impl Group {
         // a disk that cannot be asked says so when it is written to
         let Some(disk) = disk.filter(|_| demand != Demand::Frees) else { return Ok(()) };
         let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
-        room::admit(bytes(disk.f_bavail), bytes(disk.f_blocks), demand).map_err(Error::database)
+        disk_reserve::admit(bytes(disk.f_bavail), bytes(disk.f_blocks), demand).map_err(Error::database)
     }
 
     /// Runs a write as part of the next group.

@@ -183,7 +183,7 @@ async fn a_blob_that_was_merged_goes_and_takes_no_copy_along(store: &Fresh) {
     bucket(store, "team").await;
     put(store, "small", "hello").await;
     let loser = multipart(store, "up").await;
-    store.seal(loser, &sha256("hello")).await.unwrap();
+    store.set_digest(loser, &sha256("hello")).await.unwrap();
     // a copy whose transaction began before sealing ended points to the loser
     let copy = PutObject { source: Source::Blob { blob: loser, size: 5 }, manifest_digest: None, ..object("copy", "") };
     store.put_object(copy).await.unwrap();
@@ -297,7 +297,7 @@ async fn a_merge_heals_a_damaged_winner(store: &Fresh) {
     let winner = store.blobs_after(0, 10).await.unwrap()[0].id;
     store.quarantine_blob(winner).await.unwrap();
     let loser = multipart(store, "up").await;
-    store.seal(loser, &sha256("hello")).await.unwrap();
+    store.set_digest(loser, &sha256("hello")).await.unwrap();
     for key in ["small", "big"] {
         let object = store.object("team", key, None).await.unwrap().unwrap();
         assert!(matches!(object.content, Content::Segments(segments) if segments.len() == 1), "{key}");
@@ -355,16 +355,16 @@ async fn the_next_life_is_entered_once(store: &Fresh) {
 /// A dump and a copy hold all rows, also the one that says where the original is.
 async fn a_copy_is_not_at_home(store: &Fresh) {
     store.info().await.unwrap();
-    assert!(store.is_at_home().await.unwrap(), "nothing was noted yet");
+    assert!(store.has_recorded_identity().await.unwrap(), "nothing was noted yet");
     store.settle().await.unwrap();
     store.settle().await.unwrap();
-    assert!(store.is_at_home().await.unwrap());
+    assert!(store.has_recorded_identity().await.unwrap());
     let copy = store.copied().await;
-    assert!(!copy.is_at_home().await.unwrap());
+    assert!(!copy.has_recorded_identity().await.unwrap());
     copy.settle().await.unwrap();
-    assert!(!copy.is_at_home().await.unwrap(), "that does not settle by itself");
-    copy.come_home().await.unwrap();
-    assert!(copy.is_at_home().await.unwrap());
+    assert!(!copy.has_recorded_identity().await.unwrap(), "that does not settle by itself");
+    copy.record_identity().await.unwrap();
+    assert!(copy.has_recorded_identity().await.unwrap());
 }
 
 async fn a_merged_blob_heals_its_winner_before_it_goes(store: &Fresh) {
@@ -372,7 +372,7 @@ async fn a_merged_blob_heals_its_winner_before_it_goes(store: &Fresh) {
     put(store, "small", "hello").await;
     let winner = store.blobs_after(0, 10).await.unwrap()[0].id;
     let loser = multipart(store, "up").await;
-    store.seal(loser, &sha256("hello")).await.unwrap();
+    store.set_digest(loser, &sha256("hello")).await.unwrap();
     store.quarantine_blob(winner).await.unwrap();
     for _ in 0..3 {
         pass(store).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use zot_domain::Error;
-use zot_domain::bucket::condition::WriteCondition;
+use zot_domain::condition::WriteCondition;
 use zot_domain::call::RequestId;
 use zot_domain::ports::metadata::{AppendUpload, BeginUpload, Metadata as _, RemoveTarget};
 use zot_domain::ports::objects::{

@@ -1,5 +1,5 @@
-//! Room on a disk: the last of it is kept for what makes room again. Deleting and collecting write too, and a disk that is
-//! full to its end could not be emptied.
+//! The disk reserve: the last bytes of a disk are kept for what frees bytes. Deleting and garbage collection write too, so
+//! a disk that is entirely full could not be emptied.
 
 use std::io::{Error as IoError, ErrorKind};
 
@@ -19,9 +19,9 @@ pub enum Demand {
     Content,
     /// Rows, for content that was taken in, or for something new.
     Grows,
-    /// Rows, of something that may make room, such as a delete that leaves a marker.
+    /// Rows, of something that may free bytes, such as a delete that leaves a marker.
     MayGrow,
-    /// It makes room.
+    /// It frees bytes.
     Frees,
 }
 
