@@ -9,38 +9,41 @@ ARGS ?=
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 .PHONY: help
-help: ## this list
+help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: ## start the store on SQLite and a local directory (DATA=./data PORT=8080 S3_PORT=9000), loopback only
+run: ## start the server on SQLite and a local folder, on loopback (DATA=./data PORT=8080 S3_PORT=9000)
 	cargo build --release -p zot-artifact-store
-	@printf '\nThe store will listen on localhost:%s (OCI, REST, S3 under /s3) and localhost:%s (S3). Three commands to try:\n' $(PORT) $(S3_PORT)
+	@printf '\nThe server will listen on localhost:%s (OCI, REST, and S3 at /s3) and on localhost:%s (S3). Try these commands:\n' $(PORT) $(S3_PORT)
 	@printf '  curl http://localhost:%s/health\n' $(PORT)
 	@printf '  oras push --plain-http localhost:%s/team/hello:v1 README.md:text/markdown\n' $(PORT)
 	@printf '  oras pull --plain-http localhost:%s/team/hello:v1 --output /tmp/hello\n\n' $(PORT)
+	@printf 'With access control (ARGS="--set extensions.rbac.enabled=true"), first, in the shell of these commands:\n'
+	@printf '  eval "$$(%s/release/zot-artifact-store admin-key --export --set storage.rootDirectory=%s)"\n' $(TARGET) $(DATA)
+	@printf '  echo "$$ZOT_ADMIN_SECRET_KEY" | oras login --plain-http -u "$$ZOT_ADMIN_ACCESS_KEY" --password-stdin localhost:%s\n\n' $(PORT)
 	$(TARGET)/release/zot-artifact-store serve --set storage.rootDirectory=$(DATA) --set http.address=127.0.0.1 \
 		--set http.port=$(PORT) --set extensions.s3api.port=$(S3_PORT) --set log.format=text $(ARGS)
 
 .PHONY: test
-test: ## all tests on real Postgres, MinIO, emulators of other clouds, clients, and where it can be a cluster; JUnit in target/nextest (ARGS= selects, and leaves the cluster out)
+test: ## run all tests, with real services, clients and if possible a cluster; JUnit in target/nextest (ARGS= selects tests, without the cluster)
 	hack/test $(ARGS)
 	$(if $(ARGS),,hack/e2e --if-possible)
 
 .PHONY: e2e
-e2e: ## cluster tests of the operator, on a cluster of our own (root), or that of KUBECONFIG
+e2e: ## run the operator's cluster tests, on a local cluster (as root) or on that of KUBECONFIG
 	hack/e2e $(ARGS)
 
 .PHONY: manifests
-manifests: ## the custom resource's definition and config/install.yaml, made anew
+manifests: ## generate the custom resource's definition and config/install.yaml
 	hack/manifests
 
 .PHONY: soak
-soak: ## long rounds: large blobs, many clients (tests named soak_)
+soak: ## run long tests: large blobs, many clients (tests named soak_)
 	hack/test --run-ignored only -E 'test(/soak_/)' $(ARGS)
 
 .PHONY: bench
-bench: ## speed as ratios to MinIO and distribution, in one run (ARGS=--quick for a look, --write for docs/BENCHMARKS.md)
+bench: ## measure speed as ratios to MinIO and distribution (ARGS=--quick is short, --write updates docs/BENCHMARKS.md)
 	hack/bench $(ARGS)
 
 .PHONY: lint
@@ -52,9 +55,9 @@ lint: ## format, clippy, licences, sizes, paths named in documents
 	hack/manifests --check
 
 .PHONY: coverage
-coverage: ## line coverage of our own code
+coverage: ## measure line coverage of our own code
 	hack/coverage $(ARGS)
 
 .PHONY: mutants
-mutants: ## mutation tests of the domain's rules (long)
+mutants: ## run mutation tests of the domain's rules (long)
 	$$(hack/tool cargo-mutants) --package zot-domain $(ARGS)

@@ -19,11 +19,11 @@ pub(crate) struct Arguments {
 /// What else it does.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Puts a fixed load of pushes, pulls, puts and gets on a server that runs already, and prints its latencies as JSON.
+    /// Put a fixed load of pushes, pulls, puts and gets on a running server, and print its latencies as JSON.
     Load(Load),
-    /// What clients notice of garbage collection: half of a store is deleted and collected under a fixed load.
+    /// Measure the latency during garbage collection: half of a store is deleted and collected under a fixed load.
     Collection(Collection),
-    /// What a decision costs with many policies and groups.
+    /// Measure the time of a policy decision with many policies and groups.
     Decide {
         /// Write the table into docs/BENCHMARKS.md.
         #[arg(long)]
@@ -43,13 +43,13 @@ pub(crate) struct Collection {
     /// Seconds of each window of the load.
     #[arg(long, default_value_t = 30)]
     pub seconds: u64,
-    /// Operations of the load begun in a second.
+    /// Operations begun each second.
     #[arg(long, default_value_t = 50)]
     pub rate: u32,
     /// Write the table into docs/BENCHMARKS.md.
     #[arg(long)]
     pub write: bool,
-    /// Our server's binary.
+    /// The binary of this server.
     #[arg(long, hide = true, env = "ZOT_BENCH_SERVER", default_value = ".")]
     pub server: PathBuf,
     /// An administrator of Postgres.
@@ -62,7 +62,7 @@ pub(crate) struct Collection {
 pub(crate) struct Compare {
     /// Only rows whose name contains one of these texts, such as "PUT 4 KiB" or "32 clients".
     pub rows: Vec<String>,
-    /// Short rounds of smaller things: for a look, not for figures to publish.
+    /// Short rounds with smaller data, not for publishing.
     #[arg(long)]
     pub quick: bool,
     /// Write all figures to this file.
@@ -74,13 +74,13 @@ pub(crate) struct Compare {
     /// Folder for the data of all servers, on the disk to be measured [default: the system's temporary folder].
     #[arg(long, value_name = "FOLDER")]
     pub folder: Option<PathBuf>,
-    /// Our server's binary.
+    /// The binary of this server.
     #[arg(long, hide = true, env = "ZOT_BENCH_SERVER", default_value = ".")]
     pub server: PathBuf,
-    /// The peer of the S3 door.
+    /// The peer for S3.
     #[arg(long, hide = true, env = "ZOT_BENCH_MINIO", default_value = ".")]
     pub minio: PathBuf,
-    /// The peer of the OCI door.
+    /// The peer for OCI.
     #[arg(long, hide = true, env = "ZOT_BENCH_REGISTRY", default_value = ".")]
     pub registry: PathBuf,
     /// An administrator of Postgres.
@@ -91,19 +91,19 @@ pub(crate) struct Compare {
 /// Options of the foreground load.
 #[derive(Args, Debug)]
 pub(crate) struct Load {
-    /// Address of the server's main port, such as <http://127.0.0.1:8080>; the S3 door is taken from its /s3.
+    /// Address of the server's main port, such as <http://127.0.0.1:8080>. S3 requests go to its /s3.
     #[arg(long, value_name = "URL")]
     pub server: String,
     /// How long.
     #[arg(long, default_value_t = 60)]
     pub seconds: u64,
-    /// Operations begun in a second, whether or not earlier ones are done.
+    /// Operations begun each second, even if earlier ones have not ended.
     #[arg(long, default_value_t = 50)]
     pub rate: u32,
-    /// Connections: most operations at a time.
+    /// Connections: the limit of concurrent operations.
     #[arg(long, default_value_t = 16)]
     pub clients: usize,
-    /// Access key, if the server wants one.
+    /// Access key, if the server needs one.
     #[arg(long, env = "ZOT_ADMIN_ACCESS_KEY", requires = "secret_key")]
     pub access_key: Option<String>,
     /// Its secret.

@@ -1,4 +1,4 @@
-//! What it costs to know who asks: in this process, over an embedded database, with an issuer of its own on loopback.
+//! The time of authentication, in this process, on an embedded database, with an issuer on loopback.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -29,7 +29,7 @@ use crate::report::write_between;
 const BEGIN: &str = "<!-- authentication: written by `make bench ARGS='decide --write'`, do not edit -->";
 const END: &str = "<!-- end of authentication -->";
 const GROUPS: [usize; 2] = [10, 1_000];
-/// Each figure is of so long.
+/// How long each figure is measured.
 const MEASURED: Duration = Duration::from_millis(500);
 const KEY_ID: &str = "bench";
 
@@ -165,7 +165,7 @@ async fn serve(document: &Value) -> Result<String> {
     let answer = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            // whoever does not read the answer does not get one
+            // a client that does not read gets no answer
             let _ = stream.read(&mut [0; 4096]).await;
             let _ = stream.write_all(answer.as_bytes()).await;
         }

@@ -1,8 +1,8 @@
-//! Garbage collection under load: what clients notice of it. Half of what a store holds is deleted while a fixed load goes
-//! on, then collected while it goes on.
+//! Garbage collection under load. Half of a store is deleted during a fixed load, and then collected during the same
+//! load.
 //!
-//! Three windows of the same load: alone, while half is being deleted, while garbage collection removes all that. Time
-//! passes by statements in the database, as grace periods are hours.
+//! Three windows of the same load: alone, during deletion, during garbage collection. Statements in the database move the
+//! time on, because grace periods are hours.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -21,22 +21,22 @@ use crate::load;
 use crate::report::write_between;
 use crate::rows::objects::Put;
 use crate::run::say;
-use crate::servers::{Door, Place, Server};
+use crate::servers::{Api, Place, Server};
 use crate::stats::median;
 use crate::target::Target;
 use crate::work::{Limit, Work, fill, round};
 
 const BEGIN: &str = "<!-- collection: written by `make bench ARGS='collection --write'`, do not edit -->";
 const END: &str = "<!-- end of collection -->";
-/// Most of the objects are small and lie in the database; one of so many is large enough for a file.
+/// Most objects are small and stay in the database. One of this many is large enough for a file.
 const LARGE_EACH: u64 = 5;
 const SMALL: usize = 2 * 1024;
 const LARGE: usize = 24 * 1024;
 /// Clients that delete.
 const DELETERS: usize = 2;
-/// Longest time that garbage collection is given, in windows of the load.
+/// The limit for garbage collection, in windows of the load.
 const WINDOWS: usize = 20;
-/// What has to have been long ago.
+/// The times that must be moved back.
 const TIMES: [&str; 4] = ["blob.touched_at", "repo_blob.touched_at", "gc_candidate.due_at", "segment.dead_at"];
 
 /// Runs it and gives the figures.
@@ -46,7 +46,7 @@ const TIMES: [&str; 4] = ["blob.touched_at", "repo_blob.touched_at", "gc_candida
 pub(crate) async fn run(place: &Place, options: &Collection) -> Result<Value> {
     let database = place.create_database().await?;
     let settings = [("storage.gcInterval", "2s"), ("database.maxConnections", "20")];
-    let side = place.start_with(Server::OursOnPostgres, Door::Oci, Some(database.clone()), &settings).await?;
+    let side = place.start_with(Server::OursOnPostgres, Api::Oci, Some(database.clone()), &settings).await?;
     let target = Arc::new(Target::new(side.target.address, "/s3", None, Arc::clone(&place.content)));
     say(&format!("collection: {} objects and {} manifests", options.objects, options.manifests));
     Objects::of(1).prepare(&target).await?;
@@ -129,7 +129,7 @@ fn float(value: &Value) -> f64 {
     value.as_f64().unwrap_or(f64::NAN)
 }
 
-/// The load's figures; an operation that fails fails the run, as nothing may become read-only.
+/// The load's figures. A failed operation fails the run: nothing may become read-only.
 async fn window_of(load: &Load) -> Result<Value> {
     let (report, well) = load::run(load).await?;
     if well { Ok(report["operations"].clone()) } else { Err(Error::Setup(format!("operations failed: {report:#}"))) }
@@ -146,7 +146,7 @@ async fn delete_half(target: &Arc<Target>, options: &Collection) -> Result<f64> 
     Ok(began.elapsed().as_secs_f64())
 }
 
-/// The newest blob and segment when deletion ended: the load goes on leaving garbage, which does not count.
+/// The newest blob and segment when deletion ended. Later garbage of the load does not count.
 struct Mark {
     blob: i64,
     segment: String,
@@ -161,7 +161,7 @@ impl Mark {
         Ok(Self { blob, segment })
     }
 
-    /// Blobs up to the mark that nothing needs, and dead segments up to it whose bytes are there: keys are `UUIDv7`.
+    /// Counts unreferenced blobs up to the mark, and dead segments up to it with bytes. Keys are `UUIDv7`.
     async fn left(&self, database: &str) -> Result<i64> {
         let sql = "SELECT (SELECT COUNT(*) FROM blob b WHERE b.id <= $1
                 AND NOT EXISTS (SELECT 1 FROM object_version v WHERE v.blob = b.id)
@@ -177,7 +177,7 @@ impl Mark {
     }
 }
 
-/// Everything but what was touched in the last seconds happened a day earlier.
+/// Moves all times back by a day, except those of the last seconds.
 async fn pass_hours(database: &str) -> Result<()> {
     let mut connection = PgConnection::connect(database).await?;
     for time in TIMES {

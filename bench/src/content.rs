@@ -1,5 +1,5 @@
-//! Bytes to send: random, so that nothing dedupes or compresses them, and cheap, so that the generator stays out of the
-//! way. All bodies of one size share a random beginning and differ in their last bytes; the SHA-256 of the beginning is
+//! Bytes to send. They are random, so nothing dedupes or compresses them, and cheap to generate. All bodies of one size
+//! share a random beginning and differ in their last bytes. The SHA-256 of the beginning is
 //! computed once.
 
 use std::collections::HashMap;
@@ -8,10 +8,10 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-/// How many bytes at the end of a body are its own.
+/// How many bytes at the end of a body are unique.
 const MARK: usize = 64;
 
-/// A body in two pieces: what all of this size share, and its own end.
+/// A body in two pieces: the beginning that all of this size share, and its unique end.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Body {
     pieces: [Bytes; 2],
@@ -33,7 +33,7 @@ impl Body {
         &self.pieces
     }
 
-    /// Whether these bytes are what it has at this offset.
+    /// Whether the body has these bytes at this offset.
     pub(crate) fn holds(&self, offset: usize, bytes: &[u8]) -> bool {
         let [first, second] = &self.pieces;
         let cut = first.len().saturating_sub(offset).min(bytes.len());
@@ -57,7 +57,7 @@ impl Content {
         Self { random: words.collect::<Vec<u8>>().into(), begun: Mutex::default() }
     }
 
-    /// The body of that size, in bytes, with that number; another number makes another body.
+    /// The body of that size, in bytes, and that number. Another number gives another body.
     pub(crate) fn body(&self, size: usize, number: u64) -> Body {
         let shared = size.saturating_sub(MARK);
         Body { pieces: [self.random.slice(..shared), mark(size, number).slice(..size - shared)] }

@@ -1,4 +1,4 @@
-//! What a decision costs with many policies and many groups: in this process, without a server.
+//! The time of a policy decision with many policies and groups, in this process, without a server.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
@@ -18,7 +18,7 @@ const BEGIN: &str = "<!-- decisions: written by `make bench ARGS='decide --write
 const END: &str = "<!-- end of decisions -->";
 const POLICIES: [usize; 3] = [10, 1_000, 100_000];
 const GROUPS: [usize; 2] = [10, 1_000];
-/// Each figure is of so long.
+/// How long each figure is measured.
 const MEASURED: Duration = Duration::from_millis(500);
 
 /// Measures, and gives the table.

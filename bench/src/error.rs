@@ -1,9 +1,9 @@
-//! What can end a run. A benchmark that went wrong prints no figures.
+//! Errors that end a run. A failed benchmark prints no figures.
 
 /// Why a run ended.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// A server answered otherwise than it must.
+    /// A server gave a wrong answer.
     #[error("{0}")]
     Answer(String),
     /// A server could not be started, or something that the run needs is missing.

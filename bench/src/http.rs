@@ -1,6 +1,6 @@
-//! A client of HTTP/1.1 that costs little: one connection, one buffer, no allocation for a body that is only counted.
+//! A cheap HTTP/1.1 client: one connection, one buffer, no allocation for a body that is only counted.
 //!
-//! The generator shares its cores with the server that it measures, so what it costs distorts the figures.
+//! The load generator shares its cores with the measured server, so its own cost distorts the figures.
 
 use std::net::SocketAddr;
 
@@ -93,7 +93,7 @@ pub(crate) struct Connection {
     stream: TcpStream,
     host: String,
     buffer: Box<[u8]>,
-    /// What of the buffer was read and not yet used.
+    /// The part of the buffer that was read and not used yet.
     filled: std::ops::Range<usize>,
 }
 

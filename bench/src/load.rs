@@ -1,7 +1,7 @@
-//! Foreground load at a fixed rate, for a server that runs already: what clients notice while something else goes on.
+//! Foreground load at a fixed rate on a running server, to see latencies while something else runs.
 //!
-//! Operations begin by the clock, not when earlier ones are done, and their latency counts from when they were due: a
-//! server that stalls does not slow down those that would notice.
+//! Operations begin by the clock, not after earlier ones. Latency counts from the time when they were due. So a stalled
+//! server does not slow down the load.
 
 use std::collections::BTreeMap;
 use std::net::ToSocketAddrs as _;
@@ -90,7 +90,7 @@ pub(crate) async fn run(load: &Load) -> Result<(Value, bool)> {
     Ok((report(load, &all, shared.begun.elapsed()), well))
 }
 
-/// Runs that follow each other push and put other contents: there is room for 4096 operations of each second.
+/// Consecutive runs use other contents: there is room for 4096 operations a second.
 fn first_turn() -> u64 {
     let seconds = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
     (seconds % (1 << 19)) << 12
@@ -151,7 +151,7 @@ async fn attempt(target: &Target, kind: &Kind, open: &mut Option<Connection>, tu
     kind.work.run(target, connection, turn).await.map(drop)
 }
 
-/// The kind at this place, 0 to 99, when kinds are laid side by side by their shares.
+/// The kind of operation at this place, 0 to 99, by the kinds' shares.
 fn chosen(kinds: &[Kind], place: u64) -> &Kind {
     let mut end = 0;
     let found = kinds.iter().find(|kind| {

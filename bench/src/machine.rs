@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-/// What a reader needs to know of it.
+/// Facts about the machine for the report.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Machine {
     /// CPU model.
@@ -20,7 +20,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Looks at this machine; the data lie in that folder.
+    /// Reads the facts about this machine, with the data in that folder.
     pub(crate) fn this(folder: &Path) -> Self {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let cpu = read("/proc/cpuinfo");

@@ -1,10 +1,10 @@
 //! `hack/bench`: the store's speed as ratios to its peers, in one run on one machine.
 //!
-//! [`rows`] is the table of what is measured, each kind of operation in a file of its own. [`run`] starts [`servers`],
-//! lets clients do rounds of [`work`] on ours and the peer in turn, and [`report`] prints what came of it. [`http`] and
-//! [`sign`] are a client that costs little, [`content`] gives it bytes to send. [`trips`] counts round trips to the
-//! database. [`load`] is another mode: a fixed load for a server that runs already; [`collection`] a third one: garbage collection
-//! under that load.
+//! [`rows`] is the table of measurements, with a file for each kind of operation. [`run`] starts [`servers`], and
+//! lets clients do rounds of [`work`] on this server and the peer in turn. [`report`] prints the results. [`http`] and
+//! [`sign`] are a cheap client, and [`content`] generates its bodies. [`trips`] counts round trips to the
+//! database. Other modes are [`load`], a fixed load on a running server, and [`collection`], garbage collection
+//! under load.
 
 mod args;
 mod authenticate;
@@ -43,7 +43,7 @@ use crate::rows::Scale;
 use crate::run::say;
 use crate::servers::Place;
 
-/// One thread: the generator must not crowd out the server, and one is enough for all that servers do on a few cores.
+/// One thread: the generator must leave the cores to the server, and one is enough for a few cores.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -134,7 +134,7 @@ async fn compare(options: &Compare) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Waits for a signal to stop: what was started is ended then.
+/// Waits for a signal to stop, which then stops the servers.
 async fn stopped() -> Error {
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
@@ -149,6 +149,6 @@ async fn stopped() -> Error {
 
 fn print(text: &str) {
     use std::io::Write as _;
-    // nobody reads it: then it need not be printed
+    // an error means that nobody reads the output
     let _ = writeln!(std::io::stdout(), "{text}");
 }

@@ -23,7 +23,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a command whose output goes to this file. Where there is `setpriv` the kernel ends it if this one is killed.
+    /// Starts a command whose output goes to this file. If `setpriv` exists, the kernel ends it when this process is killed.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -81,7 +81,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // gently first: a database has processes of its own to end
+        // SIGTERM first: a database has its own processes to stop
         let asked = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
         let begun = Instant::now();
         while asked.as_ref().is_ok_and(std::process::ExitStatus::success) && begun.elapsed() < Duration::from_secs(10) {
@@ -90,7 +90,7 @@ impl Drop for Process {
             }
             std::thread::sleep(POLL);
         }
-        // it did not listen, and its data goes anyway
+        // it ignored SIGTERM, and its data is deleted anyway
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -109,12 +109,12 @@ pub(crate) fn own_cpu_seconds() -> f64 {
 
 fn cpu_seconds(process: &str) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // the second field is a name in parentheses, which may hold anything
+    // the second field is a name in parentheses, which may have any characters
     let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
     fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / TICKS_PER_SECOND
 }
 
-/// An address of loopback where nobody listened a moment ago.
+/// A loopback address that was free a moment ago.
 ///
 /// # Errors
 /// [`Error::Io`].

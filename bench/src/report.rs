@@ -9,13 +9,13 @@ use crate::error::{Error, Result};
 use crate::machine::Machine;
 use crate::rows::Unit;
 use crate::run::{Figures, Memory, Row};
-use crate::servers::{Door, Server};
+use crate::servers::{Api, Server};
 use crate::trips::Trips;
 
 const BEGIN: &str = "<!-- tables: written by `make bench ARGS=--write`, do not edit -->";
 const END: &str = "<!-- end of tables -->";
 
-/// All that a run found.
+/// The results of a run.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Report {
     /// When it began, as in RFC 3339.
@@ -40,10 +40,10 @@ impl Report {
     /// The tables, in Markdown.
     pub(crate) fn markdown(&self) -> String {
         let mut text = self.preface();
-        for (door, title) in [(Door::S3, "S3: ours and MinIO"), (Door::Oci, "OCI: ours and distribution")] {
-            let rows: Vec<_> = self.rows.iter().filter(|row| row.door == door).collect();
+        for (api, title) in [(Api::S3, "S3: ours and MinIO"), (Api::Oci, "OCI: ours and distribution")] {
+            let rows: Vec<_> = self.rows.iter().filter(|row| row.api == api).collect();
             if !rows.is_empty() {
-                let _ = write!(text, "\n### {title}\n\n{}", table(door, &rows));
+                let _ = write!(text, "\n### {title}\n\n{}", table(api, &rows));
             }
         }
         let rows: Vec<_> = self.rows.iter().filter(|row| row.of(Server::OursOnPostgres).is_some()).collect();
@@ -81,7 +81,7 @@ impl Report {
             self.memory.iter().find(|memory| memory.suite == suite && memory.server == server).map(|memory| memory.peak)
         };
         for ours in self.memory.iter().filter(|memory| memory.server == Server::Ours) {
-            let peer = ours.door.peer();
+            let peer = ours.api.peer();
             let (Some(theirs), suite) = (peak(ours.suite, peer), ours.suite) else { continue };
             let mib = |bytes: u64| format!("{} MiB", bytes / 1024 / 1024);
             let postgres = peak(suite, Server::OursOnPostgres).map_or_else(|| "-".to_owned(), mib);
@@ -118,15 +118,15 @@ pub(crate) fn write_between(document: &Path, (begin, end): (&str, &str), written
     std::fs::write(document, format!("{before}{begin}\n{written}{end}{after}")).map_err(Error::io(name))
 }
 
-fn table(door: Door, rows: &[&Row]) -> String {
-    let peer = door.peer().name();
+fn table(api: Api, rows: &[&Row]) -> String {
+    let peer = api.peer().name();
     let mut text = format!(
         "| operation | clients | ours | {peer} | ratio | rounds | aim | p50 ms | p99 ms | CPU ms | load |\n\
          |---|---|---|---|---|---|---|---|---|---|---|\n"
     );
     for row in rows {
         let (Some(ours), Some(theirs), Some(ratio)) =
-            (row.of(Server::Ours), row.of(door.peer()), row.ratio(Server::Ours))
+            (row.of(Server::Ours), row.of(api.peer()), row.ratio(Server::Ours))
         else {
             continue;
         };
@@ -181,12 +181,12 @@ fn rate(side: &Figures, unit: Unit) -> String {
     }
 }
 
-/// The ratio; in bold where it misses the aim.
+/// The ratio; bold if it misses the target.
 fn judged(ratio: f64, aim: f64) -> String {
     if ratio < aim { format!("**{ratio:.2}**") } else { format!("{ratio:.2}") }
 }
 
-/// The least and the greatest ratio of rounds that followed each other.
+/// The smallest and the largest ratio of neighbouring rounds.
 fn spread(ours: &Figures, theirs: &Figures) -> String {
     let ratios: Vec<_> = ours.rounds.iter().zip(&theirs.rounds).map(|(ours, theirs)| ours / theirs).collect();
     let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
@@ -194,7 +194,7 @@ fn spread(ours: &Figures, theirs: &Figures) -> String {
     format!("{least:.1}–{greatest:.1}")
 }
 
-/// Three figures that matter.
+/// Three significant figures.
 fn number(value: f64) -> String {
     match value {
         ..1.0 => format!("{value:.2}"),

@@ -1,4 +1,4 @@
-//! The table of rows: what is measured, with how many clients, for how long, and what we aim at.
+//! The table of rows: the operation, the number of clients, the time, and the target.
 //!
 //! Rows that share servers are a suite: each suite starts with empty stores.
 
@@ -12,7 +12,7 @@ pub(crate) mod objects;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::servers::Door;
+use crate::servers::Api;
 use crate::work::{Limit, Work};
 use blobs::{Pull, Push, Way};
 use listing::{List, Page};
@@ -47,7 +47,7 @@ pub(crate) struct Case {
     pub clients: Vec<usize>,
     /// Unit of its throughput.
     pub unit: Unit,
-    /// The ratio to the peer that we aim at.
+    /// The target ratio to the peer.
     pub aim: f64,
     /// Rounds of each server.
     pub rounds: usize,
@@ -62,7 +62,7 @@ pub(crate) struct Suite {
     /// Its name.
     pub name: &'static str,
     /// Which protocol.
-    pub door: Door,
+    pub api: Api,
     /// Its cases, in order.
     pub cases: Vec<Case>,
 }
@@ -72,24 +72,24 @@ pub(crate) struct Suite {
 pub(crate) enum Scale {
     /// All.
     Full,
-    /// Short rounds of smaller things, for a look.
+    /// Short rounds with smaller data.
     Quick,
 }
 
 /// All suites.
 pub(crate) fn suites(scale: Scale) -> Vec<Suite> {
-    let suite = |name, door, cases: Vec<Case>| Suite {
+    let suite = |name, api, cases: Vec<Case>| Suite {
         name,
-        door,
+        api,
         cases: cases.into_iter().map(|case| case.scaled(scale)).collect(),
     };
     vec![
-        suite("objects up to 1 MiB", Door::S3, small_objects()),
-        suite("lists", Door::S3, lists(scale)),
-        suite("objects of 64 MiB", Door::S3, large_objects()),
-        suite("uploads in parts", Door::S3, uploads_in_parts(scale)),
-        suite("manifests", Door::Oci, manifests()),
-        suite("blobs", Door::Oci, blob_cases(scale)),
+        suite("objects up to 1 MiB", Api::S3, small_objects()),
+        suite("lists", Api::S3, lists(scale)),
+        suite("objects of 64 MiB", Api::S3, large_objects()),
+        suite("uploads in parts", Api::S3, uploads_in_parts(scale)),
+        suite("manifests", Api::Oci, manifests()),
+        suite("blobs", Api::Oci, blob_cases(scale)),
     ]
 }
 
@@ -200,7 +200,7 @@ impl Case {
         Self { rounds: 3, unit: Unit::Megabytes, limit, ..Self::quick(name, work, aim) }
     }
 
-    /// At most so many operations a round: what they write stays on the disk until the suite ends.
+    /// The limit of operations a round: their data stays on the disk until the suite ends.
     fn limited_to(self, operations: u64) -> Self {
         let limit = Limit { operations, ..self.limit };
         Self { limit, ..self }
@@ -234,12 +234,12 @@ impl Case {
 }
 
 /// Operations whose round trips to the database are counted.
-pub(crate) fn counted(door: Door) -> Vec<(&'static str, Arc<dyn Work>)> {
+pub(crate) fn counted(api: Api) -> Vec<(&'static str, Arc<dyn Work>)> {
     let put = |folder, size| Put { folder, size, signed: false };
     let image = |series| Image { series, number: 0, blobs: vec![2 * KIB, 10 * KIB] };
     let push = |size, series, way| Push { size, way, series };
-    match door {
-        Door::S3 => vec![
+    match api {
+        Api::S3 => vec![
             ("PUT of an object of 4 KiB", Arc::new(put("4k", 4 * KIB))),
             ("PUT of an object of 1 MiB", Arc::new(put("1m", MIB))),
             ("GET of an object of 4 KiB", Arc::new(Get { of: put("get-4k", 4 * KIB), count: 100 })),
@@ -247,7 +247,7 @@ pub(crate) fn counted(door: Door) -> Vec<(&'static str, Arc<dyn Work>)> {
             ("HEAD of an object", Arc::new(Head { of: put("head-4k", 4 * KIB), count: 100 })),
             ("LIST of 1,000 keys", Arc::new(List { keys: 2000, page: Page::Folder })),
         ],
-        Door::Oci => vec![
+        Api::Oci => vec![
             ("push of a blob of 1 MB: POST and PUT", Arc::new(push(MB, 1, Way::Put))),
             ("push of a blob of 1 MB: POST, PATCH and PUT", Arc::new(push(MB, 2, Way::Patch))),
             ("pull of a blob of 1 MB", Arc::new(Pull { of: push(MB, 3, Way::Put), count: 10 })),

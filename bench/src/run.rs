@@ -11,13 +11,13 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::process::own_cpu_seconds;
 use crate::rows::{Case, Suite, Unit};
-use crate::servers::{Door, Place, Server, Side};
+use crate::servers::{Api, Place, Server, Side};
 use crate::stats::median;
 use crate::work::{Limit, Round, round};
 
 /// Longest warm-up of a row, on each server.
 const WARM_UP: Duration = Duration::from_millis(300);
-/// Most operations of it: large ones need no more.
+/// The limit of operations in a warm-up.
 const WARM_UP_OPERATIONS: u64 = 1000;
 
 /// Figures of a row.
@@ -25,15 +25,16 @@ const WARM_UP_OPERATIONS: u64 = 1000;
 pub(crate) struct Row {
     /// Suite.
     pub suite: &'static str,
-    /// Protocol.
-    pub door: Door,
+    /// Protocol. The JSON keeps the name that it had first.
+    #[serde(rename = "door")]
+    pub api: Api,
     /// What was done.
     pub name: String,
     /// By how many clients.
     pub clients: usize,
     /// Unit of the throughput.
     pub unit: Unit,
-    /// The ratio that we aim at.
+    /// The target ratio.
     pub aim: f64,
     /// Ours first, then the peer, then perhaps ours on Postgres.
     pub sides: Vec<Figures>,
@@ -54,7 +55,7 @@ pub(crate) struct Figures {
     pub p99_ms: f64,
     /// CPU time of the server for an operation, in milliseconds.
     pub server_cpu_ms: f64,
-    /// Share of the machine's CPUs that the generator took.
+    /// Share of the machine's CPUs that the generator used.
     pub generator_share: f64,
     /// Operations in all rounds.
     pub operations: u64,
@@ -65,8 +66,9 @@ pub(crate) struct Figures {
 pub(crate) struct Memory {
     /// Suite.
     pub suite: &'static str,
-    /// Protocol.
-    pub door: Door,
+    /// Protocol. The JSON keeps the name that it had first.
+    #[serde(rename = "door")]
+    pub api: Api,
     /// Which server.
     pub server: Server,
     /// Bytes.
@@ -81,7 +83,7 @@ impl Row {
 
     /// That server's throughput as a multiple of the peer's.
     pub(crate) fn ratio(&self, server: Server) -> Option<f64> {
-        Some(self.of(server)?.throughput / self.of(self.door.peer())?.throughput)
+        Some(self.of(server)?.throughput / self.of(self.api.peer())?.throughput)
     }
 }
 
@@ -100,10 +102,9 @@ pub(crate) async fn suite(
     if cases.is_empty() {
         return Ok((rows, memory));
     }
-    let mut sides =
-        vec![place.start(Server::Ours, suite.door).await?, place.start(suite.door.peer(), suite.door).await?];
+    let mut sides = vec![place.start(Server::Ours, suite.api).await?, place.start(suite.api.peer(), suite.api).await?];
     if place.postgres.is_some() && cases.iter().any(|case| case.postgres) {
-        sides.push(place.start(Server::OursOnPostgres, suite.door).await?);
+        sides.push(place.start(Server::OursOnPostgres, suite.api).await?);
     }
     for case in cases {
         let taking_part: Vec<_> =
@@ -117,14 +118,14 @@ pub(crate) async fn suite(
         for clients in case.clients.iter().copied().filter(|clients| wanted(&label(case, *clients))) {
             let sides = measure(place, case, clients, &taking_part, &turns).await?;
             let Case { name, unit, aim, .. } = case.clone();
-            let row = Row { suite: suite.name, door: suite.door, name, clients, unit, aim, sides };
+            let row = Row { suite: suite.name, api: suite.api, name, clients, unit, aim, sides };
             say(&summary(&row));
             rows.push(row);
         }
     }
     for side in &sides {
         let peak = side.process.peak_memory();
-        memory.push(Memory { suite: suite.name, door: suite.door, server: side.server, peak });
+        memory.push(Memory { suite: suite.name, api: suite.api, server: side.server, peak });
     }
     Ok((rows, memory))
 }
@@ -192,8 +193,8 @@ fn figures(unit: Unit, server: Server, rounds: &[Timed]) -> Figures {
     }
 }
 
-/// Brings what the round before has left in memory to the disk, so that nobody pays for another's writes. The page
-/// cache is not dropped: all servers read what was written a moment ago.
+/// Writes the last round's data to the disk, so that no server pays for another's writes. The page
+/// cache is not dropped: all servers read recently written data.
 fn flush(folder: &Path) -> Result<()> {
     let status = Command::new("sync").arg("--file-system").arg(folder).status().map_err(Error::io("sync"))?;
     if status.success() { Ok(()) } else { Err(Error::Setup(format!("sync {}: {status}", folder.display()))) }
@@ -217,9 +218,9 @@ fn summary(row: &Row) -> String {
     format!("{}, {} clients: {ratio:.2}x; {}", row.name, row.clients, sides.collect::<Vec<_>>().join("; "))
 }
 
-/// Progress, for the one who waits.
+/// Prints the progress.
 pub(crate) fn say(text: &str) {
     use std::io::Write as _;
-    // nobody reads it: then it need not be said
+    // an error means that nobody reads the output
     let _ = writeln!(std::io::stderr(), "bench: {text}");
 }

@@ -1,4 +1,4 @@
-//! Our server and its peers, each as it comes: in its own defaults but for addresses, folders and keys.
+//! This server and its peers, each with its defaults except addresses, folders and keys.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -40,15 +40,15 @@ impl Server {
 
 /// Which protocol is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(crate) enum Door {
+pub(crate) enum Api {
     /// S3, signed.
     S3,
     /// OCI, anonymous.
     Oci,
 }
 
-impl Door {
-    /// With whom we are compared there.
+impl Api {
+    /// The peer for this protocol.
     pub(crate) fn peer(self) -> Server {
         match self {
             Self::S3 => Server::MinIO,
@@ -81,7 +81,7 @@ pub(crate) struct Side {
     pub target: Arc<Target>,
     /// The process.
     pub process: Process,
-    /// Its data, which goes with it.
+    /// Its data, deleted with it.
     folder: tempfile::TempDir,
 }
 
@@ -91,20 +91,20 @@ impl Place {
     ///
     /// # Errors
     /// [`Error::Setup`] if it does not start.
-    pub(crate) async fn start(&self, server: Server, door: Door) -> Result<Side> {
+    pub(crate) async fn start(&self, server: Server, api: Api) -> Result<Side> {
         let database = match server {
             Server::OursOnPostgres => Some(self.create_database().await?),
             _ => None,
         };
-        self.start_on(server, door, database).await
+        self.start_on(server, api, database).await
     }
 
     /// The same; ours uses this database.
     ///
     /// # Errors
     /// [`Error::Setup`] if it does not start.
-    pub(crate) async fn start_on(&self, server: Server, door: Door, database: Option<String>) -> Result<Side> {
-        self.start_with(server, door, database, &[]).await
+    pub(crate) async fn start_on(&self, server: Server, api: Api, database: Option<String>) -> Result<Side> {
+        self.start_with(server, api, database, &[]).await
     }
 
     /// The same; ours has these settings too.
@@ -114,7 +114,7 @@ impl Place {
     pub(crate) async fn start_with(
         &self,
         server: Server,
-        door: Door,
+        api: Api,
         database: Option<String>,
         settings: &[(&str, &str)],
     ) -> Result<Side> {
@@ -124,7 +124,7 @@ impl Place {
         let address = free_address()?;
         let (command, ready, path) = match server {
             Server::Ours | Server::OursOnPostgres => {
-                let (mut command, ready, path) = self.ours(folder.path(), door, address, &key, database)?;
+                let (mut command, ready, path) = self.ours(folder.path(), api, address, &key, database)?;
                 for (name, value) in settings {
                     command.arg("--set").arg(format!("{name}={value}"));
                 }
@@ -135,23 +135,23 @@ impl Place {
         };
         let mut process = Process::start(&command, folder.path().join("log"))?;
         process.wait_ready(ready, path).await?;
-        let key = (door == Door::S3).then_some(&key);
+        let key = (api == Api::S3).then_some(&key);
         let target = Arc::new(Target::new(address, "", key, Arc::clone(&self.content)));
         Ok(Side { server, target, process, folder })
     }
 
-    /// Ours: with access control where S3 requests are signed, open as distribution is where they are the registry's.
+    /// This server: with access control for S3, where requests are signed; open for OCI, like distribution.
     fn ours(
         &self,
         folder: &Path,
-        door: Door,
+        api: Api,
         address: SocketAddr,
         key: &AccessKey,
         database: Option<String>,
     ) -> Result<(Command, SocketAddr, &'static str)> {
-        let (main, s3_port) = match door {
-            Door::S3 => (free_address()?, address.port()),
-            Door::Oci => (address, 0),
+        let (main, s3_port) = match api {
+            Api::S3 => (free_address()?, address.port()),
+            Api::Oci => (address, 0),
         };
         let mut command = Command::new(&self.server);
         command.arg("serve");
@@ -162,7 +162,7 @@ impl Place {
         set("http.port", main.port().to_string());
         set("storage.rootDirectory", folder.join("data").display().to_string());
         set("extensions.s3api.port", s3_port.to_string());
-        set("extensions.rbac.enabled", (door == Door::S3).to_string());
+        set("extensions.rbac.enabled", (api == Api::S3).to_string());
         command.env("ZOT_ADMIN_ACCESS_KEY", &key.id).env("ZOT_ADMIN_SECRET_KEY", &key.secret);
         if let Some(database) = database {
             command.env("ZOT_DATABASE_URL", database);
@@ -170,7 +170,7 @@ impl Place {
         Ok((command, main, "/health/ready"))
     }
 
-    /// `MinIO` on one drive. Without its console, which would cost it memory, and without asking for updates.
+    /// `MinIO` on one drive. Without its console, which costs memory, and without its update check.
     fn minio(&self, folder: &Path, address: SocketAddr, key: &AccessKey) -> (Command, SocketAddr, &'static str) {
         let mut command = Command::new(&self.minio);
         command.args(["server", "--quiet", "--address"]).arg(address.to_string()).arg(folder.join("data"));
@@ -179,7 +179,7 @@ impl Place {
         (command, address, "/minio/health/ready")
     }
 
-    /// distribution with the configuration of its image, but for passwords and metrics of traces.
+    /// distribution with the configuration of its image, except passwords and trace metrics.
     fn distribution(&self, folder: &Path, address: SocketAddr) -> Result<(Command, SocketAddr, &'static str)> {
         let config = folder.join("config.yml");
         let text = format!(
@@ -195,7 +195,7 @@ impl Place {
         Ok((command, address, "/v2/"))
     }
 
-    /// Checks all that ours holds, each byte of it, while it serves.
+    /// Checks every byte in this server's store while it serves.
     ///
     /// # Errors
     /// [`Error::Setup`] with the findings, if there are any.

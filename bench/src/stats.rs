@@ -1,13 +1,13 @@
 //! Medians and percentiles.
 
-/// The value that this share of all lies at or below (nearest rank); 0 of nothing.
+/// The value that this share of all values does not exceed (nearest rank); 0 for no values.
 pub(crate) fn percentile(sorted: &[f64], share: f64) -> f64 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a rank")]
     let rank = (share * sorted.len() as f64).ceil() as usize;
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
 }
 
-/// The middle one of these, or the mean of the two in the middle; 0 of nothing.
+/// The middle value, or the mean of the two middle values; 0 for no values.
 pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut sorted: Vec<_> = values.into_iter().collect();
     sorted.sort_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! A server as its clients see it: where it listens, and how requests to it are made.
+//! A server from a client's view: its address, and how requests to it are built.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::http::{Connection, Request};
 use crate::sign::{Signer, UNSIGNED};
 
-/// Bucket of all objects. It is a namespace of the OCI door too, so repositories have another one.
+/// The bucket of all objects. It is also a namespace of the OCI API, so repositories use another one.
 pub(crate) const BUCKET: &str = "bench-objects";
 /// Repository of all images.
 pub(crate) const REPOSITORY: &str = "bench-images/app";
@@ -31,14 +31,14 @@ pub(crate) struct Target {
     pub address: SocketAddr,
     /// What its requests carry.
     pub content: Arc<Content>,
-    /// Path of the S3 door, empty at its own port.
+    /// The path of the S3 API; empty on the S3 port.
     s3_path: &'static str,
     signer: Option<Signer>,
     authorization: String,
 }
 
 impl Target {
-    /// A server at this address, whose S3 door is below `s3_path`. Requests are authenticated where there is a key: S3's
+    /// A server at this address, with the S3 API at `s3_path`. With a key, requests are authenticated: S3's
     /// by signatures, the registry's by Basic.
     pub(crate) fn new(
         address: SocketAddr,

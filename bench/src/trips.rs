@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::error::{Error, Result};
 use crate::rows::counted;
 use crate::run::say;
-use crate::servers::{Door, Place, Server};
+use crate::servers::{Api, Place, Server};
 use crate::work::{Limit, round};
 
 /// Operations before counting: they prepare the statements of each connection.
@@ -39,14 +39,14 @@ pub(crate) struct Trips {
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2⁵²")]
 pub(crate) async fn count(place: &Place, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Trips>> {
     let mut found = Vec::new();
-    for door in [Door::S3, Door::Oci] {
-        let cases: Vec<_> = counted(door).into_iter().filter(|(name, _)| wanted(name)).collect();
+    for api in [Api::S3, Api::Oci] {
+        let cases: Vec<_> = counted(api).into_iter().filter(|(name, _)| wanted(name)).collect();
         if cases.is_empty() {
             continue;
         }
         let trips = Arc::new(AtomicU64::new(0));
         let database = proxied(&place.create_database().await?, Arc::clone(&trips)).await?;
-        let side = place.start_on(Server::OursOnPostgres, door, Some(database)).await?;
+        let side = place.start_on(Server::OursOnPostgres, api, Some(database)).await?;
         for (name, work) in cases {
             work.prepare(&side.target).await?;
             let turns = Arc::default();
@@ -103,10 +103,10 @@ async fn forward(client: TcpStream, upstream: SocketAddr, trips: Arc<AtomicU64>)
     down.await?.map(drop)
 }
 
-/// The messages of a client of Postgres, as far as they have come.
+/// Parses the messages of a Postgres client, as they arrive.
 #[derive(Default)]
 struct Messages {
-    /// Whether the first message is over, which has no type.
+    /// Whether the first message, which has no type, has ended.
     started: bool,
     header: Vec<u8>,
     /// Bytes of the message's body that are still to come.
@@ -114,7 +114,7 @@ struct Messages {
 }
 
 impl Messages {
-    /// How many of those that begin in these bytes ask for an answer.
+    /// How many messages that begin in these bytes expect an answer.
     fn trips(&mut self, mut bytes: &[u8]) -> u64 {
         let mut trips = 0;
         while let Some((byte, rest)) = bytes.split_first() {

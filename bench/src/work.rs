@@ -15,7 +15,7 @@ use crate::target::Target;
 /// One kind of operation.
 #[async_trait]
 pub(crate) trait Work: Send + Sync {
-    /// Makes what the operations find on the server.
+    /// Creates the data that the operations need.
     async fn prepare(&self, _target: &Arc<Target>) -> Result<()> {
         Ok(())
     }
@@ -24,13 +24,13 @@ pub(crate) trait Work: Send + Sync {
     /// bytes of content were moved.
     async fn run(&self, target: &Target, connection: &mut Connection, turn: u64) -> Result<u64>;
 
-    /// Looks at what the operation of this turn has left, outside of what is timed.
+    /// Checks the result of this turn's operation, outside the measured time.
     async fn check(&self, _target: &Target, _connection: &mut Connection, _turn: u64) -> Result<()> {
         Ok(())
     }
 }
 
-/// When a round ends: clients begin no operation after that time, nor beyond that number; what they began they finish.
+/// The end of a round. Clients begin no operation after that time or number. They finish operations in progress.
 /// Each client does one at least.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limit {
@@ -47,7 +47,7 @@ impl Limit {
     }
 }
 
-/// What a round came to.
+/// The results of a round.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Round {
     /// Operations done.
@@ -82,7 +82,7 @@ struct Done {
     ended: Instant,
 }
 
-/// Lets that many clients work side by side, each on a connection of its own, opened before the clock starts.
+/// Runs that many clients concurrently. Each opens its connection before the clock starts.
 ///
 /// # Errors
 /// The first error that a client meets ends the run.
@@ -141,7 +141,7 @@ async fn client(shared: Arc<Shared>, mut connection: Connection) -> Result<Done>
     Ok(done)
 }
 
-/// Does the first so many turns of some work, side by side: to fill a server.
+/// Does the first turns of some work, concurrently, to fill a server.
 ///
 /// # Errors
 /// The first error that a client meets.

@@ -1,5 +1,4 @@
-//! The definition of the custom resource, as it is installed: made of the types, and made smaller where types that are not
-//! ours bring essays along.
+//! The `CustomResourceDefinition`, generated from the types. Long descriptions of Kubernetes' own types are removed.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt as _;
@@ -7,14 +6,14 @@ use serde_json::Value;
 
 use crate::{ZotArtifactStore, rule};
 
-/// Fields whose types are Kubernetes' own: what is below them is described in its reference.
+/// Fields whose types belong to Kubernetes.
 const FOREIGN: [&str; 3] = ["affinity", "tolerations", "conditions"];
 
-/// Longest text, in characters, and longest list, where nothing else is said.
+/// Default bounds: characters of a string, items of a list.
 const STRING_MAX: u32 = 2048;
 const LIST_MAX: u32 = 64;
 
-/// The definition. Every client that applies it keeps it a second time in an annotation, so it has to be small.
+/// It has to be small, because `kubectl apply` stores it a second time in an annotation.
 pub fn definition() -> CustomResourceDefinition {
     let mut document = serde_json::to_value(ZotArtifactStore::crd()).unwrap_or_default();
     let root = "/spec/versions/0/schema/openAPIV3Schema/properties";
@@ -27,26 +26,26 @@ pub fn definition() -> CustomResourceDefinition {
             }
         }
     }
-    // what is kept of each resource in memory is bounded, and so is what its rules cost
+    // bounds limit the memory of a resource and the cost of its rules
     if let Some(spec) = document.pointer_mut(&format!("{root}/spec")) {
         bound(spec);
     }
-    // rules about metadata, which only the whole resource sees
+    // rules about metadata belong to the whole resource
     if let Some(Value::Object(schema)) = document.pointer_mut("/spec/versions/0/schema/openAPIV3Schema") {
         let name = rule(
             "size(self.metadata.name) <= 40",
-            "metadata.name may have 40 characters at most: names of what is made for the store are longer, and have 63",
+            "metadata.name must not exceed 40 characters: the names of the store's objects are longer and must not exceed 63",
         );
         let label = rule(
             "self.metadata.name.matches('^[a-z][-a-z0-9]*$') && !self.metadata.name.endsWith('-metrics')",
-            "metadata.name has to begin with a letter, must have no dots, and not end with -metrics: Services are called after it",
+            "metadata.name has to begin with a letter, must have no dots, and must not end with -metrics: Services have this name",
         );
         schema.insert("x-kubernetes-validations".to_owned(), Value::Array(vec![name, label]));
     }
     serde_json::from_value(document).unwrap_or_else(|_| ZotArtifactStore::crd())
 }
 
-/// Sets bounds where there are none.
+/// Adds the default bounds.
 fn bound(schema: &mut Value) {
     let Value::Object(object) = schema else { return };
     if let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) {
@@ -60,13 +59,13 @@ fn bound(schema: &mut Value) {
     };
     object.entry(name).or_insert_with(|| Value::from(most));
     object.get_mut("items").into_iter().for_each(bound);
-    // annotations can be programs of an Ingress
+    // annotations of an Ingress can be long
     if let Some(Value::Object(values)) = object.get_mut("additionalProperties") {
         values.entry("maxLength").or_insert_with(|| Value::from(4 * STRING_MAX));
     }
 }
 
-/// Removes descriptions, but not a property of that name.
+/// Removes descriptions, but not properties named `description`.
 fn strip(schema: &mut Value) {
     match schema {
         Value::Object(object) => {

@@ -1,9 +1,9 @@
-//! The custom resource `ZotArtifactStore`: what a user writes ([`spec`]), what the operator answers ([`status`]), and the
-//! definition that is made of both ([`definition`]). The API server checks all of it: shapes by the schema, what spans
-//! fields by CEL rules, whose messages say what to do. There is no admission webhook.
+//! The custom resource `ZotArtifactStore`: what a user writes ([`spec`]), what the operator reports ([`status`]), and the
+//! `CustomResourceDefinition` ([`definition`]). The API server validates resources: single fields by the schema, combinations
+//! by CEL rules, whose messages say what to do. There is no admission webhook.
 //!
-//! Defaults are written by hand, as `impl Default`: the API server fills in the same ones, so that `spec: {}` means the same
-//! to both. What does not live here: what the operator makes of a resource.
+//! Defaults are `impl Default`. The schema contains the same defaults, so `spec: {}` means the same to the API server and to
+//! the operator.
 
 pub mod definition;
 pub mod spec;
@@ -22,14 +22,14 @@ use crate::status::ZotArtifactStoreStatus;
 
 /// Names of Secrets, ConfigMaps and other objects (RFC 1123 subdomains).
 const NAME: &str = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$";
-/// Names of storage classes; an empty one is a volume that somebody makes by hand.
+/// Names of storage classes; an empty name is for volumes that an administrator creates.
 const CLASS: &str = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$";
 /// Keys of Secrets and `ConfigMaps`.
 const KEY: &str = r"^[-._a-zA-Z0-9]+$";
-/// Sizes of volumes, as quantities of Kubernetes: `k` is a thousand, and no `K`.
+/// Sizes of volumes, as quantities of Kubernetes. It has `k` for a thousand, but no `K`.
 const SIZE: &str = r"^[1-9][0-9]{0,6}(k|[MGT]|[KMGT]i)$";
 
-/// A rule in CEL that the API server checks, and what it says where it does not hold.
+/// A CEL rule that the API server checks, and its message.
 fn rule(rule: &str, message: &str) -> Value {
     json!({ "rule": rule, "message": message })
 }
@@ -74,7 +74,7 @@ fn rule(rule: &str, message: &str) -> Value {
     ),
     rule(
         "self.storage.type != 'filesystem' || (self.replicas <= 1 && !self.autoscaling.enabled)",
-        "storage.type filesystem is a disk of one replica: set replicas to 1, or storage.type to s3, gcs or azure",
+        "storage.type filesystem allows one replica only: set replicas to 1, or storage.type to s3, gcs or azure",
     ),
     rule(
         "!self.openshift.route.enabled || self.openshift.route.termination == 'edge' || self.http.tls.enabled",
@@ -82,64 +82,64 @@ fn rule(rule: &str, message: &str) -> Value {
     ),
     rule(
         "!self.extensions.s3api.enabled || self.http.port != self.extensions.s3api.port",
-        "http.port and extensions.s3api.port are the same: servers listen on both, choose another one",
+        "http.port and extensions.s3api.port are the same, but servers listen on both: choose another port",
     ),
     rule(
         "!self.extensions.s3api.enabled || self.networking.service.port != self.extensions.s3api.port",
-        "networking.service.port and extensions.s3api.port are the same: the Service has both, choose another one",
+        "networking.service.port and extensions.s3api.port are the same, but the Service has both: choose another port",
     ),
     rule(
         "!has(self.podDisruptionBudget.minAvailable) || (has(self.podDisruptionBudget.enabled) && !self.podDisruptionBudget.enabled) || (self.autoscaling.enabled ? self.autoscaling.minReplicas : self.replicas) <= 1 || type(self.podDisruptionBudget.minAvailable) != int || int(self.podDisruptionBudget.minAvailable) < (self.autoscaling.enabled ? self.autoscaling.minReplicas : self.replicas)",
-        "podDisruptionBudget.minAvailable has to be less than replicas (with autoscaling: than minReplicas), or no node can be drained",
+        "podDisruptionBudget.minAvailable has to be less than replicas (with autoscaling: less than minReplicas); otherwise no node can be drained",
     ),
 ]))]
 pub struct ZotArtifactStoreSpec {
-    /// The server's image; by default the one that the operator was released with.
+    /// The server's image. By default it is the image of the operator's version.
     pub image: Image,
-    /// How many servers there are. Autoscaling, where it is on, decides instead.
+    /// The number of servers, unless autoscaling is on.
     #[schemars(range(min = 1, max = 10))]
     pub replicas: i32,
-    /// How the server speaks HTTP.
+    /// The HTTP server.
     pub http: Http,
-    /// Where bytes are kept.
+    /// The storage for blobs.
     pub storage: Storage,
-    /// Where metadata is kept.
+    /// The database for metadata.
     pub database: Database,
-    /// Who may do what.
+    /// Access control.
     pub rbac: Rbac,
-    /// How clients get registry tokens.
+    /// Registry tokens, temporary credentials and master keys.
     pub auth: Auth,
     /// The S3 API.
     pub extensions: Extensions,
     /// Signatures, SBOMs and attestations.
     pub supply_chain: SupplyChain,
-    /// What is measured, and who scrapes it.
+    /// Metrics.
     pub metrics: Metrics,
-    /// Bounds on what a server takes on.
+    /// Limits of a server.
     pub limits: Limits,
-    /// What is logged.
+    /// Logs.
     pub log: Log,
-    /// How clients reach the store.
+    /// Access to the store.
     pub networking: Networking,
-    /// What OpenShift alone has.
+    /// Settings for OpenShift.
     pub openshift: Openshift,
-    /// Processor and memory of a server.
+    /// CPU and memory of one server.
     pub resources: Resources,
-    /// The number of servers by their load.
+    /// Autoscaling: the number of servers follows their load.
     pub autoscaling: Autoscaling,
-    /// How many servers a drained node may take away.
+    /// The `PodDisruptionBudget`: how many servers may be evicted at the same time.
     pub pod_disruption_budget: Disruption,
-    /// As whom the servers run.
+    /// User and group of the servers.
     pub security_context: Security,
     /// The ServiceAccount of the servers.
     pub service_account: ServiceAccount,
-    /// Where servers may run: affinity as of a pod. By default they keep apart from each other where they can.
+    /// Affinity of the pods. By default servers are spread over nodes and zones where possible.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub affinity: Option<k8s_openapi::api::core::v1::Affinity>,
-    /// Taints that servers bear.
+    /// Tolerations of the pods.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tolerations: Vec<k8s_openapi::api::core::v1::Toleration>,
-    /// Labels of nodes that servers may run on.
+    /// Labels of the nodes on which servers may run.
     #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub node_selector: std::collections::BTreeMap<String, String>,
 }

@@ -1,4 +1,4 @@
-//! What a user writes, one file for each group of fields.
+//! What a user writes. There is one file for each group of fields.
 
 mod database;
 mod http;

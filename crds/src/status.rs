@@ -1,4 +1,4 @@
-//! What the operator answers.
+//! What the operator reports.
 
 use std::fmt;
 
@@ -6,71 +6,71 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What the operator found and did.
+/// The status of a store.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct ZotArtifactStoreStatus {
-    /// In one word, for people; programs look at `conditions`.
+    /// A summary in one word, for people. Programs should use `conditions`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
-    /// What holds and what does not, one of each type.
+    /// The conditions, at most one of each type.
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
-    /// Servers that there are.
+    /// The number of servers.
     pub replicas: i32,
-    /// Servers that can take requests.
+    /// The number of servers that are ready.
     pub ready_replicas: i32,
-    /// Labels of the servers, for autoscalers.
+    /// Label selector of the servers, for autoscalers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selector: Option<String>,
-    /// Where the store is reached.
+    /// URLs of the store.
     pub endpoints: Endpoints,
-    /// The main endpoint within the cluster.
+    /// The main URL inside the cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_endpoint: Option<String>,
-    /// The version that is served.
+    /// The version that all servers run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// The image that is served.
+    /// The image that all servers run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// The generation of the resource that all this is about.
+    /// The generation of the resource that this status describes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// With the annotation `artifact.zotregistry.io/dry-run: "true"`: what would change.
+    /// What would change, with the annotation `artifact.zotregistry.io/dry-run: "true"`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub plan: Vec<String>,
 }
 
-/// Where the store is reached.
+/// URLs of the store.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Endpoints {
-    /// OCI, REST, and S3 below `/s3`.
+    /// OCI API, REST API, and S3 API below `/s3`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api: Option<String>,
-    /// S3 at its own port, within the cluster.
+    /// S3 API on its own port, inside the cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub s3: Option<String>,
-    /// Metrics, within the cluster.
+    /// Metrics, inside the cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<String>,
 }
 
-/// A store's state in one word.
+/// The state of a store in one word.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 pub enum Phase {
     /// It has not served yet.
     Pending,
-    /// It serves; whether all of it is as was asked, `Ready` says.
+    /// It serves. `Ready` tells whether it serves the newest spec.
     Running,
     /// It does not serve, and somebody should look at it.
     Failed,
-    /// It serves while it is being changed.
+    /// It serves while servers are replaced.
     Upgrading,
 }
 
-/// A closed list of words: `Self::ALL` and how each is written.
+/// An enum whose variants are written as their names.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$why:meta])* $word:ident,)+ }) => {
         $(#[$doc])*
@@ -80,10 +80,10 @@ macro_rules! words {
         }
 
         impl $name {
-            /// All of them.
+            /// All variants.
             pub const ALL: &[Self] = &[$(Self::$word,)+];
 
-            /// As it is written.
+            /// The name, as it appears in conditions.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$word => stringify!($word),)+
@@ -100,37 +100,37 @@ macro_rules! words {
 }
 
 words! {
-    /// What a condition is about. A feature that is off has no condition; what is not known is `Unknown`.
+    /// The type of a condition. A feature that is off has no condition.
     ConditionType {
-        /// The sum: all that was asked for is there and serves.
+        /// The summary: the newest spec is applied and all servers are available.
         Ready,
-        /// A change is under way.
+        /// Servers are being started or replaced.
         Progressing,
-        /// Something is wrong that somebody should look at.
+        /// There is a problem that somebody should look at.
         Degraded,
-        /// At least one server takes requests.
+        /// At least one server is available.
         Available,
-        /// What was asked for makes sense.
+        /// The spec is valid.
         SpecValid,
-        /// The place for bytes can be used.
+        /// The bucket or the volume can be used.
         StorageReady,
         /// The database can be used.
         DatabaseReady,
-        /// Clients outside the cluster can reach it.
+        /// The Ingress, Route or HTTPRoute exists.
         ExposureReady,
-        /// Prometheus can find it.
+        /// The objects for the Prometheus operator exist.
         MonitoringReady,
-        /// Somebody asked the operator to leave it alone.
+        /// The operator is paused for this store.
         Paused,
     }
 }
 
 words! {
-    /// Why a condition is as it is.
+    /// The reason of a condition.
     Reason {
-        /// All servers take requests.
+        /// All servers are available.
         AllReplicasReady,
-        /// Fewer servers take requests than there should be.
+        /// Fewer servers are available than required.
         ReplicasUnavailable,
         /// Servers are being replaced.
         RolloutInProgress,
@@ -138,75 +138,75 @@ words! {
         RolloutDeadlineExceeded,
         /// An image cannot be pulled.
         ImagePullFailed,
-        /// A server ends soon after it starts.
+        /// A server exits soon after its start.
         ServerCrashes,
-        /// No node has room for a server.
+        /// No node can run a server.
         PodUnschedulable,
-        /// The cluster refuses a server's pod, or cannot start it.
+        /// The cluster refuses a server's pod, or cannot start its container.
         PodRefused,
-        /// A server's pod has a node, and does not begin.
+        /// A server's pod has a node, but does not start.
         PodNotStarted,
-        /// Nothing is being changed.
+        /// No change is under way.
         Settled,
-        /// It makes sense.
+        /// The spec is valid.
         Valid,
-        /// It makes no sense; the message says why.
+        /// The spec is invalid.
         InvalidSpec,
-        /// A Secret is not there.
+        /// A Secret does not exist.
         SecretNotFound,
-        /// A ConfigMap is not there.
+        /// A ConfigMap does not exist.
         ConfigMapNotFound,
-        /// One of its keys is not there.
+        /// A Secret or ConfigMap lacks a key.
         SecretKeyMissing,
-        /// What is in it cannot be used.
+        /// A Secret's value cannot be used.
         SecretInvalid,
-        /// It is being tried whether storage and database can be used.
+        /// The preflight is running.
         PreflightRunning,
-        /// It could not be tried.
+        /// The preflight failed without a result.
         PreflightFailed,
-        /// The storage is there.
+        /// The storage can be used.
         StorageConfigured,
         /// The storage does not answer.
         StorageUnreachable,
-        /// The bucket or container is not there.
+        /// The bucket or container does not exist.
         BucketNotFound,
-        /// The credentials may not do what is needed.
+        /// The credentials lack rights.
         StorageAccessDenied,
-        /// The volume waits for its storage.
+        /// The volume is not bound yet.
         VolumePending,
-        /// The volume is gone, or going, with what is on it.
+        /// The volume is gone or being deleted, with its data.
         VolumeLost,
-        /// The volume cannot become as large as it was asked to.
+        /// The volume cannot have the requested size.
         VolumeNotResized,
-        /// The database is there.
+        /// The database can be used.
         DatabaseConfigured,
-        /// The master key of access keys is gone.
+        /// The master key is gone.
         MasterKeyMissing,
         /// The database does not answer.
         DatabaseUnreachable,
         /// The server has no such database.
         DatabaseNotFound,
-        /// The database that the operator made is gone, with what was in it.
+        /// The CloudNativePG cluster is gone, with its data.
         DatabaseLost,
         /// The database refuses the credentials.
         DatabaseAuthFailed,
-        /// The database is being made.
+        /// CloudNativePG is creating the database.
         DatabaseProvisioning,
-        /// The cluster has no such API.
+        /// The cluster lacks an API.
         DependencyApiMissing,
-        /// It can be reached.
+        /// The Ingress, Route or HTTPRoute exists.
         Exposed,
         /// A Route was not admitted.
         RouteNotAdmitted,
-        /// An object of that name belongs to somebody else.
+        /// An object of the same name belongs to somebody else.
         Conflict,
-        /// It can be found.
+        /// The objects for the Prometheus operator exist.
         Monitored,
-        /// The API server refuses what was to be made.
+        /// The API server refuses an object.
         ApplyFailed,
-        /// The user asked for it.
+        /// The user paused the store.
         PausedByUser,
-        /// The user asked what would change.
+        /// The user requested a plan of changes.
         DryRun,
     }
 }

@@ -1,8 +1,8 @@
-//! The driver: what sets a reconciliation off, one reconciliation, and what is done when it fails.
+//! Runs reconciliations: what triggers one, its steps, and retries.
 
 pub(crate) mod client;
 mod reconcile;
-mod told;
+mod report;
 mod triggers;
 
 use std::collections::HashMap;
@@ -18,40 +18,40 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use zot_crds::ZotArtifactStore;
 
-use crate::api::Apis;
-use crate::arguments::Arguments;
+use crate::arguments::OperatorArguments;
 use crate::error::Error;
 use crate::events::Events;
-use crate::lease::{Candidate, Fence, Times};
-use crate::measured::Metrics;
+use crate::kinds::Apis;
+use crate::lease::{Fence, LeaseCandidate, LeaseTimes};
+use crate::metrics::OperatorMetrics;
 use crate::serve;
 
-/// A resource, or what could not be read as one.
+/// A resource, or the error of one that cannot be decoded.
 type Guarded = DeserializeGuard<ZotArtifactStore>;
 
-/// How often it is looked which APIs the cluster has.
+/// Interval of checks which optional APIs the cluster has.
 const DISCOVERY: Duration = Duration::from_secs(30);
-/// When the same failure is logged again.
-const TOLD_AGAIN: Duration = Duration::from_mins(1);
-/// Resources whose failures are counted.
+/// Interval at which a repeated failure is logged.
+const REPEAT_LOG: Duration = Duration::from_mins(1);
+/// Most resources whose failures are counted.
 const FAILURES_MAX: usize = 10_000;
-/// Reconciliations at once.
+/// Concurrent reconciliations.
 const CONCURRENCY: u16 = 8;
 
-/// What all reconciliations share.
-struct Context {
+/// Shared by all reconciliations.
+struct OperatorContext {
     client: Client,
     server_image: String,
     resync: Duration,
     events: Events,
-    metrics: Arc<Metrics>,
+    metrics: Arc<OperatorMetrics>,
     apis: watch::Receiver<Apis>,
-    /// How often each failed in a row, by its uid.
+    /// Consecutive failures by the uid of the resource.
     failures: Mutex<HashMap<String, u32>>,
 }
 
-impl Context {
-    /// How often the reconciliation of a store failed in a row, the one under way not counted.
+impl OperatorContext {
+    /// Consecutive failures of a store, without the current reconciliation.
     fn failures(&self, store: &ZotArtifactStore) -> u32 {
         let uid = store.uid().unwrap_or_default();
         self.failures.lock().map_or(0, |failures| failures.get(&uid).copied().unwrap_or(0))
@@ -59,9 +59,11 @@ impl Context {
 }
 
 /// Runs until SIGTERM, or until the lease is lost.
-pub(crate) async fn run(arguments: &Arguments) -> Result<(), Error> {
-    let config = Config::infer().await.map_err(|error| Error::Argument(format!("no cluster: {error}")))?;
-    let metrics = Arc::new(Metrics::new());
+pub(crate) async fn run(arguments: &OperatorArguments) -> Result<(), Error> {
+    let config = Config::infer().await.map_err(|error| {
+        Error::Argument(format!("cannot find a cluster: {error}; set KUBECONFIG, or run the operator in a pod"))
+    })?;
+    let metrics = Arc::new(OperatorMetrics::new());
     let (health, metrics_at) = (arguments.health_probe_bind_address, arguments.metrics_bind_address);
     serve::serve(health, metrics_at, Arc::clone(&metrics)).await?;
     let mut stopped = std::pin::pin!(stop());
@@ -95,10 +97,15 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Error> {
     outcome
 }
 
-fn candidate(config: Config, arguments: &Arguments, identity: &str, fence: Fence) -> Result<Candidate, Error> {
+fn candidate(
+    config: Config,
+    arguments: &OperatorArguments,
+    identity: &str,
+    fence: Fence,
+) -> Result<LeaseCandidate, Error> {
     let namespace = arguments.pod_namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-    let times = Times::of(Duration::from_secs(u64::from(arguments.lease_duration)));
-    Ok(Candidate::new(client::of_lease(config)?, &namespace, identity.to_owned(), times, fence))
+    let times = LeaseTimes::of(Duration::from_secs(u64::from(arguments.lease_duration)));
+    Ok(LeaseCandidate::new(client::of_lease(config)?, &namespace, identity.to_owned(), times, fence))
 }
 
 async fn stop() {
@@ -112,10 +119,15 @@ async fn stop() {
     }
 }
 
-/// One controller for each namespace, or one for all.
-async fn control(client: Client, arguments: &Arguments, identity: &str, metrics: Arc<Metrics>) -> Result<(), Error> {
+/// Runs one controller for each namespace, or one for all namespaces.
+async fn control(
+    client: Client,
+    arguments: &OperatorArguments,
+    identity: &str,
+    metrics: Arc<OperatorMetrics>,
+) -> Result<(), Error> {
     let (changed, apis) = watch::channel(Apis::discover(&client, &Apis::default()).await?);
-    let context = Arc::new(Context {
+    let context = Arc::new(OperatorContext {
         events: Events::new(client.clone(), identity),
         client: client.clone(),
         server_image: arguments.server_image.clone(),
@@ -129,14 +141,14 @@ async fn control(client: Client, arguments: &Arguments, identity: &str, metrics:
         namespaces.push(None);
     }
     tracing::info!(?namespaces, image = context.server_image, "watching");
-    let controllers = namespaces.into_iter().map(|namespace| one(Arc::clone(&context), namespace));
+    let controllers = namespaces.into_iter().map(|namespace| watch_namespace(Arc::clone(&context), namespace));
     tokio::select! {
         _ = join_all(controllers) => Ok(()),
         () = follow_apis(client, changed) => Ok(()),
     }
 }
 
-/// Looks for optional APIs again and again: a resource that lacks one gets it when it appears.
+/// Checks the optional APIs regularly: when one is installed, the stores that need it are reconciled.
 async fn follow_apis(client: Client, changed: watch::Sender<Apis>) {
     loop {
         tokio::time::sleep(DISCOVERY).await;
@@ -152,39 +164,39 @@ async fn follow_apis(client: Client, changed: watch::Sender<Apis>) {
                     differs
                 });
             }
-            Err(error) => tracing::warn!(%error, "the cluster's APIs are not known"),
+            Err(error) => tracing::warn!(%error, "cannot list the cluster's APIs"),
         }
     }
 }
 
-async fn one(context: Arc<Context>, namespace: Option<String>) {
+async fn watch_namespace(context: Arc<OperatorContext>, namespace: Option<String>) {
     let controller = triggers::controller(&context, namespace.as_deref());
     let mut done = std::pin::pin!(controller.run(reconcile::reconcile, on_error, context));
-    let mut told: Option<(String, Instant)> = None;
+    let mut logged: Option<(String, Instant)> = None;
     while let Some(outcome) = done.next().await {
         match outcome {
             Ok((object, _)) => tracing::debug!(%object, "reconciled"),
-            Err(kube::runtime::controller::Error::ObjectNotFound(_)) => {} // deleted in between
+            Err(kube::runtime::controller::Error::ObjectNotFound(_)) => {} // deleted meanwhile
             Err(error) => {
-                // a watch that is refused fails several times a second
+                // a refused watch fails several times a second
                 let error = chain(&error);
-                let again = told.as_ref().is_some_and(|(text, when)| *text == error && when.elapsed() < TOLD_AGAIN);
+                let again = logged.as_ref().is_some_and(|(text, when)| *text == error && when.elapsed() < REPEAT_LOG);
                 if !again {
-                    tracing::warn!(error, "not reconciled");
-                    told = Some((error, Instant::now()));
+                    tracing::warn!(error, "reconciliation failed");
+                    logged = Some((error, Instant::now()));
                 }
             }
         }
     }
 }
 
-/// Tries again, later each time.
-#[expect(clippy::needless_pass_by_value, reason = "it is what the controller calls")]
-fn on_error(object: Arc<Guarded>, _error: &Error, context: Arc<Context>) -> Action {
+/// Retries with exponential backoff.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that the controller calls")]
+fn on_error(object: Arc<Guarded>, _error: &Error, context: Arc<OperatorContext>) -> Action {
     context.metrics.failures.inc();
     let attempt = context.failures.lock().map_or(1, |mut failures| {
         if failures.len() > FAILURES_MAX {
-            // of resources that are long gone
+            // most of them belong to deleted resources
             failures.clear();
         }
         let attempt = failures.entry(object.uid().unwrap_or_default()).or_default();
@@ -196,7 +208,6 @@ fn on_error(object: Arc<Guarded>, _error: &Error, context: Arc<Context>) -> Acti
     Action::requeue(wait.mul_f64(0.75 + spread))
 }
 
-/// An error with its causes.
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| {

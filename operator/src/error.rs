@@ -1,50 +1,55 @@
-//! What can go wrong in the operator itself. What is wrong with a resource is a [`crate::validate::Refusal`], and no error.
+//! Why a reconciliation, or the operator itself, failed.
 
-/// Why a reconciliation, or the operator, failed.
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use zot_crds::status::{ConditionType, Reason};
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// A flag or a variable makes no sense.
+    /// The user has to correct something, or to wait. It is reported in the store's conditions.
+    #[error(transparent)]
+    Refused(#[from] StoreRefusal),
+    /// A flag or an environment variable is invalid.
     #[error("{0}")]
     Argument(String),
-    /// The API server refused, or was not there.
+    /// The API server refused a request, or could not be reached.
     #[error("{doing}: {source}")]
-    Api {
-        /// What was being done.
-        doing: String,
-        /// What came of it.
-        source: Box<kube::Error>,
-    },
-    /// Nothing could listen there.
+    Api { doing: String, source: Box<kube::Error> },
     #[error("cannot listen on {address}: {source}")]
-    Listen {
-        /// Where.
-        address: std::net::SocketAddr,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// The lease was lost: another replica may be at work.
-    #[error("the lease was lost; ending, so that there are never two at work")]
+    Listen { address: SocketAddr, source: std::io::Error },
+    #[error("the lease was lost: another replica may be the leader now, so this one exits")]
     LeaseLost,
-    /// One reconciliation took too long.
-    #[error("not done after {} s", .0.as_secs())]
-    TooLong(std::time::Duration),
-    /// What should not happen.
+    #[error("the reconciliation was stopped after {} s", .0.as_secs())]
+    TooLong(Duration),
     #[error("{0}")]
     Internal(String),
 }
 
-/// Whether the API server takes nothing new into a namespace, as it is being deleted.
-pub(crate) fn namespace_goes(error: &kube::Error) -> bool {
+/// Why the operator does not create a store's objects yet, as a condition.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct StoreRefusal {
+    /// The condition that becomes false.
+    pub(crate) condition: ConditionType,
+    pub(crate) reason: Reason,
+    /// What is wrong, and what the user has to do.
+    pub(crate) message: String,
+}
+
+impl StoreRefusal {
+    pub(crate) fn new(condition: ConditionType, reason: Reason, message: impl Into<String>) -> Self {
+        Self { condition, reason, message: message.into() }
+    }
+}
+
+/// Whether the API server accepts no new objects in a namespace because the namespace is being deleted.
+pub(crate) fn is_namespace_terminating(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 403 && status.message.contains("is being terminated"))
 }
 
 impl Error {
-    /// Whether a namespace that is being deleted is the reason.
-    pub(crate) fn is_of_a_namespace_that_goes(&self) -> bool {
-        matches!(self, Self::Api { source, .. } if namespace_goes(source))
-    }
-
-    /// An answer of the API server, with what was being done.
+    /// `doing` describes the request, such as "reading the Deployment".
     pub(crate) fn api(doing: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
         let doing = doing.into();
         move |source| Self::Api { doing, source: Box::new(source) }

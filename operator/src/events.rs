@@ -1,16 +1,17 @@
-//! Events: what happened to a store, in words from a closed list.
+//! Kubernetes events about a store.
 
 use kube::Resource as _;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use sha2::{Digest as _, Sha256};
 use zot_crds::ZotArtifactStore;
 
-use crate::apply::{Applied, Outcome};
-use crate::error::namespace_goes;
+use crate::apply::{Applied, ApplyOutcome};
+use crate::error::is_namespace_terminating;
+use crate::labels::OPERATOR;
 
-/// What happened.
+/// The reasons of normal events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Happened {
+pub(crate) enum EventReason {
     Created,
     Updated,
     Pruned,
@@ -19,7 +20,7 @@ pub(crate) enum Happened {
     RolloutCompleted,
 }
 
-impl Happened {
+impl EventReason {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Created => "Created",
@@ -32,7 +33,7 @@ impl Happened {
     }
 }
 
-/// Writes events. Those that cannot be written are logged: nothing depends on them.
+/// Writes events. Nothing depends on them: an event that cannot be written is logged.
 #[derive(Clone)]
 pub(crate) struct Events {
     recorder: Recorder,
@@ -40,48 +41,49 @@ pub(crate) struct Events {
 
 impl Events {
     pub(crate) fn new(client: kube::Client, instance: &str) -> Self {
-        let reporter =
-            Reporter { controller: "zot-artifact-store-operator".to_owned(), instance: Some(instance.to_owned()) };
+        let reporter = Reporter { controller: OPERATOR.to_owned(), instance: Some(instance.to_owned()) };
         Self { recorder: Recorder::new(client, reporter) }
     }
 
-    /// Something happened, to what `action` names.
-    pub(crate) async fn tell(&self, store: &ZotArtifactStore, happened: Happened, action: &str, note: String) {
-        self.publish(store, EventType::Normal, happened.as_str(), action, note).await;
+    /// `action` names the object that the event is about.
+    pub(crate) async fn normal(&self, store: &ZotArtifactStore, reason: EventReason, action: &str, note: String) {
+        self.publish(store, EventType::Normal, reason.as_str(), action, note).await;
     }
 
-    /// Something turned bad.
-    pub(crate) async fn warn(&self, store: &ZotArtifactStore, reason: &str, action: &str, note: String) {
+    pub(crate) async fn warning(&self, store: &ZotArtifactStore, reason: &str, action: &str, note: String) {
         self.publish(store, EventType::Warning, reason, action, note).await;
     }
 
-    /// What was applied; `settled`: the same was there already, so that a change is somebody else's.
-    pub(crate) async fn tell_applied(&self, store: &ZotArtifactStore, applied: &[Applied], settled: bool) {
-        for (kind, name, outcome) in applied {
-            let happened = match outcome {
-                Outcome::Created if settled => Happened::DriftCorrected,
-                Outcome::Created => Happened::Created,
-                Outcome::Changed if settled => Happened::DriftCorrected,
-                Outcome::Changed => Happened::Updated,
-                Outcome::Unchanged | Outcome::Foreign | Outcome::Kept(_) => continue,
+    /// `settled`: the same spec was applied before, so somebody else caused each change.
+    pub(crate) async fn applied(&self, store: &ZotArtifactStore, applied: &[Applied], settled: bool) {
+        for child in applied {
+            let reason = match child.outcome {
+                ApplyOutcome::Created | ApplyOutcome::Changed if settled => EventReason::DriftCorrected,
+                ApplyOutcome::Created => EventReason::Created,
+                ApplyOutcome::Changed => EventReason::Updated,
+                ApplyOutcome::Unchanged | ApplyOutcome::Foreign | ApplyOutcome::VolumeRefused(_) => continue,
             };
-            let what = format!("{} {name}", kind.as_str());
-            self.tell(store, happened, &what.replace(' ', "/"), what.clone()).await;
+            self.object(store, reason, child.object()).await;
         }
     }
 
+    /// An event about `object`, such as `Service hello`.
+    pub(crate) async fn object(&self, store: &ZotArtifactStore, reason: EventReason, object: String) {
+        self.normal(store, reason, &object.replace(' ', "/"), object.clone()).await;
+    }
+
     async fn publish(&self, store: &ZotArtifactStore, type_: EventType, reason: &str, action: &str, note: String) {
-        // 1 KiB is what the API server takes of one
+        // the API server accepts 1 KiB
         let note = Some(note[..note.floor_char_boundary(1000)].to_owned());
-        // events that differ in the note alone would be counted as one, with the note of the first
-        let told = hex::encode(&Sha256::digest(note.as_deref().unwrap_or_default())[..4]);
-        let action = format!("{}-{told}", action.chars().take(100).collect::<String>());
+        // events that differ in the note only would be counted as one, with the first note
+        let digest = hex::encode(&Sha256::digest(note.as_deref().unwrap_or_default())[..4]);
+        let action = format!("{}-{digest}", action.chars().take(100).collect::<String>());
         let event = Event { type_, reason: reason.to_owned(), note, action, secondary: None };
-        let written = self.recorder.publish(&event, &store.object_ref(&())).await;
-        if let Err(error) = written.map_err(Box::new)
-            && !namespace_goes(&error)
+        let published = self.recorder.publish(&event, &store.object_ref(&())).await;
+        if let Err(error) = published.map_err(Box::new)
+            && !is_namespace_terminating(&error)
         {
-            tracing::warn!(%error, reason, "an event could not be written");
+            tracing::warn!(%error, reason, "cannot write an event");
         }
     }
 }

@@ -1,6 +1,5 @@
-//! What is read from the cluster before a store is built: Secrets and ConfigMaps that it refers to, what the operator made
-//! for it once and cannot make again, and its Deployment. Contents of Secrets are read when they are needed and kept no
-//! longer than one reconciliation.
+//! What the operator reads from the cluster before it builds a store. Contents of Secrets are kept for one reconciliation
+//! only.
 
 use std::collections::BTreeMap;
 
@@ -13,63 +12,61 @@ use kube::{Api, Client, ResourceExt as _};
 use zot_crds::ZotArtifactStore;
 use zot_crds::spec::DatabaseType;
 
-use crate::api::{Apis, Kind};
-use crate::build::config::makes_admin;
 use crate::error::Error;
-use crate::references::{Source, references};
+use crate::kinds::{Apis, ObjectKind};
+use crate::references::{InputKind, references};
+use crate::server_config::generates_admin_key;
 
-/// Values by key.
+/// Values of a Secret or ConfigMap by key.
 pub(crate) type Values = BTreeMap<String, Vec<u8>>;
 
-/// What is read.
 pub(crate) struct Facts {
     pub(crate) apis: Apis,
-    /// Image of the servers where the resource names none.
+    /// The servers' image, unless the resource names one.
     pub(crate) server_image: String,
-    /// What the resource refers to; none: it is not there.
-    pub(crate) referenced: BTreeMap<(Source, String), Option<Values>>,
-    /// The administrator's key that was made, or is to be.
+    /// What the resource refers to. `None`: the Secret or ConfigMap does not exist.
+    pub(crate) inputs: BTreeMap<(InputKind, String), Option<Values>>,
+    /// The admin's access key and secret key, read from the Secret or just generated.
     pub(crate) admin: (String, String),
-    /// Its Secret is there, and has none.
-    pub(crate) admin_unusable: bool,
-    /// The master key that was made, or is to be.
-    pub(crate) master: String,
-    /// There was one once, and it is gone.
-    pub(crate) master_lost: bool,
-    /// The Deployment as it is.
+    /// The admin's Secret exists, but its keys are missing.
+    pub(crate) admin_key_missing: bool,
+    /// Read from the Secret or just generated.
+    pub(crate) master_key: String,
+    /// Servers used a master key that no longer exists.
+    pub(crate) master_key_lost: bool,
+    /// As it was when the reconciliation began.
     pub(crate) deployment: Option<Deployment>,
-    /// The cluster of Postgres that was made for it, as it is.
+    /// Metadata of the CloudNativePG cluster.
     pub(crate) database: Option<ObjectMeta>,
-    /// The volume as it is.
     pub(crate) volume: Option<PersistentVolumeClaim>,
 }
 
 impl Facts {
-    /// Reads them.
     pub(crate) async fn gather(
         client: &Client,
         apis: Apis,
         server_image: &str,
         store: &ZotArtifactStore,
+        deployment: Option<Deployment>,
     ) -> Result<Self, Error> {
         let (name, namespace) = (store.name_any(), store.namespace().unwrap_or_default());
         let secrets: Api<Secret> = Api::namespaced(client.clone(), &namespace);
         let maps: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
-        let mut referenced = BTreeMap::new();
+        let mut inputs = BTreeMap::new();
         for reference in references(store) {
-            let found = match reference.source {
-                Source::Secret => secret(&secrets, &reference.name).await?,
-                Source::ConfigMap => {
+            let found = match reference.kind {
+                InputKind::Secret => secret(&secrets, &reference.name).await?,
+                InputKind::ConfigMap => {
                     let doing = format!("reading ConfigMap {}", reference.name);
                     maps.get_opt(&reference.name).await.map_err(Error::api(doing))?.map(values_of)
                 }
             };
-            // of other keys of it the servers read nothing
+            // servers read no other keys
             let found = found.map(|mut values| {
                 values.retain(|key, _| reference.keys.contains(key));
                 values
             });
-            let known: &mut Option<Values> = referenced.entry((reference.source, reference.name)).or_default();
+            let known: &mut Option<Values> = inputs.entry((reference.kind, reference.name)).or_default();
             match (known.as_mut(), found) {
                 (Some(known), Some(found)) => known.extend(found),
                 (None, found) => *known = found,
@@ -80,48 +77,53 @@ impl Facts {
             values.and_then(|mut values| String::from_utf8(values.remove(key)?).ok()).filter(|text| !text.is_empty())
         };
         let admin = secret(&secrets, &format!("{name}-admin")).await?;
-        let there = admin.is_some();
+        let exists = admin.is_some();
         let usable = match (own(admin.clone(), "access-key"), own(admin, "secret-key")) {
             (Some(access), Some(secret)) => Some((access, secret)),
             _ => None,
         };
-        let admin_unusable = there && usable.is_none() && makes_admin(&store.spec);
-        let admin = usable.map_or_else(|| Ok(("admin".to_owned(), random()?)), Ok)?;
-        let deployment = deployment(client, store).await?;
-        let mut master = None;
-        let mut master_lost = false;
+        let admin_key_missing = exists && usable.is_none() && generates_admin_key(&store.spec);
+        let admin = match usable {
+            Some(admin) => admin,
+            None => ("admin".to_owned(), random()?),
+        };
+        let mut master_key = None;
+        let mut master_key_lost = false;
         if store.spec.database.r#type == DatabaseType::Postgres && store.spec.auth.key_secret.is_none() {
             let found = secret(&secrets, &format!("{name}-keys")).await?;
-            let there = found.is_some();
-            master = own(found, "keys");
-            // servers are made after it; and what is there may be what is left of it
-            master_lost = master.is_none() && (there || deployment.is_some());
+            let exists = found.is_some();
+            master_key = own(found, "keys");
+            // the key is created before the first server, so a Deployment or an incomplete Secret means that it was lost
+            master_key_lost = master_key.is_none() && (exists || deployment.is_some());
         }
-        let master = master.map_or_else(random, Ok)?;
+        let master_key = master_key.map_or_else(random, Ok)?;
         let volumes: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &namespace);
         Ok(Self {
             server_image: server_image.to_owned(),
-            referenced,
+            inputs,
             admin,
-            master,
-            master_lost,
-            admin_unusable,
+            master_key,
+            master_key_lost,
+            admin_key_missing,
             deployment,
             database: database(client, &apis, store).await?,
             apis,
-            volume: volumes.get_opt(&format!("{name}-data")).await.map_err(Error::api("reading the volume"))?,
+            volume: volumes
+                .get_opt(&format!("{name}-data"))
+                .await
+                .map_err(Error::api("reading the PersistentVolumeClaim"))?,
         })
     }
 
-    /// A value of a Secret that is there: validation has seen to that.
+    /// A value of a Secret; empty if the Secret or the key does not exist.
     pub(crate) fn secret(&self, name: &str, key: &str) -> String {
-        let values = self.referenced.get(&(Source::Secret, name.to_owned())).and_then(Option::as_ref);
+        let values = self.inputs.get(&(InputKind::Secret, name.to_owned())).and_then(Option::as_ref);
         let value = values.and_then(|values| values.get(key));
         value.map(|value| String::from_utf8_lossy(value).trim().to_owned()).unwrap_or_default()
     }
 }
 
-/// The Deployment of a store, and of no other one of its name: that it is there says that the store's servers ran.
+/// The store's own Deployment. If it exists, the store has had servers.
 pub(crate) async fn deployment(client: &Client, store: &ZotArtifactStore) -> Result<Option<Deployment>, Error> {
     let api: Api<Deployment> = Api::namespaced(client.clone(), &store.namespace().unwrap_or_default());
     let found = api.get_opt(&store.name_any()).await.map_err(Error::api("reading the Deployment"))?;
@@ -130,13 +132,13 @@ pub(crate) async fn deployment(client: &Client, store: &ZotArtifactStore) -> Res
 }
 
 async fn database(client: &Client, apis: &Apis, store: &ZotArtifactStore) -> Result<Option<ObjectMeta>, Error> {
-    if store.spec.database.cluster.is_none() || !apis.has(Kind::PostgresCluster) {
+    if store.spec.database.cluster.is_none() || !apis.has(ObjectKind::PostgresCluster) {
         return Ok(None);
     }
-    let (namespace, resource) = (store.namespace().unwrap_or_default(), Kind::PostgresCluster.resource());
+    let (namespace, resource) = (store.namespace().unwrap_or_default(), ObjectKind::PostgresCluster.resource());
     let api = Api::<DynamicObject>::namespaced_with(client.clone(), &namespace, &resource);
     let found = api.get_metadata_opt(&format!("{}-db", store.name_any())).await;
-    Ok(found.map_err(Error::api("reading the cluster of Postgres"))?.map(|found| found.metadata))
+    Ok(found.map_err(Error::api("reading the CloudNativePG Cluster"))?.map(|found| found.metadata))
 }
 
 async fn secret(api: &Api<Secret>, name: &str) -> Result<Option<Values>, Error> {
@@ -152,6 +154,6 @@ fn values_of(map: ConfigMap) -> Values {
 /// 256 random bits, in hexadecimal.
 fn random() -> Result<String, Error> {
     let mut bytes = [0; 32];
-    rand::fill(&mut bytes).map_err(|_| Error::Internal("no random numbers".to_owned()))?;
+    rand::fill(&mut bytes).map_err(|_| Error::Internal("the system has no random numbers".to_owned()))?;
     Ok(hex::encode(bytes))
 }

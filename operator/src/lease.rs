@@ -1,9 +1,10 @@
-//! Leader election: of several operators one works. Semantics of Kubernetes' own components (client-go, `leaderelection`).
+//! Leader election, with the semantics of Kubernetes' own components (client-go, `leaderelection`).
 //!
-//! A lease is written only over the version that was read (compare and swap), so two cannot both win. Whether it has
-//! expired is judged by how long *this* process has seen it unchanged, never by the clock of whoever wrote it. Whoever
-//! cannot renew it in time ends itself before another one may take it. What it does until it has noticed is the [`Fence`]'s:
-//! a process that was stopped and goes on, writes nothing.
+//! - A lease is written only over the version that was read (compare and swap), so two replicas cannot both win.
+//! - A lease has expired if *this* process has seen it unchanged for its duration. The clock of the other replica does not
+//!   count.
+//! - A leader that cannot renew the lease in time exits before another replica may take it.
+//! - Until the leader notices that, the [`Fence`] blocks its writes. A process that was suspended and resumes writes nothing.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,33 +16,30 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio::time::{Instant, sleep, timeout};
 
-/// Its name.
 const NAME: &str = "zot-artifact-store-operator";
 
-/// How long a lease lasts, and how often it is renewed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Times {
-    /// Without a renewal others may take it after that.
+pub(crate) struct LeaseTimes {
+    /// Without a renewal, other replicas may take the lease after this time.
     pub(crate) lease: Duration,
-    /// Without a renewal its holder gives up after that.
+    /// Without a renewal, the leader gives up after this time.
     pub(crate) renew: Duration,
-    /// How often it is tried.
+    /// The interval of attempts.
     pub(crate) retry: Duration,
 }
 
-impl Times {
-    /// In the proportions of client-go: 15, 10 and 2 seconds.
+impl LeaseTimes {
+    /// The proportions of client-go: 15, 10 and 2 seconds.
     pub(crate) fn of(lease: Duration) -> Self {
         Self { lease, renew: lease * 2 / 3, retry: lease * 2 / 15 }
     }
 }
 
-/// Until when this replica may write. Closed before the lease was won, and as soon as it was not renewed in time.
+/// Until when this replica may write. It is closed until the lease is won, and after a renewal is late.
 #[derive(Clone, Default)]
 pub(crate) struct Fence(Arc<Mutex<Option<Instant>>>);
 
 impl Fence {
-    /// Whether it may.
     pub(crate) fn is_open(&self) -> bool {
         !self.left().is_zero()
     }
@@ -58,20 +56,19 @@ impl Fence {
     }
 }
 
-/// A candidate.
-pub(crate) struct Candidate {
-    /// Without retries of its own: a renewal that hangs would outlive its lease.
+pub(crate) struct LeaseCandidate {
+    /// This client must not retry: a renewal that hangs would outlive its lease.
     api: Api<Lease>,
     identity: String,
-    times: Times,
+    times: LeaseTimes,
     fence: Fence,
-    /// What was seen last, and since when it is the same.
+    /// The last lease that was read, and since when it is unchanged.
     seen: Option<(LeaseSpec, Instant)>,
 }
 
-impl Candidate {
-    /// A candidate of this name, which no other has.
-    pub(crate) fn new(client: Client, namespace: &str, identity: String, times: Times, fence: Fence) -> Self {
+impl LeaseCandidate {
+    /// `identity` must be unique among the replicas.
+    pub(crate) fn new(client: Client, namespace: &str, identity: String, times: LeaseTimes, fence: Fence) -> Self {
         Self { api: Api::namespaced(client, namespace), identity, times, fence, seen: None }
     }
 
@@ -80,19 +77,19 @@ impl Candidate {
         while !self.attempt().await {
             sleep(self.times.retry.mul_f64(jitter())).await;
         }
-        tracing::info!(identity = self.identity, "this replica holds the lease");
+        tracing::info!(identity = self.identity, "this replica is the leader");
     }
 
-    /// Renews it until that fails; ends when the lease is lost.
+    /// Renews the lease. Returns when it is lost.
     pub(crate) async fn hold(&mut self) {
         while self.fence.is_open() {
             sleep(self.times.retry).await;
-            // a failure is tried again, as long as there is time
+            // a failed renewal is repeated while the fence is open
             let _ = timeout(self.fence.left(), self.attempt()).await;
         }
     }
 
-    /// Gives it back, so that another one need not wait.
+    /// Gives the lease back, so that a standby takes over at once.
     pub(crate) async fn release(&mut self) {
         let Ok(Ok(Some(mut lease))) = timeout(self.times.retry, self.api.get_opt(NAME)).await else { return };
         let Some(spec) = lease.spec.as_mut().filter(|spec| spec.holder_identity.as_deref() == Some(&self.identity))
@@ -101,13 +98,13 @@ impl Candidate {
         };
         spec.holder_identity = None;
         spec.lease_duration_seconds = Some(1);
-        // whatever comes of it: the lease ends by itself
+        // without this write, the lease expires later
         let _ = timeout(self.times.retry, self.api.replace(NAME, &PostParams::default(), &lease)).await;
     }
 
-    /// Takes or renews it. A failure is that of this attempt alone.
+    /// Takes or renews the lease, once.
     async fn attempt(&mut self) -> bool {
-        // what counts is when it was asked for: the answer may have been long on its way
+        // the lease counts from the request: the response may have taken long
         let asked = Instant::now();
         match timeout(self.times.renew, self.try_once()).await {
             Ok(Ok(held)) => {
@@ -139,7 +136,7 @@ impl Candidate {
             return Ok(false);
         }
         lease.spec = Some(self.taken(Some(&found)));
-        // the version that was read goes along: a write in between makes this one fail
+        // the request contains the version that was read: it fails if somebody has written since
         self.written(self.api.replace(NAME, &PostParams::default(), &lease).await)
     }
 
@@ -171,14 +168,14 @@ impl Candidate {
                 self.seen = Some((lease.spec.unwrap_or_default(), Instant::now()));
                 Ok(true)
             }
-            // somebody was faster
+            // another replica was faster
             Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
             Err(error) => Err(error),
         }
     }
 }
 
-/// 1 to 1.2, so that candidates do not ask all at once.
+/// 1 to 1.2, so that replicas do not ask at the same time.
 fn jitter() -> f64 {
     1.0 + f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 1280.0
 }

@@ -1,19 +1,17 @@
-//! The Secrets and ConfigMaps that a resource refers to, with the keys that it needs of them. Read before anything is made,
-//! and watched: a change of one concerns each store that refers to it.
+//! The Secrets and ConfigMaps that a resource refers to. The operator reads them before it builds objects, and watches them.
 
 use zot_crds::spec::DatabaseType;
 use zot_crds::spec::StorageType;
 use zot_crds::status::ConditionType;
 use zot_crds::{ZotArtifactStore, ZotArtifactStoreSpec};
 
-/// What is referred to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Source {
+pub(crate) enum InputKind {
     Secret,
     ConfigMap,
 }
 
-impl Source {
+impl InputKind {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Secret => "Secret",
@@ -22,31 +20,30 @@ impl Source {
     }
 }
 
-/// A Secret or ConfigMap, and what is needed of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Reference {
-    pub(crate) source: Source,
+pub(crate) struct InputReference {
+    pub(crate) kind: InputKind,
     pub(crate) name: String,
+    /// The keys that the servers need.
     pub(crate) keys: Vec<String>,
-    /// The condition that fails without it.
+    /// The condition that becomes false without it.
     pub(crate) condition: ConditionType,
-    /// The field that names it.
+    /// The field of the spec that names it.
     pub(crate) field: &'static str,
 }
 
-fn secret(condition: ConditionType, field: &'static str, name: &str, keys: &[&str]) -> Reference {
+fn secret(condition: ConditionType, field: &'static str, name: &str, keys: &[&str]) -> InputReference {
     let keys = keys.iter().map(|key| (*key).to_owned()).collect();
-    Reference { source: Source::Secret, name: name.to_owned(), keys, condition, field }
+    InputReference { kind: InputKind::Secret, name: name.to_owned(), keys, condition, field }
 }
 
-/// All references of a store.
-pub(crate) fn references(store: &ZotArtifactStore) -> Vec<Reference> {
+pub(crate) fn references(store: &ZotArtifactStore) -> Vec<InputReference> {
     let spec = &store.spec;
     [storage(spec), database(spec, store.metadata.name.as_deref().unwrap_or_default()), access(spec), http(spec)]
         .concat()
 }
 
-fn storage(spec: &ZotArtifactStoreSpec) -> Vec<Reference> {
+fn storage(spec: &ZotArtifactStoreSpec) -> Vec<InputReference> {
     let condition = ConditionType::StorageReady;
     let storage = &spec.storage;
     let mut found = Vec::new();
@@ -68,7 +65,7 @@ fn storage(spec: &ZotArtifactStoreSpec) -> Vec<Reference> {
     found
 }
 
-fn database(spec: &ZotArtifactStoreSpec, store: &str) -> Vec<Reference> {
+fn database(spec: &ZotArtifactStoreSpec, store: &str) -> Vec<InputReference> {
     let condition = ConditionType::DatabaseReady;
     let database = &spec.database;
     if database.r#type != DatabaseType::Postgres {
@@ -79,14 +76,14 @@ fn database(spec: &ZotArtifactStoreSpec, store: &str) -> Vec<Reference> {
         return vec![secret(condition, "database.postgres.credentialsSecret", &postgres.credentials_secret, &keys)];
     }
     if database.cluster.is_some() {
-        // CloudNativePG makes it once the database is there
+        // CloudNativePG creates it once the database is ready
         let keys = ["username", "password", "host", "port", "dbname"];
         return vec![secret(condition, "database.cluster", &format!("{store}-db-app"), &keys)];
     }
     Vec::new()
 }
 
-fn access(spec: &ZotArtifactStoreSpec) -> Vec<Reference> {
+fn access(spec: &ZotArtifactStoreSpec) -> Vec<InputReference> {
     let condition = ConditionType::SpecValid;
     let mut found = Vec::new();
     if let Some(admin) = &spec.rbac.admin_secret {
@@ -101,12 +98,12 @@ fn access(spec: &ZotArtifactStoreSpec) -> Vec<Reference> {
         spec.rbac.issuers.iter().filter_map(|it| Some((it.ca_config_map.as_ref()?, "rbac.issuers[].caConfigMap")));
     for (name, field) in realm.chain(issuers) {
         let keys = vec!["ca.crt".to_owned()];
-        found.push(Reference { source: Source::ConfigMap, name: name.clone(), keys, condition, field });
+        found.push(InputReference { kind: InputKind::ConfigMap, name: name.clone(), keys, condition, field });
     }
     found
 }
 
-fn http(spec: &ZotArtifactStoreSpec) -> Vec<Reference> {
+fn http(spec: &ZotArtifactStoreSpec) -> Vec<InputReference> {
     let tls = &spec.http.tls;
     if !tls.enabled {
         return Vec::new();

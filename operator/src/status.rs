@@ -1,5 +1,4 @@
-//! What is answered about a store: conditions computed from what was found, and nothing that was not. Pure, but for the
-//! patch at the end.
+//! Computes a store's status. Everything but [`write`] is pure.
 
 mod conditions;
 mod rollout;
@@ -12,63 +11,64 @@ use zot_crds::ZotArtifactStore;
 use zot_crds::spec::DatabaseType;
 use zot_crds::status::{ConditionType, Endpoints, Phase, Reason, ZotArtifactStoreStatus};
 
-pub(crate) use conditions::{Conditions, Found};
+use conditions::{ConditionSet, ConditionState};
 use rollout::Rollout;
 
-use crate::api::Kind;
-use crate::apply::{Applied, Outcome};
-use crate::build::exposure::{self};
-use crate::build::{APP, INSTANCE, MANAGED_BY, OPERATOR, monitoring, preflight};
-use crate::error::Error;
-use crate::troubles::Trouble;
-use crate::validate::{Refusal, Store};
+use crate::apply::{Applied, ApplyOutcome};
+use crate::build::{exposure, monitoring, preflight};
+use crate::diagnostics::Diagnosis;
+use crate::error::{Error, StoreRefusal};
+use crate::kinds::ObjectKind;
+use crate::labels::{APP, INSTANCE};
+use crate::validate::ValidSpec;
 
-/// Owner of the status's fields.
+/// Field manager of the status.
 const MANAGER: &str = "zot-artifact-store-operator-status";
 
-/// What no store can be without.
-const ESSENTIAL: [Kind; 7] = [
-    Kind::ServiceAccount,
-    Kind::Secret,
-    Kind::ConfigMap,
-    Kind::PersistentVolumeClaim,
-    Kind::PostgresCluster,
-    Kind::Service,
-    Kind::Deployment,
+const SPEC_VALID: &str = "the spec is valid";
+
+/// Kinds without which no store can serve.
+const ESSENTIAL: [ObjectKind; 7] = [
+    ObjectKind::ServiceAccount,
+    ObjectKind::Secret,
+    ObjectKind::ConfigMap,
+    ObjectKind::PersistentVolumeClaim,
+    ObjectKind::PostgresCluster,
+    ObjectKind::Service,
+    ObjectKind::Deployment,
 ];
 
-/// A store that was built and applied.
 pub(crate) fn of_applied(
-    store: &Store<'_>,
+    store: &ValidSpec<'_>,
     applied: &[Applied],
     deployment: Option<&Deployment>,
-    trouble: Option<&Trouble>,
+    diagnosis: Option<&Diagnosis>,
 ) -> ZotArtifactStoreStatus {
-    let mut status = begun(store.resource, deployment);
-    let mut conditions = Conditions::of(store.resource);
-    conditions.set(ConditionType::SpecValid, Found::yes(Reason::Valid, "all of it makes sense"));
+    let mut status = base(store.resource, deployment);
+    let mut conditions = ConditionSet::of(store.resource);
+    conditions.set(ConditionType::SpecValid, ConditionState::yes(Reason::Valid, SPEC_VALID));
     let rollout = Rollout::of(deployment);
-    // what could be used before is not known to be so when nobody uses it
-    let away = rollout.is_settled() && rollout.available == 0 && preflight::is_needed(store);
-    let used = |found: Found| {
-        if away {
-            Found::unknown(Reason::ReplicasUnavailable, "no server takes requests: it is tried anew")
+    // without an available server, an earlier check proves nothing
+    let unavailable = rollout.is_settled() && rollout.available == 0 && preflight::is_needed(store);
+    let checked = |state: ConditionState| {
+        if unavailable {
+            ConditionState::unknown(Reason::ReplicasUnavailable, "no server is available: the preflight runs again")
         } else {
-            found
+            state
         }
     };
-    conditions.set(ConditionType::StorageReady, used(storage(store)));
-    conditions.set(ConditionType::DatabaseReady, used(database(store)));
-    if let Some(found) = exposed(store, applied) {
-        conditions.set(ConditionType::ExposureReady, found);
+    conditions.set(ConditionType::StorageReady, checked(storage(store)));
+    conditions.set(ConditionType::DatabaseReady, checked(database(store)));
+    if let Some(state) = exposed(store, applied) {
+        conditions.set(ConditionType::ExposureReady, state);
     }
-    if let Some(found) = monitored(store, applied) {
-        conditions.set(ConditionType::MonitoringReady, found);
+    if let Some(state) = monitored(store, applied) {
+        conditions.set(ConditionType::MonitoringReady, state);
     }
     conditions.set(ConditionType::Available, rollout.available());
     conditions.set(ConditionType::Progressing, rollout.progressing());
-    conditions.set(ConditionType::Degraded, degraded(&conditions, applied, &rollout, trouble));
-    conditions.set(ConditionType::Ready, ready(&conditions, &rollout, applied, trouble));
+    conditions.set(ConditionType::Degraded, degraded(&conditions, applied, &rollout, diagnosis));
+    conditions.set(ConditionType::Ready, ready(&conditions, &rollout, applied, diagnosis));
     status.phase = Some(rollout.phase(&conditions));
     status.endpoints = endpoints(store);
     status.service_endpoint =
@@ -81,35 +81,37 @@ pub(crate) fn of_applied(
     status
 }
 
-/// A store of which nothing can be made yet; what is there stays as it is.
+/// The operator changes nothing until the user has acted. Conditions that were not checked stay as they are.
 pub(crate) fn of_refused(
     resource: &ZotArtifactStore,
     deployment: Option<&Deployment>,
-    refusal: &Refusal,
+    refusal: &StoreRefusal,
 ) -> ZotArtifactStoreStatus {
-    let mut status = begun(resource, deployment);
-    // of what was not looked at it stands what was found before, of the generation that it says
-    let mut conditions = Conditions::kept(resource);
+    let mut status = base(resource, deployment);
+    let mut conditions = ConditionSet::kept(resource);
     conditions.remove(ConditionType::Paused);
     let rollout = Rollout::of(deployment);
     if refusal.condition != ConditionType::SpecValid {
-        conditions.set(ConditionType::SpecValid, Found::yes(Reason::Valid, "all of it makes sense"));
+        conditions.set(ConditionType::SpecValid, ConditionState::yes(Reason::Valid, SPEC_VALID));
     }
-    let no = || Found::no(refusal.reason, refusal.message.clone());
+    let no = || ConditionState::no(refusal.reason, refusal.message.clone());
     conditions.set(refusal.condition, no());
     conditions.set(ConditionType::Available, rollout.available());
-    conditions.set(ConditionType::Progressing, Found::no(refusal.reason, "nothing is changed until that is put right"));
-    conditions.set(ConditionType::Degraded, Found::yes(refusal.reason, refusal.message.clone()));
+    conditions.set(
+        ConditionType::Progressing,
+        ConditionState::no(refusal.reason, "the operator changes nothing until this is corrected"),
+    );
+    conditions.set(ConditionType::Degraded, ConditionState::yes(refusal.reason, refusal.message.clone()));
     conditions.set(ConditionType::Ready, no());
     let waits = match refusal.reason {
         Reason::PreflightRunning => true,
-        // one that was there is not being made
+        // a database that servers have used is not being created
         Reason::DatabaseProvisioning => deployment.is_none(),
         _ => false,
     };
     if waits {
-        conditions.set(ConditionType::Degraded, Found::no(refusal.reason, refusal.message.clone()));
-        conditions.set(ConditionType::Progressing, Found::yes(refusal.reason, refusal.message.clone()));
+        conditions.set(ConditionType::Degraded, ConditionState::no(refusal.reason, refusal.message.clone()));
+        conditions.set(ConditionType::Progressing, ConditionState::yes(refusal.reason, refusal.message.clone()));
     }
     status.phase = Some(match (rollout.available > 0, waits) {
         (true, _) => Phase::Running,
@@ -121,22 +123,22 @@ pub(crate) fn of_refused(
     status
 }
 
-/// A store that the user asked to be left alone: all stays as it was, but what is counted.
+/// The operator is paused. Only `Available` and the numbers of servers are updated.
 pub(crate) fn of_paused(
     resource: &ZotArtifactStore,
     deployment: Option<&Deployment>,
     reason: Reason,
     message: &str,
 ) -> ZotArtifactStoreStatus {
-    let mut status = begun(resource, deployment);
-    let mut conditions = Conditions::kept(resource);
+    let mut status = base(resource, deployment);
+    let mut conditions = ConditionSet::kept(resource);
     conditions.set(ConditionType::Available, Rollout::of(deployment).available());
-    conditions.set(ConditionType::Paused, Found::yes(reason, message));
+    conditions.set(ConditionType::Paused, ConditionState::yes(reason, message));
     status.conditions = conditions.into();
     status
 }
 
-fn begun(resource: &ZotArtifactStore, deployment: Option<&Deployment>) -> ZotArtifactStoreStatus {
+fn base(resource: &ZotArtifactStore, deployment: Option<&Deployment>) -> ZotArtifactStoreStatus {
     let mut status = resource.status.clone().unwrap_or_default();
     let counts = deployment.and_then(|deployment| deployment.status.as_ref());
     status.replicas = counts.and_then(|counts| counts.replicas).unwrap_or(0);
@@ -146,12 +148,12 @@ fn begun(resource: &ZotArtifactStore, deployment: Option<&Deployment>) -> ZotArt
     status
 }
 
-/// Whether all servers that were asked for are there and take requests.
-pub(crate) fn all_serve(deployment: Option<&Deployment>) -> bool {
+/// Whether the rollout is complete and all servers are available.
+pub(crate) fn all_available(deployment: Option<&Deployment>) -> bool {
     Rollout::of(deployment).is_done()
 }
 
-/// The reason of a condition, if it is `holds`.
+/// The reason of a condition whose status is `holds`.
 pub(crate) fn reason<'a>(
     status: Option<&'a ZotArtifactStoreStatus>,
     of: ConditionType,
@@ -161,121 +163,129 @@ pub(crate) fn reason<'a>(
     (condition.status == holds).then_some(condition.reason.as_str())
 }
 
-fn storage(store: &Store<'_>) -> Found {
+fn storage(store: &ValidSpec<'_>) -> ConditionState {
     if store.volume.is_none() {
-        return Found::yes(Reason::StorageConfigured, "it was written to and read from");
+        return ConditionState::yes(Reason::StorageConfigured, "the bucket can be written and read");
     }
     let phase = store.facts.volume.as_ref().and_then(|volume| volume.status.as_ref()?.phase.as_deref());
     match phase {
-        Some("Bound") => Found::yes(Reason::StorageConfigured, "the volume is there"),
-        Some("Lost") => Found::no(Reason::VolumeLost, "the volume was lost: see the PersistentVolumeClaim"),
+        Some("Bound") => ConditionState::yes(Reason::StorageConfigured, "the volume is bound"),
+        Some("Lost") => {
+            ConditionState::no(Reason::VolumeLost, "the volume was lost: see the events of the PersistentVolumeClaim")
+        }
         _ => {
-            let message = format!("the volume {}-data is not bound yet; it is when a server uses it", store.name);
-            Found::unknown(Reason::VolumePending, message)
+            let message = format!(
+                "the PersistentVolumeClaim {}-data is not bound yet; some storage classes wait for the first server",
+                store.name
+            );
+            ConditionState::unknown(Reason::VolumePending, message)
         }
     }
 }
 
-fn database(store: &Store<'_>) -> Found {
+fn database(store: &ValidSpec<'_>) -> ConditionState {
     match store.spec().database.r#type {
-        DatabaseType::Postgres => Found::yes(Reason::DatabaseConfigured, "it was connected to"),
+        DatabaseType::Postgres => ConditionState::yes(Reason::DatabaseConfigured, "the servers can connect"),
         DatabaseType::Embedded | DatabaseType::Mysql => {
-            Found::yes(Reason::DatabaseConfigured, "it is a file of the volume")
+            ConditionState::yes(Reason::DatabaseConfigured, "the database is a file on the volume")
         }
     }
 }
 
-/// What no store can be without, and is somebody else's.
-pub(crate) fn foreign(applied: &[Applied]) -> Option<String> {
-    let foreign = applied.iter().find(|(kind, _, outcome)| *outcome == Outcome::Foreign && ESSENTIAL.contains(kind));
-    foreign.map(|(kind, name, _)| in_the_way(*kind, name))
+/// The message about a foreign object that blocks the store.
+pub(crate) fn blocking_conflict(applied: &[Applied]) -> Option<String> {
+    applied.iter().find(|it| it.is_foreign() && ESSENTIAL.contains(&it.kind)).map(Applied::conflict)
 }
 
-/// What is to be done about an object that has a name of ours.
-pub(crate) fn in_the_way(kind: Kind, name: &str) -> String {
-    let what = format!("there is a {} {name} that is not this store's", kind.as_str());
-    if kind.is_kept() {
-        // it may be the only one there is
-        return format!(
-            "{what}: if you restored it for this store, label it {MANAGED_BY}={OPERATOR} and {INSTANCE} with the store's name; else \
-             rename or remove it"
-        );
-    }
-    format!("{what}: rename or remove it")
-}
-
-/// The first kind that could not be made, and why.
-fn hindered(store: &Store<'_>, applied: &[Applied], kinds: &[Kind]) -> Option<Found> {
+/// The first kind that the cluster lacks, or whose name is taken.
+fn blocked(store: &ValidSpec<'_>, applied: &[Applied], kinds: &[ObjectKind]) -> Option<ConditionState> {
     kinds.iter().find_map(|kind| {
         if !store.facts.apis.has(*kind) {
-            let message = format!("this cluster has no {}: it is made when there is one", kind.as_str());
-            return Some(Found::no(Reason::DependencyApiMissing, message));
+            let kind = kind.as_str();
+            let message = format!(
+                "this cluster does not know the kind {kind}: the operator creates it once the API is installed"
+            );
+            return Some(ConditionState::no(Reason::DependencyApiMissing, message));
         }
-        let foreign = applied.iter().find(|(made, _, outcome)| made == kind && *outcome == Outcome::Foreign);
-        foreign.map(|(kind, name, _)| Found::no(Reason::Conflict, in_the_way(*kind, name)))
+        let foreign = applied.iter().find(|it| it.kind == *kind && it.is_foreign());
+        foreign.map(|it| ConditionState::no(Reason::Conflict, it.conflict()))
     })
 }
 
-fn exposed(store: &Store<'_>, applied: &[Applied]) -> Option<Found> {
-    let kinds: Vec<Kind> = exposure::asked(store).into_iter().map(exposure::Exposure::kind).collect();
-    let exposed = || Found::yes(Reason::Exposed, "the way in is there");
-    (!kinds.is_empty()).then(|| hindered(store, applied, &kinds).unwrap_or_else(exposed))
+fn exposed(store: &ValidSpec<'_>, applied: &[Applied]) -> Option<ConditionState> {
+    let kinds = exposure::enabled(store);
+    let exposed = || ConditionState::yes(Reason::Exposed, "the Ingress, Route or HTTPRoute exists");
+    (!kinds.is_empty()).then(|| blocked(store, applied, &kinds).unwrap_or_else(exposed))
 }
 
-fn monitored(store: &Store<'_>, applied: &[Applied]) -> Option<Found> {
-    let kinds = monitoring::asked(store);
-    let monitored = || Found::yes(Reason::Monitored, "the Prometheus operator can find it");
-    (!kinds.is_empty()).then(|| hindered(store, applied, &kinds).unwrap_or_else(monitored))
+fn monitored(store: &ValidSpec<'_>, applied: &[Applied]) -> Option<ConditionState> {
+    let kinds = monitoring::enabled(store);
+    let monitored = || ConditionState::yes(Reason::Monitored, "the objects for the Prometheus operator exist");
+    (!kinds.is_empty()).then(|| blocked(store, applied, &kinds).unwrap_or_else(monitored))
 }
 
-fn degraded(conditions: &Conditions, applied: &[Applied], rollout: &Rollout, trouble: Option<&Trouble>) -> Found {
-    // of whatever kind: it was asked for
-    if let Some((kind, name, _)) = applied.iter().find(|(_, _, outcome)| *outcome == Outcome::Foreign) {
-        return Found::yes(Reason::Conflict, in_the_way(*kind, name));
+fn degraded(
+    conditions: &ConditionSet,
+    applied: &[Applied],
+    rollout: &Rollout,
+    diagnosis: Option<&Diagnosis>,
+) -> ConditionState {
+    if let Some(foreign) = applied.iter().find(|it| it.is_foreign()) {
+        return ConditionState::yes(Reason::Conflict, foreign.conflict());
     }
     if let Some((Reason::VolumeLost, message)) = conditions.unmet(ConditionType::StorageReady) {
-        return Found::yes(Reason::VolumeLost, message);
+        return ConditionState::yes(Reason::VolumeLost, message);
     }
-    if let Some(trouble) = trouble {
-        return Found::yes(trouble.reason, trouble.message.clone());
+    if let Some(diagnosis) = diagnosis {
+        return ConditionState::yes(diagnosis.reason, diagnosis.message.clone());
     }
     if rollout.has_failed() {
-        return Found::yes(Reason::RolloutDeadlineExceeded, "servers could not be replaced in time: see their pods");
+        return ConditionState::yes(
+            Reason::RolloutDeadlineExceeded,
+            "servers were not replaced within 10 minutes: see their pods",
+        );
     }
-    let kept = applied.iter().find_map(|(_, name, outcome)| match outcome {
-        Outcome::Kept(said) => Some(format!("the volume {name} stays as it is: {said}")),
-        _ => None,
+    let refused = applied.iter().find_map(|it| match &it.outcome {
+        ApplyOutcome::VolumeRefused(why) => {
+            Some(format!("the PersistentVolumeClaim {} keeps its size: {why}", it.name))
+        }
+        ApplyOutcome::Created | ApplyOutcome::Changed | ApplyOutcome::Unchanged | ApplyOutcome::Foreign => None,
     });
-    kept.map_or_else(
-        || Found::no(Reason::Settled, "nothing is wrong"),
-        |message| Found::yes(Reason::VolumeNotResized, message),
+    refused.map_or_else(
+        || ConditionState::no(Reason::Settled, "there are no problems"),
+        |message| ConditionState::yes(Reason::VolumeNotResized, message),
     )
 }
 
-/// The cause comes before what it leads to: a volume waits as long as no server can be started.
-fn ready(conditions: &Conditions, rollout: &Rollout, applied: &[Applied], trouble: Option<&Trouble>) -> Found {
-    if let Some(message) = foreign(applied) {
-        return Found::no(Reason::Conflict, message);
+/// A cause goes before its consequences: a volume may be pending because no server can start.
+fn ready(
+    conditions: &ConditionSet,
+    rollout: &Rollout,
+    applied: &[Applied],
+    diagnosis: Option<&Diagnosis>,
+) -> ConditionState {
+    if let Some(message) = blocking_conflict(applied) {
+        return ConditionState::no(Reason::Conflict, message);
     }
-    if let Some(trouble) = trouble {
-        return Found::no(trouble.reason, trouble.message.clone());
+    if let Some(diagnosis) = diagnosis {
+        return ConditionState::no(diagnosis.reason, diagnosis.message.clone());
     }
     let needed = [ConditionType::SpecValid, ConditionType::StorageReady, ConditionType::DatabaseReady];
     if let Some((reason, message)) = needed.iter().find_map(|of| conditions.unmet(*of)) {
-        return Found::no(reason, message);
+        return ConditionState::no(reason, message);
     }
     rollout.ready()
 }
 
-fn scheme(store: &Store<'_>) -> &'static str {
+fn scheme(store: &ValidSpec<'_>) -> &'static str {
     if store.spec().http.tls.enabled { "https" } else { "http" }
 }
 
-fn service(store: &Store<'_>, port: i32) -> String {
+fn service(store: &ValidSpec<'_>, port: i32) -> String {
     format!("{}.{}.svc:{port}", store.name, store.namespace)
 }
 
-fn endpoints(store: &Store<'_>) -> Endpoints {
+fn endpoints(store: &ValidSpec<'_>) -> Endpoints {
     let spec = store.spec();
     let within = format!("{}://{}", scheme(store), service(store, spec.networking.service.port));
     let outside = exposure::host(store).map(|(host, tls)| format!("{}://{host}", if tls { "https" } else { "http" }));
@@ -288,13 +298,13 @@ fn endpoints(store: &Store<'_>) -> Endpoints {
     Endpoints { api: Some(outside.unwrap_or(within)), s3, metrics }
 }
 
-/// What an image says of its version.
+/// The tag or digest of an image.
 fn version(image: &str) -> String {
     let version = image.rsplit_once('@').or_else(|| image.rsplit_once(':'));
     version.filter(|(_, version)| !version.contains('/')).map_or("latest", |(_, version)| version).to_owned()
 }
 
-/// Writes it, if it says anything new.
+/// Returns whether the status was written: an unchanged status is not.
 pub(crate) async fn write(
     client: &Client,
     resource: &ZotArtifactStore,
@@ -314,7 +324,7 @@ pub(crate) async fn write(
     let written = api.patch_status(&resource.name_any(), &parameters, &Patch::Apply(&document)).await;
     match written {
         Ok(_) => Ok(true),
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(false), // deleted in between
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(false), // deleted meanwhile
         Err(error) => Err(Error::api("writing the status")(error)),
     }
 }

@@ -1,11 +1,11 @@
-//! What is made of resources, without a cluster: samples as snapshots, each field, each key of the server's configuration.
+//! Tests without a cluster: snapshots of the samples' objects, every field, every key of the server's configuration.
 
+mod diagnostics;
 mod fence;
 mod fields;
 mod keys;
 mod random;
 mod status;
-mod troubles;
 
 use std::collections::BTreeMap;
 
@@ -13,13 +13,14 @@ use kube::ResourceExt as _;
 use serde_json::{Value, json};
 use zot_crds::ZotArtifactStore;
 
-use crate::api::{Apis, Kind};
 use crate::build::{Child, build, dependencies};
+use crate::error::StoreRefusal;
 use crate::facts::Facts;
-use crate::references::references;
-use crate::validate::{Refusal, check_kept, check_names, check_references, validate};
+use crate::kinds::{Apis, ObjectKind};
+use crate::references::{InputKind, references};
+use crate::validate::{check_names, check_references, check_retained, validate};
 
-/// A resource with this spec, as the API server would hand it over.
+/// A resource with this spec, as the API server returns it.
 fn resource(spec: &Value) -> ZotArtifactStore {
     let document = json!({
         "apiVersion": "artifact.zotregistry.io/v1alpha1",
@@ -30,32 +31,32 @@ fn resource(spec: &Value) -> ZotArtifactStore {
     serde_json::from_value(document).unwrap()
 }
 
-/// All that it refers to is there, and the cluster has every API.
+/// Everything that the resource refers to exists, and the cluster has every optional API.
 fn facts(resource: &ZotArtifactStore) -> Facts {
     let values =
         |keys: &[String]| keys.iter().map(|key| (key.clone(), format!("value of {key}").into_bytes())).collect();
-    let referenced = references(resource).into_iter().map(|it| ((it.source, it.name.clone()), Some(values(&it.keys))));
+    let inputs = references(resource).into_iter().map(|it| ((it.kind, it.name.clone()), Some(values(&it.keys))));
     Facts {
-        apis: Apis::new(Kind::ALL.iter().copied().filter(|kind| kind.is_optional()), false),
+        apis: Apis::new(ObjectKind::ALL.iter().copied().filter(|kind| kind.is_optional()), false),
         server_image: "registry.example.com:5000/zot-artifact-store:1.2.3".to_owned(),
-        referenced: referenced.collect(),
+        inputs: inputs.collect(),
         admin: ("admin".to_owned(), "generated".to_owned()),
-        master: "master".to_owned(),
-        master_lost: false,
-        admin_unusable: false,
+        master_key: "master".to_owned(),
+        master_key_lost: false,
+        admin_key_missing: false,
         deployment: None,
         volume: None,
         database: None,
     }
 }
 
-fn built(resource: &ZotArtifactStore, facts: &Facts) -> Result<Vec<Child>, Refusal> {
+fn built(resource: &ZotArtifactStore, facts: &Facts) -> Result<Vec<Child>, StoreRefusal> {
     let store = validate(resource, facts)?;
     check_references(&store)?;
     Ok([dependencies(&store), build(&store)].concat())
 }
 
-fn made(spec: &Value) -> Result<Vec<Child>, Refusal> {
+fn made(spec: &Value) -> Result<Vec<Child>, StoreRefusal> {
     let resource = resource(spec);
     built(&resource, &facts(&resource))
 }
@@ -99,9 +100,9 @@ fn the_servers_configuration_is_one_that_the_server_takes() {
     assert!(samples >= 6, "{samples} samples");
 }
 
-/// Names go into addresses of the API server. The definition refuses what is none; a resource may be older than that.
+/// Names become part of request URLs. The definition refuses invalid names, but a resource may be older than the rule.
 #[test]
-fn what_is_no_name_gets_into_no_address() {
+fn invalid_names_are_refused() {
     let named = |name: &str| resource(&json!({ "auth": { "keySecret": name } }));
     for name in ["?watch=true", "?limit=500", "a/b", "../../x", "a b", "", "-a", "a.", "A", &"a".repeat(254)] {
         let refusal = check_names(&named(name)).unwrap_err();
@@ -113,9 +114,8 @@ fn what_is_no_name_gets_into_no_address() {
     }
 }
 
-/// What was made once, is gone, and cannot be made again.
 #[test]
-fn what_is_gone_is_not_made_anew() {
+fn lost_data_is_not_replaced() {
     let postgres = json!({
         "storage": {"type": "s3", "s3": {"bucket": "blobs"}},
         "database": {"type": "postgres", "postgres": {"host": "db", "database": "zot", "credentialsSecret": "db"}},
@@ -127,36 +127,36 @@ fn what_is_gone_is_not_made_anew() {
         let mut facts = facts(&resource);
         change(&mut facts);
         let store = validate(&resource, &facts).unwrap_or_else(|refusal| unreachable!("{refusal:?}"));
-        check_kept(&store).err().map(|refusal| refusal.reason.as_str())
+        check_retained(&store).err().map(|refusal| refusal.reason.as_str())
     };
     let ran = |facts: &mut Facts| facts.deployment = Some(k8s_openapi::api::apps::v1::Deployment::default());
     assert_eq!(refused(&postgres, |_| {}), None);
-    assert_eq!(refused(&postgres, |facts| facts.master_lost = true), Some("MasterKeyMissing"));
-    assert_eq!(refused(&postgres, |facts| facts.admin_unusable = true), Some("SecretKeyMissing"));
-    assert_eq!(refused(&postgres, ran), None, "there is no volume to miss");
+    assert_eq!(refused(&postgres, |facts| facts.master_key_lost = true), Some("MasterKeyMissing"));
+    assert_eq!(refused(&postgres, |facts| facts.admin_key_missing = true), Some("SecretKeyMissing"));
+    assert_eq!(refused(&postgres, ran), None, "the store has no volume");
     assert_eq!(refused(&cluster, |_| {}), None);
     assert_eq!(refused(&cluster, ran), Some("DatabaseLost"));
     assert_eq!(refused(&json!({}), |_| {}), None);
     assert_eq!(refused(&json!({}), ran), Some("VolumeLost"));
-    // as long as it is going, nothing ends the server that has it
-    let going = |facts: &mut Facts| {
+    // while the claim is being deleted, the server that uses it must keep running
+    let terminating = |facts: &mut Facts| {
         facts.deployment = Some(k8s_openapi::api::apps::v1::Deployment::default());
         facts.volume =
             serde_json::from_value(json!({ "metadata": { "deletionTimestamp": "2026-11-27T12:00:00Z" } })).unwrap();
     };
-    assert_eq!(refused(&json!({}), going), Some("VolumeLost"));
+    assert_eq!(refused(&json!({}), terminating), Some("VolumeLost"));
 }
 
-/// Keys by which no server would start are told before one is ended for them.
+/// Invalid keys are reported before any server is stopped for them.
 #[test]
-fn keys_that_no_server_takes_are_refused() {
+fn invalid_keys_are_refused() {
     let refused = |spec: &Value, secret: &str, values: &[(&str, &str)]| {
         let resource = resource(spec);
         let mut facts = facts(&resource);
         let values = values.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec())).collect();
-        facts.referenced.insert((crate::references::Source::Secret, secret.to_owned()), Some(values));
+        facts.inputs.insert((InputKind::Secret, secret.to_owned()), Some(values));
         let store = validate(&resource, &facts).unwrap_or_else(|refusal| unreachable!("{refusal:?}"));
-        check_kept(&store).err().map(|refusal| (refusal.reason.as_str(), refusal.message.contains(secret)))
+        check_retained(&store).err().map(|refusal| (refusal.reason.as_str(), refusal.message.contains(secret)))
     };
     let admin = json!({"rbac": {"adminSecret": {"name": "chief"}}});
     let keys = json!({"auth": {"keySecret": "masters"}});
@@ -166,7 +166,7 @@ fn keys_that_no_server_takes_are_refused() {
         (&admin, "chief", vec![("access-key", "a"), ("secret-key", "1234567")], true),
         (&admin, "chief", vec![("access-key", "a:b"), ("secret-key", "12345678")], true),
         (&keys, "masters", vec![("keys", long)], false),
-        // what stands behind the one in use may be what once stood for a key
+        // keys after the first one may have another form: the first one is in use
         (&keys, "masters", vec![("keys", "0123456789abcdef0123456789abcdef\nan old secret")], false),
         (&keys, "masters", vec![("keys", "short")], true),
     ] {
@@ -175,34 +175,34 @@ fn keys_that_no_server_takes_are_refused() {
     }
 }
 
-/// A store that was stored under another definition, with a volume of nothing.
+/// A resource from before the definition had the rule.
 #[test]
-fn a_volume_has_a_size() {
+fn an_empty_volume_is_refused() {
     let nothing = json!({"storage": {"size": "0Gi"}, "database": {"embedded": {"storageSize": "0Gi"}}});
     assert_eq!(made(&nothing).unwrap_err().reason.as_str(), "InvalidSpec");
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn a_missing_secret_or_key_is_named() {
     let resource = resource(&json!({
         "storage": {"type": "s3", "s3": {"bucket": "blobs", "accessKeySecret": {"name": "keys"}}},
         "database": {"type": "postgres", "postgres": {"host": "db", "database": "zot", "credentialsSecret": "db"}},
     }));
     let mut facts = facts(&resource);
     built(&resource, &facts).unwrap();
-    let secret = |name: &str| (crate::references::Source::Secret, name.to_owned());
-    facts.referenced.insert(secret("db"), None);
+    let secret = |name: &str| (InputKind::Secret, name.to_owned());
+    facts.inputs.insert(secret("db"), None);
     let refusal = built(&resource, &facts).unwrap_err();
     assert_eq!(refusal.reason.as_str(), "SecretNotFound");
     assert!(refusal.message.contains("team/db") && refusal.message.contains("username and password"), "{refusal:?}");
-    facts.referenced.insert(secret("keys"), Some(BTreeMap::from([("access-key".to_owned(), b"x".to_vec())])));
+    facts.inputs.insert(secret("keys"), Some(BTreeMap::from([("access-key".to_owned(), b"x".to_vec())])));
     let refusal = built(&resource, &facts).unwrap_err();
     assert_eq!(refusal.reason.as_str(), "SecretKeyMissing");
     assert!(refusal.message.contains("secret-key"), "{refusal:?}");
 }
 
 #[test]
-fn no_secret_is_in_anything_but_a_secret() {
+fn only_secrets_contain_secrets() {
     let spec = sample(include_str!("../../config/samples/stores/production.yaml"));
     for (name, document) in documents(&spec) {
         let text = document.to_string();
@@ -214,7 +214,7 @@ fn no_secret_is_in_anything_but_a_secret() {
 }
 
 #[test]
-fn a_password_may_have_anything_in_it() {
+fn a_password_may_contain_any_character() {
     let resource = resource(&json!({
         "storage": {"type": "s3", "s3": {"bucket": "blobs"}},
         "database": {"type": "postgres", "postgres": {"host": "db", "database": "zot", "credentialsSecret": "db"}},
@@ -222,7 +222,7 @@ fn a_password_may_have_anything_in_it() {
     let mut facts = facts(&resource);
     let values = [("username", "a@b"), ("password", "p:/?#[]@! $&'\"%\n")];
     let values = values.map(|(key, value)| (key.to_owned(), value.as_bytes().to_vec()));
-    facts.referenced.insert((crate::references::Source::Secret, "db".to_owned()), Some(values.into()));
+    facts.inputs.insert((InputKind::Secret, "db".to_owned()), Some(values.into()));
     let made = built(&resource, &facts).unwrap();
     let secret = made.iter().find(|child| child.name == "store-database").unwrap();
     let url = secret.document["data"]["url"].as_str().unwrap();
@@ -246,7 +246,7 @@ fn images_are_named_as_asked() {
     }
 }
 
-/// What is thought up anew at each look must not roll the servers.
+/// A generated key that is not used must not replace servers.
 #[test]
 fn the_same_resource_gives_the_same_servers() {
     for spec in [
@@ -261,14 +261,14 @@ fn the_same_resource_gives_the_same_servers() {
         let resource = resource(&spec);
         let (mut facts, before) = (facts(&resource), facts(&resource));
         facts.admin = ("admin".to_owned(), "another".to_owned());
-        facts.master = "another".to_owned();
+        facts.master_key = "another".to_owned();
         assert_eq!(built(&resource, &facts).unwrap(), built(&resource, &before).unwrap(), "{spec}");
     }
 }
 
-/// While an autoscaler has not taken the number over the operator goes on sending the one that is there.
+/// Until the autoscaler owns the number of servers, the operator applies the current number.
 #[test]
-fn an_autoscaler_gets_the_number_of_servers_handed_over() {
+fn the_number_of_servers_is_handed_over_to_an_autoscaler() {
     let resource = resource(&json!({
         "replicas": 3,
         "storage": {"type": "s3", "s3": {"bucket": "blobs"}},
@@ -278,7 +278,7 @@ fn an_autoscaler_gets_the_number_of_servers_handed_over() {
     let mut facts = facts(&resource);
     let replicas = |facts: &Facts| {
         let made = built(&resource, facts).unwrap();
-        made.iter().find(|child| child.kind == Kind::Deployment).unwrap().document["spec"]["replicas"].clone()
+        made.iter().find(|child| child.kind == ObjectKind::Deployment).unwrap().document["spec"]["replicas"].clone()
     };
     assert_eq!(replicas(&facts), json!(3));
     let live = |manager: &str, subresource: Option<&str>| {

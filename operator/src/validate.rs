@@ -1,5 +1,5 @@
-//! Whether a resource makes sense, beyond what the API server checked: what it refers to is there, and the server's
-//! configuration that comes of it is one that the server takes. Pure: all that it needs is in [`Facts`].
+//! Checks a resource beyond the API server's schema: references exist, nothing that cannot be recreated was lost, and the
+//! server accepts the configuration. It is pure: everything that it needs is in [`Facts`].
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::{Resource as _, ResourceExt as _};
@@ -8,29 +8,15 @@ use zot_crds::status::{ConditionType, Reason};
 use zot_crds::{ZotArtifactStore, ZotArtifactStoreSpec};
 use zot_settings::Settings;
 
-use crate::api::Kind;
-use crate::build::{INSTANCE, MANAGED_BY, OPERATOR, config};
+use crate::error::StoreRefusal;
 use crate::facts::Facts;
-use crate::references::{Source, references};
+use crate::kinds::ObjectKind;
+use crate::labels::{INSTANCE, MANAGED_BY, OPERATOR};
+use crate::references::{InputKind, references};
+use crate::server_config;
 
-/// Why nothing can be made of a resource yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    /// What fails.
-    pub(crate) condition: ConditionType,
-    pub(crate) reason: Reason,
-    /// For people: what is wrong, and what to do.
-    pub(crate) message: String,
-}
-
-impl Refusal {
-    pub(crate) fn new(condition: ConditionType, reason: Reason, message: impl Into<String>) -> Self {
-        Self { condition, reason, message: message.into() }
-    }
-}
-
-/// A store that makes sense.
-pub(crate) struct Store<'a> {
+/// A resource whose spec is valid, with the facts that its objects are built from.
+pub(crate) struct ValidSpec<'a> {
     pub(crate) resource: &'a ZotArtifactStore,
     pub(crate) facts: &'a Facts,
     pub(crate) name: String,
@@ -38,11 +24,11 @@ pub(crate) struct Store<'a> {
     pub(crate) owner: OwnerReference,
     /// The servers' configuration.
     pub(crate) settings: Settings,
-    /// Size of the volume in bytes; none: there is none.
+    /// Size of the volume in bytes, if the store has a volume.
     pub(crate) volume: Option<u64>,
 }
 
-impl Store<'_> {
+impl ValidSpec<'_> {
     pub(crate) fn spec(&self) -> &ZotArtifactStoreSpec {
         &self.resource.spec
     }
@@ -51,7 +37,7 @@ impl Store<'_> {
     pub(crate) fn image(&self) -> String {
         let image = &self.spec().image;
         let default = &self.facts.server_image;
-        // a registry's port has a colon too
+        // the port of a registry has a colon too
         let (repository, version) = match default.rsplit_once('@').or_else(|| default.rsplit_once(':')) {
             Some((repository, version)) if !version.contains('/') => (repository, Some(version)),
             _ => (default.as_str(), None),
@@ -66,170 +52,168 @@ impl Store<'_> {
         }
     }
 
-    /// Whether there may be several servers.
+    /// Whether the store may have several servers.
     pub(crate) fn is_replicated(&self) -> bool {
         let spec = self.spec();
         if spec.autoscaling.enabled { spec.autoscaling.max_replicas > 1 } else { spec.replicas > 1 }
     }
 }
 
-/// Whether it makes sense.
-///
-/// # Errors
-/// The first thing that does not.
-pub(crate) fn validate<'a>(resource: &'a ZotArtifactStore, facts: &'a Facts) -> Result<Store<'a>, Refusal> {
-    let spec = &resource.spec;
-    let invalid = |message: String| Refusal::new(ConditionType::SpecValid, Reason::InvalidSpec, message);
-    contradictions(spec).map_err(&invalid)?;
-    let settings = config::settings(spec).map_err(&invalid)?;
-    if let Some(problem) = settings.problems().first() {
-        return Err(invalid(format!("the server's configuration would be refused: {problem}")));
-    }
-    if spec.database.cluster.is_some() && !facts.apis.has(Kind::PostgresCluster) {
-        let message = "database.cluster needs CloudNativePG, which this cluster does not have: install it, or name a server in \
-                       database.postgres";
-        return Err(Refusal::new(ConditionType::DatabaseReady, Reason::DependencyApiMissing, message));
-    }
-    let volume = volume(spec).map_err(&invalid)?;
-    let owner = resource.controller_owner_ref(&()).ok_or_else(|| invalid("it has no name or uid".to_owned()))?;
-    let (name, namespace) = (resource.name_any(), resource.namespace().unwrap_or_default());
-    Ok(Store { resource, facts, name, namespace, owner, settings, volume })
+fn invalid(message: impl Into<String>) -> StoreRefusal {
+    StoreRefusal::new(ConditionType::SpecValid, Reason::InvalidSpec, message)
 }
 
-/// What the definition's rules refuse, for resources that were stored under an older one.
-fn contradictions(spec: &ZotArtifactStoreSpec) -> Result<(), String> {
+/// # Errors
+/// The first problem of the spec.
+pub(crate) fn validate<'a>(resource: &'a ZotArtifactStore, facts: &'a Facts) -> Result<ValidSpec<'a>, StoreRefusal> {
+    let spec = &resource.spec;
+    check_combinations(spec).map_err(invalid)?;
+    let settings = server_config::settings(spec).map_err(invalid)?;
+    if let Some(problem) = settings.problems().first() {
+        return Err(invalid(format!("the server would refuse its configuration: {problem}")));
+    }
+    if spec.database.cluster.is_some() && !facts.apis.has(ObjectKind::PostgresCluster) {
+        let message = "database.cluster needs CloudNativePG, which this cluster does not have: install it, or configure an \
+                       existing Postgres server in database.postgres";
+        return Err(StoreRefusal::new(ConditionType::DatabaseReady, Reason::DependencyApiMissing, message));
+    }
+    let volume = volume_size(spec).map_err(invalid)?;
+    let owner = resource.controller_owner_ref(&()).ok_or_else(|| invalid("the resource has no name or uid"))?;
+    let (name, namespace) = (resource.name_any(), resource.namespace().unwrap_or_default());
+    Ok(ValidSpec { resource, facts, name, namespace, owner, settings, volume })
+}
+
+/// The same rules as in the definition, for resources that were stored under an older definition.
+fn check_combinations(spec: &ZotArtifactStoreSpec) -> Result<(), &'static str> {
     let several = spec.replicas > 1 || spec.autoscaling.enabled;
-    let database = &spec.database;
+    let (database, storage) = (&spec.database, &spec.storage);
     match database.r#type {
-        DatabaseType::Mysql => return Err("database.type mysql is not supported: use postgres".to_owned()),
+        DatabaseType::Mysql => return Err("database.type mysql is not supported: use postgres"),
         DatabaseType::Embedded if several => {
             return Err(
-                "database.type embedded allows one replica only: set replicas to 1, or database.type to postgres"
-                    .into(),
+                "database.type embedded allows one replica only: set replicas to 1, or database.type to postgres",
             );
         }
         DatabaseType::Postgres if database.postgres.is_some() == database.cluster.is_some() => {
-            return Err("database.type postgres needs either database.postgres or database.cluster".to_owned());
+            return Err("database.type postgres needs either database.postgres or database.cluster");
         }
         _ => {}
     }
-    let storage = &spec.storage;
     match storage.r#type {
         StorageType::Filesystem if several => Err(
-            "storage.type filesystem is a disk of one replica: set replicas to 1, or storage.type to s3, gcs or azure"
-                .into(),
+            "storage.type filesystem allows one replica only: set replicas to 1, or storage.type to s3, gcs or azure",
         ),
-        StorageType::S3 if storage.s3.is_none() => Err("storage.type s3 needs storage.s3 with bucket".to_owned()),
-        StorageType::Gcs if storage.gcs.is_none() => Err("storage.type gcs needs storage.gcs with bucket".to_owned()),
+        StorageType::S3 if storage.s3.is_none() => Err("storage.type s3 needs storage.s3 with bucket"),
+        StorageType::Gcs if storage.gcs.is_none() => Err("storage.type gcs needs storage.gcs with bucket"),
         StorageType::Azure if storage.azure.is_none() => {
-            Err("storage.type azure needs storage.azure with accountName and container".to_owned())
+            Err("storage.type azure needs storage.azure with accountName and container")
         }
-        _ if spec.supply_chain.enabled => {
-            Err("supplyChain is not in this version: set supplyChain.enabled to false".into())
+        _ if spec.supply_chain.enabled => Err("supplyChain is not in this version: set supplyChain.enabled to false"),
+        _ if spec.metrics.tracing.enabled => {
+            Err("metrics.tracing is not in this version: set metrics.tracing.enabled to false")
         }
-        _ if spec.metrics.tracing.enabled => Err("metrics.tracing is not in this version: set it to false".to_owned()),
         _ => Ok(()),
     }
 }
 
-/// Whether what it refers to is there.
+/// Whether the Secrets and ConfigMaps that the resource refers to exist.
 ///
 /// # Errors
-/// All that is not.
-pub(crate) fn check_references(store: &Store<'_>) -> Result<(), Refusal> {
-    let Store { resource, facts, namespace, .. } = store;
+/// All that are missing, in one message, with the reason of the first one.
+pub(crate) fn check_references(store: &ValidSpec<'_>) -> Result<(), StoreRefusal> {
+    let ValidSpec { resource, facts, namespace, .. } = store;
     let mut missing = Vec::new();
     for reference in references(resource) {
-        let (kind, name) = (reference.source.as_str(), &reference.name);
-        let found = facts.referenced.get(&(reference.source, name.clone())).and_then(Option::as_ref);
+        let (kind, name, field) = (reference.kind.as_str(), &reference.name, reference.field);
+        let found = facts.inputs.get(&(reference.kind, name.clone())).and_then(Option::as_ref);
         let Some(values) = found else {
-            if reference.field == "database.cluster" {
-                let message = format!("CloudNativePG is making the database {}-db", resource.name_any());
-                return Err(Refusal::new(reference.condition, Reason::DatabaseProvisioning, message));
+            if field == "database.cluster" {
+                let message = format!("CloudNativePG is creating the database {}-db", resource.name_any());
+                return Err(StoreRefusal::new(reference.condition, Reason::DatabaseProvisioning, message));
             }
             let keys = reference.keys.join(" and ");
-            let message = format!(
-                "{kind} {namespace}/{name}, which {} names, is not there: create it with {keys}",
-                reference.field
-            );
-            let reason = match reference.source {
-                Source::Secret => Reason::SecretNotFound,
-                Source::ConfigMap => Reason::ConfigMapNotFound,
+            let message =
+                format!("{kind} {namespace}/{name} of {field} does not exist: create it with the keys {keys}");
+            let reason = match reference.kind {
+                InputKind::Secret => Reason::SecretNotFound,
+                InputKind::ConfigMap => Reason::ConfigMapNotFound,
             };
-            missing.push(Refusal::new(reference.condition, reason, message));
+            missing.push(StoreRefusal::new(reference.condition, reason, message));
             continue;
         };
         if let Some(key) = reference.keys.iter().find(|key| values.get(*key).is_none_or(Vec::is_empty)) {
-            let message =
-                format!("{kind} {namespace}/{name}, which {} names, has no key {key}: add it", reference.field);
-            missing.push(Refusal::new(reference.condition, Reason::SecretKeyMissing, message));
+            let message = format!("{kind} {namespace}/{name} of {field} has no key {key}: add it");
+            missing.push(StoreRefusal::new(reference.condition, Reason::SecretKeyMissing, message));
         }
     }
-    // the first one's reason, and all in one message
-    let message = missing.iter().map(|refusal| refusal.message.as_str()).collect::<Vec<_>>().join("; and ");
-    missing.into_iter().next().map_or(Ok(()), |first| Err(Refusal { message, ..first }))
+    let message = missing.iter().map(|refusal| refusal.message.as_str()).collect::<Vec<_>>().join("; ");
+    missing.into_iter().next().map_or(Ok(()), |first| Err(StoreRefusal { message, ..first }))
 }
 
-/// Whether what cannot be made again is still there. All of it is made before the first server.
+/// Whether the data that cannot be created again still exists. The operator creates all of it before the first server.
 ///
 /// # Errors
-/// The first thing that is gone.
-pub(crate) fn check_kept(store: &Store<'_>) -> Result<(), Refusal> {
-    let Store { facts, namespace, name, .. } = store;
+/// The first loss.
+pub(crate) fn check_retained(store: &ValidSpec<'_>) -> Result<(), StoreRefusal> {
+    let ValidSpec { facts, namespace, name, .. } = store;
     check_keys(store)?;
     let ours = format!("{MANAGED_BY}={OPERATOR} and {INSTANCE}={name}");
-    if facts.admin_unusable {
+    if facts.admin_key_missing {
         let message = format!(
-            "Secret {namespace}/{name}-admin is there and has no access-key and secret-key: delete it, and it is made anew"
+            "Secret {namespace}/{name}-admin has no access-key and secret-key: delete the Secret, and the operator creates a new one"
         );
-        return Err(Refusal::new(ConditionType::SpecValid, Reason::SecretKeyMissing, message));
+        return Err(StoreRefusal::new(ConditionType::SpecValid, Reason::SecretKeyMissing, message));
     }
-    if facts.master_lost {
+    if facts.master_key_lost {
         let message = format!(
-            "Secret {namespace}/{name}-keys, by whose key `keys` access keys in the database are read, is gone, or has no such key: \
-             restore it from your backup, with the labels {ours}. If there is none, delete the Deployment {name} and what is left of \
-             the Secret: then it is made anew, and so must be all access keys"
+            "Secret {namespace}/{name}-keys with the master key `keys` is gone or incomplete; the server needs this key to decrypt the \
+             access keys in the database. Restore the Secret from your backup, with the labels {ours}. Without a backup: delete the \
+             Deployment {name} and the rest of the Secret. The operator then creates a new master key, and all access keys have to be \
+             created again"
         );
-        return Err(Refusal::new(ConditionType::DatabaseReady, Reason::MasterKeyMissing, message));
+        return Err(StoreRefusal::new(ConditionType::DatabaseReady, Reason::MasterKeyMissing, message));
     }
-    let ran = facts.deployment.is_some();
-    let going = |metadata: &ObjectMeta| metadata.deletion_timestamp.is_some();
+    let had_servers = facts.deployment.is_some();
+    let terminating = |metadata: &ObjectMeta| metadata.deletion_timestamp.is_some();
     if store.volume.is_some() {
-        let claim = format!("PersistentVolumeClaim {namespace}/{name}-data");
-        let lost = |message| Err(Refusal::new(ConditionType::StorageReady, Reason::VolumeLost, message));
-        if ran && facts.volume.as_ref().is_some_and(|volume| going(&volume.metadata)) {
-            return lost(format!(
-                "{claim} is being deleted, and goes with what is on it when its server ends: copy the artifacts now. Nothing is \
-                 changed meanwhile, so that the server goes on"
-            ));
-        }
-        if ran && facts.volume.is_none() {
-            return lost(format!(
-                "{claim} is gone: restore it, with what was on it, and with the labels {ours}. To begin anew without that, delete the \
-                 Deployment {name}"
-            ));
-        }
-        if !ran && facts.volume.as_ref().is_some_and(|volume| going(&volume.metadata)) {
-            return lost(format!("{claim} is being deleted: when it is gone another one is made"));
-        }
+        check_volume(store, had_servers, &ours)?;
     }
-    if store.spec().database.cluster.is_some() && ran && facts.database.as_ref().is_none_or(going) {
+    if store.spec().database.cluster.is_some() && had_servers && facts.database.as_ref().is_none_or(terminating) {
         let message = format!(
-            "the Cluster {namespace}/{name}-db of CloudNativePG is gone, or going, with the metadata of all artifacts: recover it from \
-             its backup, with the labels {ours}. To begin anew without that, delete the Deployment {name}"
+            "the CloudNativePG Cluster {namespace}/{name}-db is gone or being deleted; it holds the metadata of all artifacts. Recover it \
+             from its backup, with the labels {ours}. To start with an empty database, delete the Deployment {name}"
         );
-        return Err(Refusal::new(ConditionType::DatabaseReady, Reason::DatabaseLost, message));
+        return Err(StoreRefusal::new(ConditionType::DatabaseReady, Reason::DatabaseLost, message));
     }
     Ok(())
 }
 
-/// Whether servers would start with the keys that they get: those that run keep what they have.
-fn check_keys(store: &Store<'_>) -> Result<(), Refusal> {
-    let Store { facts, namespace, name, .. } = store;
+fn check_volume(store: &ValidSpec<'_>, had_servers: bool, ours: &str) -> Result<(), StoreRefusal> {
+    let claim = format!("PersistentVolumeClaim {}/{}-data", store.namespace, store.name);
+    let terminating = store.facts.volume.as_ref().map(|claim| claim.metadata.deletion_timestamp.is_some());
+    let message = match (terminating, had_servers) {
+        (Some(true), true) => format!(
+            "{claim} is being deleted; Kubernetes deletes its data as soon as the server stops. Copy the artifacts now. The operator \
+             changes nothing meanwhile, so that the server keeps running"
+        ),
+        (Some(true), false) => format!("{claim} is being deleted: the operator creates a new one when it is gone"),
+        (None, true) => format!(
+            "{claim} is gone: restore it with its data, and with the labels {ours}. To start with an empty volume, delete the \
+             Deployment {}",
+            store.name
+        ),
+        (Some(false), _) | (None, false) => return Ok(()),
+    };
+    Err(StoreRefusal::new(ConditionType::StorageReady, Reason::VolumeLost, message))
+}
+
+/// Whether servers would start with their keys.
+fn check_keys(store: &ValidSpec<'_>) -> Result<(), StoreRefusal> {
+    let ValidSpec { facts, namespace, name, .. } = store;
     let spec = store.spec();
-    let invalid = |secret: &str, what: &str| {
-        let message = format!("Secret {namespace}/{secret}: {what}; servers that run keep what they have");
-        Err(Refusal::new(ConditionType::SpecValid, Reason::SecretInvalid, message))
+    let invalid = |secret: &str, problem: &str| {
+        let message = format!("Secret {namespace}/{secret}: {problem}; running servers keep their current keys");
+        Err(StoreRefusal::new(ConditionType::SpecValid, Reason::SecretInvalid, message))
     };
     if spec.rbac.enabled {
         let own = format!("{name}-admin");
@@ -239,12 +223,12 @@ fn check_keys(store: &Store<'_>) -> Result<(), Refusal> {
             }
             None => (&own, facts.admin.clone()),
         };
-        // one that is not there is told when references are
+        // `check_references` reports a missing key
         if !key.is_empty() && !zot_settings::is_admin_key(&access, &key) {
             let least = zot_settings::ADMIN_SECRET_MIN;
             return invalid(
                 secret,
-                &format!("access-key must have no colon, and secret-key {least} characters or more"),
+                &format!("access-key must not contain a colon, and secret-key needs {least} characters or more"),
             );
         }
     }
@@ -259,29 +243,29 @@ fn check_keys(store: &Store<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether the names in it are names. They go into addresses of the API server, where `?watch=true` is something else.
+/// Whether referenced names are valid. A name such as `a?watch=true` would change the meaning of the request's URL.
 ///
 /// # Errors
-/// The first one that is none.
-pub(crate) fn check_names(resource: &ZotArtifactStore) -> Result<(), Refusal> {
+/// The first invalid name.
+pub(crate) fn check_names(resource: &ZotArtifactStore) -> Result<(), StoreRefusal> {
     for reference in references(resource) {
         let name = &reference.name;
         let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
         let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
         let chars = || name.chars();
         if name.len() > 253 || !chars().all(inner) || !edge(chars().next()) || !edge(chars().next_back()) {
-            let message = format!("{}: {name:?} is no name of a {}", reference.field, reference.source.as_str());
-            return Err(Refusal::new(ConditionType::SpecValid, Reason::InvalidSpec, message));
+            let kind = reference.kind.as_str();
+            return Err(invalid(format!("{}: {name:?} is not a valid name of a {kind}", reference.field)));
         }
     }
     Ok(())
 }
 
-/// Size of the volume in bytes: for bytes and the embedded database, where they are on one.
-fn volume(spec: &ZotArtifactStoreSpec) -> Result<Option<u64>, String> {
+/// Size of the volume in bytes: the sum of the blobs' and the embedded database's sizes.
+fn volume_size(spec: &ZotArtifactStoreSpec) -> Result<Option<u64>, String> {
     let of = |field: &str, text: &str| match text.parse::<zot_settings::ByteSize>() {
         Ok(size) if size.0 > 0 => Ok(size.0),
-        Ok(_) => Err(format!("{field}: {text:?} is no size of a volume")),
+        Ok(_) => Err(format!("{field}: {text:?}: a volume cannot be empty")),
         Err(why) => Err(format!("{field}: {text:?}: {why}")),
     };
     let mut all = None;

@@ -1,5 +1,5 @@
-//! The first admin: an access key from the environment, or one made at the first start and kept in the data directory.
-//! There is no default password.
+//! The admin's access key: from the environment, or created by the first start and kept in the data directory. There is no
+//! default password.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -12,7 +12,8 @@ use zot_core::principal::Principal;
 use zot_identity::AccessKey;
 use zot_store::{Dialect, Store};
 
-use crate::error::Error;
+use crate::error::{Error, quoted};
+use crate::random;
 
 const FILE: &str = "admin-key.json";
 
@@ -23,8 +24,35 @@ struct Credentials {
     secret_key: String,
 }
 
-/// The access keys that come with the process, the admin's first, and the admin's secret. `needed`: whether callers are
-/// asked for one.
+impl Credentials {
+    /// Shell commands that export them, indented by `indent`.
+    fn exports(&self, indent: &str) -> String {
+        let (access_key, secret_key) = (quoted(&self.access_key), quoted(&self.secret_key));
+        format!("{indent}export ZOT_ADMIN_ACCESS_KEY={access_key}\n{indent}export ZOT_ADMIN_SECRET_KEY={secret_key}")
+    }
+}
+
+/// What `admin-key` prints of the key in the data directory: with its secret only as shell commands that export both.
+pub(crate) fn shown(data: &Path, export: bool) -> Result<String, Error> {
+    let path = data.join(FILE);
+    let bytes = std::fs::read(&path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Error::Refused(format!(
+            "{} does not exist: `zot-artifact-store serve` creates it at the first start, unless ZOT_ADMIN_ACCESS_KEY and \
+             ZOT_ADMIN_SECRET_KEY are set. If the server runs with another --config or storage.rootDirectory, pass the same here; if \
+             it has the key from these variables, use them",
+            path.display()
+        )),
+        _ => Error::file(&path)(error),
+    })?;
+    let credentials = read(&path, &bytes)?;
+    Ok(if export {
+        credentials.exports("")
+    } else {
+        format!("access key  {}\nfile        {}, which has the secret", credentials.access_key, path.display())
+    })
+}
+
+/// The access keys of the process, the admin's first, and the admin's secret. `needed`: whether access control is on.
 pub(crate) async fn access_keys(data: &Path, store: &Store, needed: bool) -> Result<(Vec<AccessKey>, String), Error> {
     let admin = match from_environment("ZOT_ADMIN")? {
         Some(credentials) => credentials,
@@ -41,7 +69,7 @@ pub(crate) async fn access_keys(data: &Path, store: &Store, needed: bool) -> Res
     Ok((keys, secret))
 }
 
-/// The admin's secret, from which other keys are derived; none if there was no first start here yet.
+/// The admin's secret, from which other keys are derived; none before the first start.
 pub(crate) fn known_secret(data: &Path) -> Result<Option<String>, Error> {
     let path = data.join(FILE);
     let known = match from_environment("ZOT_ADMIN")? {
@@ -55,7 +83,7 @@ pub(crate) fn known_secret(data: &Path) -> Result<Option<String>, Error> {
     Ok(known.map(|credentials| credentials.secret_key))
 }
 
-/// Whether the environment says who the admin is.
+/// Whether the environment has the admin's access key.
 pub(crate) fn is_given() -> bool {
     from_environment("ZOT_ADMIN").is_ok_and(|found| found.is_some())
 }
@@ -92,36 +120,34 @@ fn read(path: &Path, bytes: &[u8]) -> Result<Credentials, Error> {
     let mode = std::fs::metadata(path).map_err(Error::file(path))?.permissions().mode();
     if mode & 0o077 != 0 {
         let path = path.display();
-        return Err(Error::Refused(format!("{path} can be read by others than its owner: run `chmod 600 {path}`")));
+        return Err(Error::Refused(format!("other users can read {path}: run `chmod 600 {path}`")));
     }
     serde_json::from_slice(bytes).map_err(|error| Error::Refused(format!("{}: {error}", path.display())))
 }
 
 async fn make(path: &Path, store: &Store, needed: bool) -> Result<Credentials, Error> {
-    let random = || uuid::Uuid::new_v4().simple().to_string();
     let credentials = Credentials {
-        access_key: format!("ZAK{}", random()[..17].to_uppercase()),
-        secret_key: format!("{}{}", random(), &random()[..8]),
+        access_key: format!("ZAK{}", &random::hex::<9>()?[..17].to_uppercase()),
+        secret_key: random::hex::<20>()?,
     };
     let mut file = create(path)?;
     let text = serde_json::to_vec_pretty(&credentials).unwrap_or_default();
     file.write_all(&text).and_then(|()| file.sync_all()).map_err(Error::file(path))?;
-    // replicas on one database must agree on the admin: only one of them may make the key
+    // replicas on one database must agree on the admin: only one of them may create the key
     if store.dialect() == Dialect::Postgres && !store.claim_admin_generation().await? {
         std::fs::remove_file(path).map_err(Error::file(path))?;
         return Err(Error::Refused(format!(
-            "this store's admin key was made on another machine, in its file {FILE}: set ZOT_ADMIN_ACCESS_KEY and \
+            "this store's admin key was created on another machine, in its file {FILE}: set ZOT_ADMIN_ACCESS_KEY and \
              ZOT_ADMIN_SECRET_KEY to the same values on every replica"
         )));
     }
-    let later = "\nIt is for later: nobody needs a key while extensions.rbac.enabled is false.";
+    let later = if needed { "" } else { "\nNo client needs it while extensions.rbac.enabled is false." };
     // to people, not to the log: this is the only time that the secret is shown
     eprintln!(
-        "The admin's access key was made. It is shown once, and kept in {}\n  access key: {}\n  secret key: {}{}",
+        "The admin's access key was created. It is shown only once, and kept in {}. To use it in a shell:\n{}\n\
+         Later, `eval \"$(zot-artifact-store admin-key --export)\"` does the same.{later}",
         path.display(),
-        credentials.access_key,
-        credentials.secret_key,
-        if needed { "" } else { later }
+        credentials.exports("  "),
     );
     Ok(credentials)
 }

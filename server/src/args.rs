@@ -8,12 +8,14 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use zot_settings::Span;
 
-/// A content-addressed artifact store with an OCI registry door and an S3 door.
+use crate::error::quoted;
+
+/// A registry and object store on the same content: OCI artifacts and S3 objects.
 ///
-/// Without a command it serves. Settings come from flags, then the environment (ZOT_…), then the configuration file,
-/// then defaults: an embedded database and a directory of this machine, on loopback, without access control.
+/// Without a command it serves. A setting comes from flags, else from the environment (ZOT_…), else from the configuration
+/// file, else it is the default: SQLite and a local directory, on 127.0.0.1, without access control.
 #[derive(Debug, Parser)]
-#[command(name = "zot-artifact-store", version, max_term_width = 100)]
+#[command(name = "zot-artifact-store", version, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub settings: SettingsArguments,
@@ -21,8 +23,17 @@ pub(crate) struct Arguments {
     pub command: Option<Command>,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  zot-artifact-store                                           serve, from ~/.local/share/zot-artifact-store
+  zot-artifact-store serve --set extensions.rbac.enabled=true  the same, with access control
+  eval \"$(zot-artifact-store admin-key --export)\"             use the admin's access key in this shell
+  zot-artifact-store check-config --config store.yaml          check a configuration file
+  zot-artifact-store fsck --config store.yaml                  check database and blob storage";
+
 /// Where settings come from.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Configuration options")]
 pub(crate) struct SettingsArguments {
     /// Configuration file (YAML).
     #[arg(long, global = true, value_name = "PATH")]
@@ -30,114 +41,167 @@ pub(crate) struct SettingsArguments {
     /// Least severe level that is logged.
     #[arg(long, global = true, value_name = "LEVEL", value_parser = levels())]
     pub log_level: Option<String>,
-    /// Any key of the configuration, such as `--set http.port=9090`. May be repeated.
+    /// Set any key of the configuration, such as `--set http.port=9090`. May be repeated.
     #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve (the default).
+    /// Run the server (the default).
+    #[command(after_help = "\
+Examples:
+  zot-artifact-store serve --set storage.rootDirectory=./data
+  zot-artifact-store serve --config store.yaml --set http.address=0.0.0.0 --set log.format=text")]
     Serve {
-        /// Check the configuration and end.
+        /// Check the configuration and exit.
         #[arg(long, alias = "validate")]
         dry_run: bool,
     },
     /// Check the configuration without starting anything.
     CheckConfig {
-        /// Print all settings that are in force, defaults too, as JSON; secrets are masked.
+        /// Print all settings, defaults included, as JSON. Secrets are masked.
         #[arg(long)]
         print: bool,
         /// Print the JSON Schema of the configuration file instead.
         #[arg(long)]
         schema: bool,
     },
-    /// Bring the database schema up to date and end. `serve` does this too.
-    Migrate,
-    /// Try whether database and blob storage can be used, before a server starts on them. Ends with 0 if so.
+    /// Show the admin's access key that the first start created.
     ///
-    /// Nothing is migrated; two small objects are written and removed again. Prints what was found as JSON.
+    /// The key is in `admin-key.json` in `storage.rootDirectory`. The first start creates it, unless ZOT_ADMIN_ACCESS_KEY and
+    /// ZOT_ADMIN_SECRET_KEY are set.
+    #[command(after_help = "\
+Examples:
+  eval \"$(zot-artifact-store admin-key --export)\"
+  curl -u \"$ZOT_ADMIN_ACCESS_KEY:$ZOT_ADMIN_SECRET_KEY\" http://localhost:8080/v2/_catalog")]
+    AdminKey {
+        /// Print shell commands that export the key and its secret.
+        #[arg(long)]
+        export: bool,
+    },
+    /// Translate a configuration of zot: its settings, and its access control into policies.
+    ///
+    /// Policies are printed in the form that `POST /api/v1/rbac/policies` takes. They never allow more than zot did; warnings
+    /// say where they allow less.
+    #[command(after_help = "\
+Examples:
+  zot-artifact-store migrate-config zot.json
+  zot-artifact-store migrate-config zot.json --config-out store.yaml --policies-out policies
+  for policy in policies/*.json; do
+    curl -u \"$ZOT_ADMIN_ACCESS_KEY:$ZOT_ADMIN_SECRET_KEY\" --json @\"$policy\" http://localhost:8080/api/v1/rbac/policies
+  done")]
+    MigrateConfig {
+        /// zot's configuration file (JSON or YAML).
+        file: PathBuf,
+        /// Write the configuration to this file instead of standard output.
+        #[arg(long, value_name = "PATH")]
+        config_out: Option<PathBuf>,
+        /// Write each policy to a file of its own in this directory instead of standard output.
+        #[arg(long, value_name = "DIR")]
+        policies_out: Option<PathBuf>,
+    },
+    /// Update the database schema and exit. `serve` does this too.
+    Migrate,
+    /// Test the database and the blob storage before a server starts. Exits with 0 if both can be used.
+    ///
+    /// Changes no schema. Writes two small objects and removes them. Prints the result as JSON.
     Preflight {
-        /// Also write it to this file.
+        /// Also write the result to this file.
         #[arg(long, value_name = "PATH")]
         report: Option<PathBuf>,
     },
-    /// Look at database and storage directly, and count what is there.
+    /// Count what the database and the blob storage contain.
     Status {
-        /// For programs.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Collect garbage now, at full speed. `serve` does it in the background by itself.
+    /// Collect garbage now, at full speed. `serve` does it in the background.
+    #[command(after_help = "\
+Examples:
+  zot-artifact-store gc --dry-run
+  zot-artifact-store gc --orphan-age 168h")]
     Gc {
-        /// Count what would go, and change nothing.
+        /// Count what would be deleted. Change nothing.
         #[arg(long)]
         dry_run: bool,
-        /// Take bytes in storage that no row names and that are older for forgotten ones. An upload that is under way for
-        /// longer fails, and has to be done again.
+        /// Treat unreferenced blobs older than AGE as orphans. Uploads that take longer than AGE fail.
         #[arg(long, value_name = "AGE", default_value = "48h")]
         orphan_age: Span,
-        /// For programs.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Hold database and blob storage against each other, and explain what does not fit. May run beside a server.
+    /// Check the database and blob storage for consistency. May run beside a server.
     ///
-    /// Ends with 0 if nothing is damaged, with 1 if something is. Garbage that is left to collect is no damage.
+    /// Exits with 0 if nothing is damaged, with 3 if something is, and with 1 if the check could not run. Garbage that is not
+    /// collected yet is no damage.
+    #[command(after_help = "\
+Examples:
+  zot-artifact-store fsck --verify all
+  zot-artifact-store fsck --repair --json > report.json")]
     Fsck {
-        /// Read and hash the bytes of this share of the blobs: `all`, `none`, or a percentage such as `5%`.
+        /// Read and hash this share of the blobs: `all`, `none`, or a percentage such as `5%`.
         #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = share)]
         verify: u8,
-        /// Mend what can be mended: damaged blobs answer as absent until they are pushed again, garbage is handed to
-        /// garbage collection. Deletes nothing.
+        /// Repair what can be repaired. Damaged blobs answer as absent until they are pushed again; garbage is left to garbage
+        /// collection. Deletes nothing.
         #[arg(long)]
         repair: bool,
-        /// Bytes in storage that no row names are reported when they are older.
+        /// Report unreferenced blobs older than AGE as orphans.
         #[arg(long, value_name = "AGE", default_value = "48h")]
         orphan_age: Span,
-        /// For programs.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Look after the audit trail. May run beside a server.
+    /// Export or verify the audit trail. May run beside a server.
     Audit {
         #[command(subcommand)]
         order: AuditOrder,
     },
-    /// Keep all bytes while a backup is taken: first of the database, then of the blobs.
+    /// Pause blob deletion during a backup. Back up the database first, then the blobs.
+    #[command(after_help = "\
+Examples:
+  zot-artifact-store hold --for 12h
+  zot-artifact-store hold --release")]
     Hold {
-        /// For how long, should nobody release it.
-        #[arg(long = "for", value_name = "SPAN", default_value = "6h")]
+        /// How long the hold lasts unless it is released.
+        #[arg(long = "for", value_name = "DURATION", default_value = "6h")]
         span: Span,
-        /// Name of the hold; several can stand beside each other.
+        /// Name of the hold. Several holds can exist at the same time.
         #[arg(long, default_value = "backup")]
         id: String,
-        /// Let a hold that stands last that long from now on.
+        /// Extend a hold that exists: its duration starts again now.
         #[arg(long)]
         renew: bool,
         /// End the hold.
         #[arg(long, conflicts_with_all = ["span", "renew"])]
         release: bool,
-        /// Show the holds that stand.
+        /// List the holds.
         #[arg(long, conflicts_with_all = ["span", "id", "release", "renew"])]
         list: bool,
     },
-    /// After a restore: take the blobs over for this database, so that it may delete of them again.
+    /// After a restore: let this database delete blobs again.
     ///
-    /// A restored or copied database deletes nothing, as another server may still use the same blobs. Make sure that none
-    /// does. Checks first that the bytes are there which the database names.
+    /// A restored or copied database deletes no blobs, as another server may still use them. Make sure that none does. The
+    /// command first checks that the blobs are there.
     Adopt {
-        /// Take over although bytes are missing. `fsck --repair` then says which, and mends what can be mended.
+        /// Continue although blobs are missing. Then run `fsck --repair`, which lists them and repairs what can be repaired.
         #[arg(long)]
         accept_losses: bool,
     },
-    /// Ask a running server how it is; ends with 0 if it is healthy.
+    /// Ask a running server for its health. Exits with 0 if it is healthy.
     Health {
-        /// Its health endpoint; without it, that of a server with this configuration on this machine.
+        /// URL of the health endpoint. Default: that of a server with this configuration on this machine.
         #[arg(long, value_name = "URL")]
         url: Option<String>,
     },
-    /// Print a completion script, such as `source <(zot-artifact-store completion bash)`.
+    /// Print a completion script for a shell.
+    #[command(after_help = "\
+Example:
+  source <(zot-artifact-store completion bash)")]
     Completion {
         /// bash, zsh, fish, elvish or powershell.
         shell: Shell,
@@ -149,39 +213,35 @@ pub(crate) enum Command {
 pub(crate) enum AuditOrder {
     /// Print all rows as JSON lines, the oldest first.
     Export,
-    /// Verify that no sealed row was changed, added or removed; ends with 0 if so. `fsck` does this too.
+    /// Verify that no row of a closed batch was changed, added or removed. `fsck` does this too.
+    ///
+    /// Exits with 0 if none was, with 3 if one was, and with 1 if the check could not run.
     Verify {
-        /// Hold the trail against the roots in a file that `log.audit` made: that shows also what was sealed anew.
+        /// Also compare the trail with a file that `log.audit` wrote: this detects batches that were signed again.
         #[arg(long, value_name = "PATH")]
         journal: Option<PathBuf>,
-        /// For programs.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
 }
 
 impl SettingsArguments {
-    /// What to add to a command that is told to run next, so that it is about the same store.
+    /// What to add to a command that the user shall run next, so that it uses the same store.
     pub(crate) fn repeated(&self) -> String {
-        let Some(path) = &self.config else { return String::new() };
-        let path = path.display().to_string();
-        let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%,".contains(c);
-        if path.chars().all(plain) {
-            format!(" --config {path}")
-        } else {
-            format!(" --config '{}'", path.replace('\'', "'\\''"))
-        }
+        let config = self.config.as_ref();
+        config.map_or_else(String::new, |path| format!(" --config {}", quoted(&path.display().to_string())))
     }
 }
 
-/// Log levels, for completion; the configuration's other names for them are taken too.
+/// Log levels, for completion. The configuration's other names for them are accepted too.
 fn levels() -> PossibleValuesParser {
     let other = ["warning", "fatal", "panic"].map(|name| PossibleValue::new(name).hide(true));
     let levels = ["trace", "debug", "info", "warn", "error"].map(PossibleValue::new);
     PossibleValuesParser::new(levels.into_iter().chain(other))
 }
 
-/// A share of the blobs, in percent.
+/// Reads a share of the blobs, as a percentage.
 fn share(text: &str) -> Result<u8, String> {
     match text {
         "all" => Ok(100),
@@ -193,7 +253,7 @@ fn share(text: &str) -> Result<u8, String> {
     }
 }
 
-/// Images and documents spell the flag `-config`, as Go does.
+/// Reads `-config` as `--config`: images and documents of earlier versions spell the flag as Go does.
 pub(crate) fn go_style(arguments: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
     arguments.map(|argument| match argument.to_str() {
         Some("-config") => "--config".into(),
@@ -207,7 +267,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_seeds_way_to_start_still_works() {
+    fn flags_in_go_style_are_accepted() {
         for flags in [&["x", "-config", "a.yaml"][..], &["x", "-config=a.yaml"], &["x", "serve", "--config", "a.yaml"]]
         {
             let arguments = Arguments::parse_from(go_style(flags.iter().map(OsString::from)));
@@ -216,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn the_configuration_is_repeated_so_that_a_shell_takes_it() {
+    fn the_configuration_is_repeated_with_shell_quotes() {
         for (path, repeated) in [
             (None, ""),
             (Some("/etc/zot/store.yaml"), " --config /etc/zot/store.yaml"),
@@ -228,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_of_a_level_is_taken() {
+    fn every_name_of_a_level_is_accepted() {
         for name in ["trace", "debug", "info", "warn", "warning", "error", "fatal", "panic"] {
             assert!(Arguments::try_parse_from(["x", "--log-level", name]).is_ok(), "{name}");
         }
@@ -239,6 +299,21 @@ mod tests {
     fn shares_are_percentages() {
         assert_eq!(["all", "none", "5%", "100%"].map(share), [Ok(100), Ok(0), Ok(5), Ok(100)]);
         assert!(["5", "101%", "-1%", "%", "some"].iter().all(|text| share(text).is_err()));
+    }
+
+    #[test]
+    fn shared_options_have_a_heading_of_their_own_in_every_help() {
+        use clap::CommandFactory as _;
+        let mut command = Arguments::command();
+        command.build();
+        let commands = command.get_subcommands().map(clap::Command::get_name).filter(|name| *name != "help");
+        for name in commands.map(ToOwned::to_owned).collect::<Vec<_>>() {
+            let help = command.find_subcommand_mut(&name).unwrap().render_long_help().to_string();
+            let (own, shared) = help.split_once("Configuration options:").unwrap_or_else(|| panic!("{name}: {help}"));
+            for option in ["--config <PATH>", "--log-level <LEVEL>", "--set <KEY=VALUE>"] {
+                assert!(shared.contains(option) && !own.contains(option), "{name}: {help}");
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The keys that the audit trail's roots are signed with: derived from the master keys, so that replicas agree on them
-//! without storing them, and that what was signed before a rotation can be verified.
+//! The keys that sign the roots of the audit trail. They are derived from the master keys: so all replicas have them without
+//! storing them, and older signatures can be verified after a rotation.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -8,11 +8,11 @@ use zot_identity::{Keyring, Purpose};
 
 use crate::error::Error;
 
-/// Keys for HMAC-SHA-256, by their ids, the one in use first.
+/// Keys for HMAC-SHA-256 with their ids, the key in use first.
 pub(crate) struct AuditKeys(Vec<(String, [u8; 32])>);
 
 impl AuditKeys {
-    /// The keys that belong to these master keys, the one in use first, and this store.
+    /// Derives the keys of this store from its master keys.
     pub(crate) fn derive(masters: &[Vec<u8>], store_id: &str) -> Result<Self, Error> {
         let key = |master: &Vec<u8>| {
             let keyring = Keyring::new(store_id, std::slice::from_ref(master))?;

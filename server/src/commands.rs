@@ -7,7 +7,7 @@ mod fsck;
 mod gc;
 mod health;
 mod hold;
-mod human;
+mod migrate_config;
 mod preflight;
 mod progress;
 mod serve;
@@ -23,7 +23,10 @@ use zot_settings::{Loaded, Sources, load};
 
 use crate::args::{Arguments, Command, SettingsArguments};
 use crate::error::Error;
-use crate::wire;
+use crate::{admin, data_dir, wire};
+
+/// Exit code of a check that ran and found damage. 1 is an error, 2 wrong usage.
+const DAMAGED: u8 = 3;
 
 /// Runs the command of the command line.
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Error> {
@@ -32,6 +35,14 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Error> {
         Command::Serve { dry_run: true } => check_config::run(&settings(&arguments.settings)?, false),
         Command::CheckConfig { schema: true, .. } => check_config::schema(),
         Command::CheckConfig { print, schema: false } => check_config::run(&settings(&arguments.settings)?, print),
+        Command::AdminKey { export } => {
+            let settings = settings(&arguments.settings)?.settings;
+            print(&admin::shown(&settings.storage.root_directory, export)?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::MigrateConfig { file, config_out, policies_out } => {
+            migrate_config::run(&file, config_out.as_deref(), policies_out.as_deref())
+        }
         Command::Migrate => migrate(settings(&arguments.settings)?).await,
         Command::Preflight { report } => preflight::run(settings(&arguments.settings)?, report.as_deref()).await,
         Command::Status { json } => status::run(settings(&arguments.settings)?, json).await,
@@ -63,7 +74,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Error> {
     }
 }
 
-/// A completion script. That for bash is mended: of a name with hyphens clap enters states that it has no arms for.
+/// A completion script. In the script for bash a name is corrected: clap reads a binary's name with hyphens as subcommands.
 fn completion(shell: Shell) -> String {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "zot-artifact-store", &mut script);
@@ -83,22 +94,21 @@ fn settings(arguments: &SettingsArguments) -> Result<Loaded, Error> {
     for pair in &arguments.set {
         let (key, value) = pair
             .split_once('=')
-            .ok_or_else(|| Error::Refused(format!("--set {pair}: it must be KEY=VALUE, such as http.port=9090")))?;
+            .ok_or_else(|| Error::Refused(format!("--set {pair}: expected KEY=VALUE, such as http.port=9090")))?;
         flags.push((key.to_owned(), value.to_owned()));
     }
     let sources = Sources::from_process(arguments.config.clone(), flags);
     Ok(load(&sources)?)
 }
 
-/// Prints a line. Whoever reads may have gone, as `head` does: that is no failure.
+/// Prints a line. It is no error if nobody reads it any more, as with `head`.
 fn print(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 async fn migrate(loaded: Loaded) -> Result<ExitCode, Error> {
     let settings = loaded.settings;
-    let root = &settings.storage.root_directory;
-    std::fs::create_dir_all(root).map_err(Error::file(root))?;
+    data_dir::prepare(&settings)?;
     let store = wire::open_database(&settings, true).await?;
     store.migrate().await?;
     let url = wire::shown_url(&settings.effective_database_url());

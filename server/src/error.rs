@@ -1,18 +1,31 @@
-//! Why the server cannot start or a command fails: each text says what to do.
+//! Why a command fails. Each text says what failed, why, and what to change.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
+
+use zot_settings::{Secret, Settings};
 
 /// The end of a command.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(transparent)]
     Settings(#[from] zot_settings::ConfigError),
+    #[error("{text}")]
+    Database {
+        text: String,
+        #[source]
+        source: zot_store::OpenError,
+    },
     #[error(transparent)]
-    Database(#[from] zot_store::OpenError),
+    Schema(#[from] zot_store::OpenError),
     #[error(transparent)]
     Storage(#[from] zot_blobs::OpenError),
-    #[error(transparent)]
-    Preflight(#[from] zot_blobs::PreflightError),
+    #[error("{source}{hint}")]
+    Preflight {
+        #[source]
+        source: zot_blobs::PreflightError,
+        hint: String,
+    },
     #[error("{0}")]
     Store(String),
     #[error("{path}: {source}")]
@@ -21,7 +34,7 @@ pub(crate) enum Error {
         #[source]
         source: std::io::Error,
     },
-    #[error("cannot listen on {address}: {source}; set another {key}, or end what listens there")]
+    #[error("cannot listen on {address}: {source}; {}", listen_remedy(.source, .key))]
     Listen {
         address: String,
         key: &'static str,
@@ -35,7 +48,7 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// A file that a key of the configuration names, or its default.
+    /// The file that a key of the configuration names, or the key's default.
     pub(crate) fn file_of(key: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Refused(format!("{key}: {}: {source}", path.display()))
@@ -45,12 +58,97 @@ impl Error {
         let path = path.into();
         move |source| Self::File { path, source }
     }
+
+    /// The database with this URL cannot be opened.
+    pub(crate) fn database(url: &Secret) -> impl FnOnce(zot_store::OpenError) -> Self {
+        let shown = crate::wire::shown_url(url);
+        move |source| {
+            let said = source.to_string();
+            // Postgres adds the line of its own source
+            let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(said, _)| said);
+            let name = shown.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, name)| name);
+            let text = format!("{shown}: {said}{}", database_remedy(&source, name));
+            Self::Database { text, source }
+        }
+    }
+
+    /// The blob storage failed its test.
+    pub(crate) fn preflight(settings: &Settings) -> impl FnOnce(zot_blobs::PreflightError) -> Self {
+        let driver = settings.storage.storage_driver.as_ref();
+        let guessed = driver.filter(|driver| driver.secure.is_none()).and_then(|driver| driver.endpoint.as_deref());
+        let hint = guessed.filter(|endpoint| !endpoint.contains("://")).map(|endpoint| {
+            format!(
+                "; storage.storageDriver.endpoint: {endpoint} has no scheme, so HTTPS was used: write http://{endpoint} if the \
+                 server speaks plain HTTP, else https://{endpoint}"
+            )
+        });
+        move |source| Self::Preflight { source, hint: hint.unwrap_or_default() }
+    }
 }
 
-/// Unlike for clients, the cause is shown: whoever starts the server has to mend it.
+/// `name` is the database's, as the URL has it.
+fn database_remedy(error: &zot_store::OpenError, name: &str) -> String {
+    if error.is_denied() {
+        "; correct the user and the password in database.url".to_owned()
+    } else if error.is_absent() {
+        let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy();
+        format!("; create it with `createdb {}`, or correct database.url", quoted(&name))
+    } else if error.is_unreachable() {
+        "; check that the database server runs there and accepts connections, and database.url".to_owned()
+    } else {
+        String::new()
+    }
+}
+
+/// A word as a shell takes it.
+pub(crate) fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+fn listen_remedy(error: &std::io::Error, key: &str) -> String {
+    match error.kind() {
+        ErrorKind::PermissionDenied => format!(
+            "ports below 1024 need the capability CAP_NET_BIND_SERVICE: set {key} to 1024 or more, or give the process the \
+             capability (`AmbientCapabilities=CAP_NET_BIND_SERVICE` in a systemd unit)"
+        ),
+        ErrorKind::AddrInUse => format!("another process listens there: stop it, or set another {key}"),
+        ErrorKind::AddrNotAvailable => "no interface of this machine has this address: correct http.address".to_owned(),
+        _ => format!("correct http.address or {key}"),
+    }
+}
+
+/// Unlike for clients, the cause is shown: whoever runs the command can correct it.
 impl From<zot_domain::Error> for Error {
     fn from(error: zot_domain::Error) -> Self {
         let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
         Self::Store(format!("{error}{source}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_cannot_be_used_names_value_reason_and_remedy() {
+        for (code, wanted) in [
+            (rustix::io::Errno::ACCESS, "CAP_NET_BIND_SERVICE: set http.port to 1024 or more"),
+            (rustix::io::Errno::ADDRINUSE, "another process listens there: stop it, or set another http.port"),
+            (rustix::io::Errno::ADDRNOTAVAIL, "correct http.address"),
+        ] {
+            let error = Error::Listen { address: "127.0.0.1:80".to_owned(), key: "http.port", source: code.into() };
+            let text = error.to_string();
+            assert!(text.starts_with("cannot listen on 127.0.0.1:80: ") && text.contains(wanted), "{text}");
+        }
+    }
+
+    #[test]
+    fn words_are_quoted_for_a_shell_where_they_need_it() {
+        assert_eq!(["a/b.c-d", "", "a b", "it's"].map(quoted), ["a/b.c-d", "''", "'a b'", r"'it'\''s'"]);
     }
 }

@@ -1,4 +1,4 @@
-//! From the settings to trusted issuers: a Keycloak realm, further providers and clusters, and the cluster around us.
+//! The trusted issuers of the settings: a Keycloak realm, further providers and clusters, and the server's own cluster.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::error::Error;
 /// Longest time to connect to an issuer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// All that are trusted.
+/// All trusted issuers.
 pub(crate) fn trusted(rbac: &Rbac) -> Result<Vec<Issuer>, Error> {
     let mut found = Vec::new();
     if let Some(it) = &rbac.keycloak {
@@ -45,7 +45,7 @@ fn keycloak(it: &Keycloak) -> Result<Issuer, Error> {
         groups_claims: paths(&it.groups_claims, vec![ClaimPath::new(&["groups"])]),
         client_id: Some(it.client_id.clone()),
     };
-    // Keycloak names its keys by the URL that it was asked by, so they are asked for where it is reached
+    // Keycloak's discovery document has the URL that it was requested with: so the URL of the keys is made here
     let jwks = it.internal_url.as_ref().map(|url| format!("{}/protocol/openid-connect/certs", realm(url)));
     let source = Source { issuer: config.issuer.clone(), jwks, token_file: None };
     Ok(Issuer::new(config, KeySet::new(source, client("extensions.rbac.keycloak.cacert", it.cacert.as_deref())?)))
@@ -57,7 +57,7 @@ fn kubernetes(it: &Kubernetes) -> Result<Issuer, Error> {
         let token = std::fs::read_to_string(&it.token_file).map_err(Error::file_of(key, &it.token_file))?;
         issuer_of(token.trim()).map_err(|_| {
             Error::Refused(format!(
-                "{key}: {} is no token that names its issuer: set extensions.rbac.kubernetes.issuer",
+                "{key}: {} is not a token with an issuer: set extensions.rbac.kubernetes.issuer",
                 it.token_file.display()
             ))
         })
@@ -75,7 +75,7 @@ fn kubernetes(it: &Kubernetes) -> Result<Issuer, Error> {
         groups_claims: Vec::new(),
         client_id: None,
     };
-    // its discovery document names an address that need not be reachable or certified from in here
+    // the address in its discovery document need not be reachable from here, nor in the certificate
     let jwks = Some(format!("{}/openid/v1/jwks", it.api_server.trim_end_matches('/')));
     let token_file = it.token_file.exists().then(|| it.token_file.clone());
     let cacert: Option<PathBuf> = it.cacert.exists().then(|| it.cacert.clone());
@@ -108,7 +108,7 @@ fn further(it: &TrustedIssuer) -> Result<Issuer, Error> {
     Ok(Issuer::new(config, KeySet::new(source, client("extensions.rbac.issuers.cacert", it.cacert.as_deref())?)))
 }
 
-/// A client for one issuer. It follows no redirects: where keys are, only the issuer itself and the settings say.
+/// An HTTP client for one issuer. It follows no redirects: only the issuer and the settings decide where keys are.
 fn client(key: &'static str, cacert: Option<&Path>) -> Result<reqwest::Client, Error> {
     let mut builder =
         reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).connect_timeout(CONNECT_TIMEOUT);
@@ -119,5 +119,5 @@ fn client(key: &'static str, cacert: Option<&Path>) -> Result<reqwest::Client, E
             builder = builder.add_root_certificate(certificate);
         }
     }
-    builder.build().map_err(|error| Error::Refused(format!("no client for issuers can be made: {error}")))
+    builder.build().map_err(|error| Error::Refused(format!("cannot create an HTTP client for issuers: {error}")))
 }

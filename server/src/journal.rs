@@ -1,8 +1,7 @@
-//! The file `log.audit`: sealed batches of the audit trail as JSON lines, in their order and each line once.
+//! The file `log.audit`: closed batches of the audit trail as JSON lines, in order, each line once.
 //!
-//! Where it goes on is in its last line, so that a restart neither repeats nor leaves out: a line that was torn is cut off.
-//! Every batch ends with a line of its root, which is what a trail that was changed later can be held against
-//! (`journal/check.rs`).
+//! The last line says where to continue, so that a restart neither repeats nor skips lines; an incomplete line is cut off.
+//! Every batch ends with a line for its root: `journal/check.rs` compares it with a trail that may have been changed later.
 
 mod check;
 
@@ -18,7 +17,7 @@ pub(crate) use check::{Account, check};
 
 use crate::error::Error;
 
-/// The last line is looked for in so many bytes: rows are shorter by far.
+/// The last line is searched in this many bytes. Rows are far shorter.
 const TAIL: u64 = 1024 * 1024;
 
 /// A row.
@@ -28,10 +27,10 @@ struct RowLine {
     position: usize,
     #[serde(flatten)]
     entry: AuditEntry,
-    /// The outcome as it was hashed, where that is another word: an older server's.
+    /// The outcome as it was hashed, if an older server used another word.
     #[serde(rename = "keptOutcome", skip_serializing_if = "Option::is_none")]
     outcome: Option<String>,
-    /// The request's id as it was hashed, where it is not the one that is shown.
+    /// The request's id as it was hashed, if another one is shown.
     #[serde(rename = "keptRequest", skip_serializing_if = "Option::is_none")]
     request: Option<String>,
 }
@@ -57,18 +56,18 @@ struct RootLine<'a> {
     prev: &'a str,
     key_id: &'a str,
     signature: String,
-    /// Its rows were dropped before they came here, as they were old.
+    /// Its rows were deleted as too old before they were written here.
     dropped: bool,
 }
 
-/// What is read of a line.
+/// The fields of a line that are needed to continue.
 #[derive(Deserialize)]
 struct Noted {
     /// The batch's number.
     seq: i64,
     /// The row's place in it; of a root the number of rows.
     position: usize,
-    /// There in a root's line alone.
+    /// Only in a root's line.
     #[serde(default)]
     root: Option<String>,
 }
@@ -77,18 +76,18 @@ struct Noted {
 pub(crate) struct Journal {
     path: PathBuf,
     file: File,
-    /// The last batch that is in it as a whole.
+    /// The last complete batch.
     whole: i64,
-    /// Rows of the one after it that are in it.
+    /// Rows of the next batch that are in the file.
     rows: usize,
 }
 
 impl Journal {
-    /// Opens the file, makes it if need be, and finds where it goes on.
+    /// Opens or creates the file, and finds where to continue.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let refused = |why: &str| Error::Refused(format!("log.audit: {}: {why}", path.display()));
         let failed = |error: IoError| {
-            refused(&format!("{error}; name a file that the server may write, in a folder that is there"))
+            refused(&format!("{error}; name a file that the server may write, in a directory that exists"))
         };
         let mut file = OpenOptions::new().create(true).append(true).read(true).open(path).map_err(failed)?;
         file.try_lock().map_err(|_| refused("another server writes to it; give each replica a file of its own"))?;
@@ -96,19 +95,19 @@ impl Journal {
             None => (0, 0),
             Some(line) => {
                 let noted: Noted = serde_json::from_slice(&line)
-                    .map_err(|_| refused("its last line is none of an audit trail; name another file"))?;
+                    .map_err(|_| refused("its last line is not of an audit trail; name another file"))?;
                 if noted.root.is_some() { (noted.seq, 0) } else { (noted.seq - 1, noted.position + 1) }
             }
         };
         Ok(Self { path: path.to_owned(), file, whole, rows })
     }
 
-    /// The last batch that is in the file as a whole.
+    /// The last batch that is complete in the file.
     pub(crate) fn whole(&self) -> i64 {
         self.whole
     }
 
-    /// Appends the rest of the batch that comes next, durably.
+    /// Appends the rest of the next batch, durably.
     pub(crate) fn append(&mut self, root: &Root, rows: Vec<Change>) -> Result<(), IoError> {
         let mut text = Vec::new();
         for (position, row) in rows.into_iter().enumerate().skip(self.rows) {
@@ -131,10 +130,10 @@ impl Journal {
         Ok(())
     }
 
-    /// The same file, opened anew: what is in it after a write that failed only it knows.
+    /// Opens the same file again: after a failed write only the file says what is in it.
     pub(crate) fn reopen(self) -> Result<Self, Error> {
         let path = self.path.clone();
-        // with it goes the lock
+        // this releases the lock
         drop(self);
         Self::open(&path)
     }
@@ -146,7 +145,7 @@ fn line(text: &mut Vec<u8>, line: &impl Serialize) -> Result<(), IoError> {
     Ok(())
 }
 
-/// The last line that was written as a whole; what is behind it is cut off.
+/// The last complete line. What follows it is cut off.
 fn last_line(file: &mut File) -> Result<Option<Vec<u8>>, IoError> {
     let length = file.metadata()?.len();
     let from = length.saturating_sub(TAIL);
@@ -156,7 +155,7 @@ fn last_line(file: &mut File) -> Result<Option<Vec<u8>>, IoError> {
     let ends = |byte: &u8| *byte == b'\n';
     let Some(end) = tail.iter().rposition(ends) else {
         if from > 0 {
-            return Err(IoError::other("it has a line that is too long for an audit trail"));
+            return Err(IoError::other("one of its lines is too long for an audit trail"));
         }
         file.set_len(0)?;
         return Ok(None);
@@ -186,9 +185,9 @@ mod tests {
         noted.map(|it| (it.seq, it.position, it.root.is_some())).collect()
     }
 
-    /// The file as it may be after a crash at every byte.
+    /// The file after a crash at every byte.
     #[test]
-    fn wherever_it_was_torn_each_line_is_there_once() {
+    fn after_a_crash_at_any_byte_each_line_is_there_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.log");
         let write = |path: &Path| {
@@ -209,11 +208,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_trail_is_refused_and_so_is_a_second_writer() {
+    fn other_files_and_a_second_writer_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.log");
         fs::write(&path, "not ours\n").unwrap();
-        assert!(Journal::open(&path).is_err_and(|error| error.to_string().contains("none of an audit trail")));
+        assert!(Journal::open(&path).is_err_and(|error| error.to_string().contains("not of an audit trail")));
         assert_eq!(fs::read(&path).unwrap(), b"not ours\n");
         let missing = folder.path().join("no/audit.log");
         assert!(Journal::open(&missing).is_err_and(|error| error.to_string().contains("log.audit")));

@@ -1,16 +1,17 @@
-//! The server of the Zot Artifact Store: command line, wiring, and the loop that serves. The store itself is in the
-//! crates beside this one.
+//! The server of the Zot Artifact Store: command line, wiring, and the listener. The other crates are the store.
 
 mod admin;
 mod args;
 mod audit_key;
 mod background;
 mod commands;
+mod data_dir;
 mod error;
 mod issuers;
 mod journal;
 mod listen;
 mod masters;
+mod random;
 mod telemetry;
 mod wire;
 
@@ -46,8 +47,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Files that are made from here on are for the store's user and group: what repositories hold is not for everybody who
-/// has an account on the machine. A stricter umask stays.
+/// Lets only the store's user and group read the files that are created from here on: contents of repositories are not for
+/// every user of the machine. A stricter umask stays.
 fn keep_from_others() {
     let before = umask(Mode::RWXO);
     umask(before | Mode::RWXO);

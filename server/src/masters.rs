@@ -1,5 +1,5 @@
-//! The master keys by which secrets in the database, sessions and registry tokens are protected: from a file, which may be
-//! a mounted Secret, from the data directory, or out of the admin's secret. What is protected how is in `zot-identity`.
+//! The master keys that protect secrets in the database, sessions and registry tokens: from a file, which may be a mounted
+//! Secret, from the data directory, or derived from the admin's secret. `zot-identity` uses them.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -10,10 +10,11 @@ use zot_settings::Settings;
 use zot_store::Dialect;
 
 use crate::error::Error;
+use crate::random;
 
 const FILE: &str = "master-key";
 
-/// Where master keys come from: the first source has the one in use, those behind it open what was closed before
+/// Where master keys come from. The first source has the key in use; the older ones decrypt what was encrypted before
 /// `auth.keyFile` was set.
 #[derive(Clone)]
 pub(crate) struct Origin {
@@ -23,15 +24,15 @@ pub(crate) struct Origin {
 
 #[derive(Clone)]
 enum Source {
-    /// A file, one a line, the one in use first.
+    /// A file with one key a line, the key in use first.
     File(PathBuf),
-    /// The admin's secret, where replicas share nothing else.
+    /// The admin's secret: replicas on Postgres share nothing else.
     Admin(String),
 }
 
 impl Origin {
-    /// By the settings. A store on SQLite makes a key of its own at its first start: never for a database that has something
-    /// closed or signed with an earlier one.
+    /// The sources that the settings name. A store on SQLite creates a key at its first start, but never for a database with
+    /// content that an earlier key encrypted or signed (`has_closed`).
     pub(crate) fn of(
         settings: &Settings,
         dialect: Dialect,
@@ -59,9 +60,7 @@ impl Origin {
                 let mode = std::fs::metadata(&own).map_err(Error::file(&own))?.permissions().mode();
                 if mode & 0o077 != 0 {
                     let path = own.display();
-                    return Err(Error::Refused(format!(
-                        "{path} can be read by others than its owner: run `chmod 600 {path}`"
-                    )));
+                    return Err(Error::Refused(format!("other users can read {path}: run `chmod 600 {path}`")));
                 }
                 Source::File(own)
             }
@@ -69,7 +68,7 @@ impl Origin {
         Ok(Self { used, older: Vec::new() })
     }
 
-    /// As [`Origin::of`], of what is there already; none if it is not.
+    /// As [`Origin::of`], but creates nothing; none if there is no key yet.
     pub(crate) fn known(settings: &Settings, dialect: Dialect) -> Result<Option<Self>, Error> {
         let root = &settings.storage.root_directory;
         if settings.auth.key_file.is_none() && dialect == Dialect::Sqlite && !root.join(FILE).exists() {
@@ -82,11 +81,11 @@ impl Origin {
         Self::of(settings, dialect, &secret.unwrap_or_default(), true).map(Some)
     }
 
-    /// The keys as they are now, the one in use first.
+    /// Reads the keys, the key in use first.
     pub(crate) fn read(&self) -> Result<Vec<Vec<u8>>, Error> {
         let mut all = self.used.read()?;
         for source in &self.older {
-            // they may go once nothing is left that they closed
+            // the file may be deleted once nothing is left that its keys encrypted
             if matches!(source, Source::File(path) if !path.exists()) {
                 continue;
             }
@@ -113,9 +112,9 @@ impl Source {
 fn missing(path: &Path) -> Error {
     let path = path.display();
     Error::Refused(format!(
-        "{path} is missing, and what is in the database was encrypted and signed with it: restore it from the backup. Is it \
-         lost for good, make a new one, `(umask 077; openssl rand -hex 32 > {path})`: then access keys have to be made anew, \
-         and the audit trail's signatures of before cannot be verified any more"
+        "{path} is missing, and content of the database was encrypted and signed with this key: restore the file from the backup. \
+         If it is lost, create a new one with `(umask 077; openssl rand -hex 32 > {path})`: then access keys have to be created \
+         again, and older signatures of the audit trail cannot be verified"
     ))
 }
 
@@ -125,11 +124,9 @@ fn keys(text: &str) -> Result<Vec<Vec<u8>>, String> {
 }
 
 fn make(path: &Path) -> Result<(), Error> {
-    let random = || uuid::Uuid::new_v4().simple().to_string();
+    let key = random::hex::<32>()?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(Error::file(path))?;
-    file.write_all(format!("{}{}\n", random(), random()).as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(Error::file(path))
+    file.write_all(format!("{key}\n").as_bytes()).and_then(|()| file.sync_all()).map_err(Error::file(path))
 }
 
 #[cfg(test)]
@@ -146,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_comes_later_has_what_stood_for_it_behind_it() {
+    fn earlier_keys_stay_behind_the_keys_of_a_new_file() {
         let dir = std::env::temp_dir().join(format!("zot-masters-{}", uuid::Uuid::new_v4()));
         std::fs::create_dir(&dir).unwrap();
         let file = dir.join("keys");

@@ -1,4 +1,4 @@
-//! Logs: one JSON object a line, or text for people.
+//! Logs: JSON, one object a line, or text.
 
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -21,7 +21,7 @@ pub(crate) struct Logging<'a> {
 
 /// Starts logging.
 pub(crate) fn start(logging: &Logging<'_>) -> Result<(), Error> {
-    // what libraries say of themselves is noise below a warning, except when everything is asked for
+    // logs of libraries below a warning are only useful for debugging
     let filter = match logging.level {
         "trace" | "debug" => EnvFilter::new(format!(
             "{},s3s=off,hyper=info,hyper_util=info,rustls=info,sqlx=info,h2=info",

@@ -27,7 +27,7 @@ use zot_store::{Dialect, Store};
 
 use crate::audit_key::AuditKeys;
 use crate::error::Error;
-use crate::{admin, issuers, masters};
+use crate::{admin, data_dir, issuers, masters};
 
 /// A store whose database and blobs are open.
 pub(crate) struct Opened {
@@ -42,8 +42,7 @@ pub(crate) struct Opened {
 
 /// Opens database and storage, having brought the schema up to date.
 pub(crate) async fn open(settings: &Settings) -> Result<Opened, Error> {
-    let root = &settings.storage.root_directory;
-    std::fs::create_dir_all(root).map_err(Error::file(root))?;
+    data_dir::prepare(settings)?;
     let store = open_database(settings, true).await?;
     let lock = match store.dialect() {
         Dialect::Sqlite => Some(lock(settings)?),
@@ -52,7 +51,7 @@ pub(crate) async fn open(settings: &Settings) -> Result<Opened, Error> {
     store.migrate().await?;
     let info = store.info().await?;
     let blobs = BlobStore::open(&backend(settings), &info.store_id)?;
-    let preflight = blobs.preflight().await?;
+    let preflight = blobs.preflight().await.map_err(Error::preflight(settings))?;
     let unreachable = |error| {
         let hint = "check storage.storageDriver: endpoint, bucket and keys, and that the bucket exists";
         Error::Store(format!("{}; {hint}", Error::from(error)))
@@ -143,8 +142,10 @@ pub(crate) async fn open_alone(settings: &Settings) -> Result<Opened, Error> {
 
 /// Opens the database alone.
 pub(crate) async fn open_database(settings: &Settings, create: bool) -> Result<Store, Error> {
-    let url = settings.effective_database_url().expose().to_owned();
-    Ok(Store::open(&zot_store::Options { url, max_connections: settings.database.max_connections, create }).await?)
+    let secret = settings.effective_database_url();
+    let (url, max_connections) = (secret.expose().to_owned(), settings.database.max_connections);
+    let opened = Store::open(&zot_store::Options { url, max_connections, create }).await;
+    opened.map_err(Error::database(&secret))
 }
 
 /// Two servers on one SQLite database would each believe to be its only writer: the lock lies beside the database.

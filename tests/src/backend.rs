@@ -1,4 +1,4 @@
-//! What a store stands on: a fresh database and a fresh place for blobs, for each test its own.
+//! The database and blob storage of a store. Each test gets fresh ones of its own.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::s3::Bucket;
 use crate::{azure, gcs};
 
-/// What is combined. The first two are supported in full and meet every test; the others show that blobs can be there too.
+/// A combination of database and blob storage. Every test runs on the first two. A few tests run on the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
     /// SQLite and local disk: one replica, nothing else to run.
@@ -134,7 +134,7 @@ async fn create_database() -> String {
     let admin = variable("ZOT_TEST_POSTGRES_URL");
     let name = format!("zot_test_{}", Uuid::new_v4().simple());
     let mut connection = PgConnection::connect(&admin).await.expect("connecting to ZOT_TEST_POSTGRES_URL");
-    // a linguistic order, so that a listing that forgets to ask for bytewise order shows; not every server has ICU
+    // With linguistic order, a list that does not ask for bytewise order fails its test. Not every server has ICU.
     let create = format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'");
     let linguistic = format!("{create} LOCALE_PROVIDER icu ICU_LOCALE 'en-US'");
     if sqlx::raw_sql(AssertSqlSafe(linguistic)).execute(&mut connection).await.is_err() {

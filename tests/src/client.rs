@@ -1,4 +1,4 @@
-//! A small typed OCI client, for what real clients cannot say: odd requests, exact statuses and error codes.
+//! A small OCI client for what real clients cannot send or show: odd requests, exact statuses and error codes.
 
 use std::net::SocketAddr;
 
@@ -30,7 +30,7 @@ pub struct Client {
     presents: Presents,
 }
 
-/// What a client sends of who it is.
+/// The credentials that a client sends.
 #[derive(Clone)]
 enum Presents {
     Nothing,
@@ -69,7 +69,7 @@ impl Client {
         Self { presents: Presents::Bearer(token.to_owned()), ..self.clone() }
     }
 
-    /// Whom it talks to.
+    /// The server's address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -79,8 +79,8 @@ impl Client {
         Reply::to(self.request(method, path).json(document)).await
     }
 
-    /// A request to a path of the server, to be completed and handed to [`Reply::to`]. Of a whole URL only the path
-    /// counts: a location that one replica gave is good at every other.
+    /// Begins a request to a path of the server; [`Reply::to`] sends it. Only the path of a whole URL
+    /// counts: a location that one replica answered works at every other.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let path = path.split_once("://").map_or(path, |(_, rest)| rest.find('/').map_or("/", |slash| &rest[slash..]));
         let request = self.http.request(method, format!("http://{}{path}", self.address));
@@ -115,7 +115,7 @@ impl Client {
         digest
     }
 
-    /// Opens an upload session and returns where it goes on.
+    /// Opens an upload session and returns its location.
     pub async fn begin_upload(&self, repository: &str) -> String {
         let begun = Reply::to(self.request(Method::POST, &format!("/v2/{repository}/blobs/uploads/"))).await;
         begun.expect_status(202).header("location").to_owned()

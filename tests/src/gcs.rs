@@ -1,4 +1,4 @@
-//! A bucket on the GCS emulator of the tests, which looks at no credentials.
+//! A bucket on the tests' GCS emulator, which checks no credentials.
 
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -1,10 +1,10 @@
-//! Behind the server's back: rows and files of a store are read, changed and damaged here, and time passes in it.
+//! Direct access to a store's rows and files: tests read, change and damage them, and let time pass.
 
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _, Row as _};
 
 use crate::backend::Storage;
 
-/// What garbage collection compares with now.
+/// The times that garbage collection compares with the current time.
 const TIMES: [(&str, &str); 6] = [
     ("blob", "touched_at"),
     ("repo_blob", "touched_at"),
@@ -15,7 +15,7 @@ const TIMES: [(&str, &str); 6] = [
 ];
 
 impl Storage {
-    /// Lets hours pass, as far as the database's rows tell.
+    /// Moves the times in the database's rows back by hours.
     pub async fn pass_hours(&self, hours: u64) {
         for (table, column) in TIMES {
             let micros = hours * 3_600_000_000;
@@ -23,8 +23,8 @@ impl Storage {
         }
     }
 
-    /// Lets hours pass for what is seconds old, as if a server's requests took no time: garbage collection then has work
-    /// while they go on. Uploads do not expire by it.
+    /// Moves times back for rows that are seconds old. So garbage collection has work while requests run. Uploads do not
+    /// expire by it.
     pub async fn pass_hours_for_what_is_old(&self, hours: u64) {
         let now = match self.database() {
             Some(_) => "now_us()",
@@ -90,7 +90,7 @@ impl Storage {
         format!("{id}/{}/{key}", &key[key.len() - 2..])
     }
 
-    /// Puts a file into blob storage, or other bytes in the place of one.
+    /// Writes a file into blob storage, or replaces its bytes.
     pub async fn put_file(&self, path: &str, bytes: &[u8]) {
         match self.bucket() {
             Some(bucket) => bucket.put(path, bytes).await,

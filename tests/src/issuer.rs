@@ -1,5 +1,5 @@
-//! An issuer of tokens that belongs to a test: it signs whatever it is told, true or not. Keycloak and Kubernetes, which
-//! say what is true only, are in [`crate::keycloak`] and [`crate::kube`].
+//! An issuer of tokens that belongs to a test. It signs anything, true or false. [`crate::keycloak`] and [`crate::kube`]
+//! are real issuers.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -25,7 +25,7 @@ pub struct Issuer {
 }
 
 impl Issuer {
-    /// An issuer of this name, whose tokens are for this audience.
+    /// An issuer with this name and this audience.
     pub async fn start(url: &str, audience: &str) -> Self {
         let key = KeyPair::generate_for(&PKCS_RSA_SHA256).expect("a key");
         let kid = Uuid::new_v4().to_string();
@@ -51,7 +51,7 @@ impl Issuer {
         format!("http://{}/keys", self.published.address())
     }
 
-    /// How often somebody asked for its key.
+    /// How many requests for its key it got.
     pub fn times_asked(&self) -> usize {
         self.published.asked().len()
     }
@@ -66,7 +66,7 @@ impl Issuer {
         self.key.public_key_pem()
     }
 
-    /// The claims of a good token of this user; `changes` replace some of them, and null takes one away.
+    /// The claims of a valid token of this user. `changes` replace claims; null removes one.
     pub fn claims(&self, user: &str, changes: &Value) -> Value {
         let now = jiff::Timestamp::now().as_second();
         let mut claims = json!({
@@ -80,12 +80,12 @@ impl Issuer {
         claims
     }
 
-    /// The header of a good token.
+    /// The header of a valid token.
     pub fn header(&self) -> Value {
         json!({ "alg": "RS256", "typ": "JWT", "kid": self.kid })
     }
 
-    /// A good token of this user, with these changes.
+    /// A valid token of this user, with these changes.
     pub fn token(&self, user: &str, changes: &Value) -> String {
         self.signed(&self.header(), &self.claims(user, changes).to_string())
     }

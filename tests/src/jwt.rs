@@ -1,4 +1,4 @@
-//! What a signed token says, without a look at its signature.
+//! Decodes a signed token without verifying its signature.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;

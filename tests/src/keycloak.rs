@@ -1,6 +1,6 @@
-//! Keycloak, and a realm of its own for each test, which the test changes as an administrator would.
+//! Keycloak, with a realm for each test. The test changes its realm as an administrator does.
 //!
-//! How tokens come out of it is in [`grants`]; who fills in its pages as a person would is in `browser`.
+//! [`grants`] requests tokens. `browser` fills in Keycloak's pages like a person.
 
 mod browser;
 pub mod grants;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::client::Reply;
 use crate::services::further;
 
-/// How long an administrator's token is used: Keycloak lets it live for a minute.
+/// How long an administrator's token is used. Keycloak's are valid for a minute.
 const ADMIN_TOKEN_AGE: Duration = Duration::from_secs(30);
 
 /// The server.
@@ -27,14 +27,14 @@ pub struct Keycloak {
 }
 
 impl Keycloak {
-    /// The one at `ZOT_TEST_KEYCLOAK_URL`, or the one that `hack/with-services` starts when it is asked.
+    /// Returns the server at `ZOT_TEST_KEYCLOAK_URL`, or asks `hack/with-services` to start one.
     pub async fn shared() -> Self {
         let variables = ["ZOT_TEST_KEYCLOAK_URL", "ZOT_TEST_KEYCLOAK_ADMIN", "ZOT_TEST_KEYCLOAK_PASSWORD"];
         let [url, admin, password] = further("keycloak", variables).await;
         Self { url: url.trim_end_matches('/').to_owned(), admin, password }
     }
 
-    /// Makes a realm: access tokens live for five minutes, and a device may ask every second whether it was approved.
+    /// Creates a realm. Access tokens are valid for five minutes. A device may ask every second whether it was approved.
     pub async fn realm(&self) -> Realm {
         let name = format!("zot-test-{}", Uuid::new_v4().simple());
         let realm = Realm {
@@ -51,7 +51,7 @@ impl Keycloak {
     }
 }
 
-/// Who a client is, and what it may ask for.
+/// The kind of a client, and the grants that it may use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ClientKind {
     /// Without a secret: a person's password, or a person's approval of a device.
@@ -70,7 +70,7 @@ pub struct Client {
     uuid: String,
 }
 
-/// A realm of its own for one test. It stays until [`Realm::delete`], or until Keycloak's data is removed.
+/// A realm for one test. It exists until [`Realm::delete`], or until Keycloak's data is removed.
 pub struct Realm {
     keycloak: Keycloak,
     name: String,
@@ -89,7 +89,7 @@ impl Realm {
         format!("{}/realms/{}", self.keycloak.url, self.name)
     }
 
-    /// Sets how long access tokens live from now on.
+    /// Sets the lifetime of future access tokens.
     pub async fn access_tokens_live(&self, seconds: u32) {
         self.put("", json!({ "accessTokenLifespan": seconds })).await;
     }
@@ -128,7 +128,7 @@ impl Realm {
         self.create(&format!("/clients/{}/protocol-mappers/models", client.uuid), body).await;
     }
 
-    /// Makes a person, who is in these groups and has these realm roles, which are made where they are not there yet.
+    /// Creates a person with these groups and realm roles. Missing groups and roles are created.
     /// Returns the id, which is `sub` in tokens.
     pub async fn user(&self, name: &str, password: &str, roles: &[&str], groups: &[&str]) -> String {
         let id = self
@@ -136,7 +136,7 @@ impl Realm {
                 "/users",
                 json!({
                     "username": name, "enabled": true, "email": format!("{name}@example.org"), "emailVerified": true,
-                    "firstName": name, "lastName": "Test", // who lacks a name has to give it before anything else
+                    "firstName": name, "lastName": "Test", // Keycloak first asks a person without a name for it
                     "credentials": [{ "type": "password", "value": password, "temporary": false }],
                 }),
             )
@@ -165,14 +165,14 @@ impl Realm {
         self.admin(Method::POST, &path, Some(Value::Array(wanted))).await.expect_status(204);
     }
 
-    /// Adds a person to a group, which is made if it is not there.
+    /// Adds a person to a group, and creates the group if it is missing.
     pub async fn add_to_group(&self, user: &str, group: &str) {
         let made = self.admin(Method::POST, "/groups", Some(json!({ "name": group }))).await;
         assert!([StatusCode::CREATED, StatusCode::CONFLICT].contains(&made.status), "{made}");
         self.put(&self.membership(user, group).await, json!({})).await;
     }
 
-    /// Takes a person out of a group.
+    /// Removes a person from a group.
     pub async fn remove_from_group(&self, user: &str, group: &str) {
         self.remove(&self.membership(user, group).await).await;
     }
@@ -182,7 +182,7 @@ impl Realm {
         format!("/users/{}/groups/{}", self.user_id(user).await, text(&groups[0], "id"))
     }
 
-    /// Lets nobody sign in as this person any more.
+    /// Disables a person's login.
     pub async fn disable_user(&self, name: &str) {
         let id = self.user_id(name).await;
         self.put(&format!("/users/{id}"), json!({ "enabled": false })).await;
@@ -198,7 +198,7 @@ impl Realm {
         text(&users[0], "id").to_owned()
     }
 
-    /// Signs with a new key from now on; the public halves of older ones stay published, so their tokens stay good.
+    /// Signs with a new key from now on. Older public keys stay published, so their tokens stay valid.
     pub async fn add_key(&self) {
         let last = self.keys().await.iter().map(priority).max().unwrap_or(0);
         let config = json!({ "priority": [(last + 1).to_string()], "algorithm": ["RS256"], "keySize": ["2048"] });
@@ -209,7 +209,7 @@ impl Realm {
         self.create("/components", body).await;
     }
 
-    /// Signs with a new key from now on, and publishes no older one.
+    /// Signs with a new key from now on, and no longer publishes older keys.
     pub async fn rotate_keys(&self) {
         let old = self.keys().await;
         self.add_key().await;

@@ -1,4 +1,4 @@
-//! The API server of a Kubernetes: namespaces, service accounts and their tokens, over its REST API.
+//! A client of a Kubernetes API server: namespaces, ServiceAccounts and their tokens.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::client::Reply;
 use crate::services::further;
 
-/// An API server, spoken to as its administrator.
+/// An API server, with the credentials of its administrator.
 pub struct Kube {
     server: String,
     issuer: String,
@@ -20,17 +20,17 @@ pub struct Kube {
     token: Option<String>,
     kubeconfig: PathBuf,
     ca_file: PathBuf,
-    /// Where the CA's certificate is, if a kubeconfig has it inside.
-    _written: Option<TempDir>,
+    /// Holds the CA file, if the kubeconfig contains the certificate itself.
+    _ca_folder: Option<TempDir>,
 }
 
 impl Kube {
-    /// The one that the kubeconfig at `ZOT_TEST_KUBECONFIG` names, or the one that `hack/with-services` starts when it is
-    /// asked. There the API server's address is the issuer of its tokens, and everybody may read its discovery.
+    /// Returns the API server of the kubeconfig at `ZOT_TEST_KUBECONFIG`, or asks `hack/with-services` to start one. That one
+    /// uses its own address as the issuer of its tokens, and everybody may read its discovery.
     pub async fn shared() -> Self {
         let [kubeconfig] = further("kubernetes", ["ZOT_TEST_KUBECONFIG"]).await.map(PathBuf::from);
         let config = Kubeconfig::read(&kubeconfig);
-        let (ca_file, written) = config.ca_file();
+        let (ca_file, ca_folder) = config.ca_file();
         let root = Certificate::from_pem_bundle(&std::fs::read(&ca_file).expect("the CA file")).expect("certificates");
         let mut http = reqwest::Client::builder().tls_certs_only(root).no_proxy();
         if let Some(identity) = config.identity() {
@@ -43,7 +43,7 @@ impl Kube {
             token: config.user["token"].as_str().map(str::to_owned),
             kubeconfig,
             ca_file,
-            _written: written,
+            _ca_folder: ca_folder,
         };
         let discovery =
             kube.send(Method::GET, "/.well-known/openid-configuration", None).await.expect_status(200).json();
@@ -51,42 +51,42 @@ impl Kube {
         kube
     }
 
-    /// URL of the API server.
+    /// Without a trailing slash.
     pub fn server(&self) -> &str {
         &self.server
     }
 
-    /// Who issues the tokens of its service accounts: `iss` in them, and where discovery begins.
+    /// The issuer of its service accounts' tokens: their `iss`, and the start of discovery.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// What vouches for the API server's certificate, a PEM file.
+    /// The CA of the API server's certificate, a PEM file.
     pub fn ca_file(&self) -> &Path {
         &self.ca_file
     }
 
-    /// The administrator's kubeconfig.
+    /// Path of the administrator's kubeconfig.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
     }
 
-    /// Makes a namespace of its own for one test, and returns its name.
+    /// Creates a namespace for one test, and returns its name.
     pub async fn namespace(&self) -> String {
         let name = format!("zot-test-{}", Uuid::new_v4().simple());
-        self.make("/api/v1/namespaces", &json!({ "metadata": { "name": name } })).await;
+        self.create("/api/v1/namespaces", &json!({ "metadata": { "name": name } })).await;
         name
     }
 
-    /// Makes a service account, and its namespace, where they are not there yet.
+    /// Creates a service account and its namespace, if they are missing.
     pub async fn service_account(&self, namespace: &str, name: &str) {
-        self.make("/api/v1/namespaces", &json!({ "metadata": { "name": namespace } })).await;
+        self.create("/api/v1/namespaces", &json!({ "metadata": { "name": namespace } })).await;
         let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts");
-        self.make(&path, &json!({ "metadata": { "name": name } })).await;
+        self.create(&path, &json!({ "metadata": { "name": name } })).await;
     }
 
-    /// A token as it is projected into a pod. It lives for ten minutes or more: the API server makes none that lives
-    /// shorter.
+    /// A token like one that is projected into a pod. It is valid for at least ten minutes, because the API server issues none
+    /// that is shorter.
     pub async fn token(&self, namespace: &str, name: &str, audiences: &[&str], expiration_secs: u64) -> String {
         let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token");
         let request = json!({
@@ -97,12 +97,12 @@ impl Kube {
         token["status"]["token"].as_str().expect("a token").to_owned()
     }
 
-    async fn make(&self, path: &str, body: &Value) {
+    async fn create(&self, path: &str, body: &Value) {
         let reply = self.send(Method::POST, path, Some(body)).await;
         assert!([StatusCode::CREATED, StatusCode::CONFLICT].contains(&reply.status), "{reply}");
     }
 
-    /// A request to any path of the API, and its answer.
+    /// Sends a request to a path of the API server.
     pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Reply {
         let mut request = self.http.request(method, format!("{}{path}", self.server));
         if let Some(token) = &self.token {
@@ -115,7 +115,7 @@ impl Kube {
     }
 }
 
-/// What the current context of a kubeconfig names.
+/// The current context of a kubeconfig.
 struct Kubeconfig {
     folder: PathBuf,
     cluster: Value,
@@ -142,14 +142,14 @@ impl Kubeconfig {
         if let Some(path) = self.cluster["certificate-authority"].as_str() {
             return (self.folder.join(path), None);
         }
-        let written = tempfile::Builder::new().prefix("zot-kube-").tempdir().expect("a temporary folder");
-        let file = written.path().join("ca.crt");
+        let folder = tempfile::Builder::new().prefix("zot-kube-").tempdir().expect("a temporary folder");
+        let file = folder.path().join("ca.crt");
         let pem = Self::content(&self.folder, &self.cluster, "certificate-authority").expect("a certificate-authority");
         std::fs::write(&file, pem).expect("writing the CA file");
-        (file, Some(written))
+        (file, Some(folder))
     }
 
-    /// The client's certificate and key, if it has one.
+    /// The client certificate and its key.
     fn identity(&self) -> Option<Identity> {
         let mut pem = Self::content(&self.folder, &self.user, "client-certificate")?;
         pem.push(b'\n');
@@ -157,7 +157,7 @@ impl Kubeconfig {
         Some(Identity::from_pem(&pem).expect("a certificate and its key"))
     }
 
-    /// What is in the kubeconfig as `NAME-data`, or in the file that `NAME` names.
+    /// The decoded field `NAME-data`, or the contents of the file in the field `NAME`.
     fn content(folder: &Path, of: &Value, name: &str) -> Option<Vec<u8>> {
         if let Some(data) = of[format!("{name}-data")].as_str() {
             return Some(BASE64_STANDARD.decode(data).expect("base64"));

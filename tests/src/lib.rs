@@ -1,10 +1,10 @@
-//! The harness of the black-box tests: the server as a process, what it stands on, and the clients that talk to it.
+//! The harness of the black-box tests: the server as a process, its database and storage, and its clients.
 //!
-//! [`backend`] makes a fresh database and storage, [`server`] runs the binary on it, [`cluster`] runs three of them
-//! behind a [`proxy`]; a [`recorder`] stands for what there is no emulator of. [`tools`] obtains and runs the real clients,
-//! [`client`] is a small typed one for what they cannot say, [`layout`] makes images for them. [`inside`] looks at rows and
-//! files behind the server's back. [`keycloak`] and [`kube`] give tokens as people, services and pods have them, [`jwt`]
-//! reads those; an [`issuer`] of the test's own says what it is told. Nothing here knows the server's code.
+//! [`backend`] creates a fresh database and storage. [`server`] runs the binary on it. [`cluster`] runs three of them
+//! behind a [`proxy`]. A [`recorder`] replaces services without an emulator. [`tools`] gets and runs the real clients.
+//! [`client`] sends what they cannot send. [`layout`] creates images for them. [`inside`] reads and changes rows and files
+//! directly. [`keycloak`] and [`kube`] issue tokens of people, services and pods. [`jwt`] decodes tokens. An [`issuer`] signs
+//! anything that a test wants. Nothing here uses the server's code.
 #![expect(clippy::panic, clippy::missing_panics_doc, reason = "test code: it panics with a message that says why")]
 #![expect(clippy::return_self_not_must_use, reason = "a check of a reply returns it for more checks, or for nothing")]
 
@@ -30,12 +30,12 @@ pub mod tools;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How long anything may take before a test gives up: far beyond what a loaded machine needs.
+/// How long a test waits before it fails: far longer than a loaded machine needs.
 pub const DEADLINE: Duration = Duration::from_secs(90);
 
 /// The workspace's root folder.
 pub fn workspace() -> PathBuf {
-    // not as it was when this was compiled: several clones may share one target directory
+    // read at run time: several clones may share one target directory
     let tests = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     let tests = PathBuf::from(tests);
     tests.parent().expect("the tests package lies in the workspace").to_owned()

@@ -1,7 +1,7 @@
-//! A load balancer for tests: each request goes to the next upstream in turn, so that no two requests of a client are
-//! likely to meet the same replica.
+//! A load balancer for tests. It sends each request to the next upstream, so a client's requests reach different
+//! replicas.
 //!
-//! Bodies stream both ways and `Host` is kept. A failed upstream answers 502: retrying is the client's business.
+//! Bodies stream both ways, and `Host` is kept. If an upstream fails, the answer is 502: the client has to retry.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -20,7 +20,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// What concerns one connection only.
+/// Headers that concern one connection only.
 const HOP_BY_HOP: [HeaderName; 4] = [CONNECTION, EXPECT, UPGRADE, HeaderName::from_static("keep-alive")];
 
 /// A running proxy; dropping it ends it.
@@ -30,24 +30,24 @@ pub struct Proxy {
     accepting: JoinHandle<()>,
 }
 
-/// Whose turn it is.
+/// The upstream for the next request.
 struct Rotation {
     upstreams: Vec<SocketAddr>,
-    /// Requests passed on so far.
+    /// The number of forwarded requests.
     passed: usize,
     refuses: Refuses,
 }
 
-/// Which requests are not passed on but refused, as a server refuses who may not do that.
+/// Requests that the proxy refuses, as a server does without the right.
 type Refuses = fn(&Request<Incoming>) -> bool;
 
 impl Proxy {
-    /// Listens on a free port of loopback and passes requests on to these.
+    /// Listens on a free port of loopback and forwards requests to these upstreams.
     pub async fn start(upstreams: Vec<SocketAddr>) -> Self {
         Self::refusing(upstreams, |_| false).await
     }
 
-    /// The same, but answers some requests with 403, in the words of S3.
+    /// The same, but answers some requests with an S3 error 403.
     pub async fn refusing(upstreams: Vec<SocketAddr>, refuses: Refuses) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("the listener's address");
@@ -71,7 +71,7 @@ impl Proxy {
         self.lock().upstreams.push(upstream);
     }
 
-    /// How many requests were passed on.
+    /// How many requests were forwarded.
     pub fn passed(&self) -> usize {
         self.lock().passed
     }
@@ -88,12 +88,12 @@ impl Drop for Proxy {
 }
 
 type Upstream = Client<HttpConnector, Passed>;
-/// The body of a request. None at all stays none: it must not become an empty one of unknown length.
+/// The body of a request. A request without a body must not get an empty one of unknown length.
 type Passed = Either<Channel<Bytes, hyper::Error>, Empty<Bytes>>;
 type Body = BoxBody<Bytes, hyper::Error>;
 
 async fn accept(listener: TcpListener, rotation: Arc<Mutex<Rotation>>) {
-    // without a pool: a connection kept open to a replica that was killed since would look like its failure
+    // no pool: an open connection to a killed replica would look like a failure
     let client: Upstream = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
     loop {
         if let Ok((stream, _)) = listener.accept().await {
@@ -115,11 +115,11 @@ async fn connection(stream: TcpStream, client: Upstream, rotation: Arc<Mutex<Rot
             })
         }
     });
-    // an error is a client that went away
+    // an error means that the client closed the connection
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-/// The upstream whose turn it is, if there is any.
+/// The upstream for the next request, if there is one.
 fn next(rotation: &Mutex<Rotation>) -> Option<SocketAddr> {
     let mut rotation = rotation.lock().expect("no panic while the lock is held");
     let turn = rotation.passed.checked_rem(rotation.upstreams.len())?;
@@ -141,8 +141,8 @@ async fn pass_on(client: &Upstream, upstream: Option<SocketAddr>, mut request: R
     }
 }
 
-/// Passes a body on, and reads it to its end even when the upstream has answered before that: a client that still
-/// writes while its connection is closed may never see the answer.
+/// Forwards a body, and reads it to its end even if the upstream answered before that: a client that still
+/// sends while its connection is closed may never see the answer.
 fn pump(mut body: Incoming) -> Passed {
     if body.is_end_stream() {
         return Either::Right(Empty::new());
@@ -161,9 +161,9 @@ fn pump(mut body: Incoming) -> Passed {
     Either::Left(channel)
 }
 
-/// Reads the body away first, so that the client is there to see the answer.
+/// Reads the body first, so that the client can see the answer.
 async fn refused(request: Request<Incoming>) -> Response<Body> {
-    // an error is a client that went away
+    // an error means that the client closed the connection
     let _ = request.into_body().collect().await;
     let denied = "<Error><Code>AccessDenied</Code><Message>Access Denied.</Message></Error>";
     answer(StatusCode::FORBIDDEN, denied.to_owned())

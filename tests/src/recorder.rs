@@ -1,5 +1,5 @@
-//! A server that remembers what it was asked and always gives the same answer: for what the server under test says to
-//! parties that no emulator stands for, such as a cloud's token endpoint.
+//! A server that records requests and always gives the same answer. It replaces services without an emulator, such as a
+//! cloud's token endpoint.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -48,7 +48,7 @@ impl Recorder {
         self.address
     }
 
-    /// What it was asked so far.
+    /// The recorded requests.
     pub fn asked(&self) -> Vec<Asked> {
         self.asked.lock().expect("no panic while the lock is held").clone()
     }
@@ -73,7 +73,7 @@ async fn accept(listener: TcpListener, asked: Arc<Mutex<Vec<Asked>>>, status: St
                 Ok::<_, Infallible>(response)
             }
         });
-        // an error is a client that went away
+        // an error means that the client closed the connection
         tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     }
 }

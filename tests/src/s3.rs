@@ -69,7 +69,7 @@ impl Bucket {
         assert_eq!(response.status(), 204, "deleting {key}");
     }
 
-    /// Temporary keys that may do these actions alone, in this bucket.
+    /// Temporary keys that allow only these actions, in this bucket.
     pub async fn keys_that_may(&self, actions: &[&str]) -> TemporaryKeys {
         let bucket = format!("arn:aws:s3:::{}", self.name);
         let policy = json!({ "Version": "2012-10-17", "Statement": [
@@ -98,12 +98,12 @@ impl Bucket {
     }
 }
 
-/// Keys that end by themselves.
+/// Keys that expire.
 pub struct TemporaryKeys {
     /// Access key.
     pub access_key: String,
     /// Secret key.
     pub secret_key: String,
-    /// What must come with each request.
+    /// The session token, sent with each request.
     pub session_token: String,
 }

@@ -21,12 +21,12 @@ pub const READER: Credentials = Credentials { id: "test-reader", secret: "reader
 
 /// How many lines of a log a failed test shows at most.
 const OUTPUT_LINES: usize = 30;
-/// Stands for a port that nobody listens on, chosen when the server starts.
+/// A placeholder for a free port, chosen when the server starts.
 const FREE_PORT: &str = "free";
-/// How often a wait looks again.
+/// The pause between two checks of a wait.
 const POLL: std::time::Duration = std::time::Duration::from_millis(25);
 
-/// How a server shall run; the same setup can start it again.
+/// The configuration of a server. The same setup can start it again.
 #[derive(Clone)]
 pub struct Setup {
     storage: Storage,
@@ -39,7 +39,7 @@ impl Setup {
     pub fn on(storage: &Storage) -> Self {
         let settings = json!({
             "http": { "address": "127.0.0.1", "port": 0 },
-            "extensions": { "s3api": { "port": 0 } }, // no port of its own: tests run beside each other
+            "extensions": { "s3api": { "port": 0 } }, // no S3 port: tests run concurrently
             "log": { "level": "info" },
         });
         Self { storage: storage.clone(), settings, env: Vec::new() }
@@ -51,7 +51,7 @@ impl Setup {
         self.set("extensions.rbac.enabled", true)
     }
 
-    /// Opens the S3 door's own port too, a free one for each server: see [`Server::s3_address`].
+    /// Opens the S3 port too, a free one for each server: see [`Server::s3_address`].
     #[must_use]
     pub fn with_s3_port(self) -> Self {
         self.set("extensions.s3api.port", FREE_PORT)
@@ -65,7 +65,7 @@ impl Setup {
         self
     }
 
-    /// Sets a variable of the server's environment, which is else nearly empty.
+    /// Sets a variable of the server's environment, which is otherwise nearly empty.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.env.push((name.to_owned(), value.into()));
@@ -99,7 +99,7 @@ impl Setup {
         server
     }
 
-    /// Starts a server that says nothing, and waits until it is ready.
+    /// Starts a server without log output, and waits until it is ready.
     pub async fn start_silent(&self) -> Server {
         let port = free_port();
         let mut server = self.clone().set("http.port", port).spawn();
@@ -108,7 +108,7 @@ impl Setup {
         server
     }
 
-    /// Starts a server that must end by itself with an error, and returns what it said.
+    /// Starts a server that must exit with an error, and returns its error output.
     pub async fn start_refused(&self) -> String {
         let mut server = self.spawn();
         let status = server.ended().await;
@@ -124,10 +124,11 @@ impl Setup {
         command.args(arguments);
         let ended = tokio::task::spawn_blocking(move || command.output()).await.expect("a thread").expect("the binary");
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Ended { success: ended.status.success(), stdout: text(ended.stdout), stderr: text(ended.stderr) }
+        let code = ended.status.code();
+        Ended { success: ended.status.success(), code, stdout: text(ended.stdout), stderr: text(ended.stderr) }
     }
 
-    /// The binary with these settings, and nothing else of ours.
+    /// The command of the binary with these settings and a clean environment.
     fn command(&self, dir: &Path) -> Command {
         let mut settings = self.storage.settings(dir);
         merge(&mut settings, &self.settings);
@@ -141,7 +142,7 @@ impl Setup {
         command
             .arg("--config")
             .arg(&config)
-            .env_clear() // what the developer's shell says must not reach the server
+            .env_clear() // the developer's variables must not reach the server
             .env("HOME", dir)
             .env("RUST_BACKTRACE", "1")
             .envs([("ZOT_ADMIN_ACCESS_KEY", ADMIN.id), ("ZOT_ADMIN_SECRET_KEY", ADMIN.secret)])
@@ -171,9 +172,11 @@ impl Setup {
 pub struct Ended {
     /// Whether it ended with 0.
     pub success: bool,
+    /// Its exit code; none if a signal ended it.
+    pub code: Option<i32>,
     /// What it printed.
     pub stdout: String,
-    /// What it complained about.
+    /// Standard error.
     pub stderr: String,
 }
 
@@ -209,13 +212,13 @@ impl Server {
         self.address
     }
 
-    /// Where the S3 door has a port of its own.
+    /// The address of the S3 port.
     pub fn s3_address(&self) -> SocketAddr {
         let found = self.log().lines().find_map(|line| {
             let line: Value = serde_json::from_str(line).ok()?;
             line["s3_address"].as_str()?.parse().ok()
         });
-        found.unwrap_or_else(|| panic!("no port of its own for the S3 door: Setup::with_s3_port\n{}", self.output()))
+        found.unwrap_or_else(|| panic!("the server has no S3 port: call Setup::with_s3_port\n{}", self.output()))
     }
 
     /// Bytes that the process has had in memory at most.
@@ -261,7 +264,7 @@ impl Server {
         read_lossy(&self.dir.path().join("stdout"))
     }
 
-    /// What a reader of a failed test wants of its output: all of stderr, what went wrong, and the last of stdout.
+    /// The output that explains a failed test: all of stderr, warnings and errors, and the end of stdout.
     pub fn output(&self) -> String {
         let (log, stderr) = (self.log(), read_lossy(&self.dir.path().join("stderr")));
         let lines: Vec<&str> = log.lines().collect();
@@ -310,8 +313,8 @@ impl Drop for Server {
     }
 }
 
-/// The binary under test: `ZOT_BIN`, else the one of the dev profile.
-fn binary() -> PathBuf {
+/// The binary under test: `ZOT_BIN`, or the one of the dev profile.
+pub fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("ZOT_BIN") {
         return path.into();
     }
@@ -333,7 +336,7 @@ fn listening_address(line: &str) -> Option<SocketAddr> {
     field("address")?.parse().ok()
 }
 
-/// Lays the keys of `more` over those of `base`.
+/// Merges the keys of `more` into `base`.
 fn merge(base: &mut Value, more: &Value) {
     match (base, more) {
         (Value::Object(base), Value::Object(more)) => {

@@ -1,4 +1,4 @@
-//! The services that not every test needs: asked for here, started by `hack/with-services`.
+//! Services that not every test needs. A test requests them here, and `hack/with-services` starts them.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use crate::backend::variable;
 
-/// Until a service must be there: its program may have to be built.
+/// How long a test waits for a service, which may have to be built.
 const OBTAIN_DEADLINE: Duration = Duration::from_mins(20);
 
-/// The values of these variables, which say where the service is. If they are not set yet, the service is asked for and
-/// waited for.
+/// The values of these variables, which name the service's address. If they are not set, requests the service and waits
+/// for it.
 pub(crate) async fn further<const N: usize>(service: &str, names: [&str; N]) -> [String; N] {
     let Some(folder) = std::env::var_os("ZOT_SERVICES_DIR").map(PathBuf::from) else { return names.map(variable) };
     if names.iter().all(|name| std::env::var_os(name).is_some()) {
@@ -23,7 +23,7 @@ pub(crate) async fn further<const N: usize>(service: &str, names: [&str; N]) -> 
     })
 }
 
-/// Asks for a service, and returns the variables that came with it, a line each.
+/// Requests a service, and returns its variables, a line each.
 async fn ask(folder: &Path, service: &str) -> String {
     let (started, failed) = (folder.join(format!("{service}.env")), folder.join(format!("{service}.failed")));
     if !started.exists() {

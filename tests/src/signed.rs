@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 const REGION: &str = "us-east-1";
 
-/// Who signs, and where to.
+/// The signing key and the server's address.
 #[derive(Clone, Debug)]
 pub struct Signer {
     /// URL of the S3 server.
@@ -20,7 +20,7 @@ pub struct Signer {
     pub secret_key: String,
 }
 
-/// What is signed beside the request line.
+/// Signed in addition to the request line.
 pub(crate) struct Signed<'a> {
     pub service: &'a str,
     /// None: a body that is not signed.
@@ -62,7 +62,7 @@ impl Signer {
 
     pub(crate) fn signed(&self, method: Method, path: &str, query: &str, signed: &Signed<'_>) -> RequestBuilder {
         let host = self.endpoint.split_once("://").expect("the endpoint is a URL").1;
-        // a path that the server is below is signed along
+        // the path prefix of the server is signed too
         let (host, base) = host.find('/').map_or((host, ""), |slash| host.split_at(slash));
         let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
         let payload = signed.payload();

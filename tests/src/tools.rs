@@ -1,4 +1,4 @@
-//! Real clients: obtained by `hack/tool`, run in a folder of their own, their output shown when they fail.
+//! Real clients from `hack/tool`. Each runs in its own folder; its output is shown if it fails.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -11,12 +11,12 @@ use tokio::process::Command;
 
 use crate::workspace;
 
-/// Until a client is killed: pushes of small artifacts on a loaded machine.
+/// The deadline of a client: enough for pushes of small artifacts on a loaded machine.
 const COMMAND_DEADLINE: Duration = Duration::from_mins(4);
-/// Until a tool must be there: it may have to be built.
+/// The deadline for getting a tool, which may have to be built.
 const OBTAIN_DEADLINE: Duration = Duration::from_mins(20);
 
-/// Path of a tool, obtained first where needed.
+/// The path of a tool. Gets the tool first if it is missing.
 pub async fn tool(name: &str) -> PathBuf {
     let mut command = Command::new(workspace().join("hack/tool"));
     let running = command.arg(name).stdin(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true).output();
@@ -26,7 +26,7 @@ pub async fn tool(name: &str) -> PathBuf {
     String::from_utf8(output.stdout).expect("a path in UTF-8").trim_end().into()
 }
 
-/// A folder for a client, which is also its home: no configuration or login of the developer is read or changed.
+/// A client's folder and home. So the developer's configuration and logins are neither read nor changed.
 pub struct Home {
     dir: TempDir,
 }
@@ -139,7 +139,7 @@ impl Run {
         self.command.stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() });
         let mut child = self.command.spawn().unwrap_or_else(|error| panic!("starting {shown}: {error}"));
         if let (Some(mut stdin), Some(input)) = (child.stdin.take(), self.input) {
-            // a child that does not read its input says by its status what is wrong
+            // a child that does not read its input fails by its status
             let _ = stdin.write_all(input.as_bytes()).await;
         }
         let output = tokio::time::timeout(COMMAND_DEADLINE, child.wait_with_output()).await;

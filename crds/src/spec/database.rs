@@ -1,32 +1,32 @@
-//! Where metadata is kept.
+//! The database for metadata.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{CLASS, NAME, SIZE, rule};
 
-/// Where metadata is kept.
+/// The database for metadata.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
     rule("self.type != 'mysql'", "database.type mysql is not supported: use postgres"),
-    rule("self.type != 'postgres' || has(self.postgres) != has(self.cluster)", "database.type postgres needs either database.postgres, a server that is there, or database.cluster, one of CloudNativePG"),
-    rule("self.type == 'postgres' || (!has(self.postgres) && !has(self.cluster))", "database.postgres and database.cluster are for database.type postgres: set that, or remove them"),
-    rule("self.type == oldSelf.type", "database.type cannot be changed: the metadata is there; make another store and copy the artifacts"),
+    rule("self.type != 'postgres' || has(self.postgres) != has(self.cluster)", "database.type postgres needs either database.postgres, an existing server, or database.cluster, a cluster of CloudNativePG"),
+    rule("self.type == 'postgres' || (!has(self.postgres) && !has(self.cluster))", "database.postgres and database.cluster are for database.type postgres: set database.type, or remove them"),
+    rule("self.type == oldSelf.type", "database.type cannot be changed, because the metadata would be lost: create another store and copy the artifacts"),
     rule("quantity(self.embedded.storageSize).compareTo(quantity(oldSelf.embedded.storageSize)) >= 0", "database.embedded.storageSize cannot become smaller: volumes only grow"),
 ]))]
 pub struct Database {
-    /// `embedded` is a file of one replica; `postgres` is for production.
+    /// `embedded`: a file on the volume of the only replica. `postgres`: a server, for production.
     pub r#type: DatabaseType,
     /// The embedded database.
     pub embedded: Embedded,
-    /// A server of Postgres that is there.
+    /// An existing Postgres server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub postgres: Option<Postgres>,
-    /// A cluster of CloudNativePG, which the operator makes and keeps when the store is deleted.
+    /// A Postgres cluster that the operator creates through CloudNativePG. It stays when the store is deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<Cluster>,
-    /// Most connections one replica opens.
+    /// The largest number of connections per replica.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub max_connections: Option<i32>,
@@ -48,10 +48,10 @@ impl Default for Database {
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DatabaseType {
-    /// A file of one replica.
+    /// A file on the volume of the only replica.
     #[default]
     Embedded,
-    /// A server of Postgres.
+    /// A Postgres server.
     Postgres,
     /// Not supported.
     Mysql,
@@ -61,7 +61,7 @@ pub enum DatabaseType {
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Embedded {
-    /// Room for it: with storage of type `filesystem` added to the volume, else the size of its own volume.
+    /// Size of the database file. With `storage.type: filesystem` it is added to `storage.size`; otherwise it is the size of the volume.
     #[schemars(regex(pattern = SIZE))]
     pub storage_size: String,
 }
@@ -72,24 +72,24 @@ impl Default for Embedded {
     }
 }
 
-/// A server of Postgres.
+/// A Postgres server.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Postgres {
-    /// Its host, a name or an address, without the port.
+    /// Host name or IP address, without the port.
     #[schemars(regex(pattern = r"^([^\s:/@?#\[\]]+|\[[0-9a-fA-F:.]+\])$"))]
     pub host: String,
-    /// Its port.
+    /// Port.
     #[serde(default = "port")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: i32,
-    /// The database, which must exist.
+    /// Name of the database. It must exist.
     #[schemars(length(min = 1))]
     pub database: String,
     /// The Secret with `username` and `password`, in the store's namespace.
     #[schemars(regex(pattern = NAME), length(max = 253))]
     pub credentials_secret: String,
-    /// How far the connection is protected, as `sslmode` of Postgres; by default `prefer`.
+    /// TLS of the connection: `sslmode` of Postgres. The default is `prefer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]))]
     pub ssl_mode: Option<String>,
@@ -99,17 +99,17 @@ fn port() -> i32 {
     5432
 }
 
-/// A cluster of CloudNativePG.
+/// A Postgres cluster of CloudNativePG.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Cluster {
-    /// How many servers of Postgres there are.
+    /// The number of Postgres servers.
     #[schemars(range(min = 1, max = 9))]
     pub instances: i32,
-    /// Size of each one's volume.
+    /// Size of the volume of each server.
     #[schemars(regex(pattern = SIZE))]
     pub storage_size: String,
-    /// Storage class of the volumes; by default the cluster's.
+    /// Storage class of the volumes. The default is the default class of the Kubernetes cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = CLASS), length(max = 253))]
     pub storage_class: Option<String>,

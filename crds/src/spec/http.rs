@@ -1,28 +1,28 @@
-//! How the server speaks: HTTP, the S3 API, registry tokens, and bounds on what it takes on.
+//! HTTP, the S3 API, registry tokens and limits.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{NAME, rule};
 
-/// How the server speaks HTTP.
+/// The HTTP server.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Http {
     /// The port that servers listen on.
     #[schemars(range(min = 1024, max = 65535))]
     pub port: i32,
-    /// TLS up to the server.
+    /// TLS between clients (or the proxy) and the servers.
     pub tls: HttpTls,
-    /// Refuse everything that would change the store.
+    /// Whether the servers refuse every change.
     pub read_only: bool,
-    /// Realm named in Basic challenges.
+    /// Realm in Basic authentication challenges.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub realm: Option<String>,
-    /// Networks of proxies that are believed when they tell a client's address and scheme, such as `10.0.0.0/8`.
+    /// Networks of trusted proxies, such as `10.0.0.0/8`. The servers accept the client address and scheme from their headers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub trusted_proxies: Vec<String>,
-    /// Web pages that may call the store.
+    /// CORS: web pages that may call the store.
     pub cors: Cors,
 }
 
@@ -39,26 +39,26 @@ impl Default for Http {
     }
 }
 
-/// TLS up to the server.
+/// TLS between clients (or the proxy) and the servers.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
     rule("!self.enabled || has(self.certSecretName)", "http.tls.enabled needs http.tls.certSecretName, a Secret of type kubernetes.io/tls"),
 ]))]
 pub struct HttpTls {
-    /// Whether servers speak TLS.
+    /// Whether the servers use TLS.
     pub enabled: bool,
-    /// A Secret of type `kubernetes.io/tls`, with `tls.crt` and `tls.key`.
+    /// Secret of type `kubernetes.io/tls`, with `tls.crt` and `tls.key`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = NAME), length(max = 253))]
     pub cert_secret_name: Option<String>,
-    /// A Secret with `ca.crt`, authorities of client certificates; then clients must present one.
+    /// Secret whose `ca.crt` holds the CAs of client certificates. If it is set, clients must present a certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = NAME), length(max = 253))]
     pub client_ca_secret_name: Option<String>,
 }
 
-/// Web pages that may call the store.
+/// CORS: web pages that may call the store.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Cors {
@@ -76,21 +76,21 @@ pub struct Cors {
     pub expose_headers: Vec<String>,
 }
 
-/// How clients get registry tokens.
+/// Registry tokens, temporary credentials and master keys.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Auth {
     /// Registry tokens.
     pub bearer: Bearer,
-    /// Longest life of temporary credentials for S3, `15m` to `12h`.
+    /// Longest validity of temporary S3 credentials, `15m` to `12h`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_max_duration: Option<String>,
-    /// Wrong credentials a minute that one address may present for one access key; 0: any number.
+    /// How many failed logins per minute one address may make with one access key. 0 means no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub failures_per_minute: Option<i32>,
-    /// A Secret whose key `keys` has the master keys of what is encrypted in the database, one a line, the one in use first. By
-    /// default the operator makes one.
+    /// Secret whose key `keys` holds the master keys that encrypt secrets in the database: one per line, the current one first.
+    /// By default the operator generates one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = NAME), length(max = 253))]
     pub key_secret: Option<String>,
@@ -100,15 +100,15 @@ pub struct Auth {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Bearer {
-    /// URL of the token endpoint as clients reach it; by default the host that they came to.
+    /// URL of the token endpoint, as clients reach it. The default is the host of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub realm: Option<String>,
-    /// Audience that tokens are issued for.
+    /// Audience of the tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
 }
 
-/// What is beside the registry.
+/// APIs beside the registry.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Extensions {
@@ -123,21 +123,21 @@ pub struct Extensions {
     rule("self.port == 0 || self.port >= 1024", "extensions.s3api.port has to be 1024 or more, as servers do not run as root; 0 is none"),
 ]))]
 pub struct S3Api {
-    /// Whether buckets and objects are served.
+    /// Whether the S3 API is served.
     pub enabled: bool,
-    /// Its own port, at whose root it is served; 0: none, it is below `basePath` of the main port alone.
+    /// Separate port of the S3 API. 0 means none: the API is then served only below `basePath` of the main port.
     #[schemars(range(min = 0, max = 65535))]
     pub port: i32,
-    /// Where it is served on the main port.
+    /// Path of the S3 API on the main port.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_path: Option<String>,
-    /// Domain of virtual-host addresses: `bucket.<domain>`.
+    /// Domain of virtual-host addresses, `bucket.<domain>`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
-    /// Largest body of one request, such as `5Gi`.
+    /// The largest request body, such as `5Gi`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_upload_size: Option<String>,
-    /// Whether objects can be uploaded in parts.
+    /// Whether multipart uploads are accepted.
     pub enable_multipart: bool,
     /// Whether presigned URLs are accepted.
     #[serde(rename = "enablePresignedURL")]
@@ -169,18 +169,18 @@ pub struct SupplyChain {
     pub enabled: bool,
 }
 
-/// Bounds on what a server takes on.
+/// Limits of a server.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Limits {
-    /// Most requests in work at once; further ones are answered 503.
+    /// The largest number of concurrent requests. Further requests get status 503.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub max_concurrent_requests: Option<i32>,
-    /// Largest body of one request, such as `10Gi`; larger ones are answered 413.
+    /// The largest request body, such as `10Gi`. Larger requests get status 413.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_request_body_size: Option<String>,
-    /// Longest time a request may take, such as `300s`.
+    /// The longest duration of a request, such as `300s`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_timeout: Option<String>,
 }

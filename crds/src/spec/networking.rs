@@ -1,4 +1,4 @@
-//! How clients reach the store.
+//! Access to the store.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{NAME, rule};
 
-/// How clients reach the store.
+/// Access to the store.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Networking {
-    /// The Service, by which pods of the cluster reach it.
+    /// The Service for clients inside the cluster.
     pub service: Service,
-    /// An Ingress; on OpenShift a Route where the class says so.
+    /// An Ingress. With the class `openshift-default` it is a Route on OpenShift.
     pub ingress: Ingress,
     /// An HTTPRoute of the Gateway API.
     pub gateway: Gateway,
-    /// Whom servers accept connections of.
+    /// The `NetworkPolicy` of the servers.
     pub network_policy: NetworkPolicy,
 }
 
@@ -25,12 +25,12 @@ pub struct Networking {
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Service {
-    /// Its type.
+    /// Type of the Service.
     pub r#type: ServiceType,
-    /// Its port for OCI, REST and S3 below `/s3`.
+    /// Port for the OCI API, the REST API, and the S3 API below `/s3`.
     #[schemars(range(min = 1, max = 65535))]
     pub port: i32,
-    /// Its annotations, such as those of a cloud's load balancer.
+    /// Annotations of the Service, such as those of a cloud's load balancer.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
@@ -44,24 +44,13 @@ impl Default for Service {
 /// Type of a Service.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 pub enum ServiceType {
-    /// Within the cluster alone.
+    /// Inside the cluster only.
     #[default]
     ClusterIP,
-    /// At a port of each node.
+    /// A port on each node.
     NodePort,
-    /// By a load balancer of the cloud.
+    /// A load balancer of the cloud.
     LoadBalancer,
-}
-
-impl ServiceType {
-    /// As a Service spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ClusterIP => "ClusterIP",
-            Self::NodePort => "NodePort",
-            Self::LoadBalancer => "LoadBalancer",
-        }
-    }
 }
 
 /// An Ingress.
@@ -72,28 +61,28 @@ impl ServiceType {
     rule("!self.enabled || !self.tls.enabled || has(self.tls.secretName) || (has(self.className) && self.className == 'openshift-default')", "networking.ingress.tls.enabled needs networking.ingress.tls.secretName"),
 ]))]
 pub struct Ingress {
-    /// Whether there is one.
+    /// Whether it is created.
     pub enabled: bool,
-    /// Its class; `openshift-default` makes a Route where the cluster has Routes.
+    /// Ingress class. `openshift-default` creates a Route if the cluster has Routes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class_name: Option<String>,
-    /// The host by which clients reach the store.
+    /// Host name that clients use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// Its certificate.
+    /// TLS of the Ingress.
     pub tls: IngressTls,
-    /// Its annotations.
+    /// Annotations of the Ingress.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
-/// Certificate of an Ingress.
+/// TLS of an Ingress.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct IngressTls {
-    /// Whether clients speak TLS to it.
+    /// Whether clients connect with TLS.
     pub enabled: bool,
-    /// A Secret of type `kubernetes.io/tls`.
+    /// Secret of type `kubernetes.io/tls` with the certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = NAME), length(max = 253))]
     pub secret_name: Option<String>,
@@ -106,12 +95,12 @@ pub struct IngressTls {
     rule("!self.enabled || (has(self.host) && has(self.parentRef))", "networking.gateway.enabled needs networking.gateway.host and networking.gateway.parentRef"),
 ]))]
 pub struct Gateway {
-    /// Whether there is one.
+    /// Whether it is created.
     pub enabled: bool,
-    /// The host by which clients reach the store.
+    /// Host name that clients use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// The Gateway that it belongs to.
+    /// The Gateway that the HTTPRoute attaches to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent_ref: Option<ParentRef>,
 }
@@ -120,23 +109,23 @@ pub struct Gateway {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ParentRef {
-    /// Its name.
+    /// Name of the Gateway.
     #[schemars(regex(pattern = NAME), length(max = 253))]
     pub name: String,
-    /// Its namespace; by default the store's.
+    /// Namespace of the Gateway. The default is the store's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = NAME), length(max = 253))]
     pub namespace: Option<String>,
-    /// Its listener; by default any one that fits.
+    /// Listener of the Gateway. By default any listener that matches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub section_name: Option<String>,
 }
 
-/// Whom servers accept connections of.
+/// The `NetworkPolicy` of the servers.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct NetworkPolicy {
-    /// Whether there is one: it lets anybody in at the ports that are served, and nobody at others.
+    /// Whether it is created. It allows connections to the ports of the servers, and to no other port.
     pub enabled: bool,
 }
 
@@ -146,7 +135,7 @@ impl Default for NetworkPolicy {
     }
 }
 
-/// What OpenShift alone has.
+/// Settings for OpenShift.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Openshift {
@@ -158,35 +147,24 @@ pub struct Openshift {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Route {
-    /// Whether there is one.
+    /// Whether it is created.
     pub enabled: bool,
-    /// The host by which clients reach the store; by default OpenShift chooses one.
+    /// Host name that clients use. By default OpenShift chooses one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// Where TLS ends.
+    /// Where TLS is terminated.
     pub termination: RouteTermination,
 }
 
-/// Where TLS of a Route ends.
+/// Where the TLS of a Route is terminated.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RouteTermination {
     /// At the router.
     #[default]
     Edge,
-    /// At the servers, whose certificate clients see: needs `http.tls`.
+    /// At the servers: needs `http.tls`.
     Passthrough,
-    /// At the router, and again at the servers: needs `http.tls`.
+    /// At the router, with a second TLS connection to the servers: needs `http.tls`.
     Reencrypt,
-}
-
-impl RouteTermination {
-    /// As a Route spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Edge => "edge",
-            Self::Passthrough => "passthrough",
-            Self::Reencrypt => "reencrypt",
-        }
-    }
 }

@@ -1,18 +1,18 @@
-//! What is measured and logged.
+//! Metrics and logs.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::rule;
 
-/// What is measured, and who scrapes it.
+/// Metrics.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
     rule("(self.enabled && self.prometheus.enabled) || (!self.prometheus.serviceMonitor && !self.prometheus.rules)", "metrics.prometheus.serviceMonitor and rules need metrics.enabled and metrics.prometheus.enabled: there would be nothing to scrape"),
 ]))]
 pub struct Metrics {
-    /// Whether anything is counted and measured.
+    /// Whether the servers collect metrics.
     pub enabled: bool,
     /// The endpoint for Prometheus.
     pub prometheus: Prometheus,
@@ -30,17 +30,17 @@ impl Default for Metrics {
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Prometheus {
-    /// Whether it is served, at the Service `NAME-metrics`.
+    /// Whether metrics are served, through the Service `NAME-metrics`.
     pub enabled: bool,
     /// Port of that Service.
     #[schemars(range(min = 1, max = 65535))]
     pub port: i32,
-    /// Its path.
+    /// Path of the endpoint.
     #[schemars(regex(pattern = r"^/.+"))]
     pub path: String,
-    /// Whether a ServiceMonitor is made, for the Prometheus operator.
+    /// Whether a ServiceMonitor for the Prometheus operator is created.
     pub service_monitor: bool,
-    /// Whether alerts are made (a PrometheusRule), for the Prometheus operator.
+    /// Whether a PrometheusRule with alerts for the Prometheus operator is created.
     pub rules: bool,
 }
 
@@ -61,40 +61,40 @@ pub struct Tracing {
     pub enabled: bool,
 }
 
-/// What is logged, to standard output.
+/// Logs, which are written to standard output.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Log {
-    /// Least severe level that is written.
+    /// The least severe level that is written.
     pub level: LogLevel,
-    /// How a line is written.
+    /// Format of a line.
     pub format: LogFormat,
 }
 
-/// A level of severity.
+/// A log level.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
-    /// All there is.
+    /// Everything.
     Trace,
-    /// For those who look for a fault.
+    /// Details for finding a fault.
     Debug,
-    /// What happens.
+    /// Normal operation.
     #[default]
     Info,
-    /// What somebody should look at.
+    /// Something that somebody should look at.
     Warn,
-    /// What failed.
+    /// Failures.
     Error,
 }
 
-/// How a line is written.
+/// Format of a line.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For machines.
+    /// One JSON object per line.
     #[default]
     Json,
-    /// For people.
+    /// Plain text.
     Text,
 }

@@ -1,4 +1,4 @@
-//! The pods: their image, number, size and rights.
+//! The pods: image, number, resources and rights.
 
 use std::collections::BTreeMap;
 
@@ -8,23 +8,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::{NAME, rule};
 
-/// The server's image. Without any field it is the one that the operator was released with.
+/// The server's image. By default it is the image of the operator's version.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Image {
-    /// Registry and name, without a tag.
+    /// Registry and repository, without a tag.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
-    /// Its tag.
+    /// Tag.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
-    /// Its digest, `sha256:…`, which wins over the tag.
+    /// Digest, `sha256:…`. It takes precedence over the tag.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^sha256:[0-9a-f]{64}$"))]
     pub digest: Option<String>,
-    /// When nodes pull it.
+    /// When nodes pull the image.
     pub pull_policy: PullPolicy,
-    /// Secrets by which nodes pull it.
+    /// Secrets with credentials for pulling the image.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(inner(regex(pattern = NAME), length(max = 253)), extend("x-kubernetes-list-type" = "set"))]
     pub pull_secrets: Vec<String>,
@@ -33,27 +33,16 @@ pub struct Image {
 /// When nodes pull an image.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 pub enum PullPolicy {
-    /// At each start.
+    /// At each start of a pod.
     Always,
-    /// If they do not have it.
+    /// If the node does not have the image.
     #[default]
     IfNotPresent,
-    /// Never: they must have it.
+    /// Never: the node must have the image.
     Never,
 }
 
-impl PullPolicy {
-    /// As a container spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Always => "Always",
-            Self::IfNotPresent => "IfNotPresent",
-            Self::Never => "Never",
-        }
-    }
-}
-
-/// Processor and memory of a server.
+/// CPU and memory of one server.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
@@ -61,9 +50,9 @@ impl PullPolicy {
     rule("!has(self.requests.memory) || !has(self.limits.memory) || quantity(string(self.requests.memory)).compareTo(quantity(string(self.limits.memory))) <= 0", "resources.requests.memory is more than resources.limits.memory (512Mi by default): raise the limit too"),
 ]))]
 pub struct Resources {
-    /// What is kept for it.
+    /// The amounts that are reserved for a server.
     pub requests: Quantities,
-    /// What it gets at most.
+    /// The amounts that a server must not exceed.
     pub limits: Quantities,
 }
 
@@ -75,11 +64,11 @@ impl Default for Resources {
     }
 }
 
-/// An amount of processor and memory.
+/// Amounts of CPU and memory.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Quantities {
-    /// Processors, such as `2` or `500m`.
+    /// CPU cores, such as `2` or `500m`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("pattern" = r"^[0-9]+(\.[0-9]+)?m?$"))]
     pub cpu: Option<IntOrString>,
@@ -89,26 +78,26 @@ pub struct Quantities {
     pub memory: Option<IntOrString>,
 }
 
-/// The number of servers by their load.
+/// Autoscaling: the number of servers follows their load.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
     rule("self.minReplicas <= self.maxReplicas", "autoscaling.minReplicas must not be more than autoscaling.maxReplicas"),
 ]))]
 pub struct Autoscaling {
-    /// Whether load decides.
+    /// Whether autoscaling is on.
     pub enabled: bool,
-    /// Fewest servers.
+    /// The smallest number of servers.
     #[schemars(range(min = 1))]
     pub min_replicas: i32,
-    /// Most servers.
+    /// The largest number of servers.
     #[schemars(range(min = 1))]
     pub max_replicas: i32,
-    /// Use of the requested processor, in percent, that it aims at.
+    /// Target CPU usage, in percent of the requested CPU.
     #[serde(rename = "targetCPUUtilization")]
     #[schemars(range(min = 1, max = 100))]
     pub target_cpu_utilization: i32,
-    /// Use of the requested memory, in percent, that it aims at.
+    /// Target memory usage, in percent of the requested memory.
     #[schemars(range(min = 1, max = 100))]
     pub target_memory_utilization: i32,
 }
@@ -125,32 +114,32 @@ impl Default for Autoscaling {
     }
 }
 
-/// How many servers a drained node may take away. By default one at a time, where there are several.
+/// The `PodDisruptionBudget`: how many servers may be evicted at the same time. By default one, if there are several servers.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
     rule("!has(self.minAvailable) || !has(self.maxUnavailable)", "podDisruptionBudget: set either minAvailable or maxUnavailable, not both"),
 ]))]
 pub struct Disruption {
-    /// Whether it is limited: by default where there are several servers.
+    /// Whether there is a budget. By default there is one if the store has several servers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-    /// So many must stay, a number or a share such as `50%`.
+    /// How many servers must stay available: a number, or a percentage such as `50%`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_available: Option<IntOrString>,
-    /// So many may be away.
+    /// How many servers may be unavailable: a number, or a percentage.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_unavailable: Option<IntOrString>,
 }
 
-/// As whom the servers run. Ids are the cluster's choice unless they are given: OpenShift insists on its own.
+/// User and group of the servers. By default the cluster or the image chooses them; OpenShift requires its own.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
     rule("!self.runAsNonRoot || !has(self.runAsUser) || self.runAsUser != 0", "securityContext.runAsUser 0 is root, which runAsNonRoot forbids: name another user, or none"),
 ]))]
 pub struct Security {
-    /// Never as root.
+    /// Whether Kubernetes refuses to run the servers as root.
     pub run_as_non_root: bool,
     /// User id.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -160,11 +149,11 @@ pub struct Security {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub run_as_group: Option<i64>,
-    /// Group that owns volumes. Without one of them, and not on OpenShift, 65532.
+    /// Group that owns the volumes. By default 65532, except on OpenShift.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub fs_group: Option<i64>,
-    /// What system calls are allowed.
+    /// The seccomp profile: which system calls are allowed.
     pub seccomp_profile: SeccompProfile,
 }
 
@@ -180,43 +169,33 @@ impl Default for Security {
     }
 }
 
-/// What system calls are allowed.
+/// The seccomp profile: which system calls are allowed.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct SeccompProfile {
-    /// Which profile.
+    /// The type of the profile.
     pub r#type: SeccompType,
 }
 
-/// A profile of system calls.
+/// A seccomp profile.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 pub enum SeccompType {
     /// The container runtime's.
     #[default]
     RuntimeDefault,
-    /// None.
+    /// No profile.
     Unconfined,
-}
-
-impl SeccompType {
-    /// As a pod spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::RuntimeDefault => "RuntimeDefault",
-            Self::Unconfined => "Unconfined",
-        }
-    }
 }
 
 /// The ServiceAccount of the servers.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct ServiceAccount {
-    /// One that is there; by default the operator makes one.
+    /// An existing ServiceAccount. By default the operator creates one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = NAME), length(max = 253))]
     pub name: Option<String>,
-    /// Its annotations, by which clouds give pods an identity.
+    /// Annotations of the ServiceAccount. Clouds use them to give pods an identity.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }

@@ -1,37 +1,36 @@
-//! Who may do what.
+//! Access control.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{NAME, rule};
 
-/// Who may do what.
+/// Access control.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
-    rule("self.enabled || (!has(self.keycloak) && (!has(self.issuers) || size(self.issuers) == 0) && !has(self.adminSecret))", "rbac.enabled is false, so that everybody may do everything: set it to true, or remove keycloak, issuers and adminSecret"),
+    rule("self.enabled || (!has(self.keycloak) && (!has(self.issuers) || size(self.issuers) == 0) && !has(self.adminSecret))", "rbac.enabled is false, so everybody may do everything: set it to true, or remove keycloak, issuers and adminSecret"),
 ]))]
 pub struct Rbac {
-    /// Whether callers must say who they are. Without it everybody who reaches the store may do everything.
+    /// Whether access control is on. If it is off, everybody who reaches the store may do everything.
     pub enabled: bool,
-    /// The administrator's access key, which no policy can deny. By default the operator makes one, in the Secret
-    /// `NAME-admin`.
+    /// The admin's access key, which no policy can deny. By default the operator generates one, in the Secret `NAME-admin`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin_secret: Option<AdminSecret>,
-    /// A realm of Keycloak.
+    /// A Keycloak realm.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keycloak: Option<Keycloak>,
-    /// ServiceAccounts of this cluster.
+    /// Authentication of ServiceAccounts of this cluster.
     pub kubernetes: Kubernetes,
-    /// Further issuers of tokens.
+    /// Additional token issuers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub issuers: Vec<Issuer>,
-    /// Let everybody read.
+    /// Whether anonymous clients may read.
     pub allow_anonymous_get: bool,
-    /// Record reads and denials in the audit trail too.
+    /// Whether reads and denials are recorded in the audit log too.
     pub audit_logging: bool,
-    /// How long the audit trail is kept, such as `2160h`; `0`: for ever.
+    /// How long the audit log is kept, such as `2160h`. `0` means for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_retention: Option<String>,
 }
@@ -51,24 +50,24 @@ impl Default for Rbac {
     }
 }
 
-/// The Secret with the administrator's access key.
+/// The Secret with the admin's access key.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AdminSecret {
-    /// Its name, in the store's namespace; it has `access-key` and `secret-key`.
+    /// Name of a Secret with the keys `access-key` and `secret-key`, in the store's namespace.
     #[schemars(regex(pattern = NAME), length(max = 253))]
     pub name: String,
 }
 
-/// ServiceAccounts of this cluster.
+/// Authentication of ServiceAccounts of this cluster.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Kubernetes {
-    /// Whether their tokens are taken.
+    /// Whether their tokens are accepted.
     pub enabled: bool,
-    /// Tokens for one of these audiences are taken.
+    /// Accepted audiences: a token needs one of them.
     pub audiences: Vec<String>,
-    /// The issuer as tokens name it; by default that of the servers' own token.
+    /// Issuer of the tokens. The default is the issuer of the servers' own token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
 }
@@ -79,41 +78,41 @@ impl Default for Kubernetes {
     }
 }
 
-/// A realm of Keycloak.
+/// A Keycloak realm.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
-    rule("!has(self.clientSecretRef)", "rbac.keycloak.clientSecretRef is not needed: tokens are verified by the realm's public keys; remove it"),
+    rule("!has(self.clientSecretRef)", "rbac.keycloak.clientSecretRef is not needed: the servers verify tokens with the realm's public keys; remove it"),
 ]))]
 pub struct Keycloak {
-    /// URL of Keycloak as clients reach it, which tokens name: `https://sso.example.com`.
+    /// URL of Keycloak as clients reach it and as tokens contain it, such as `https://sso.example.com`.
     #[schemars(regex(pattern = r"^https?://[^\s]+$"))]
     pub url: String,
-    /// The realm.
+    /// Name of the realm.
     #[schemars(regex(pattern = r"^[^/?#\s]+$"))]
     pub realm: String,
-    /// The client that stands for this store.
+    /// Client id of this store.
     #[schemars(length(min = 1))]
     pub client_id: String,
-    /// Not needed, and refused: tokens are verified by the realm's public keys.
+    /// Not needed, and refused: the servers verify tokens with the realm's public keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret_ref: Option<SecretKey>,
-    /// Where servers reach Keycloak, if that is another URL.
+    /// URL of Keycloak as the servers reach it, if it differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub internal_url: Option<String>,
-    /// Audiences of tokens that are taken; by default the client.
+    /// Accepted audiences. The default is the client id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub audiences: Vec<String>,
-    /// Claim of the user's name.
+    /// Claim with the user's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username_claim: Option<String>,
-    /// Claims of roles.
+    /// Claims with roles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles_claims: Vec<String>,
-    /// Claims of groups.
+    /// Claims with groups.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups_claims: Vec<String>,
-    /// A ConfigMap with `ca.crt`, authorities of Keycloak's certificate.
+    /// ConfigMap whose `ca.crt` holds the CAs of Keycloak's certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = NAME), length(max = 253))]
     pub ca_config_map: Option<String>,
@@ -123,54 +122,54 @@ pub struct Keycloak {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretKey {
-    /// The Secret's name.
+    /// Name of the Secret.
     pub name: String,
-    /// Its key.
+    /// Key in the Secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
 }
 
-/// A further issuer of tokens.
+/// An additional token issuer.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Issuer {
-    /// A name for it, in front of the names of its users.
+    /// Name of the issuer. It is the prefix of its users' names.
     #[schemars(length(min = 1))]
     pub name: String,
-    /// The issuer as its tokens name it (`iss`), letter by letter.
+    /// Exact value of the claim `iss` of its tokens.
     #[schemars(regex(pattern = r"^https?://[^\s]+$"))]
     pub issuer: String,
-    /// `oidc` for people and pipelines; `kubernetes` for ServiceAccounts of another cluster.
+    /// `oidc`: people and pipelines. `kubernetes`: ServiceAccounts of another cluster.
     #[serde(default)]
     pub kind: IssuerKind,
-    /// Tokens for one of these audiences are taken.
+    /// Accepted audiences: a token needs one of them.
     #[schemars(length(min = 1))]
     pub audiences: Vec<String>,
-    /// The client by which people log in there.
+    /// Client id with which people log in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
-    /// Where its keys are, if its discovery document is not to be asked.
+    /// URL of its keys. By default the URL comes from the discovery document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_url: Option<String>,
-    /// In front of its names; `-` is nothing. By default the issuer's name and a colon.
+    /// Prefix of its users' names; `-` means none. The default is the issuer's name and a colon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
-    /// Claim of the user's name.
+    /// Claim with the user's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username_claim: Option<String>,
-    /// Claims of roles.
+    /// Claims with roles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles_claims: Vec<String>,
-    /// Claims of groups.
+    /// Claims with groups.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups_claims: Vec<String>,
-    /// A ConfigMap with `ca.crt`, authorities of its certificate.
+    /// ConfigMap whose `ca.crt` holds the CAs of its certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = NAME), length(max = 253))]
     pub ca_config_map: Option<String>,
 }
 
-/// What an issuer speaks for.
+/// Whom an issuer authenticates.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IssuerKind {

@@ -1,33 +1,33 @@
-//! Where bytes are kept.
+//! The storage for blobs.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{CLASS, KEY, NAME, SIZE, rule};
 
-/// Where bytes are kept.
+/// The storage for blobs.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
     rule("self.type != 's3' || has(self.s3)", "storage.type s3 needs storage.s3 with bucket"),
     rule("self.type != 'gcs' || has(self.gcs)", "storage.type gcs needs storage.gcs with bucket"),
     rule("self.type != 'azure' || has(self.azure)", "storage.type azure needs storage.azure with accountName and container"),
-    rule("(self.type == 's3' || !has(self.s3)) && (self.type == 'gcs' || !has(self.gcs)) && (self.type == 'azure' || !has(self.azure))", "storage.s3, storage.gcs and storage.azure are each for storage.type of that name: set that, or remove what is for another one"),
-    rule("self.type == oldSelf.type", "storage.type cannot be changed: the artifacts are there; make another store and copy them"),
-    rule("(has(self.storageClass) ? self.storageClass : '') == (has(oldSelf.storageClass) ? oldSelf.storageClass : '')", "storage.storageClass cannot be changed: the volume is of that class; make another store and copy the artifacts"),
+    rule("(self.type == 's3' || !has(self.s3)) && (self.type == 'gcs' || !has(self.gcs)) && (self.type == 'azure' || !has(self.azure))", "storage.s3, storage.gcs and storage.azure need the storage.type of the same name: set storage.type, or remove the other sections"),
+    rule("self.type == oldSelf.type", "storage.type cannot be changed, because the artifacts would be lost: create another store and copy the artifacts"),
+    rule("(has(self.storageClass) ? self.storageClass : '') == (has(oldSelf.storageClass) ? oldSelf.storageClass : '')", "storage.storageClass cannot be changed, because a volume keeps its class: create another store and copy the artifacts"),
     rule("quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0", "storage.size cannot become smaller: volumes only grow"),
 ]))]
 pub struct Storage {
-    /// `filesystem` is a volume of one replica; the others are object stores, which any number of replicas share.
+    /// `filesystem`: a volume for one replica. `s3`, `gcs` and `azure`: object storage, which several replicas can share.
     pub r#type: StorageType,
-    /// Size of the volume, with type `filesystem`. It may grow if the storage class lets it.
+    /// Size of the volume for `filesystem`. It can be increased if the storage class allows expansion.
     #[schemars(regex(pattern = SIZE))]
     pub size: String,
-    /// Storage class of the volume; by default the cluster's.
+    /// Storage class of the volume. The default is the default class of the Kubernetes cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = CLASS), length(max = 253))]
     pub storage_class: Option<String>,
-    /// Amazon S3, or a server compatible with it.
+    /// Amazon S3, or a compatible server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub s3: Option<S3>,
     /// Google Cloud Storage.
@@ -36,16 +36,16 @@ pub struct Storage {
     /// Azure Blob Storage.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub azure: Option<Azure>,
-    /// Whether what nothing references is removed, in the background.
+    /// Whether garbage collection deletes unreferenced blobs in the background.
     pub gc: bool,
-    /// What was referenced, pushed or mounted this recently stays, such as `1h`, which is the least.
+    /// Minimum age of an unreferenced blob before garbage collection removes it, such as `2h`. The smallest value is `1h`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gc_delay: Option<String>,
-    /// How often garbage collection looks, such as `1h`.
+    /// Interval of garbage collection, such as `1h`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gc_interval: Option<String>,
-    /// How long bytes stay that nothing needs any more, such as `24h`, which is the least: as long as backups of the database are
-    /// kept.
+    /// How long the bytes of a removed blob stay in storage, such as `48h`. The smallest value is `24h`. Use at least the time
+    /// for which you keep database backups.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gc_delete_delay: Option<String>,
 }
@@ -67,14 +67,14 @@ impl Default for Storage {
     }
 }
 
-/// A kind of storage.
+/// A type of storage.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StorageType {
     /// A volume.
     #[default]
     Filesystem,
-    /// Amazon S3, or a server compatible with it.
+    /// Amazon S3, or a compatible server.
     S3,
     /// Google Cloud Storage.
     Gcs,
@@ -82,26 +82,26 @@ pub enum StorageType {
     Azure,
 }
 
-/// A bucket of Amazon S3, or of a server compatible with it.
+/// A bucket of Amazon S3, or of a compatible server.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct S3 {
-    /// The bucket, which must exist.
+    /// Name of the bucket. It must exist.
     #[schemars(length(min = 3))]
     pub bucket: String,
-    /// The server, `host:port` or a URL; by default Amazon's own.
+    /// The S3 server, `host:port` or a URL. The default is Amazon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
     /// Region of the bucket.
     #[serde(default = "region")]
     pub region: String,
-    /// Prefix of all keys, so that several stores can share a bucket.
+    /// Prefix of all keys. Several stores can share a bucket with different prefixes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_directory: Option<String>,
-    /// Whether the bucket is addressed in the path instead of the host name; by default with an `endpoint` alone.
+    /// Whether the bucket name is part of the path instead of the host name. By default this is so if `endpoint` is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub force_path_style: Option<bool>,
-    /// The Secret with an access key; without one the pods' own identity is used (serviceAccount.annotations).
+    /// Secret with an access key. Without one, the servers use the identity of their pods (`serviceAccount.annotations`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_key_secret: Option<AccessKeySecret>,
 }
@@ -114,14 +114,14 @@ fn region() -> String {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AccessKeySecret {
-    /// Its name, in the store's namespace.
+    /// Name of the Secret, in the store's namespace.
     #[schemars(regex(pattern = NAME), length(max = 253))]
     pub name: String,
-    /// Its key that has the access key's id.
+    /// Key in the Secret that holds the access key id.
     #[serde(default = "access_key")]
     #[schemars(regex(pattern = KEY), length(max = 253))]
     pub access_key_field: String,
-    /// Its key that has the secret.
+    /// Key in the Secret that holds the secret access key.
     #[serde(default = "secret_key")]
     #[schemars(regex(pattern = KEY), length(max = 253))]
     pub secret_key_field: String,
@@ -139,16 +139,16 @@ fn secret_key() -> String {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Gcs {
-    /// The bucket, which must exist.
+    /// Name of the bucket. It must exist.
     #[schemars(length(min = 3))]
     pub bucket: String,
-    /// The server, a URL; by default Google's own.
+    /// URL of the server. The default is Google.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
-    /// Prefix of all keys, so that several stores can share a bucket.
+    /// Prefix of all keys. Several stores can share a bucket with different prefixes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_directory: Option<String>,
-    /// The Secret with a service account's key, as `key.json`; without one the pods' own identity is used.
+    /// Secret whose key `key.json` holds a service account key. Without one, the servers use the identity of their pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = NAME), length(max = 253))]
     pub credentials_secret: Option<String>,
@@ -158,19 +158,19 @@ pub struct Gcs {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Azure {
-    /// The storage account.
+    /// Name of the storage account.
     #[schemars(length(min = 3))]
     pub account_name: String,
-    /// The container, which must exist.
+    /// Name of the container. It must exist.
     #[schemars(length(min = 3))]
     pub container: String,
-    /// URL of the account's blob service; by default the public cloud's.
+    /// URL of the account's blob service. The default is the public Azure cloud.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
-    /// Prefix of all keys, so that several stores can share a container.
+    /// Prefix of all keys. Several stores can share a container with different prefixes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_directory: Option<String>,
-    /// The Secret with a key of the account, as `account-key`; without one the pods' own identity is used.
+    /// Secret whose key `account-key` holds a key of the account. Without one, the servers use the identity of their pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = NAME), length(max = 253))]
     pub credentials_secret: Option<String>,

@@ -1,21 +1,20 @@
-//! Who the servers are in the cluster.
+//! The servers' ServiceAccount.
 
-use serde_json::json;
+use k8s_openapi::api::core::v1::ServiceAccount;
 
-use super::{Child, annotated, child};
-use crate::api::Kind;
-use crate::validate::Store;
+use super::object::{Child, owned};
+use crate::kinds::ObjectKind;
+use crate::validate::ValidSpec;
 
-pub(super) fn children(store: &Store<'_>) -> Option<Child> {
+pub(super) fn children(store: &ValidSpec<'_>) -> Option<Child> {
     let account = &store.spec().service_account;
-    // one that the user names is the user's
+    // the user manages an account that the spec names
     account.name.is_none().then(|| {
-        let made = child(store, Kind::ServiceAccount, &store.name, json!({ "automountServiceAccountToken": false }));
-        annotated(made, &json!(account.annotations))
+        let body = ServiceAccount { automount_service_account_token: Some(false), ..ServiceAccount::default() };
+        owned(store, ObjectKind::ServiceAccount, &store.name, body).annotated(&account.annotations)
     })
 }
 
-/// Its name.
-pub(crate) fn name<'a>(store: &'a Store<'_>) -> &'a str {
+pub(crate) fn name<'a>(store: &'a ValidSpec<'_>) -> &'a str {
     store.spec().service_account.name.as_deref().unwrap_or(&store.name)
 }

@@ -1,249 +1,28 @@
-//! The servers' configuration, in the server's own type, and the Secrets that it needs beside it. No secret is in the
-//! ConfigMap.
+//! The ConfigMap with the servers' configuration, and the Secrets that the operator generates.
 
-use std::path::PathBuf;
-
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Value, json};
-use zot_crds::ZotArtifactStoreSpec;
-use zot_crds::spec::{DatabaseType, IssuerKind, LogFormat, LogLevel, StorageType};
-use zot_settings::{DriverName, Keycloak, Settings, StorageDriver, Tls, TrustedIssuer};
+use zot_crds::spec::DatabaseType;
 
-use super::{Child, child, kept};
-use crate::api::Kind;
-use crate::validate::Store;
+use super::object::{Child, owned, retained};
+use crate::kinds::ObjectKind;
+use crate::labels::labels;
+use crate::server_config::{generates_admin_key, render};
+use crate::validate::ValidSpec;
 
-/// Where the servers find their files.
-pub(super) const CONFIG: &str = "/etc/zot/config";
-pub(super) const DATA: &str = "/var/lib/zot";
-pub(super) const TLS: &str = "/etc/zot/tls";
-pub(super) const CLIENT_CA: &str = "/etc/zot/client-ca";
-pub(super) const KEYS: &str = "/etc/zot/keys";
-pub(super) const GCS: &str = "/etc/zot/gcs";
-pub(super) const ISSUERS: &str = "/etc/zot/issuers";
-
-/// The settings that a resource asks for.
-///
-/// # Errors
-/// Which field cannot be read, and why.
-pub(crate) fn settings(spec: &ZotArtifactStoreSpec) -> Result<Settings, String> {
-    let mut settings = Settings::default();
-    http(spec, &mut settings);
-    storage(spec, &mut settings)?;
-    access(spec, &mut settings)?;
-    s3api(spec, &mut settings)?;
-    if let Some(most) = spec.database.max_connections {
-        settings.database.max_connections = unsigned(most);
-    }
-    let (metrics, asked) = (&mut settings.extensions.metrics, &spec.metrics);
-    metrics.enabled = asked.enabled;
-    metrics.prometheus.enabled = asked.enabled && asked.prometheus.enabled;
-    metrics.prometheus.path.clone_from(&asked.prometheus.path);
-    metrics.health.enabled = true; // probes need it
-    limits(spec, &mut settings)?;
-    settings.log.level = match spec.log.level {
-        LogLevel::Trace => zot_settings::Level::Trace,
-        LogLevel::Debug => zot_settings::Level::Debug,
-        LogLevel::Info => zot_settings::Level::Info,
-        LogLevel::Warn => zot_settings::Level::Warn,
-        LogLevel::Error => zot_settings::Level::Error,
-    };
-    settings.log.format = match spec.log.format {
-        LogFormat::Json => zot_settings::LogFormat::Json,
-        LogFormat::Text => zot_settings::LogFormat::Text,
-    };
-    Ok(settings)
-}
-
-fn http(spec: &ZotArtifactStoreSpec, settings: &mut Settings) {
-    let (http, asked) = (&mut settings.http, &spec.http);
-    // the Service has to reach it, whoever may come in
-    http.address = Some("0.0.0.0".to_owned());
-    http.port = port(asked.port);
-    http.read_only = asked.read_only;
-    http.trusted_proxies.clone_from(&asked.trusted_proxies);
-    http.cors.allow_origin.clone_from(&asked.cors.allow_origin);
-    http.cors.allow_methods.clone_from(&asked.cors.allow_methods);
-    http.cors.allow_headers.clone_from(&asked.cors.allow_headers);
-    http.cors.expose_headers.clone_from(&asked.cors.expose_headers);
-    if let Some(realm) = &asked.realm {
-        http.realm.clone_from(realm);
-    }
-    http.tls = asked.tls.enabled.then(|| Tls {
-        cert: PathBuf::from(TLS).join("tls.crt"),
-        key: PathBuf::from(TLS).join("tls.key"),
-        cacert: asked.tls.client_ca_secret_name.as_ref().map(|_| PathBuf::from(CLIENT_CA).join("ca.crt")),
-    });
-}
-
-fn storage(spec: &ZotArtifactStoreSpec, settings: &mut Settings) -> Result<(), String> {
-    let (storage, asked) = (&mut settings.storage, &spec.storage);
-    storage.root_directory = PathBuf::from(DATA);
-    storage.gc = asked.gc;
-    let spans = [
-        (&mut storage.gc_delay, &asked.gc_delay, "storage.gcDelay"),
-        (&mut storage.gc_interval, &asked.gc_interval, "storage.gcInterval"),
-        (&mut storage.gc_delete_delay, &asked.gc_delete_delay, "storage.gcDeleteDelay"),
-    ];
-    for (span, text, field) in spans {
-        set(span, text.as_deref(), field)?;
-    }
-    storage.storage_driver = match (asked.r#type, &asked.s3, &asked.gcs, &asked.azure) {
-        (StorageType::S3, Some(s3), _, _) => Some(StorageDriver {
-            bucket: Some(s3.bucket.clone()),
-            endpoint: s3.endpoint.clone(),
-            region: Some(s3.region.clone()),
-            root_directory: s3.root_directory.clone(),
-            force_path_style: s3.force_path_style,
-            ..StorageDriver::named(DriverName::S3)
-        }),
-        (StorageType::Gcs, _, Some(gcs), _) => Some(StorageDriver {
-            bucket: Some(gcs.bucket.clone()),
-            endpoint: gcs.endpoint.clone(),
-            root_directory: gcs.root_directory.clone(),
-            keyfile: gcs.credentials_secret.as_ref().map(|_| PathBuf::from(GCS).join("key.json")),
-            ..StorageDriver::named(DriverName::Gcs)
-        }),
-        (StorageType::Azure, _, _, Some(azure)) => Some(StorageDriver {
-            account_name: Some(azure.account_name.clone()),
-            container: Some(azure.container.clone()),
-            endpoint: azure.endpoint.clone(),
-            root_directory: azure.root_directory.clone(),
-            ..StorageDriver::named(DriverName::Azure)
-        }),
-        _ => None,
-    };
-    Ok(())
-}
-
-fn access(spec: &ZotArtifactStoreSpec, settings: &mut Settings) -> Result<(), String> {
-    let (rbac, asked) = (&mut settings.extensions.rbac, &spec.rbac);
-    rbac.enabled = asked.enabled;
-    rbac.allow_anonymous_get = asked.allow_anonymous_get;
-    rbac.audit_logging = asked.audit_logging;
-    set(&mut rbac.audit_retention, asked.audit_retention.as_deref(), "rbac.auditRetention")?;
-    rbac.kubernetes.enabled = asked.enabled && asked.kubernetes.enabled;
-    rbac.kubernetes.audiences.clone_from(&asked.kubernetes.audiences);
-    rbac.kubernetes.issuer.clone_from(&asked.kubernetes.issuer);
-    let some = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
-    rbac.keycloak = asked.keycloak.as_ref().map(|it| Keycloak {
-        url: it.url.clone(),
-        realm: it.realm.clone(),
-        client_id: it.client_id.clone(),
-        internal_url: it.internal_url.clone(),
-        audiences: it.audiences.clone(),
-        username_claim: it.username_claim.clone(),
-        roles_claims: some(&it.roles_claims),
-        groups_claims: some(&it.groups_claims),
-        cacert: it.ca_config_map.as_deref().map(authorities),
-    });
-    rbac.issuers = asked
-        .issuers
-        .iter()
-        .map(|it| TrustedIssuer {
-            name: it.name.clone(),
-            issuer: it.issuer.clone(),
-            kind: match it.kind {
-                IssuerKind::Oidc => zot_settings::IssuerKind::Oidc,
-                IssuerKind::Kubernetes => zot_settings::IssuerKind::Kubernetes,
-            },
-            audiences: it.audiences.clone(),
-            client_id: it.client_id.clone(),
-            jwks_url: it.jwks_url.clone(),
-            prefix: it.prefix.clone(),
-            username_claim: it.username_claim.clone(),
-            roles_claims: it.roles_claims.clone(),
-            groups_claims: it.groups_claims.clone(),
-            cacert: it.ca_config_map.as_deref().map(authorities),
-        })
-        .collect();
-    let (auth, asked) = (&mut settings.auth, &spec.auth);
-    auth.bearer.realm.clone_from(&asked.bearer.realm);
-    if let Some(service) = &asked.bearer.service {
-        auth.bearer.service.clone_from(service);
-    }
-    if let Some(most) = asked.failures_per_minute {
-        auth.failures_per_minute = unsigned(most);
-    }
-    set(&mut auth.session_max_duration, asked.session_max_duration.as_deref(), "auth.sessionMaxDuration")?;
-    auth.key_file = has_keys(spec).then(|| PathBuf::from(KEYS).join("keys"));
-    Ok(())
-}
-
-/// Whether the master keys come from a Secret. The embedded database has a file of its own beside it.
-pub(super) fn has_keys(spec: &ZotArtifactStoreSpec) -> bool {
-    spec.auth.key_secret.is_some() || spec.database.r#type == DatabaseType::Postgres
-}
-
-/// Whether the operator makes the administrator's key. Without, there is none, and what was thought up for it counts for
-/// nothing.
-pub(crate) fn makes_admin(spec: &ZotArtifactStoreSpec) -> bool {
-    spec.rbac.enabled && spec.rbac.admin_secret.is_none()
-}
-
-/// Where a ConfigMap with authorities is mounted.
-fn authorities(map: &str) -> PathBuf {
-    PathBuf::from(ISSUERS).join(map).join("ca.crt")
-}
-
-fn s3api(spec: &ZotArtifactStoreSpec, settings: &mut Settings) -> Result<(), String> {
-    let (s3api, asked) = (&mut settings.extensions.s3api, &spec.extensions.s3api);
-    s3api.enabled = asked.enabled;
-    s3api.port = port(asked.port);
-    s3api.enable_multipart = asked.enable_multipart;
-    s3api.enable_presigned_url = asked.enable_presigned_url;
-    s3api.domain.clone_from(&asked.domain);
-    if let Some(path) = &asked.base_path {
-        s3api.base_path.clone_from(path);
-    }
-    set(&mut s3api.max_upload_size, asked.max_upload_size.as_deref(), "extensions.s3api.maxUploadSize")
-}
-
-fn limits(spec: &ZotArtifactStoreSpec, settings: &mut Settings) -> Result<(), String> {
-    let (limits, asked) = (&mut settings.limits, &spec.limits);
-    limits.max_concurrent_requests = asked.max_concurrent_requests.map(unsigned);
-    if let Some(text) = &asked.request_timeout {
-        limits.request_timeout = Some(parsed(text, "limits.requestTimeout")?);
-    }
-    if let Some(text) = &asked.max_request_body_size {
-        limits.max_request_body_size = Some(parsed(text, "limits.maxRequestBodySize")?);
-    }
-    Ok(())
-}
-
-fn parsed<T: std::str::FromStr<Err = &'static str>>(text: &str, field: &str) -> Result<T, String> {
-    text.parse().map_err(|why| format!("{field}: {text:?}: {why}"))
-}
-
-fn set<T: std::str::FromStr<Err = &'static str>>(value: &mut T, text: Option<&str>, field: &str) -> Result<(), String> {
-    if let Some(text) = text {
-        *value = parsed(text, field)?;
-    }
-    Ok(())
-}
-
-fn unsigned(number: i32) -> u32 {
-    u32::try_from(number).unwrap_or_default()
-}
-
-fn port(number: i32) -> u16 {
-    u16::try_from(number).unwrap_or_default()
-}
-
-pub(super) fn children(store: &Store<'_>) -> Vec<Child> {
+pub(super) fn children(store: &ValidSpec<'_>) -> Vec<Child> {
     let mut children = vec![config_map(store, &format!("{}-config", store.name))];
     let spec = store.spec();
-    if makes_admin(spec) {
+    if generates_admin_key(spec) {
         let (access, secret) = &store.facts.admin;
-        let data = json!({ "data": { "access-key": encoded(access), "secret-key": encoded(secret) } });
-        children.push(kept(store, Kind::Secret, &format!("{}-admin", store.name), data));
+        let data = secret_data([("access-key", access), ("secret-key", secret)]);
+        children.push(retained(store, ObjectKind::Secret, &format!("{}-admin", store.name), data));
     }
     if spec.database.r#type == DatabaseType::Postgres {
         if spec.auth.key_secret.is_none() {
-            let data = json!({ "data": { "keys": encoded(&store.facts.master) } });
-            children.push(kept(store, Kind::Secret, &format!("{}-keys", store.name), data));
+            let data = secret_data([("keys", &store.facts.master_key)]);
+            children.push(retained(store, ObjectKind::Secret, &format!("{}-keys", store.name), data));
         }
         children.push(database_secret(store, &format!("{}-database", store.name)));
     }
@@ -251,50 +30,21 @@ pub(super) fn children(store: &Store<'_>) -> Vec<Child> {
 }
 
 /// The Secret with the database's URL.
-pub(super) fn database_secret(store: &Store<'_>, name: &str) -> Child {
-    child(store, Kind::Secret, name, json!({ "data": { "url": encoded(&database_url(store)) } }))
+pub(super) fn database_secret(store: &ValidSpec<'_>, name: &str) -> Child {
+    owned(store, ObjectKind::Secret, name, secret_data([("url", &database_url(store))]))
 }
 
-/// The ConfigMap with the configuration.
-pub(super) fn config_map(store: &Store<'_>, name: &str) -> Child {
-    child(store, Kind::ConfigMap, name, json!({ "data": { "config.yaml": file(&store.settings) } }))
+pub(super) fn config_map(store: &ValidSpec<'_>, name: &str) -> Child {
+    let data = labels([("config.yaml", &render(&store.settings))]);
+    owned(store, ObjectKind::ConfigMap, name, ConfigMap { data: Some(data), ..ConfigMap::default() })
 }
 
-fn encoded(text: &str) -> String {
-    BASE64_STANDARD.encode(text)
+fn secret_data<const N: usize>(values: [(&str, &str); N]) -> Secret {
+    let encode = |(key, value): (&str, &str)| (key.to_owned(), ByteString(value.as_bytes().to_vec()));
+    Secret { data: Some(values.into_iter().map(encode).collect()), ..Secret::default() }
 }
 
-/// The file as the server reads it: what is not set is left out, and what a user wrote is not taken for a variable.
-pub(super) fn file(settings: &Settings) -> String {
-    let mut document = serde_json::to_value(settings).unwrap_or_default();
-    tidy(&mut document);
-    escape(&mut document);
-    serde_saphyr::to_string(&document).unwrap_or_else(|_| document.to_string())
-}
-
-/// Leaves out what is null.
-pub(super) fn tidy(value: &mut Value) {
-    match value {
-        Value::Object(object) => {
-            object.retain(|_, value| !value.is_null());
-            object.values_mut().for_each(tidy);
-        }
-        Value::Array(list) => list.iter_mut().for_each(tidy),
-        _ => {}
-    }
-}
-
-fn escape(value: &mut Value) {
-    match value {
-        Value::Object(object) => object.values_mut().for_each(escape),
-        Value::Array(list) => list.iter_mut().for_each(escape),
-        Value::String(text) if text.contains("${") => *text = text.replace("${", "$${"),
-        _ => {}
-    }
-}
-
-/// `postgres://…`, with all that a password may have in it.
-fn database_url(store: &Store<'_>) -> String {
+fn database_url(store: &ValidSpec<'_>) -> String {
     let quoted = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let database = &store.spec().database;
     if let Some(postgres) = &database.postgres {
@@ -306,11 +56,7 @@ fn database_url(store: &Store<'_>) -> String {
     }
     let app = format!("{}-db-app", store.name);
     let secret = |key| quoted(&store.facts.secret(&app, key));
-    let (host, port) = (store.facts.secret(&app, "host"), secret("port"));
-    format!(
-        "postgres://{}:{}@{host}:{port}/{}?sslmode=require",
-        secret("username"),
-        secret("password"),
-        secret("dbname")
-    )
+    let host = store.facts.secret(&app, "host");
+    let [user, password, port, name] = ["username", "password", "port", "dbname"].map(secret);
+    format!("postgres://{user}:{password}@{host}:{port}/{name}?sslmode=require")
 }

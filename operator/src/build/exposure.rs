@@ -1,52 +1,33 @@
-//! How clients outside the cluster reach the servers: an Ingress, a Route of OpenShift, or an HTTPRoute.
+//! Access from outside the cluster: an Ingress, an OpenShift Route, or an HTTPRoute of the Gateway API.
 
-use serde_json::{Value, json};
+use k8s_openapi::api::networking::v1::{
+    HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressRule, IngressServiceBackend, IngressSpec,
+    IngressTLS, ServiceBackendPort,
+};
+use serde_json::json;
 
-use super::{Child, annotated, child};
-use crate::api::Kind;
-use crate::validate::Store;
+use super::object::{Child, owned};
+use crate::kinds::ObjectKind;
+use crate::validate::ValidSpec;
 
-/// The class of Ingress for which OpenShift makes Routes.
+/// The ingress class for which OpenShift creates Routes.
 const OPENSHIFT_CLASS: &str = "openshift-default";
 
-/// A way in that was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Exposure {
-    Ingress,
-    Route,
-    HttpRoute,
-}
-
-impl Exposure {
-    /// The kind of object that it takes.
-    pub(crate) const fn kind(self) -> Kind {
-        match self {
-            Self::Ingress => Kind::Ingress,
-            Self::Route => Kind::Route,
-            Self::HttpRoute => Kind::HttpRoute,
-        }
-    }
-}
-
-/// All ways in that were asked for.
-pub(crate) fn asked(store: &Store<'_>) -> Vec<Exposure> {
+/// The kinds that the spec enables, whether the cluster knows them or not.
+pub(crate) fn enabled(store: &ValidSpec<'_>) -> Vec<ObjectKind> {
     let (networking, route) = (&store.spec().networking, &store.spec().openshift.route);
-    let mut asked = Vec::new();
-    if networking.ingress.enabled {
-        let openshift = networking.ingress.class_name.as_deref() == Some(OPENSHIFT_CLASS);
-        asked.push(if openshift && store.facts.apis.has(Kind::Route) { Exposure::Route } else { Exposure::Ingress });
-    }
-    if route.enabled && !asked.contains(&Exposure::Route) {
-        asked.push(Exposure::Route);
-    }
-    if networking.gateway.enabled {
-        asked.push(Exposure::HttpRoute);
-    }
-    asked
+    let class = networking.ingress.class_name.as_deref();
+    let by_route = class == Some(OPENSHIFT_CLASS) && store.facts.apis.has(ObjectKind::Route);
+    let kinds = [
+        (networking.ingress.enabled && !by_route, ObjectKind::Ingress),
+        (networking.ingress.enabled && by_route || route.enabled, ObjectKind::Route),
+        (networking.gateway.enabled, ObjectKind::HttpRoute),
+    ];
+    kinds.into_iter().filter_map(|(enabled, kind)| enabled.then_some(kind)).collect()
 }
 
-/// The host by which clients come, and whether they speak TLS to it.
-pub(crate) fn host(store: &Store<'_>) -> Option<(String, bool)> {
+/// The host name that clients use, and whether they use TLS.
+pub(crate) fn host(store: &ValidSpec<'_>) -> Option<(String, bool)> {
     let (networking, route) = (&store.spec().networking, &store.spec().openshift.route);
     if let (true, Some(host)) = (networking.ingress.enabled, &networking.ingress.host) {
         return Some((host.clone(), networking.ingress.tls.enabled));
@@ -54,64 +35,69 @@ pub(crate) fn host(store: &Store<'_>) -> Option<(String, bool)> {
     if let (true, Some(host)) = (route.enabled, &route.host) {
         return Some((host.clone(), true));
     }
-    // whether a Gateway speaks TLS is the Gateway's
+    // the Gateway decides about TLS; most have it
     networking.gateway.host.clone().filter(|_| networking.gateway.enabled).map(|host| (host, true))
 }
 
-pub(super) fn children(store: &Store<'_>) -> Vec<Child> {
-    let ways = asked(store).into_iter().filter(|way| store.facts.apis.has(way.kind()));
-    ways.map(|way| match way {
-        Exposure::Ingress => ingress(store),
-        Exposure::Route => route(store),
-        Exposure::HttpRoute => http_route(store),
-    })
-    .collect()
+pub(super) fn children(store: &ValidSpec<'_>) -> Vec<Child> {
+    let kinds = enabled(store).into_iter().filter(|kind| store.facts.apis.has(*kind));
+    kinds
+        .map(|kind| match kind {
+            ObjectKind::Ingress => ingress(store),
+            ObjectKind::Route => route(store),
+            _ => http_route(store),
+        })
+        .collect()
 }
 
-fn ingress(store: &Store<'_>) -> Child {
-    let asked = &store.spec().networking.ingress;
-    let backend = json!({ "service": { "name": store.name, "port": { "name": "http" } } });
-    let paths = json!([{ "path": "/", "pathType": "Prefix", "backend": backend }]);
-    let mut spec = json!({ "rules": [{ "host": asked.host, "http": { "paths": paths } }] });
-    if let Some(class) = &asked.class_name {
-        spec["ingressClassName"] = json!(class);
-    }
-    if asked.tls.enabled {
-        let mut tls = json!({ "hosts": [asked.host] });
-        if let Some(secret) = &asked.tls.secret_name {
-            tls["secretName"] = json!(secret);
-        }
-        spec["tls"] = json!([tls]);
-    }
-    annotated(child(store, Kind::Ingress, &store.name, json!({ "spec": spec })), &json!(asked.annotations))
+fn ingress(store: &ValidSpec<'_>) -> Child {
+    let ingress = &store.spec().networking.ingress;
+    let port = ServiceBackendPort { name: Some("http".to_owned()), number: None };
+    let service = IngressServiceBackend { name: store.name.clone(), port: Some(port) };
+    let path = HTTPIngressPath {
+        path: Some("/".to_owned()),
+        path_type: "Prefix".to_owned(),
+        backend: IngressBackend { service: Some(service), resource: None },
+    };
+    let rule = IngressRule { host: ingress.host.clone(), http: Some(HTTPIngressRuleValue { paths: vec![path] }) };
+    let tls = || IngressTLS {
+        hosts: Some(ingress.host.iter().cloned().collect()),
+        secret_name: ingress.tls.secret_name.clone(),
+    };
+    let spec = IngressSpec {
+        rules: Some(vec![rule]),
+        ingress_class_name: ingress.class_name.clone(),
+        tls: ingress.tls.enabled.then(|| vec![tls()]),
+        default_backend: None,
+    };
+    let body = Ingress { spec: Some(spec), ..Ingress::default() };
+    owned(store, ObjectKind::Ingress, &store.name, body).annotated(&ingress.annotations)
 }
 
-fn route(store: &Store<'_>) -> Child {
-    let (ingress, asked) = (&store.spec().networking.ingress, &store.spec().openshift.route);
-    let by_ingress = ingress.enabled && !asked.enabled;
+fn route(store: &ValidSpec<'_>) -> Child {
+    let (ingress, route) = (&store.spec().networking.ingress, &store.spec().openshift.route);
+    let by_ingress = ingress.enabled && !route.enabled;
     let mut spec = json!({
         "to": { "kind": "Service", "name": store.name, "weight": 100 },
         "port": { "targetPort": "http" },
     });
     if !by_ingress || ingress.tls.enabled {
-        let mut tls = json!({ "termination": asked.termination.as_str() });
-        tls["insecureEdgeTerminationPolicy"] = json!("Redirect");
-        spec["tls"] = tls;
+        spec["tls"] = json!({ "termination": route.termination, "insecureEdgeTerminationPolicy": "Redirect" });
     }
-    if let Some(host) = if by_ingress { &ingress.host } else { &asked.host } {
+    if let Some(host) = if by_ingress { &ingress.host } else { &route.host } {
         spec["host"] = json!(host);
     }
-    let annotations = if by_ingress { json!(ingress.annotations) } else { Value::Null };
-    annotated(child(store, Kind::Route, &store.name, json!({ "spec": spec })), &annotations)
+    let child = owned(store, ObjectKind::Route, &store.name, json!({ "spec": spec }));
+    if by_ingress { child.annotated(&ingress.annotations) } else { child }
 }
 
-fn http_route(store: &Store<'_>) -> Child {
-    let asked = &store.spec().networking.gateway;
+fn http_route(store: &ValidSpec<'_>) -> Child {
+    let gateway = &store.spec().networking.gateway;
     let backend = json!({ "name": store.name, "port": store.spec().networking.service.port });
     let spec = json!({
-        "parentRefs": [asked.parent_ref],
-        "hostnames": [asked.host],
+        "parentRefs": [gateway.parent_ref],
+        "hostnames": [gateway.host],
         "rules": [{ "matches": [{ "path": { "type": "PathPrefix", "value": "/" } }], "backendRefs": [backend] }],
     });
-    child(store, Kind::HttpRoute, &store.name, json!({ "spec": spec }))
+    owned(store, ObjectKind::HttpRoute, &store.name, json!({ "spec": spec }))
 }

@@ -1,26 +1,27 @@
-//! What the Prometheus operator needs: where to scrape, and what to be woken for.
+//! The ServiceMonitor and the alerts for the Prometheus operator.
 
 use serde_json::{Value, json};
 
 use super::network::has_metrics;
-use super::{Child, child, selector};
-use crate::api::Kind;
-use crate::validate::Store;
+use super::object::{Child, owned};
+use crate::kinds::ObjectKind;
+use crate::labels::{COMPONENT, selector};
+use crate::validate::ValidSpec;
 
-/// The kinds that were asked for.
-pub(crate) fn asked(store: &Store<'_>) -> Vec<Kind> {
+/// The kinds that the spec enables, whether the cluster knows them or not.
+pub(crate) fn enabled(store: &ValidSpec<'_>) -> Vec<ObjectKind> {
     let prometheus = &store.spec().metrics.prometheus;
-    let monitor = prometheus.service_monitor.then_some(Kind::ServiceMonitor);
-    let rules = prometheus.rules.then_some(Kind::PrometheusRule);
+    let monitor = prometheus.service_monitor.then_some(ObjectKind::ServiceMonitor);
+    let rules = prometheus.rules.then_some(ObjectKind::PrometheusRule);
     if has_metrics(store) { monitor.into_iter().chain(rules).collect() } else { Vec::new() }
 }
 
-pub(super) fn children(store: &Store<'_>) -> Vec<Child> {
-    let kinds = asked(store).into_iter().filter(|kind| store.facts.apis.has(*kind));
-    kinds.map(|kind| if kind == Kind::ServiceMonitor { monitor(store) } else { rules(store) }).collect()
+pub(super) fn children(store: &ValidSpec<'_>) -> Vec<Child> {
+    let kinds = enabled(store).into_iter().filter(|kind| store.facts.apis.has(*kind));
+    kinds.map(|kind| if kind == ObjectKind::ServiceMonitor { monitor(store) } else { rules(store) }).collect()
 }
 
-fn monitor(store: &Store<'_>) -> Child {
+fn monitor(store: &ValidSpec<'_>) -> Child {
     let tls = store.spec().http.tls.enabled;
     let mut endpoint = json!({
         "port": "metrics",
@@ -29,20 +30,20 @@ fn monitor(store: &Store<'_>) -> Child {
         "scheme": if tls { "https" } else { "http" },
     });
     if tls {
-        // the certificate is for the name by which clients come
+        // the certificate is for the name that clients use
         endpoint["tlsConfig"] = json!({ "insecureSkipVerify": true });
     }
     let mut labels = selector(&store.name);
-    labels["app.kubernetes.io/component"] = json!("metrics");
+    labels.insert(COMPONENT.to_owned(), "metrics".to_owned());
     let spec = json!({
         "selector": { "matchLabels": labels },
         "namespaceSelector": { "matchNames": [store.namespace] },
         "endpoints": [endpoint],
     });
-    child(store, Kind::ServiceMonitor, &store.name, json!({ "spec": spec }))
+    owned(store, ObjectKind::ServiceMonitor, &store.name, json!({ "spec": spec }))
 }
 
-fn rules(store: &Store<'_>) -> Child {
+fn rules(store: &ValidSpec<'_>) -> Child {
     let job = format!("{}-metrics", store.name);
     let of = format!("job=\"{job}\",namespace=\"{}\"", store.namespace);
     let alert = |name: &str, expr: String, lasting: &str, severity: &str, summary: &str| {
@@ -73,5 +74,5 @@ fn rules(store: &Store<'_>) -> Child {
         ),
     ];
     let spec = json!({ "groups": [{ "name": "zot-artifact-store", "rules": rules }] });
-    child(store, Kind::PrometheusRule, &store.name, json!({ "spec": spec }))
+    owned(store, ObjectKind::PrometheusRule, &store.name, json!({ "spec": spec }))
 }

@@ -1,45 +1,48 @@
-//! A Job that tries whether bucket and database can be used, as the servers would: with their image, their identity and
-//! their configuration, and before any of them starts.
+//! A Job that checks the bucket and the database with the servers' image, identity and configuration, before any server
+//! starts.
 //!
-//! It has a configuration of its own, so that servers that run keep theirs until it is known that the new one can be used.
+//! It has its own copy of the configuration. Running servers keep theirs until the new one has passed.
 
-use serde_json::{Value, json};
+use k8s_openapi::api::batch::v1::{Job, JobSpec};
+use k8s_openapi::api::core::v1::{EmptyDirVolumeSource, PodSpec, PodTemplateSpec, ResourceRequirements, Volume};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::json;
 use zot_crds::spec::{DatabaseType, StorageType};
 use zot_crds::status::ConditionType;
 
-use super::{Child, Fingerprint, INSTANCE, MANAGED_BY, OPERATOR, account, child, config, servers};
-use crate::api::Kind;
+use super::fingerprint::Fingerprint;
+use super::object::{Child, owned};
+use super::{account, config, servers};
+use crate::kinds::ObjectKind;
+use crate::labels::{COMPONENT, INSTANCE, MANAGED_BY, OPERATOR, labels};
 use crate::references::references;
-use crate::validate::Store;
+use crate::server_config::CONFIG;
+use crate::validate::ValidSpec;
 
-/// Seconds that it may take, an image to be pulled included.
-const DEADLINE_SECS: u32 = 300;
+/// Seconds after which the Job fails. They include the time to pull the image.
+const DEADLINE_SECS: i64 = 300;
+/// Name of the pod's container, and value of the label [`COMPONENT`].
+pub(crate) const PREFLIGHT: &str = "preflight";
 
-/// Whether anything of a store is outside its volume.
-pub(crate) fn is_needed(store: &Store<'_>) -> bool {
+/// Whether a store uses a bucket or a database server.
+pub(crate) fn is_needed(store: &ValidSpec<'_>) -> bool {
     let spec = store.spec();
     spec.storage.r#type != StorageType::Filesystem || spec.database.r#type == DatabaseType::Postgres
 }
 
-/// Annotation of the Deployment: the preflight that its servers were started after.
-pub(crate) const TRIED: &str = "artifact.zotregistry.io/preflight";
-/// The one container of its pod.
-pub(crate) const CONTAINER: &str = "preflight";
-/// Label of the Job and its pods.
-pub(crate) const COMPONENT: (&str, &str) = ("app.kubernetes.io/component", "preflight");
-
-/// The Job's name: another one where anything else is to be tried, or by another pod.
-pub(crate) fn name(store: &Store<'_>) -> String {
-    named(store, &pod(store, &format!("{}-preflight", store.name)))
+/// The Job's name. It differs for each configuration that has to be checked, and for each pod that checks it.
+pub(crate) fn name(store: &ValidSpec<'_>) -> String {
+    job_name(store, &pod(store, &inputs_name(store)))
 }
 
-fn named(store: &Store<'_>, pod: &Value) -> String {
+fn job_name(store: &ValidSpec<'_>, pod: &PodSpec) -> String {
     let mut hash = Fingerprint::default();
     let spec = store.spec();
     hash.add(json!([spec.storage, spec.database, spec.service_account, pod]).to_string().as_bytes());
     for reference in references(store.resource) {
         if matches!(reference.condition, ConditionType::StorageReady | ConditionType::DatabaseReady) {
-            let values = store.facts.referenced.get(&(reference.source, reference.name)).and_then(Option::as_ref);
+            let values = store.facts.inputs.get(&(reference.kind, reference.name)).and_then(Option::as_ref);
             for key in &reference.keys {
                 hash.add(values.and_then(|values| values.get(key)).map(Vec::as_slice).unwrap_or_default());
             }
@@ -48,80 +51,81 @@ fn named(store: &Store<'_>, pod: &Value) -> String {
     format!("{}-preflight-{}", store.name, hash.first(4))
 }
 
-/// It and what it needs.
-pub(crate) fn children(store: &Store<'_>) -> Vec<Child> {
-    let needed = format!("{}-preflight", store.name);
+/// Name of the ConfigMap and of the Secret that the Job reads.
+fn inputs_name(store: &ValidSpec<'_>) -> String {
+    format!("{}-preflight", store.name)
+}
+
+/// The Job and the objects that it needs.
+pub(crate) fn children(store: &ValidSpec<'_>) -> Vec<Child> {
+    let inputs = inputs_name(store);
     let mut children: Vec<Child> = account::children(store).into_iter().collect();
-    children.push(config::config_map(store, &needed));
+    children.push(config::config_map(store, &inputs));
     if store.spec().database.r#type == DatabaseType::Postgres {
-        children.push(config::database_secret(store, &needed));
+        children.push(config::database_secret(store, &inputs));
     }
-    children.push(job(store, &needed));
+    children.push(job(store, &inputs));
     children
 }
 
-fn pod(store: &Store<'_>, needed: &str) -> Value {
+/// A server's pod, without what a preflight does not need: master keys, certificates and the admin's key may not exist yet.
+fn pod(store: &ValidSpec<'_>, inputs: &str) -> PodSpec {
     let mut pod = servers::pod::spec(store);
-    pod["restartPolicy"] = json!("Never");
-    pod["terminationGracePeriodSeconds"] = json!(5);
-    pod["automountServiceAccountToken"] = json!(false);
-    pod["affinity"] = Value::Null;
-    for volume in pod["volumes"].as_array_mut().into_iter().flatten() {
-        if volume["name"] == "config" {
-            volume["configMap"]["name"] = json!(needed);
+    pod.restart_policy = Some("Never".to_owned());
+    pod.termination_grace_period_seconds = Some(5);
+    pod.automount_service_account_token = Some(false);
+    pod.affinity = None;
+    let needed = |name: &str| ["config", "data", "gcs"].contains(&name);
+    let volumes = pod.volumes.get_or_insert_default();
+    volumes.retain(|volume| needed(&volume.name));
+    for volume in volumes {
+        if let Some(map) = &mut volume.config_map {
+            inputs.clone_into(&mut map.name);
         }
-        if volume["name"] == "data" {
-            *volume = json!({ "name": "data", "emptyDir": {} });
-        }
-    }
-    // master keys and certificates are nothing to try, and may not be there yet
-    let only = ["config", "data", "gcs"];
-    let kept = |entry: &Value| entry["name"].as_str().is_some_and(|name| only.contains(&name));
-    let container = &mut pod["containers"][0];
-    container["name"] = json!(CONTAINER);
-    // it has to find room where servers have taken it all
-    container["resources"] =
-        json!({ "requests": { "cpu": "10m", "memory": "32Mi" }, "limits": { "cpu": "1", "memory": "256Mi" } });
-    container["args"] =
-        json!(
-            ["--config", format!("{}/config.yaml", config::CONFIG), "preflight", "--report", "/dev/termination-log",]
-        );
-    for part in ["ports", "startupProbe", "readinessProbe", "livenessProbe", "lifecycle"] {
-        container[part] = Value::Null;
-    }
-    retain(&mut container["volumeMounts"], kept);
-    let database = format!("{}-database", store.name);
-    for variable in container["env"].as_array_mut().into_iter().flatten() {
-        if variable["valueFrom"]["secretKeyRef"]["name"] == database.as_str() {
-            variable["valueFrom"]["secretKeyRef"]["name"] = json!(needed);
+        if volume.name == "data" {
+            let empty = Some(EmptyDirVolumeSource::default());
+            *volume = Volume { name: "data".to_owned(), empty_dir: empty, ..Volume::default() };
         }
     }
-    // who may do what is nothing to try
-    retain(&mut container["env"], |variable| {
-        !variable["name"].as_str().is_some_and(|name| name.starts_with("ZOT_ADMIN_"))
-    });
-    retain(&mut pod["volumes"], kept);
-    config::tidy(&mut pod);
+    for container in &mut pod.containers {
+        PREFLIGHT.clone_into(&mut container.name);
+        // small, so that it fits where servers use almost everything
+        let amounts = |cpu: &str, memory: &str| {
+            Some([("cpu", cpu), ("memory", memory)].map(|(name, it)| (name.to_owned(), Quantity(it.to_owned()))).into())
+        };
+        let (requests, limits) = (amounts("10m", "32Mi"), amounts("1", "256Mi"));
+        container.resources = Some(ResourceRequirements { requests, limits, claims: None });
+        let config = format!("{CONFIG}/config.yaml");
+        let args = ["--config", &config, "preflight", "--report", "/dev/termination-log"];
+        container.args = Some(args.map(str::to_owned).to_vec());
+        container.ports = None;
+        container.startup_probe = None;
+        container.readiness_probe = None;
+        container.liveness_probe = None;
+        container.lifecycle = None;
+        container.volume_mounts.get_or_insert_default().retain(|mount| needed(&mount.name));
+        let env = container.env.get_or_insert_default();
+        env.retain(|variable| !variable.name.starts_with("ZOT_ADMIN_"));
+        for variable in env.iter_mut().filter(|variable| variable.name == "ZOT_DATABASE_URL") {
+            if let Some(key) = variable.value_from.as_mut().and_then(|source| source.secret_key_ref.as_mut()) {
+                inputs.clone_into(&mut key.name);
+            }
+        }
+    }
     pod
 }
 
-fn job(store: &Store<'_>, needed: &str) -> Child {
-    let pod = pod(store, needed);
-    let name = named(store, &pod);
-    // not of the servers: no Service finds them
-    let labels = json!({ INSTANCE: store.name, MANAGED_BY: OPERATOR, COMPONENT.0: COMPONENT.1 });
-    let spec = json!({
-        "backoffLimit": 0,
-        "activeDeadlineSeconds": DEADLINE_SECS,
-        "template": { "metadata": { "labels": labels }, "spec": pod },
-    });
-    let mut job = child(store, Kind::Job, &name, json!({ "spec": spec }));
-    job.document["metadata"]["labels"][COMPONENT.0] = json!(COMPONENT.1);
-    job
-}
-
-fn retain(list: &mut Value, kept: impl Fn(&Value) -> bool) {
-    if let Some(list) = list.as_array_mut() {
-        list.retain(kept);
-    }
+fn job(store: &ValidSpec<'_>, inputs: &str) -> Child {
+    let pod = pod(store, inputs);
+    let name = job_name(store, &pod);
+    // without the servers' label `app`, so that no Service selects the pod
+    let labels = labels([(INSTANCE, &store.name), (MANAGED_BY, OPERATOR), (COMPONENT, PREFLIGHT)]);
+    let metadata = ObjectMeta { labels: Some(labels), ..ObjectMeta::default() };
+    let spec = JobSpec {
+        backoff_limit: Some(0),
+        active_deadline_seconds: Some(DEADLINE_SECS),
+        template: PodTemplateSpec { metadata: Some(metadata), spec: Some(pod) },
+        ..JobSpec::default()
+    };
+    owned(store, ObjectKind::Job, &name, Job { spec: Some(spec), ..Job::default() }).with_component(PREFLIGHT)
 }

@@ -1,49 +1,67 @@
-//! How many servers there are by their load, and how many may be taken away at once.
+//! The `HorizontalPodAutoscaler` and the `PodDisruptionBudget`.
 
-use serde_json::{Value, json};
+use k8s_openapi::api::autoscaling::v2::{
+    CrossVersionObjectReference, HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec, MetricSpec, MetricTarget,
+    ResourceMetricSource,
+};
+use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::{Child, child, selector};
-use crate::api::Kind;
-use crate::validate::Store;
+use super::object::{Child, owned, servers};
+use crate::kinds::ObjectKind;
+use crate::validate::ValidSpec;
 
-pub(super) fn children(store: &Store<'_>) -> Vec<Child> {
+pub(super) fn children(store: &ValidSpec<'_>) -> Vec<Child> {
     autoscaler(store).into_iter().chain(disruption(store)).collect()
 }
 
-fn autoscaler(store: &Store<'_>) -> Option<Child> {
-    let asked = &store.spec().autoscaling;
-    asked.enabled.then(|| {
+fn autoscaler(store: &ValidSpec<'_>) -> Option<Child> {
+    let scaling = &store.spec().autoscaling;
+    scaling.enabled.then(|| {
         let metric = |name: &str, percent: i32| {
-            let target = json!({ "type": "Utilization", "averageUtilization": percent });
-            json!({ "type": "Resource", "resource": { "name": name, "target": target } })
+            let target = MetricTarget {
+                type_: "Utilization".to_owned(),
+                average_utilization: Some(percent),
+                ..MetricTarget::default()
+            };
+            let resource = Some(ResourceMetricSource { name: name.to_owned(), target });
+            MetricSpec { type_: "Resource".to_owned(), resource, ..MetricSpec::default() }
         };
-        let spec = json!({
-            "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": store.name },
-            "minReplicas": asked.min_replicas,
-            "maxReplicas": asked.max_replicas,
-            "metrics": [metric("cpu", asked.target_cpu_utilization), metric("memory", asked.target_memory_utilization)],
-        });
-        child(store, Kind::HorizontalPodAutoscaler, &store.name, json!({ "spec": spec }))
+        let spec = HorizontalPodAutoscalerSpec {
+            scale_target_ref: CrossVersionObjectReference {
+                api_version: Some("apps/v1".to_owned()),
+                kind: "Deployment".to_owned(),
+                name: store.name.clone(),
+            },
+            min_replicas: Some(scaling.min_replicas),
+            max_replicas: scaling.max_replicas,
+            metrics: Some(vec![
+                metric("cpu", scaling.target_cpu_utilization),
+                metric("memory", scaling.target_memory_utilization),
+            ]),
+            ..HorizontalPodAutoscalerSpec::default()
+        };
+        let body = HorizontalPodAutoscaler { spec: Some(spec), ..HorizontalPodAutoscaler::default() };
+        owned(store, ObjectKind::HorizontalPodAutoscaler, &store.name, body)
     })
 }
 
-/// One server that is the only one must be allowed to go, or its node can never be drained.
-fn disruption(store: &Store<'_>) -> Option<Child> {
-    let (asked, scaling) = (&store.spec().pod_disruption_budget, &store.spec().autoscaling);
+/// A single server gets no budget: with one, its node could never be drained.
+fn disruption(store: &ValidSpec<'_>) -> Option<Child> {
+    let (budget, scaling) = (&store.spec().pod_disruption_budget, &store.spec().autoscaling);
     let fewest = if scaling.enabled { scaling.min_replicas } else { store.spec().replicas };
-    // a share of those that there are lets the only one go
-    let several = fewest > 1 || scaling.enabled && scaling.max_replicas > 1 && asked.min_available.is_none();
-    (several && asked.enabled.unwrap_or(true)).then(|| {
-        let mut spec = json!({
-            "selector": { "matchLabels": selector(&store.name) },
-            // a server that cannot work must not keep its node
-            "unhealthyPodEvictionPolicy": "AlwaysAllow",
-        });
-        match (&asked.min_available, &asked.max_unavailable) {
-            (Some(fewest), _) => spec["minAvailable"] = json!(fewest),
-            (None, Some(most)) => spec["maxUnavailable"] = json!(most),
-            (None, None) => spec["maxUnavailable"] = Value::from(1),
-        }
-        child(store, Kind::PodDisruptionBudget, &store.name, json!({ "spec": spec }))
+    // `maxUnavailable` counts the current servers, so it lets a single one go
+    let several = fewest > 1 || scaling.enabled && scaling.max_replicas > 1 && budget.min_available.is_none();
+    (several && budget.enabled.unwrap_or(true)).then(|| {
+        let max_unavailable = budget.max_unavailable.clone().unwrap_or(IntOrString::Int(1));
+        let spec = PodDisruptionBudgetSpec {
+            selector: Some(servers(store)),
+            // a server that is not ready must not block its node
+            unhealthy_pod_eviction_policy: Some("AlwaysAllow".to_owned()),
+            min_available: budget.min_available.clone(),
+            max_unavailable: budget.min_available.is_none().then_some(max_unavailable),
+        };
+        let body = PodDisruptionBudget { spec: Some(spec), ..PodDisruptionBudget::default() };
+        owned(store, ObjectKind::PodDisruptionBudget, &store.name, body)
     })
 }

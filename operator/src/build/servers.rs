@@ -1,55 +1,59 @@
-//! The servers.
+//! The Deployment of the servers.
 
 pub(super) mod pod;
 
-use serde_json::{Value, json};
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::{Child, Fingerprint, child, labels, preflight, selector};
-use crate::api::Kind;
-use crate::validate::Store;
+use super::fingerprint::Fingerprint;
+use super::object::{Child, owned, servers};
+use crate::kinds::ObjectKind;
+use crate::labels::{common, labels};
+use crate::server_config::{generates_admin_key, render};
+use crate::validate::ValidSpec;
 
-/// Annotation of the pods that changes when anything changes that they read at their start.
+/// Annotation of the pods: a hash of everything that a server reads when it starts.
 pub(crate) const CONFIG_HASH: &str = "artifact.zotregistry.io/config-hash";
-/// Who else may own the number of servers.
+/// Annotation of the Deployment: the preflight after which its servers were started.
+pub(crate) const PREFLIGHT: &str = "artifact.zotregistry.io/preflight";
+/// Field managers that set the number of servers in place of the operator.
 const SCALERS: [&str; 2] = ["kube-controller-manager", "scale"];
 
-pub(super) fn deployment(store: &Store<'_>) -> Child {
-    let strategy = if store.volume.is_some() {
-        // a volume is one node's at a time
-        json!({ "type": "Recreate" })
-    } else {
-        json!({ "type": "RollingUpdate", "rollingUpdate": { "maxUnavailable": 0, "maxSurge": 1 } })
+/// `preflight` is an annotation of the Deployment only: a new value does not replace servers.
+pub(super) fn deployment(store: &ValidSpec<'_>, preflight: Option<String>) -> Child {
+    let rolling =
+        RollingUpdateDeployment { max_unavailable: Some(IntOrString::Int(0)), max_surge: Some(IntOrString::Int(1)) };
+    // a volume can be attached to one node at a time
+    let rolling = store.volume.is_none().then_some(rolling);
+    let strategy = if rolling.is_some() { "RollingUpdate" } else { "Recreate" };
+    let metadata = ObjectMeta {
+        labels: Some(common(&store.name)),
+        annotations: Some(labels([(CONFIG_HASH, &hash(store))])),
+        ..ObjectMeta::default()
     };
-    let mut pod_labels = labels(store);
-    merge(&mut pod_labels, selector(&store.name));
-    let mut spec = json!({
-        "selector": { "matchLabels": selector(&store.name) },
-        "strategy": strategy,
-        "revisionHistoryLimit": 5,
-        // nobody's but the operator's, who has an annotation for it
-        "paused": false,
-        "progressDeadlineSeconds": 600,
-        "template": {
-            "metadata": { "labels": pod_labels, "annotations": { CONFIG_HASH: hash(store) } },
-            "spec": pod::spec(store),
-        },
-    });
-    if let Some(replicas) = replicas(store) {
-        spec["replicas"] = json!(replicas);
-    }
-    let mut made = child(store, Kind::Deployment, &store.name, json!({ "spec": spec }));
-    if preflight::is_needed(store) {
-        // of the Deployment alone: servers need not be replaced for it
-        made.document["metadata"]["annotations"] = json!({ preflight::TRIED: preflight::name(store) });
-    }
-    made
+    let spec = DeploymentSpec {
+        selector: servers(store),
+        strategy: Some(DeploymentStrategy { type_: Some(strategy.to_owned()), rolling_update: rolling }),
+        revision_history_limit: Some(5),
+        // users pause a store by an annotation of the resource
+        paused: Some(false),
+        progress_deadline_seconds: Some(600),
+        template: PodTemplateSpec { metadata: Some(metadata), spec: Some(pod::spec(store)) },
+        replicas: replicas(store),
+        ..DeploymentSpec::default()
+    };
+    let body = Deployment { spec: Some(spec), ..Deployment::default() };
+    let annotations = preflight.map(|name| labels([(PREFLIGHT, &name)])).unwrap_or_default();
+    owned(store, ObjectKind::Deployment, &store.name, body).annotated(&annotations)
 }
 
-/// How many servers the operator asks for; none: an autoscaler does.
+/// The number of servers that the operator applies; none if an autoscaler owns the number.
 ///
-/// A field that nobody owns becomes 1. So when autoscaling is switched on the operator goes on sending the number that is
-/// there, until the autoscaler has written it and owns it too.
-fn replicas(store: &Store<'_>) -> Option<i32> {
+/// Kubernetes sets a field without an owner to 1. So after autoscaling is switched on, the operator keeps applying the
+/// current number until the autoscaler has written it and owns it too.
+fn replicas(store: &ValidSpec<'_>) -> Option<i32> {
     let spec = store.spec();
     if !spec.autoscaling.enabled {
         return Some(spec.replicas);
@@ -67,29 +71,22 @@ fn replicas(store: &Store<'_>) -> Option<i32> {
     if owned_elsewhere { None } else { live.or(Some(spec.replicas)) }
 }
 
-/// Of all that the servers read at their start.
-fn hash(store: &Store<'_>) -> String {
+fn hash(store: &ValidSpec<'_>) -> String {
     let mut hash = Fingerprint::default();
     let mut add = |part: &[u8]| hash.add(part);
-    add(super::config::file(&store.settings).as_bytes());
-    for ((source, name), values) in &store.facts.referenced {
-        add(source.as_str().as_bytes());
+    add(render(&store.settings).as_bytes());
+    for ((kind, name), values) in &store.facts.inputs {
+        add(kind.as_str().as_bytes());
         add(name.as_bytes());
         for (key, value) in values.iter().flatten() {
             add(key.as_bytes());
             add(value);
         }
     }
-    if super::config::makes_admin(store.spec()) {
+    if generates_admin_key(store.spec()) {
         let (access, secret) = &store.facts.admin;
         add(access.as_bytes());
         add(secret.as_bytes());
     }
     hash.first(16)
-}
-
-fn merge(into: &mut Value, from: Value) {
-    if let (Value::Object(into), Value::Object(from)) = (into, from) {
-        into.extend(from);
-    }
 }

@@ -1,4 +1,4 @@
-//! The two ways to the API server: the controller's, which may write as long as the lease is held, and the lease's own.
+//! The two clients of the API server: the controller's, which may write while the lease is held, and the one of the lease.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use tower::filter::FilterLayer;
 use crate::error::Error;
 use crate::lease::Fence;
 
-/// Longest wait of one request of the lease.
+/// Longest request of the lease.
 const LEASE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Without a fence it may always write.
+/// Without a fence, the client may always write.
 ///
-/// Nothing is tried again in here: a reconciliation is, as a whole and later each time, and a repetition could come after
-/// the lease was lost.
+/// The client does not retry requests: the retry could come after the lease was lost. The controller retries whole
+/// reconciliations.
 pub(crate) fn of_controller(mut config: Config, fence: Option<Fence>) -> Result<Client, Error> {
     config.default_retry = false;
-    let builder = ClientBuilder::try_from(config).map_err(Error::api("making a client"))?;
+    let builder = ClientBuilder::try_from(config).map_err(Error::api("creating a client of the API server"))?;
     let Some(fence) = fence else { return Ok(builder.build()) };
     let layer = FilterLayer::new(move |request: Request<Body>| {
         let reads = [Method::GET, Method::HEAD].contains(request.method());
@@ -28,10 +28,10 @@ pub(crate) fn of_controller(mut config: Config, fence: Option<Fence>) -> Result<
     Ok(builder.with_layer(&layer).build())
 }
 
-/// One whose requests end before the lease does.
+/// Its requests time out before the lease expires.
 pub(super) fn of_lease(mut config: Config) -> Result<Client, Error> {
     config.default_retry = false;
     config.connect_timeout = Some(LEASE_TIMEOUT);
     config.read_timeout = Some(LEASE_TIMEOUT);
-    Client::try_from(config).map_err(Error::api("making a client"))
+    Client::try_from(config).map_err(Error::api("creating a client of the API server"))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Patch, PatchParams};
 use kube::core::DynamicObject;
 use kube::runtime::controller::Action;
@@ -11,28 +12,28 @@ use serde_json::{Value, json};
 use zot_crds::ZotArtifactStore;
 use zot_crds::status::{ConditionType, Reason, ZotArtifactStoreStatus};
 
-use super::{Context, Guarded, told};
-use crate::api::Kind;
-use crate::apply::{Applied, Outcome, apply, prune};
+use super::{Guarded, OperatorContext, report};
+use crate::apply::{self, Applied, ApplyOutcome, apply, prune};
 use crate::build::servers::CONFIG_HASH;
 use crate::build::{self, Child, build, dependencies};
-use crate::error::Error;
-use crate::events::Happened;
+use crate::error::{Error, StoreRefusal, is_namespace_terminating};
+use crate::events::EventReason;
 use crate::facts::{self, Facts};
-use crate::validate::{Refusal, Store, check_kept, check_names, check_references, validate};
-use crate::{preflight, status, troubles};
+use crate::kinds::ObjectKind;
+use crate::validate::{ValidSpec, check_names, check_references, check_retained, validate};
+use crate::{diagnostics, preflight, status};
 
-/// How long one may take.
+/// Longest reconciliation.
 const LONGEST: Duration = Duration::from_mins(1);
-/// When a store that is not ready is looked at again.
-const LOOK_AGAIN: Duration = Duration::from_secs(10);
+/// Interval of reconciliations while a store is not ready: pods cause none.
+const RECHECK: Duration = Duration::from_secs(10);
 
-/// Annotation by which a user has the operator leave a store alone.
+/// Annotation, and its value, that pauses reconciliation of a store.
 const PAUSE: (&str, &str) = ("artifact.zotregistry.io/reconcile", "paused");
-/// Annotation by which a user asks what would change.
+/// Annotation, and its value, that requests a plan instead of changes.
 const DRY_RUN: (&str, &str) = ("artifact.zotregistry.io/dry-run", "true");
 
-pub(super) async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
+pub(super) async fn reconcile(guarded: Arc<Guarded>, context: Arc<OperatorContext>) -> Result<Action, Error> {
     let begun = Instant::now();
     let work = async {
         match &guarded.0 {
@@ -40,7 +41,7 @@ pub(super) async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> R
             Err(invalid) => undecodable(invalid, &context).await,
         }
     };
-    // whatever hangs, another one is to have its turn
+    // a request that hangs must not block other stores
     let outcome = tokio::time::timeout(LONGEST, Box::pin(work)).await.unwrap_or(Err(Error::TooLong(LONGEST)));
     context.metrics.reconciliations.inc();
     context.metrics.duration.observe(begun.elapsed().as_secs_f64());
@@ -52,147 +53,146 @@ pub(super) async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> R
     outcome
 }
 
-async fn step(store: &ZotArtifactStore, context: &Context) -> Result<Action, Error> {
+async fn step(store: &ZotArtifactStore, context: &OperatorContext) -> Result<Action, Error> {
     if store.metadata.deletion_timestamp.is_some() {
-        // what was made for it goes with it
+        // Kubernetes deletes the owned objects
         return Ok(Action::await_change());
     }
-    let has = |(name, value): (&str, &str)| store.annotations().get(name).is_some_and(|found| found == value);
-    // what is no name must not get into an address; and whoever wrote an annotation wanted something to be left alone
-    if let Some(refusal) = check_names(store).err().or_else(|| misspelt(store)) {
-        let deployment = facts::deployment(&context.client, store).await?;
-        return told::refuse(store, deployment.as_ref(), refusal, context).await;
-    }
-    if has(PAUSE) {
-        let deployment = facts::deployment(&context.client, store).await?;
-        let message = "the annotation artifact.zotregistry.io/reconcile: paused is set; remove it to go on";
-        let paused = status::of_paused(store, deployment.as_ref(), Reason::PausedByUser, message);
-        status::write(&context.client, store, &paused).await?;
-        return Ok(Action::requeue(context.resync));
-    }
-    match make(store, context, has(DRY_RUN)).await {
-        Ok(Ok(new)) => {
-            told::tell_rollout(store, &new, context).await;
-            told::tell_degraded(store, &new, context).await;
-            status::write(&context.client, store, &new).await?;
-            // nobody tells of what becomes of pods
-            let ready = status::reason(Some(&new), ConditionType::Ready, "True").is_some();
-            Ok(Action::requeue(if ready { context.resync } else { context.resync.min(LOOK_AGAIN) }))
-        }
-        Ok(Err(refusal)) => {
-            let deployment = facts::deployment(&context.client, store).await?;
-            told::refuse(store, deployment.as_ref(), refusal, context).await
-        }
-        // what is in a namespace that goes, goes with it
-        Err(error) if error.is_of_a_namespace_that_goes() => Ok(Action::await_change()),
+    let deployment = facts::deployment(&context.client, store).await?;
+    match update(store, context, deployment.clone()).await {
+        Ok(action) => Ok(action),
+        Err(Error::Refused(refusal)) => report::refusal(store, deployment.as_ref(), refusal, context).await,
+        // the store is deleted with its namespace
+        Err(Error::Api { source, .. }) if is_namespace_terminating(&source) => Ok(Action::await_change()),
         Err(error) => {
-            if let Some(refusal) = told::refused_by_the_api(&error, context.failures(store)) {
-                let deployment = facts::deployment(&context.client, store).await?;
-                told::refuse(store, deployment.as_ref(), refusal, context).await?;
+            if let Some(refusal) = report::api_refusal(&error, context.failures(store)) {
+                report::refusal(store, deployment.as_ref(), refusal, context).await?;
             }
             Err(error)
         }
     }
 }
 
-/// An annotation of ours with a value that means nothing.
-fn misspelt(store: &ZotArtifactStore) -> Option<Refusal> {
-    let (name, found, known) = [PAUSE, DRY_RUN].into_iter().find_map(|(name, on)| {
-        let found = store.annotations().get(name)?;
-        (![on, "false", ""].contains(&found.as_str())).then_some((name, found, on))
-    })?;
-    let message = format!(
-        "the annotation {name} is {found:?}, which means nothing: set it to {known:?}, or remove it. Nothing is changed meanwhile"
-    );
-    Some(Refusal::new(ConditionType::SpecValid, Reason::InvalidSpec, message))
+async fn update(
+    store: &ZotArtifactStore,
+    context: &OperatorContext,
+    deployment: Option<Deployment>,
+) -> Result<Action, Error> {
+    check_names(store)?;
+    check_annotations(store)?;
+    let has = |(name, value): (&str, &str)| store.annotations().get(name).is_some_and(|found| found == value);
+    if has(PAUSE) {
+        let message = "the annotation artifact.zotregistry.io/reconcile: paused is set; remove it to continue";
+        let paused = status::of_paused(store, deployment.as_ref(), Reason::PausedByUser, message);
+        status::write(&context.client, store, &paused).await?;
+        return Ok(Action::requeue(context.resync));
+    }
+    let new = Box::pin(run_steps(store, context, deployment, has(DRY_RUN))).await?;
+    report::rollout(store, &new, context).await;
+    report::degraded(store, &new, context).await;
+    status::write(&context.client, store, &new).await?;
+    let ready = status::reason(Some(&new), ConditionType::Ready, "True").is_some();
+    Ok(Action::requeue(if ready { context.resync } else { context.resync.min(RECHECK) }))
 }
 
-/// Makes what was asked for, or says why not.
-async fn make(
+/// Refuses unknown values of the operator's annotations: whoever wrote `pause` wants the store to be paused.
+fn check_annotations(store: &ZotArtifactStore) -> Result<(), StoreRefusal> {
+    for (name, on) in [PAUSE, DRY_RUN] {
+        let Some(found) = store.annotations().get(name) else { continue };
+        if ![on, "false", ""].contains(&found.as_str()) {
+            let message = format!(
+                "the annotation {name} has the unknown value {found:?}: set it to {on:?}, or remove it. The operator changes nothing \
+                 meanwhile"
+            );
+            return Err(StoreRefusal::new(ConditionType::SpecValid, Reason::InvalidSpec, message));
+        }
+    }
+    Ok(())
+}
+
+/// # Errors
+/// [`Error::Refused`] if the user has to act or to wait.
+async fn run_steps(
     resource: &ZotArtifactStore,
-    context: &Context,
+    context: &OperatorContext,
+    deployment: Option<Deployment>,
     dry_run: bool,
-) -> Result<Result<ZotArtifactStoreStatus, Refusal>, Error> {
+) -> Result<ZotArtifactStoreStatus, Error> {
     let apis = context.apis.borrow().clone();
-    let facts = Facts::gather(&context.client, apis, &context.server_image, resource).await?;
-    let store = match validate(resource, &facts) {
-        Ok(store) => store,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
+    let facts = Facts::gather(&context.client, apis, &context.server_image, resource, deployment).await?;
+    let store = validate(resource, &facts)?;
     let (client, namespace) = (&context.client, store.namespace.clone());
-    if let Err(refusal) = check_kept(&store) {
-        return Ok(Err(refusal));
-    }
-    let conflict = |message| Ok(Err(Refusal::new(ConditionType::Degraded, Reason::Conflict, message)));
+    check_retained(&store)?;
     let mut applied = apply(client, &namespace, &dependencies(&store), dry_run).await?;
-    if let Some(message) = status::foreign(&applied).filter(|_| !dry_run) {
-        return conflict(message);
+    if !dry_run {
+        check_conflicts(&applied)?;
     }
-    if let Err(refusal) = check_references(&store) {
-        return Ok(Err(refusal));
-    }
-    if !dry_run && let Some(refusal) = preflight::check(client, &store).await? {
-        return Ok(Err(refusal));
+    check_references(&store)?;
+    if !dry_run {
+        preflight::check(client, &store).await?;
     }
     let mut children = build(&store);
-    // no server is started on what is somebody else's
-    let (needed, rest): (Vec<Child>, Vec<Child>) = children.iter().cloned().partition(|it| it.kind < Kind::Deployment);
-    applied.extend(apply(client, &namespace, &needed, dry_run).await?);
-    if let Some(message) = status::foreign(&applied).filter(|_| !dry_run) {
-        return conflict(message);
+    // no server may start with somebody else's Secret or volume
+    let (first, rest): (Vec<Child>, Vec<Child>) =
+        children.iter().cloned().partition(|it| it.kind < ObjectKind::Deployment);
+    applied.extend(apply(client, &namespace, &first, dry_run).await?);
+    if !dry_run {
+        check_conflicts(&applied)?;
     }
     applied.extend(apply(client, &namespace, &rest, dry_run).await?);
     if build::preflight::is_needed(&store) {
-        // it stays, so that it is known what was tried
+        // the Job is kept: it records which preflight passed
         children.extend(build::preflight::children(&store));
     }
     let pruned = prune(client, &store, &children, dry_run).await?;
     if dry_run {
-        return Ok(Ok(plan(&store, &applied, &pruned)));
+        return Ok(plan(&store, &applied, &pruned));
     }
-    let settled = is_settled(resource, &facts, &children);
-    context.events.tell_applied(resource, &applied, settled).await;
+    context.events.applied(resource, &applied, is_settled(resource, &facts, &children)).await;
     for (kind, name) in pruned {
-        let what = format!("{} {name}", kind.as_str());
-        context.events.tell(resource, Happened::Pruned, &what.replace(' ', "/"), what.clone()).await;
+        context.events.object(resource, EventReason::Pruned, format!("{} {name}", kind.as_str())).await;
     }
-    let deployment = facts::deployment(&context.client, resource).await?;
-    let trouble = if status::all_serve(deployment.as_ref()) {
+    let deployment = apply::deployment(&applied)?;
+    let diagnosis = if status::all_available(deployment.as_ref()) {
         None
     } else {
-        troubles::look(client, &namespace, &store.name, deployment.as_ref()).await?
+        diagnostics::diagnose(client, &namespace, &store.name, deployment.as_ref()).await?
     };
-    Ok(Ok(status::of_applied(&store, &applied, deployment.as_ref(), trouble.as_ref())))
+    Ok(status::of_applied(&store, &applied, deployment.as_ref(), diagnosis.as_ref()))
 }
 
-/// Whether this very generation was made before, of the same Secrets, so that a difference is somebody else's doing.
+fn check_conflicts(applied: &[Applied]) -> Result<(), StoreRefusal> {
+    status::blocking_conflict(applied)
+        .map_or(Ok(()), |message| Err(StoreRefusal::new(ConditionType::Degraded, Reason::Conflict, message)))
+}
+
+/// Whether the same generation was applied before, with the same Secrets. If so, somebody else has changed the objects.
 fn is_settled(resource: &ZotArtifactStore, facts: &Facts, children: &[Child]) -> bool {
     let Some(status) = &resource.status else { return false };
-    let of = |kind: ConditionType| status.conditions.iter().find(|condition| condition.type_ == kind.as_str());
-    let ready = of(ConditionType::Ready)
-        .is_some_and(|it| it.status == "True" && it.observed_generation == resource.metadata.generation);
+    let ready = status.conditions.iter().find(|it| it.type_ == ConditionType::Ready.as_str());
+    let ready = ready.is_some_and(|it| it.status == "True" && it.observed_generation == resource.metadata.generation);
     let same = facts.deployment.as_ref().is_none_or(|deployment| {
         let template = deployment.spec.as_ref().and_then(|spec| spec.template.metadata.as_ref());
         let found = template.and_then(|metadata| metadata.annotations.as_ref()?.get(CONFIG_HASH));
-        let asked = children.iter().find(|child| child.kind == Kind::Deployment);
-        let asked = asked.map(|child| &child.document["spec"]["template"]["metadata"]["annotations"][CONFIG_HASH]);
-        found.map(String::as_str) == asked.and_then(Value::as_str)
+        let built = children.iter().find(|child| child.kind == ObjectKind::Deployment);
+        let built = built.map(|child| &child.document["spec"]["template"]["metadata"]["annotations"][CONFIG_HASH]);
+        found.map(String::as_str) == built.and_then(Value::as_str)
     });
     ready && same && status.observed_generation == resource.metadata.generation
 }
 
-/// What would change, and nothing else.
-fn plan(store: &Store<'_>, applied: &[Applied], pruned: &[(Kind, String)]) -> ZotArtifactStoreStatus {
-    let message = "the annotation artifact.zotregistry.io/dry-run: true is set: what would change is in status.plan";
+/// The status with a plan of changes.
+fn plan(store: &ValidSpec<'_>, applied: &[Applied], pruned: &[(ObjectKind, String)]) -> ZotArtifactStoreStatus {
+    let message = "the annotation artifact.zotregistry.io/dry-run: true is set: status.plan lists what would change";
     let mut status = status::of_paused(store.resource, store.facts.deployment.as_ref(), Reason::DryRun, message);
-    let would = |(kind, name, outcome): &Applied| {
-        let verb = match outcome {
-            Outcome::Created => "create",
-            Outcome::Changed => "change",
-            Outcome::Foreign => "leave alone, as it is not the operator's:",
-            Outcome::Unchanged | Outcome::Kept(_) => return None,
+    let would = |child: &Applied| {
+        let verb = match child.outcome {
+            ApplyOutcome::Created => "create",
+            ApplyOutcome::Changed => "change",
+            ApplyOutcome::Foreign => "skip, because it does not belong to this store:",
+            ApplyOutcome::Unchanged | ApplyOutcome::VolumeRefused(_) => return None,
         };
-        Some(format!("{verb} {} {name}", kind.as_str()))
+        Some(format!("{verb} {}", child.object()))
     };
     status.plan = applied.iter().filter_map(would).collect();
     status.plan.extend(pruned.iter().map(|(kind, name)| format!("remove {} {name}", kind.as_str())));
@@ -202,19 +202,22 @@ fn plan(store: &Store<'_>, applied: &[Applied], pruned: &[(Kind, String)]) -> Zo
     status
 }
 
-/// A resource that was stored under another definition and cannot be read: it is told so, and hinders no other one.
-async fn undecodable(invalid: &kube::core::error_boundary::InvalidObject, context: &Context) -> Result<Action, Error> {
+/// Reports a resource that was stored under another definition and cannot be decoded.
+async fn undecodable(
+    invalid: &kube::core::error_boundary::InvalidObject,
+    context: &OperatorContext,
+) -> Result<Action, Error> {
     let name = invalid.metadata.name.clone().unwrap_or_default();
     let namespace = invalid.metadata.namespace.clone().unwrap_or_default();
     context.metrics.refused(Reason::InvalidSpec.as_str());
     let resource = kube::discovery::ApiResource::erase::<ZotArtifactStore>(&());
     let api = Api::<DynamicObject>::namespaced_with(context.client.clone(), &namespace, &resource);
-    let doing = format!("telling {namespace}/{name} that it cannot be read");
+    let doing = format!("reporting that {namespace}/{name} cannot be decoded");
     let found = api.get_opt(&name).await.map_err(Error::api(doing.clone()))?;
-    let message = format!("the resource cannot be read: {}", invalid.error);
+    let message = format!("the resource cannot be decoded: {}", invalid.error);
     let conditions = found.map(|found| found.data["status"]["conditions"].clone()).unwrap_or_default();
-    let told = |it: &Value| it["type"] == "Ready" && it["message"] == message.as_str() && it["status"] == "False";
-    if !conditions.as_array().is_some_and(|conditions| conditions.iter().any(told)) {
+    let same = |it: &Value| it["type"] == "Ready" && it["message"] == message.as_str() && it["status"] == "False";
+    if !conditions.as_array().is_some_and(|conditions| conditions.iter().any(same)) {
         let condition = |kind: ConditionType| {
             json!({
                 "type": kind.as_str(), "status": "False", "reason": Reason::InvalidSpec.as_str(), "message": message,
@@ -230,6 +233,6 @@ async fn undecodable(invalid: &kube::core::error_boundary::InvalidObject, contex
         let patched = api.patch_status(&name, &PatchParams::default(), &Patch::Merge(&status)).await;
         patched.map_err(Error::api(doing))?;
     }
-    // nothing changes until somebody edits it
+    // the user has to edit the resource
     Ok(Action::await_change())
 }

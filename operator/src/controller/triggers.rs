@@ -1,5 +1,5 @@
-//! What sets a reconciliation off: the resource, what was made of it, what it refers to, and a change of the cluster's APIs.
-//! Of all but the resources themselves metadata alone is watched, so that other people's Secrets cost no memory.
+//! What triggers a reconciliation: the resource, its objects, what it refers to, and a change of the cluster's APIs. Only
+//! metadata of Secrets and ConfigMaps is watched, so that other people's Secrets cost no memory.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,24 +19,24 @@ use kube::runtime::watcher;
 use kube::{Api, Client, Resource, ResourceExt as _};
 use tokio::sync::watch;
 
-use super::{CONCURRENCY, Context, Guarded};
-use crate::build::{INSTANCE, MANAGED_BY, OPERATOR};
-use crate::references::{Source, references};
+use super::{CONCURRENCY, Guarded, OperatorContext};
+use crate::labels::{INSTANCE, MANAGED_BY, OPERATOR};
+use crate::references::{InputKind, references};
 
-/// How long it is waited for more of what set a reconciliation off. Each one begins it anew: somebody who writes again and again
-/// must not keep it from coming.
+/// Triggers within this time cause one reconciliation. Each trigger restarts the time, so it must be short: frequent writes
+/// would postpone the reconciliation for ever.
 const DEBOUNCE: Duration = Duration::from_millis(50);
-/// Resources that the API server sends at once when all are asked for.
+/// Page size when all resources are listed.
 const PAGE: u32 = 50;
 
-/// Pause after a watch that failed.
+/// The pause after a failed watch.
 ///
-/// A controller has one pause for all of its watches. If it grew with each failure, an API server that starts again and has
-/// forgotten what it told each watch would be understood after minutes, watch by watch.
+/// A controller has one backoff for all of its watches. An API server that restarts expires each of them in turn. With a
+/// growing pause, the operator would see nothing for minutes.
 #[derive(Debug)]
-struct Steady(Duration);
+struct ConstantBackoff(Duration);
 
-impl Iterator for Steady {
+impl Iterator for ConstantBackoff {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
@@ -44,7 +44,7 @@ impl Iterator for Steady {
     }
 }
 
-impl Backoff for Steady {
+impl Backoff for ConstantBackoff {
     fn reset(&mut self) {}
 }
 
@@ -55,13 +55,13 @@ where
     namespace.map_or_else(|| Api::all(client.clone()), |namespace| Api::namespaced(client.clone(), namespace))
 }
 
-/// A controller of one namespace, or of all.
-pub(super) fn controller(context: &Arc<Context>, namespace: Option<&str>) -> Controller<Guarded> {
+/// A controller for one namespace, or for all namespaces.
+pub(super) fn controller(context: &Arc<OperatorContext>, namespace: Option<&str>) -> Controller<Guarded> {
     let client = &context.client;
     let resources: Api<Guarded> = api(client, namespace);
     let ours = watcher::Config::default().labels(&format!("{MANAGED_BY}={OPERATOR}"));
     let config = Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY);
-    let pause = Steady(Duration::from_millis(400));
+    let pause = ConstantBackoff(Duration::from_millis(400));
     let controller = Controller::new(resources, watcher::Config::default().page_size(PAGE))
         .with_config(config)
         .trigger_backoff(pause);
@@ -76,7 +76,7 @@ pub(super) fn controller(context: &Arc<Context>, namespace: Option<&str>) -> Con
         .owns(api::<PodDisruptionBudget>(client, namespace), ours.clone())
         .owns(api::<HorizontalPodAutoscaler>(client, namespace), ours.clone())
         .owns(api::<Ingress>(client, namespace), ours.clone());
-    // volumes have no owner, as they stay
+    // volumes have no owner reference, because they are retained
     let by_label = |object: PartialObjectMeta<PersistentVolumeClaim>| {
         let store = object.labels().get(INSTANCE).cloned();
         store.map(|name| ObjectRef::new(&name).within(&object.namespace().unwrap_or_default()))
@@ -86,35 +86,34 @@ pub(super) fn controller(context: &Arc<Context>, namespace: Option<&str>) -> Con
     let (secrets, maps) = (store.clone(), store);
     let controller = controller
         .watches(api::<PartialObjectMeta<Secret>>(client, namespace), watcher::Config::default(), move |object| {
-            concerned(&secrets, Source::Secret, &object)
+            affected(&secrets, InputKind::Secret, &object)
         })
         .watches(api::<PartialObjectMeta<ConfigMap>>(client, namespace), watcher::Config::default(), move |object| {
-            concerned(&maps, Source::ConfigMap, &object)
+            affected(&maps, InputKind::ConfigMap, &object)
         });
     controller.reconcile_all_on(changes(context.apis.clone()))
 }
 
-/// The stores that a Secret or ConfigMap concerns: those that refer to it, and the one that it was made for.
-fn concerned<K>(stores: &Store<Guarded>, source: Source, object: &PartialObjectMeta<K>) -> Vec<ObjectRef<Guarded>>
+/// The stores that refer to a Secret or ConfigMap, and the store that it was created for.
+fn affected<K>(stores: &Store<Guarded>, kind: InputKind, object: &PartialObjectMeta<K>) -> Vec<ObjectRef<Guarded>>
 where
     K: Resource<DynamicType = ()>,
 {
     let (name, namespace) = (object.name_any(), object.namespace());
-    let made_for = object.labels().get(INSTANCE);
+    let created_for = object.labels().get(INSTANCE);
     let stores = stores.state();
-    let concerned = stores.iter().filter_map(|store| store.0.as_ref().ok()).filter(|store| {
-        // one that was restored may have no labels
+    let affected = stores.iter().filter_map(|store| store.0.as_ref().ok()).filter(|store| {
+        // a restored Secret may have no labels
         let own = || ["admin", "keys"].iter().any(|of| name == format!("{}-{of}", store.name_any()));
         let refers = || {
-            source == Source::Secret && own()
-                || references(store).iter().any(|it| it.source == source && it.name == name)
+            kind == InputKind::Secret && own() || references(store).iter().any(|it| it.kind == kind && it.name == name)
         };
-        store.namespace() == namespace && (made_for == store.metadata.name.as_ref() || refers())
+        store.namespace() == namespace && (created_for == store.metadata.name.as_ref() || refers())
     });
-    concerned.map(|store| ObjectRef::new(&store.name_any()).within(&store.namespace().unwrap_or_default())).collect()
+    affected.map(|store| ObjectRef::new(&store.name_any()).within(&store.namespace().unwrap_or_default())).collect()
 }
 
-/// An item for each change; ends with its sender.
+/// An item for each change. The stream ends when the sender is dropped.
 fn changes<T: Send + Sync + 'static>(receiver: watch::Receiver<T>) -> impl Stream<Item = ()> + Send + 'static {
     stream::unfold(receiver, async |mut receiver| {
         receiver.changed().await.ok()?;

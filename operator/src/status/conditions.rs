@@ -1,4 +1,4 @@
-//! Conditions: one of each type, whose time is that of their last change.
+//! The conditions of a store: at most one of each type.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -8,15 +8,15 @@ use zot_crds::status::{ConditionType, Reason};
 /// Longest message, in characters.
 const MESSAGE_MAX: usize = 1024;
 
-/// What was found of one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct ConditionState {
+    /// `None`: unknown.
     holds: Option<bool>,
     pub(crate) reason: Reason,
     pub(crate) message: String,
 }
 
-impl Found {
+impl ConditionState {
     pub(crate) fn yes(reason: Reason, message: impl Into<String>) -> Self {
         Self { holds: Some(true), reason, message: message.into() }
     }
@@ -38,31 +38,30 @@ impl Found {
     }
 }
 
-/// The conditions of a store.
-pub(crate) struct Conditions {
+pub(crate) struct ConditionSet {
     before: Vec<Condition>,
     now: Vec<Condition>,
     generation: Option<i64>,
 }
 
-impl Conditions {
-    /// None yet; those of before tell since when each is as it is.
+impl ConditionSet {
+    /// An empty set. The previous conditions tell since when a status has been the same.
     pub(crate) fn of(resource: &ZotArtifactStore) -> Self {
         let before = resource.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
         Self { before, now: Vec::new(), generation: resource.metadata.generation }
     }
 
-    /// Those of before.
+    /// The previous conditions.
     pub(crate) fn kept(resource: &ZotArtifactStore) -> Self {
         let mut kept = Self::of(resource);
         kept.now.clone_from(&kept.before);
         kept
     }
 
-    pub(crate) fn set(&mut self, about: ConditionType, found: Found) {
-        let (kind, status) = (about.as_str(), found.status());
-        let reason = found.reason.as_str().to_owned();
-        let message = found.message;
+    pub(crate) fn set(&mut self, condition: ConditionType, state: ConditionState) {
+        let (kind, status) = (condition.as_str(), state.status());
+        let reason = state.reason.as_str().to_owned();
+        let message = state.message;
         let message = if message.len() > MESSAGE_MAX { message.chars().take(MESSAGE_MAX).collect() } else { message };
         let before = self.before.iter().find(|condition| condition.type_ == kind && condition.status == status);
         let since = before.map_or_else(|| Time(Timestamp::now()), |condition| condition.last_transition_time.clone());
@@ -78,25 +77,25 @@ impl Conditions {
         self.now.push(condition);
     }
 
-    pub(crate) fn remove(&mut self, about: ConditionType) {
-        self.now.retain(|condition| condition.type_ != about.as_str());
+    pub(crate) fn remove(&mut self, condition: ConditionType) {
+        self.now.retain(|it| it.type_ != condition.as_str());
     }
 
-    pub(crate) fn is_true(&self, about: ConditionType) -> bool {
-        self.now.iter().any(|condition| condition.type_ == about.as_str() && condition.status == "True")
+    pub(crate) fn is_true(&self, condition: ConditionType) -> bool {
+        self.now.iter().any(|it| it.type_ == condition.as_str() && it.status == "True")
     }
 
-    /// Why one does not hold; none if it does, or is not known.
-    pub(crate) fn unmet(&self, about: ConditionType) -> Option<(Reason, String)> {
-        let condition = self.now.iter().find(|it| it.type_ == about.as_str() && it.status != "True")?;
-        let reason = Reason::ALL.iter().copied().find(|reason| reason.as_str() == condition.reason)?;
-        Some((reason, condition.message.clone()))
+    /// Why a condition is not true; `None` if it is true or absent.
+    pub(crate) fn unmet(&self, condition: ConditionType) -> Option<(Reason, String)> {
+        let found = self.now.iter().find(|it| it.type_ == condition.as_str() && it.status != "True")?;
+        let reason = Reason::ALL.iter().copied().find(|reason| reason.as_str() == found.reason)?;
+        Some((reason, found.message.clone()))
     }
 }
 
-impl From<Conditions> for Vec<Condition> {
-    /// In an order that does not depend on what was found first.
-    fn from(mut conditions: Conditions) -> Self {
+impl From<ConditionSet> for Vec<Condition> {
+    /// Sorted by type, so that an unchanged status stays equal.
+    fn from(mut conditions: ConditionSet) -> Self {
         conditions.now.sort_by(|a, b| a.type_.cmp(&b.type_));
         conditions.now
     }

@@ -1,31 +1,28 @@
-//! How far the servers are, by what their Deployment says.
+//! The progress of a rollout, from the status of the Deployment.
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use zot_crds::status::{ConditionType, Phase, Reason};
 
-use super::conditions::{Conditions, Found};
-use crate::troubles::COMPLETE;
+use super::conditions::{ConditionSet, ConditionState};
+use crate::diagnostics::COMPLETE;
 
-/// How far the Deployment's controller is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Progress {
-    Going,
-    /// Not in time.
-    Failed,
-    /// All servers are what was asked for last, and took requests once.
+enum RolloutProgress {
+    UnderWay,
+    DeadlineExceeded,
+    /// All servers have the current spec and became available.
     Complete,
 }
 
-/// How far the servers are.
 pub(super) struct Rollout {
     exists: bool,
-    /// What was asked for was seen by the Deployment's controller.
+    /// The Deployment's controller has seen the current spec.
     current: bool,
     wanted: i32,
     replicas: i32,
     updated: i32,
     pub(super) available: i32,
-    progress: Progress,
+    progress: RolloutProgress,
 }
 
 impl Rollout {
@@ -43,21 +40,21 @@ impl Rollout {
             updated: count(|status| status.updated_replicas),
             available: count(|status| status.available_replicas),
             progress: match progress.and_then(|condition| condition.reason.as_deref()) {
-                Some("ProgressDeadlineExceeded") => Progress::Failed,
-                Some(COMPLETE) => Progress::Complete,
-                _ => Progress::Going,
+                Some("ProgressDeadlineExceeded") => RolloutProgress::DeadlineExceeded,
+                Some(COMPLETE) => RolloutProgress::Complete,
+                _ => RolloutProgress::UnderWay,
             },
         }
     }
 
     pub(super) fn has_failed(&self) -> bool {
-        self.progress == Progress::Failed
+        self.progress == RolloutProgress::DeadlineExceeded
     }
 
-    /// Nothing is being replaced: servers that are away were there.
+    /// No server is being replaced: unavailable servers were available before.
     pub(super) fn is_settled(&self) -> bool {
         self.current
-            && self.progress == Progress::Complete
+            && self.progress == RolloutProgress::Complete
             && self.updated == self.wanted
             && self.replicas == self.wanted
     }
@@ -70,41 +67,41 @@ impl Rollout {
             && self.available == self.wanted
     }
 
-    pub(super) fn said(&self) -> String {
+    pub(super) fn summary(&self) -> String {
         if !self.exists {
-            return "there are no servers yet".to_owned();
+            return "the operator has created no servers yet".to_owned();
         }
-        let said = format!("{} of {} servers take requests", self.available, self.wanted);
-        if self.updated == self.wanted { said } else { format!("{said}, {} of them are replaced", self.updated) }
+        let summary = format!("{} of {} servers are available", self.available, self.wanted);
+        if self.updated == self.wanted { summary } else { format!("{summary}, {} have the current spec", self.updated) }
     }
 
-    pub(super) fn available(&self) -> Found {
+    pub(super) fn available(&self) -> ConditionState {
         if self.available > 0 {
-            Found::yes(Reason::AllReplicasReady, self.said())
+            ConditionState::yes(Reason::AllReplicasReady, self.summary())
         } else {
-            Found::no(Reason::ReplicasUnavailable, self.said())
+            ConditionState::no(Reason::ReplicasUnavailable, self.summary())
         }
     }
 
-    pub(super) fn progressing(&self) -> Found {
+    pub(super) fn progressing(&self) -> ConditionState {
         match self.is_done() {
-            true => Found::no(Reason::Settled, "nothing is being changed"),
-            false if self.has_failed() => Found::no(Reason::RolloutDeadlineExceeded, self.said()),
-            false if self.is_settled() => Found::no(Reason::ReplicasUnavailable, self.said()),
-            false => Found::yes(Reason::RolloutInProgress, self.said()),
+            true => ConditionState::no(Reason::Settled, "no change is under way"),
+            false if self.has_failed() => ConditionState::no(Reason::RolloutDeadlineExceeded, self.summary()),
+            false if self.is_settled() => ConditionState::no(Reason::ReplicasUnavailable, self.summary()),
+            false => ConditionState::yes(Reason::RolloutInProgress, self.summary()),
         }
     }
 
-    pub(super) fn ready(&self) -> Found {
+    pub(super) fn ready(&self) -> ConditionState {
         match self.is_done() {
-            true => Found::yes(Reason::AllReplicasReady, self.said()),
-            false if self.has_failed() => Found::no(Reason::RolloutDeadlineExceeded, self.said()),
-            false if self.updated == self.wanted => Found::no(Reason::ReplicasUnavailable, self.said()),
-            false => Found::no(Reason::RolloutInProgress, self.said()),
+            true => ConditionState::yes(Reason::AllReplicasReady, self.summary()),
+            false if self.has_failed() => ConditionState::no(Reason::RolloutDeadlineExceeded, self.summary()),
+            false if self.updated == self.wanted => ConditionState::no(Reason::ReplicasUnavailable, self.summary()),
+            false => ConditionState::no(Reason::RolloutInProgress, self.summary()),
         }
     }
 
-    pub(super) fn phase(&self, conditions: &Conditions) -> Phase {
+    pub(super) fn phase(&self, conditions: &ConditionSet) -> Phase {
         if conditions.is_true(ConditionType::Ready) {
             Phase::Running
         } else if self.available > 0 {

@@ -1,4 +1,4 @@
-//! Without the lease nothing is written, whatever was about to be.
+//! Without the lease, the client writes nothing.
 
 use std::time::Duration;
 
@@ -14,17 +14,17 @@ use tokio::time::Instant;
 use crate::controller::client::of_controller;
 use crate::lease::Fence;
 
-/// Answers everything, and tells the methods that came.
+/// An API server that accepts everything, and reports the methods of the requests.
 async fn api_server() -> (String, mpsc::UnboundedReceiver<String>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let (told, methods) = mpsc::unbounded_channel();
+    let (report, methods) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut request = [0; 4096];
             let read = stream.read(&mut request).await.unwrap();
             let text = String::from_utf8_lossy(&request[..read]).into_owned();
-            told.send(text.split(' ').next().unwrap_or_default().to_owned()).unwrap();
+            report.send(text.split(' ').next().unwrap_or_default().to_owned()).unwrap();
             let body = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a" } }).to_string();
             let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
             let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
@@ -42,7 +42,7 @@ async fn nothing_is_written_without_the_lease() {
     let maps: Api<ConfigMap> = Api::namespaced(client, "team");
     let patch = Patch::Apply(json!({ "apiVersion": "v1", "kind": "ConfigMap" }));
     let parameters = PatchParams::apply("test");
-    // never won, and won and not renewed in time
+    // before the lease is won, and after it has expired
     for _ in 0..2 {
         maps.patch("a", &parameters, &patch).await.unwrap_err();
         maps.create(&PostParams::default(), &ConfigMap::default()).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Each field of the custom resource changes something that is made.
+//! Each field of the custom resource changes an object.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use zot_crds::definition::definition;
 
 use super::{documents, made};
 
-/// Fields that are there to be refused, with a message that names another way.
+/// Fields that are always refused, with a message that says what to do instead.
 const REFUSED: [&str; 4] = [
     "metrics.tracing.enabled",
     "rbac.keycloak.clientSecretRef.key",
@@ -15,7 +15,7 @@ const REFUSED: [&str; 4] = [
     "supplyChain.enabled",
 ];
 
-/// A field, and a value for it. What else has to be there stands in [`base`].
+/// Fields with a value. [`base`] has the other fields that each one needs.
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn fields() -> Vec<(&'static str, Value)> {
     let affinity = json!({"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}});
@@ -72,7 +72,7 @@ fn fields() -> Vec<(&'static str, Value)> {
         ("log.level", json!("debug")),
         ("metrics.enabled", json!(false)),
         ("metrics.prometheus.enabled", json!(false)),
-        ("metrics.prometheus.path", json!("/measured")),
+        ("metrics.prometheus.path", json!("/custom")),
         ("metrics.prometheus.port", json!(9100)),
         ("metrics.prometheus.rules", json!(true)),
         ("metrics.prometheus.serviceMonitor", json!(true)),
@@ -166,7 +166,7 @@ fn fields() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// A spec in which a field can have an effect.
+/// A spec in which the field has an effect.
 fn base(field: &str) -> Value {
     let postgres = json!({
         "type": "postgres", "postgres": {"host": "db", "database": "zot", "credentialsSecret": "db"},
@@ -226,7 +226,7 @@ fn set(spec: &mut Value, field: &str, value: Value) {
     *place = value;
 }
 
-/// For each field a spec without it and one with it.
+/// For each field, a spec without it and one with it.
 pub(super) fn all() -> Vec<(Value, Value)> {
     let pair = |(field, value): (&'static str, Value)| {
         let before = base(field);
@@ -243,18 +243,18 @@ fn each_field_changes_something() {
         let before = base(field);
         let mut after = before.clone();
         set(&mut after, field, value);
-        assert_ne!(documents(&before), documents(&after), "{field} is read and ignored");
+        assert_ne!(documents(&before), documents(&after), "{field} has no effect");
     }
 }
 
 #[test]
-fn each_field_is_tried() {
-    let tried: BTreeSet<String> =
+fn each_field_has_a_value_here() {
+    let covered: BTreeSet<String> =
         fields().into_iter().map(|(field, _)| field).chain(REFUSED).map(ToOwned::to_owned).collect();
     let definition = serde_json::to_value(definition()).unwrap();
     let mut defined = BTreeSet::new();
     leaves("", &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"], &mut defined);
-    assert_eq!(tried, defined);
+    assert_eq!(covered, defined);
 }
 
 fn leaves(path: &str, schema: &Value, found: &mut BTreeSet<String>) {
@@ -264,7 +264,7 @@ fn leaves(path: &str, schema: &Value, found: &mut BTreeSet<String>) {
         }
     };
     match (&schema["properties"], &schema["items"]["properties"]) {
-        // Kubernetes' own types are handed on whole
+        // types of Kubernetes are copied as they are
         _ if ["affinity", "tolerations"].contains(&path) => drop(found.insert(path.to_owned())),
         (Value::Object(_), _) => below(&schema["properties"], path, found),
         (_, Value::Object(_)) => below(&schema["items"]["properties"], &format!("{path}[]"), found),
@@ -273,7 +273,7 @@ fn leaves(path: &str, schema: &Value, found: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn what_cannot_be_is_refused() {
+fn invalid_specs_are_refused() {
     for (spec, word) in [
         (json!({"database": {"type": "mysql"}}), "postgres"),
         (json!({"replicas": 2}), "one replica"),

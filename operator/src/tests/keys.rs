@@ -1,4 +1,4 @@
-//! Each key of the server's configuration is set by a field of the custom resource, or there is a reason why not.
+//! Each key of the server's configuration has a field of the custom resource, or a reason why it has none.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,41 +6,41 @@ use zot_settings::{Status, known_keys};
 
 use super::fields::all;
 use super::resource;
-use crate::build::config::settings;
+use crate::server_config::settings;
 
-/// Keys that the operator sets by itself, or never.
+/// Keys without a field, and why.
 const NO_FIELD: [(&str, &str); 27] = [
-    ("auth.keyFile", "from a Secret: auth.keySecret, or one that the operator makes"),
-    ("database.url", "has a password: from a Secret, by the environment"),
-    ("extensions.metrics.health.enabled", "probes need it"),
-    ("extensions.metrics.health.healthPath", "nobody looks but the probes"),
-    ("extensions.metrics.health.livenessPath", "nobody looks but the probes"),
-    ("extensions.metrics.health.readinessPath", "nobody looks but the probes"),
+    ("auth.keyFile", "from a Secret: auth.keySecret, or one that the operator generates"),
+    ("database.url", "contains a password: from a Secret, by an environment variable"),
+    ("extensions.metrics.health.enabled", "the probes use it"),
+    ("extensions.metrics.health.healthPath", "only the probes use it"),
+    ("extensions.metrics.health.livenessPath", "only the probes use it"),
+    ("extensions.metrics.health.readinessPath", "only the probes use it"),
     ("extensions.rbac.issuers[].cacert", "from a ConfigMap: rbac.issuers[].caConfigMap"),
     ("extensions.rbac.keycloak.cacert", "from a ConfigMap: rbac.keycloak.caConfigMap"),
-    ("extensions.rbac.kubernetes.apiServer", "a pod's own"),
-    ("extensions.rbac.kubernetes.cacert", "a pod's own"),
-    ("extensions.rbac.kubernetes.tokenFile", "a pod's own"),
+    ("extensions.rbac.kubernetes.apiServer", "the pod's default"),
+    ("extensions.rbac.kubernetes.cacert", "the pod's default"),
+    ("extensions.rbac.kubernetes.tokenFile", "the pod's default"),
     ("http.address", "the Service has to reach it"),
     ("http.tls.cacert", "from a Secret: http.tls.clientCaSecretName"),
     ("http.tls.cert", "from a Secret: http.tls.certSecretName"),
     ("http.tls.key", "from a Secret: http.tls.certSecretName"),
-    ("log.audit", "a pod's files end with it: the trail is exported by the API"),
+    ("log.audit", "files of a pod are lost with it: the API exports the audit log"),
     ("log.output", "a pod logs to standard output"),
     ("storage.rootDirectory", "where the volume is mounted"),
-    ("storage.storageDriver.accesskey", "from a Secret, by the environment"),
-    ("storage.storageDriver.accountkey", "from a Secret, by the environment"),
+    ("storage.storageDriver.accesskey", "from a Secret, by an environment variable"),
+    ("storage.storageDriver.accountkey", "from a Secret, by an environment variable"),
     ("storage.storageDriver.keyfile", "from a Secret: storage.gcs.credentialsSecret"),
-    ("storage.storageDriver.secretkey", "from a Secret, by the environment"),
-    ("storage.storageDriver.secure", "an endpoint may be a URL, which says that"),
-    ("storage.storageDriver.skipverify", "for tests alone: it gives up what TLS protects"),
+    ("storage.storageDriver.secretkey", "from a Secret, by an environment variable"),
+    ("storage.storageDriver.secure", "the scheme of the endpoint's URL sets it"),
+    ("storage.storageDriver.skipverify", "for tests only: it disables the protection of TLS"),
     ("storage.storageDriver.name", "storage.type"),
-    ("extensions.rbac.issuers[].name", "rbac.issuers[].name, which the issuer is known by"),
+    ("extensions.rbac.issuers[].name", "rbac.issuers[].name, which identifies the issuer"),
     ("http.port", "http.port"),
 ];
 
 #[test]
-fn each_key_has_a_field_or_a_reason() {
+fn every_key_has_a_field_or_a_reason() {
     let mut set: BTreeSet<String> = NO_FIELD.iter().map(|(key, _)| (*key).to_owned()).collect();
     for (before, after) in all() {
         let (before, after) = (resource(&before), resource(&after));

@@ -1,15 +1,15 @@
-//! Resources at random, of the definition's shape and looser: nothing panics, and what is made of them makes sense.
+//! Random resources of the definition's shape: the operator does not panic, and builds valid objects.
 
 use serde_json::{Map, Value, json};
 
 use super::{built, facts};
-use crate::api::Kind;
+use crate::kinds::ObjectKind;
 
-/// How many are made, and how many of them have to come to something, so that this shows something.
+/// Random resources, and how many of them must be valid so that the test is meaningful.
 const RESOURCES: u64 = 5_000;
 const BUILT_MIN: usize = 500;
 
-/// `SplitMix64`: the same numbers in each run.
+/// `SplitMix64`: every run has the same numbers.
 struct Random(u64);
 
 impl Random {
@@ -96,7 +96,7 @@ impl Random {
 }
 
 #[test]
-fn resources_at_random_are_refused_or_make_sense() {
+fn random_resources_are_refused_or_built() {
     let definition = serde_json::to_value(zot_crds::definition::definition()).unwrap();
     let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
     let mut random = Random(1);
@@ -107,13 +107,13 @@ fn resources_at_random_are_refused_or_make_sense() {
             "apiVersion": "artifact.zotregistry.io/v1alpha1", "kind": "ZotArtifactStore",
             "metadata": { "name": "store", "namespace": "team", "uid": "1", "generation": 1 }, "spec": spec,
         });
-        // what cannot be read is told, and not built
+        // a resource that cannot be decoded is reported, and not built
         let Ok(resource) = serde_json::from_value::<zot_crds::ZotArtifactStore>(document) else { continue };
         let facts = facts(&resource);
         let Ok(made) = built(&resource, &facts) else { continue };
         count += 1;
-        assert_eq!(made, built(&resource, &facts).unwrap(), "made otherwise the second time: {spec}");
-        let deployment = made.iter().find(|child| child.kind == Kind::Deployment).unwrap();
+        assert_eq!(made, built(&resource, &facts).unwrap(), "the second build differs: {spec}");
+        let deployment = made.iter().find(|child| child.kind == ObjectKind::Deployment).unwrap();
         let typed: Result<k8s_openapi::api::apps::v1::Deployment, _> =
             serde_json::from_value(deployment.document.clone());
         assert!(typed.is_ok(), "{typed:?}: {spec}");
@@ -121,5 +121,5 @@ fn resources_at_random_are_refused_or_make_sense() {
             assert!(child.name.starts_with("store"), "{}: {spec}", child.name);
         }
     }
-    assert!(count >= BUILT_MIN, "{count} of {RESOURCES} came to something");
+    assert!(count >= BUILT_MIN, "only {count} of {RESOURCES} are valid");
 }

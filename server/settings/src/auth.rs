@@ -1,5 +1,5 @@
-//! `auth.*`: how clients authenticate at the store itself. Whose tokens are taken beside its own lives in `rbac.rs`, who may do
-//! what in the store's policies.
+//! `auth.*`: the store's own credentials. `rbac.rs` has the issuers whose tokens are accepted too; policies in the database
+//! say who may do what.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,16 +15,16 @@ use crate::Span;
 pub struct Auth {
     /// The registry token protocol.
     pub bearer: Bearer,
-    /// File of the master keys by which secrets in the database, sessions and registry tokens are protected: one a line, the
-    /// one in use first, of 32 characters or more, and those of before a rotation behind it. Read again when it changes.
+    /// File of the master keys that protect secrets in the database, sessions and registry tokens. One key a line: first the
+    /// key in use, of 32 characters or more, then the keys before the last rotations. Read again when it changes.
     #[schemars(extend(
-        "x-default" = "with SQLite `master-key` in `storage.rootDirectory`, made at the first start; with Postgres derived from the admin's secret"
+        "x-default" = "with SQLite `master-key` in `storage.rootDirectory`, created at the first start; with Postgres derived from the admin's secret"
     ))]
     pub key_file: Option<PathBuf>,
-    /// Wrong credentials a minute that one address may present for one access key, and ten times as many for all; 0: any
-    /// number. Beyond it the answer is 429. Behind a proxy set `http.trustedProxies` too, as all clients have its address else.
+    /// Most wrong credentials a minute from one address for one access key, and ten times as many for all keys; 0: no limit.
+    /// Beyond it the answer is 429. Behind a proxy set `http.trustedProxies` too: else all clients have the proxy's address.
     pub failures_per_minute: u32,
-    /// Longest life of temporary credentials for S3, `15m` to `12h`. Whoever loses a group keeps it for as long.
+    /// Longest life of temporary credentials for S3, `15m` to `12h`. Within it they keep a group that their owner has lost.
     pub session_max_duration: Span,
 }
 

@@ -1,4 +1,4 @@
-//! `database.*`: where metadata is kept. Opening it is the store's work.
+//! `database.*`: where metadata is kept.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::Secret;
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Database {
     /// `postgres://user:password@host/name` for production, or `sqlite:PATH` for one replica. Never printed, as it
-    /// may hold a password.
+    /// may have a password.
     #[schemars(extend("x-default" = "`sqlite:<storage.rootDirectory>/metadata.db`"))]
     pub url: Option<Secret>,
     /// Most connections one replica opens, 1 to 1000.

@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration. Finding it is the work of `load.rs` and `validate.rs`.
+//! What can be wrong with a configuration. `load.rs` and `validate.rs` find it.
 
 use std::fmt;
 use std::io;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// Why there are no [`crate::Settings`]. Its text says what to do next and never holds a secret.
+/// Why a configuration cannot be used. The text says what to change and never holds a secret.
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -29,8 +29,8 @@ pub enum ConfigError {
         /// What the parser expected.
         message: String,
     },
-    /// Keys or values are wrong; all that were found at one step are here.
-    #[error("the configuration is refused:{}", one_per_line(.0))]
+    /// Keys or values are wrong: all that one step of the check found.
+    #[error("the configuration is not valid:{}", one_per_line(.0))]
     Invalid(Vec<Problem>),
 }
 
@@ -64,13 +64,13 @@ pub enum Fault {
     /// No such key.
     #[error("unknown key; {}", suggestion(nearest.as_deref()))]
     Unknown {
-        /// The known key that it most resembles, if any does.
+        /// The known key that is most like it, if one is.
         nearest: Option<String>,
     },
-    /// A key of zot or of a later version; the message says what to use instead.
+    /// A key of zot or of a later version. The message says what to use instead.
     #[error("{0}")]
     Refused(&'static str),
-    /// Given under two names at once.
+    /// The key is there under two names.
     #[error("is given twice, also as `{alias}`; keep only `{key}`")]
     SpelledTwice {
         /// The other spelling.
@@ -87,7 +87,7 @@ pub enum Fault {
     /// A required key is absent.
     #[error("is missing; set it: {0}")]
     Missing(String),
-    /// The value has the wrong type or is out of range, or contradicts another key.
+    /// The value has the wrong type, is out of range, or contradicts another key.
     #[error("{0}")]
     Wrong(String),
 }

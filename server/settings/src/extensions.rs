@@ -1,4 +1,5 @@
-//! `extensions.*`: the S3 door, metrics and health; access control is in `rbac.rs`. Extensions that this version lacks are in `keys/refused.rs`.
+//! `extensions.*`: the S3 API, metrics and health. Access control is in `rbac.rs`, extensions that this version does not have
+//! in `keys/refused.rs`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,7 @@ use crate::{ByteSize, Rbac};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Extensions {
-    /// The S3 door.
+    /// The S3 API.
     pub s3api: S3Api,
     /// Access control.
     pub rbac: Rbac,
@@ -17,11 +18,11 @@ pub struct Extensions {
     pub metrics: Metrics,
 }
 
-/// `extensions.metrics`: what monitoring reads.
+/// `extensions.metrics`: metrics and health.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Metrics {
-    /// Count and measure.
+    /// Collect metrics.
     pub enabled: bool,
     /// The Prometheus endpoint.
     pub prometheus: Prometheus,
@@ -57,11 +58,11 @@ impl Default for Prometheus {
 pub struct Health {
     /// Serve the health endpoints.
     pub enabled: bool,
-    /// Path that answers whether the server can take requests, from `/`.
+    /// Path of the readiness probe, from `/`: whether the server can serve requests.
     pub readiness_path: String,
-    /// Path that answers whether the process lives, from `/`.
+    /// Path of the liveness probe, from `/`: whether the process is alive.
     pub liveness_path: String,
-    /// Path that answers with the state of each component, from `/`.
+    /// Path of the health report, from `/`: the state of each component.
     pub health_path: String,
 }
 
@@ -76,15 +77,15 @@ impl Default for Health {
     }
 }
 
-/// The S3 door.
+/// `extensions.s3api`: the S3 API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct S3Api {
     /// Whether buckets and objects are served.
     pub enabled: bool,
-    /// Where it is served on the main port; clients use path-style addresses there.
+    /// Path of the S3 API on the main port. Clients use path-style addresses there.
     pub base_path: String,
-    /// The door's own port, at whose root it is served; 0: none.
+    /// A port for the S3 API alone; 0: none.
     #[schemars(extend("type" = serde_json::json!(["integer", "string"]), "pattern" = "^[0-9]{1,5}$"))]
     pub port: u16,
     /// Largest body of one request, in bytes: an object, or a part of one.
@@ -94,7 +95,7 @@ pub struct S3Api {
     /// Whether presigned URLs are accepted.
     #[serde(rename = "enablePresignedURL")]
     pub enable_presigned_url: bool,
-    /// Domain of virtual-host addresses: `bucket.<domain>`. None: path-style alone.
+    /// Domain of virtual-host addresses: `bucket.<domain>`. Without it only path-style addresses work.
     pub domain: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! `http.*`: the listener. Authentication lives in `auth.rs` and `extensions.rs`, bounds in `limits.rs`.
+//! `http.*`: the listener. Authentication is in `auth.rs` and `rbac.rs`, limits in `limits.rs`.
 
 use std::path::PathBuf;
 
@@ -6,13 +6,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-/// `http`: where the server is reached and how it speaks HTTP.
+/// `http`: the listener.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Http {
-    /// IP address or host name to bind, without a port. Without access control the default is loopback only, so that
-    /// an open store is never reachable from outside by accident.
-    #[schemars(extend("x-default" = "`127.0.0.1`; `0.0.0.0` when `extensions.rbac.enabled`"))]
+    /// IP address or host name to bind, without a port; `0.0.0.0` is all interfaces. The default is loopback, so that no
+    /// server is reachable from other machines unless it was asked to be.
+    #[schemars(extend("x-default" = "`127.0.0.1`"))]
     pub address: Option<String>,
     /// TCP port, 0 to 65535, as a number or a string; 0 takes any free port.
     #[schemars(extend("type" = json!(["integer", "string"]), "pattern" = "^[0-9]{1,5}$"))]
@@ -23,11 +23,11 @@ pub struct Http {
     pub cors: Cors,
     /// Realm named in Basic challenges.
     pub realm: String,
-    /// Networks of proxies that are believed when they tell a client's address and scheme (`X-Forwarded-For`,
-    /// `X-Forwarded-Proto`), such as `10.0.0.0/8`.
+    /// Networks of trusted proxies, such as `10.0.0.0/8`: the client's address and scheme are read from their
+    /// `X-Forwarded-For` and `X-Forwarded-Proto`.
     #[schemars(extend("type" = json!(["array", "string"])))]
     pub trusted_proxies: Vec<String>,
-    /// Refuse everything that would change the store, and collect no garbage in the background.
+    /// Refuse all changes, and collect no garbage in the background.
     pub read_only: bool,
 }
 

@@ -1,5 +1,5 @@
-//! The one table of all keys: those that work, generated from the types of the sections, and those that are refused
-//! (`keys/refused.rs`). The reference in docs/ and the JSON Schema come from here, and so does the check of a file.
+//! The table of all keys: those that work, generated from the types of the sections, and those that are refused
+//! (`keys/refused.rs`). The reference in docs/, the JSON Schema and the check of a file use it.
 
 pub(crate) mod nearest;
 pub(crate) mod refused;
@@ -23,7 +23,7 @@ pub(crate) static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     schema
 });
 
-/// What the reference says of one key.
+/// One key, as the reference documents it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyDoc {
     /// Dotted path; `*.` at its start stands for any section.
@@ -36,7 +36,7 @@ pub struct KeyDoc {
     pub description: String,
 }
 
-/// Whether a key can be used.
+/// Whether a key works.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {
     /// It works.
@@ -47,8 +47,7 @@ pub enum Status {
 
 /// JSON Schema (draft 2020-12) of the configuration file, for editors and checks before a roll-out.
 ///
-/// Refused keys are in it only with the switched-off value that is accepted. No key is required there, as a file may
-/// leave any of them to the environment or a flag.
+/// A refused key is in it only if one value of it is accepted. No key is required, as the environment or a flag may give any.
 pub fn json_schema() -> Value {
     let mut schema = SCHEMA.clone();
     for_files(&mut schema);
@@ -129,7 +128,7 @@ fn default_of(schema: &Value) -> String {
     }
 }
 
-/// Takes out what `Option` and nested defaults add: a `null` in a file means "not given" everywhere.
+/// Removes what `Option` and nested defaults add: `null` in a file means "not given" for every key.
 fn simplify(schema: &mut Value) {
     let Some(map) = schema.as_object_mut() else { return };
     if let Some(Value::Array(types)) = map.get_mut("type") {

@@ -1,10 +1,9 @@
 //! The configuration of the server: its keys, their defaults, and how a file, the environment and flags become
 //! one checked [`Settings`] value.
 //!
-//! One file per section of the configuration (`http.rs`, `storage.rs`, ...), one per value type (`secret.rs`,
-//! `span.rs`, `size.rs`), `load.rs` for the way in, `keys.rs` for the table of all keys, `validate.rs` for the rules
-//! that span keys. What does not live here: anything that opens a file other than the configuration, a socket or a
-//! database; the server does that with the values found here.
+//! There is one file per section of the configuration (`http.rs`, `storage.rs`, ...) and per value type (`secret.rs`,
+//! `span.rs`, `size.rs`). `load.rs` reads a configuration, `keys.rs` has the table of all keys, `validate.rs` the rules that
+//! span keys, `zot.rs` reads zot's. Nothing here opens a file other than the configuration, a socket or a database.
 
 mod auth;
 mod database;
@@ -22,6 +21,7 @@ mod size;
 mod span;
 mod storage;
 mod validate;
+mod zot;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -41,11 +41,12 @@ pub use secret::Secret;
 pub use size::ByteSize;
 pub use span::Span;
 pub use storage::{DriverName, Storage, StorageDriver};
+pub use zot::{FromZot, from_zot};
 
 /// The configuration of the Zot Artifact Store server.
 ///
-/// [`load`] is the way in: it also turns strings from the environment, flags and `${VAR}` into the numbers, booleans
-/// and lists that the keys want, and checks what spans keys.
+/// [`load`] makes it. It also turns strings from the environment, flags and `${VAR}` into numbers, booleans and lists, and
+/// checks rules that span keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(
@@ -53,7 +54,7 @@ pub use storage::{DriverName, Storage, StorageDriver};
     description = "The YAML file that the server reads. See docs/reference/configuration.md."
 )]
 pub struct Settings {
-    /// The listener: where the server is reached and how it speaks HTTP.
+    /// The listener: address, port, TLS and HTTP.
     pub http: Http,
     /// Where blobs are kept.
     pub storage: Storage,
@@ -65,21 +66,17 @@ pub struct Settings {
     pub extensions: Extensions,
     /// How clients find the token endpoint.
     pub auth: Auth,
-    /// Bounds on what the server takes on.
+    /// Limits on requests.
     pub limits: Limits,
 }
 
 impl Settings {
-    /// The address to bind: `http.address`, else all interfaces with access control and loopback only without it.
+    /// The address to bind: `http.address`, else loopback.
     pub fn effective_address(&self) -> &str {
-        match &self.http.address {
-            Some(address) => address,
-            None if self.extensions.rbac.enabled => "0.0.0.0",
-            None => "127.0.0.1",
-        }
+        self.http.address.as_deref().unwrap_or("127.0.0.1")
     }
 
-    /// What is wrong with settings that were put together by a program, and not by [`load`]: key and reason of each.
+    /// What is wrong with settings that a program made without [`load`]: key and reason of each problem.
     pub fn problems(&self) -> Vec<String> {
         validate::faults(self).into_iter().map(|(path, fault)| format!("`{path}`: {fault}")).collect()
     }

@@ -1,15 +1,15 @@
-//! `limits.*`: bounds on what the server takes on. Enforcing them is the HTTP layer's work.
+//! `limits.*`: limits on requests.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{ByteSize, Span};
 
-/// `limits`: bounds on what the server takes on; none is set by default.
+/// `limits`: limits on requests; none is set by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Limits {
-    /// Most requests in work at once; further ones are answered 503. At least 1.
+    /// Most requests at the same time; further ones are answered 503. At least 1.
     #[schemars(range(min = 1))]
     pub max_concurrent_requests: Option<u32>,
     /// Longest time a request may take, such as `300s`. More than 0.

@@ -1,16 +1,16 @@
 //! From a file, the environment and flags to checked [`Settings`].
 //!
 //! Each source is a *layer*: a tree of keys and where it came from. A layer is expanded (`${VAR}`), put into the
-//! canonical spelling, checked against the table of keys and converted to the types the keys want. The layers are
-//! then laid over each other (flag over environment over file), decoded, and validated as a whole.
-//! What does not live here: the keys themselves (the sections) and the rules between them (`validate.rs`).
+//! canonical spelling, checked against the table of keys and converted to the types of the keys. The layers are then merged
+//! (flag over environment over file), decoded, and validated as a whole. The keys are in the files of the sections, the rules
+//! between them in `validate.rs`.
 
-mod alias;
-mod check;
+pub(crate) mod alias;
+pub(crate) mod check;
 mod driver;
 mod environment;
 mod expand;
-mod file;
+pub(crate) mod file;
 mod layer;
 
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::{ConfigError, Fault, Problem, Settings, keys, validate};
-use layer::Layer;
+pub(crate) use layer::Layer;
 
 /// Where a configuration comes from.
 #[derive(Clone, Default)]
@@ -43,7 +43,7 @@ impl Sources {
     }
 }
 
-/// A checked configuration.
+/// A configuration that passed all checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
     /// The configuration.
@@ -69,15 +69,19 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     none_of(problems)?;
 
     environment::add_fallbacks(&sources.env, &mut layers);
-    let tree = layer::overlay(&layers);
-    let located = |(path, fault)| layer::problem(&layers, path, fault);
-    none_of(check::missing(&tree).into_iter().chain(driver::faults(&tree)).map(located).collect())?;
-    let settings = decode(tree).map_err(|wrong| ConfigError::Invalid(vec![located(wrong)]))?;
-    none_of(validate::faults(&settings).into_iter().map(located).collect())?;
-
+    let settings = checked(&layers, layer::overlay(&layers))?;
     let mut warnings = environment::warnings(&sources.env);
     warnings.extend(validate::warnings(&settings));
     Ok(Loaded { settings, warnings })
+}
+
+/// Decodes the tree of these layers, and checks the rules that span keys.
+pub(crate) fn checked(layers: &[Layer], tree: Value) -> Result<Settings, ConfigError> {
+    let located = |(path, fault)| layer::problem(layers, path, fault);
+    none_of(check::missing(&tree).into_iter().chain(driver::faults(&tree)).map(located).collect())?;
+    let settings = decode(tree).map_err(|wrong| ConfigError::Invalid(vec![located(wrong)]))?;
+    none_of(validate::faults(&settings).into_iter().map(located).collect())?;
+    Ok(settings)
 }
 
 fn none_of(problems: Vec<Problem>) -> Result<(), ConfigError> {

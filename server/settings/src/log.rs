@@ -1,5 +1,4 @@
-//! `log.*`: what is logged, and where to. The audit trail is rows of the store; a file gets a
-//! copy of them.
+//! `log.*`: what is logged, and where to. The audit trail is in the database; a file can get a copy.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -16,8 +15,8 @@ pub struct Log {
     /// File to append to.
     #[schemars(extend("x-default" = "standard output"))]
     pub output: Option<PathBuf>,
-    /// File to append the sealed rows of the audit trail to, as JSON lines. Each replica that has it writes all of them,
-    /// to a file of its own.
+    /// File to append the rows of closed batches of the audit trail to, as JSON lines. Each replica with this key writes all
+    /// rows, to a file of its own.
     pub audit: Option<PathBuf>,
     /// How a line is written: `json` for machines, `text` for people.
     pub format: LogFormat,
@@ -27,23 +26,23 @@ pub struct Log {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// Everything, for tracing one problem.
+    /// Everything, to trace one problem.
     Trace,
-    /// What a developer of the server wants.
+    /// Details for developers of the server.
     Debug,
-    /// What an operator wants.
+    /// What the server does.
     #[default]
     Info,
-    /// What may need a look.
+    /// What may be a problem.
     #[serde(alias = "warning")]
     Warn,
-    /// What failed. Zot's `fatal` and `panic` are read as this.
+    /// What failed. zot's `fatal` and `panic` mean the same.
     #[serde(alias = "fatal", alias = "panic")]
     Error,
 }
 
 impl Level {
-    /// The name as `tracing` reads it.
+    /// The name of the level for `tracing`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Trace => "trace",
@@ -55,7 +54,7 @@ impl Level {
     }
 }
 
-// by hand, as the derived schema leaves the aliases out
+// the derived schema leaves the aliases out
 impl JsonSchema for Level {
     fn schema_name() -> Cow<'static, str> {
         "Level".into()

@@ -1,4 +1,4 @@
-//! `extensions.rbac.*`: access control, and whose tokens are taken. What policies say lives in the database.
+//! `extensions.rbac.*`: access control, and the issuers whose tokens are accepted. Policies are in the database.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,20 +13,19 @@ use crate::Span;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Rbac {
-    /// Authenticate callers and decide each request by policy. When false everybody may do everything.
+    /// Authenticate callers and decide each request by policy. If false, everybody may do everything.
     pub enabled: bool,
     /// Let everybody read without credentials.
     pub allow_anonymous_get: bool,
-    /// Record what was read, what was denied and which credentials were wrong in the audit trail. Needs access control;
-    /// writes are recorded always.
+    /// Record reads, denied requests and wrong credentials in the audit trail. Needs access control; writes are always recorded.
     pub audit_logging: bool,
-    /// How long rows of the audit trail are kept, in whole sealed batches; `0`: for ever.
+    /// How long rows of the audit trail are kept, in whole batches; `0`: forever.
     pub audit_retention: Span,
-    /// Take tokens of a Keycloak realm.
+    /// Accept tokens of a Keycloak realm.
     pub keycloak: Option<Keycloak>,
-    /// Take tokens of further `OpenID` providers, and of further Kubernetes clusters.
+    /// Accept tokens of further `OpenID` providers, and of further Kubernetes clusters.
     pub issuers: Vec<TrustedIssuer>,
-    /// Take tokens of ServiceAccounts of the cluster that the server runs in.
+    /// Accept tokens of the ServiceAccounts of the cluster that the server runs in.
     pub kubernetes: Kubernetes,
 }
 
@@ -44,27 +43,27 @@ impl Default for Rbac {
     }
 }
 
-/// `extensions.rbac.keycloak`: a realm whose access tokens are taken.
+/// `extensions.rbac.keycloak`: a realm whose access tokens are accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Keycloak {
-    /// URL of Keycloak as clients reach it, which tokens name: `https://sso.example.com`, with the path `/auth` if it has one.
-    /// Falls back to `KEYCLOAK_URL`.
+    /// URL of Keycloak for clients, as tokens name it: `https://sso.example.com`, with the path `/auth` if there is one. Falls
+    /// back to `KEYCLOAK_URL`.
     pub url: String,
     /// The realm. Falls back to `KEYCLOAK_REALM`.
     pub realm: String,
-    /// The client that stands for this store: tokens for it are taken, and its roles count beside the realm's.
+    /// The client of this store: tokens for it are accepted, and its roles count beside the realm's.
     pub client_id: String,
     /// Where the server reaches Keycloak, if that is another URL than `url`.
     pub internal_url: Option<String>,
-    /// Audiences of tokens that are taken.
+    /// Audiences of tokens that are accepted.
     #[serde(default)]
     #[schemars(extend("type" = json!(["array", "string"]), "x-default" = "`clientId`"))]
     pub audiences: Vec<String>,
-    /// Claim of the user's name, with dots between a claim and one in it.
+    /// Claim of the user's name, with dots for claims within claims.
     #[schemars(extend("x-default" = "`preferred_username`"))]
     pub username_claim: Option<String>,
-    /// Claims of roles: a text or a list of texts each.
+    /// Claims of roles; each is a string or a list of strings.
     #[schemars(extend("type" = json!(["array", "string"]), "x-default" = "`realm_access.roles`, and the client's in `resource_access`"))]
     pub roles_claims: Option<Vec<String>>,
     /// Claims of groups.
@@ -74,26 +73,26 @@ pub struct Keycloak {
     pub cacert: Option<PathBuf>,
 }
 
-/// `extensions.rbac.issuers`: one further issuer.
+/// `extensions.rbac.issuers`: a further issuer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct TrustedIssuer {
-    /// A name for it, in messages and in front of the names of its users.
+    /// The issuer's name in messages, and before the names of its users.
     pub name: String,
-    /// The issuer as its tokens name it (`iss`), letter by letter.
+    /// The issuer, exactly as its tokens name it (`iss`).
     pub issuer: String,
     /// `oidc` for people and pipelines; `kubernetes` for ServiceAccounts of another cluster.
     #[serde(default)]
     pub kind: IssuerKind,
-    /// Tokens for one of these audiences are taken.
+    /// Audiences of tokens that are accepted.
     #[schemars(extend("type" = json!(["array", "string"])))]
     pub audiences: Vec<String>,
-    /// The client by which people log in there, told to programs that ask the store.
+    /// The client that people log in with. Programs can ask the store for it.
     pub client_id: Option<String>,
-    /// Where its keys are, if its discovery document is not to be asked.
+    /// URL of its keys, instead of the one in its discovery document.
     pub jwks_url: Option<String>,
-    /// In front of its names of users, roles, groups and ServiceAccounts; `-` is nothing, which makes them the same as those of
-    /// Keycloak or of the cluster around the server.
+    /// Prefix of its users, roles, groups and ServiceAccounts. `-` means none: then they are the same as those of Keycloak or of
+    /// the server's cluster.
     #[schemars(extend("x-default" = "`name` and a colon"))]
     pub prefix: Option<String>,
     /// Claim of the user's name.
@@ -111,14 +110,14 @@ pub struct TrustedIssuer {
     pub cacert: Option<PathBuf>,
 }
 
-/// Whose tokens an issuer's are.
+/// Who gets an issuer's tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum IssuerKind {
-    /// Of people and pipelines.
+    /// People and pipelines.
     #[default]
     Oidc,
-    /// Of ServiceAccounts.
+    /// ServiceAccounts.
     Kubernetes,
 }
 
@@ -126,19 +125,19 @@ pub enum IssuerKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Kubernetes {
-    /// Take tokens of the cluster's ServiceAccounts.
+    /// Accept tokens of the cluster's ServiceAccounts.
     pub enabled: bool,
-    /// Tokens for one of these audiences are taken: the `audience` of a projected token.
+    /// Audiences of tokens that are accepted: the `audience` of a projected token.
     #[schemars(extend("type" = json!(["array", "string"])))]
     pub audiences: Vec<String>,
-    /// The issuer as tokens name it.
+    /// The issuer, as tokens name it.
     #[schemars(extend("x-default" = "that of the server's own token"))]
     pub issuer: Option<String>,
     /// URL of the API server, which has the issuer's keys.
     pub api_server: String,
     /// Certificate authorities of the API server's certificate, PEM file.
     pub cacert: PathBuf,
-    /// The server's own token, by which the keys may be read.
+    /// The server's own token, which allows it to read the keys.
     pub token_file: PathBuf,
 }
 

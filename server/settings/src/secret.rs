@@ -1,4 +1,4 @@
-//! A string that is never printed. What it protects is decided by the sections that use it.
+//! A string that is never printed.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,12 +9,12 @@ use serde_json::Value;
 
 const MASK: &str = "***";
 
-/// A value that must not reach a log or a dump: `Debug` and `Serialize` give `***`.
+/// A value that must not get into a log: `Debug` and `Serialize` give `***`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The value itself, for the one place that uses it.
+    /// The value itself.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -39,7 +39,7 @@ impl Serialize for Secret {
 }
 
 impl<'de> Deserialize<'de> for Secret {
-    // by way of `Value`, as serde's own message for a wrong type would quote the secret
+    // through `Value`: serde's own message for a wrong type would quote the secret
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
             Value::String(value) => Ok(Self(value)),

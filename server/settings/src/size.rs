@@ -1,4 +1,4 @@
-//! Numbers of bytes as people write them (`5Gi`, `10GB`).
+//! Numbers of bytes with units (`5Gi`, `10GB`).
 
 use std::borrow::Cow;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! `storage.*`: where blobs are kept. Where metadata is kept lives in `database.rs`.
+//! `storage.*`: where blobs are kept. `database.rs` has where metadata is kept.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,26 +12,26 @@ use crate::{Secret, Span};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Storage {
-    /// Folder of the embedded database and, without a storage driver, of the blobs.
+    /// Directory of the embedded database and, without a storage driver, of the blobs.
     #[schemars(extend(
         "x-default" = "`$XDG_DATA_HOME/zot-artifact-store`, else `~/.local/share/zot-artifact-store`, else `./data`"
     ))]
     pub root_directory: PathBuf,
     /// Keep blobs in an object store instead of on local disk.
     pub storage_driver: Option<StorageDriver>,
-    /// Remove what nothing references, in the background, while everything else goes on.
+    /// Collect garbage in the background.
     pub gc: bool,
-    /// What was referenced, pushed or mounted this recently stays; `1h` or more.
+    /// Garbage collection keeps what was referenced, pushed or mounted within this time; `1h` or more.
     pub gc_delay: Span,
-    /// How often garbage collection looks. One replica at a time does.
+    /// How often garbage collection runs. It runs on one replica at a time.
     pub gc_interval: Span,
-    /// How long bytes stay in storage that nothing needs any more; `24h` or more. Set it to the longest time for which
-    /// you keep database backups: a backup that is restored needs the bytes that it names.
+    /// How long bytes stay in storage after their last reference; `24h` or more. Set it to the longest time for which you keep
+    /// database backups: a restored backup needs the bytes that it references.
     pub gc_delete_delay: Span,
 }
 
 impl Default for Storage {
-    /// The root is what remains when the environment names no home; [`crate::load`] asks the environment first.
+    /// The root directory here is for an environment without a home directory; [`crate::load`] uses that one first.
     fn default() -> Self {
         Self {
             root_directory: PathBuf::from("./data"),
@@ -55,8 +55,8 @@ pub struct StorageDriver {
     pub region: Option<String>,
     /// `s3` and `gcs`: bucket, which must exist. Falls back to `S3_BUCKET` or `GCS_BUCKET`.
     pub bucket: Option<String>,
-    /// Server to use instead of the cloud's own, a URL or `host:port`. For `azure` the URL of the account's blob service,
-    /// such as `https://NAME.blob.core.usgovcloudapi.net`.
+    /// Server to use instead of the cloud's own: a URL, or `host:port` (see `secure`). For `azure` the URL of the account's blob
+    /// service, such as `https://NAME.blob.core.usgovcloudapi.net`.
     pub endpoint: Option<String>,
     /// `s3`: access key ID. Falls back to `AWS_ACCESS_KEY_ID`; without keys the credentials of the pod or machine are used.
     #[serde(rename = "accesskey")]
@@ -76,10 +76,10 @@ pub struct StorageDriver {
     pub account_key: Option<Secret>,
     /// `azure`: container, which must exist. Falls back to `AZURE_STORAGE_CONTAINER`.
     pub container: Option<String>,
-    /// Speak HTTPS to an endpoint given without a scheme; false means plain HTTP.
+    /// Use HTTPS for an endpoint without a scheme; false means plain HTTP.
     #[schemars(extend("x-default" = "`true`"))]
     pub secure: Option<bool>,
-    /// Accept any certificate of the endpoint. For tests only: it gives up what TLS protects.
+    /// Accept any certificate of the endpoint. For tests only: TLS protects nothing then.
     #[serde(rename = "skipverify", default)]
     pub skip_verify: bool,
     /// Prefix of all keys in the bucket or container, so that several stores can share one.
@@ -92,7 +92,7 @@ pub struct StorageDriver {
 }
 
 impl StorageDriver {
-    /// One of that kind, with nothing else said.
+    /// A driver of this kind, without any other setting.
     pub fn named(name: DriverName) -> Self {
         Self {
             name,
@@ -112,12 +112,12 @@ impl StorageDriver {
         }
     }
 
-    /// The region as set, else the one that servers compatible with S3 take for granted.
+    /// The region, else the default of servers that are compatible with S3.
     pub fn effective_region(&self) -> &str {
         self.region.as_deref().unwrap_or("us-east-1")
     }
 
-    /// The endpoint as a URL, its scheme completed from `secure`; none means the cloud's own.
+    /// The endpoint as a URL, with a scheme by `secure` if it has none. None means the cloud's own.
     pub fn endpoint_url(&self) -> Option<String> {
         let endpoint = self.endpoint.as_ref()?.trim_end_matches('/');
         if endpoint.contains("://") {
@@ -127,13 +127,13 @@ impl StorageDriver {
         Some(format!("{scheme}://{endpoint}"))
     }
 
-    /// Whether the bucket stands in the path: as set, else whenever an endpoint is named.
+    /// Whether the bucket is in the path: by default if an endpoint is set.
     pub fn path_style(&self) -> bool {
         self.force_path_style.unwrap_or(self.endpoint.is_some())
     }
 }
 
-/// The kinds of object store there are.
+/// The kinds of object stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DriverName {

@@ -18,11 +18,11 @@ fn what_is_serialised_is_read_back() {
 }
 
 #[test]
-fn an_open_server_binds_to_loopback_unless_told_otherwise() {
+fn a_server_binds_to_loopback_unless_an_address_is_set() {
     let mut settings = Settings::default();
     assert_eq!(settings.effective_address(), "127.0.0.1");
     settings.extensions.rbac.enabled = true;
-    assert_eq!(settings.effective_address(), "0.0.0.0");
+    assert_eq!(settings.effective_address(), "127.0.0.1", "access control does not move the listener");
     settings.http.address = Some("10.0.0.1".to_owned());
     assert_eq!(settings.effective_address(), "10.0.0.1");
 }

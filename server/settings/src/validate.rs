@@ -1,5 +1,4 @@
-//! Rules that types cannot hold: ranges, forms, and what must go together. Types and spelling are checked before, in
-//! `load/check.rs`.
+//! Rules that types cannot express: ranges, forms, and keys that go together. `load/check.rs` checks types and spelling before.
 
 mod driver;
 
@@ -10,7 +9,7 @@ use url::Url;
 
 use crate::{Cors, Fault, Rbac, Settings, Storage};
 
-/// The key at fault, and what to do about it.
+/// The wrong key, and what to do.
 type Found = Vec<(&'static str, String)>;
 
 /// All that is wrong with decoded settings.
@@ -51,7 +50,7 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
     let trusted = rbac.keycloak.is_some() || !rbac.issuers.is_empty() || rbac.kubernetes.enabled;
     if trusted && !rbac.enabled {
         warnings.push(
-            "extensions.rbac names issuers, whose tokens change nothing while extensions.rbac.enabled is false"
+            "extensions.rbac names issuers, but their tokens change nothing while extensions.rbac.enabled is false"
                 .to_owned(),
         );
     }
@@ -88,7 +87,7 @@ fn check_cors(cors: &Cors, found: &mut Found) {
 }
 
 fn check_auth(settings: &Settings, found: &mut Found) {
-    // one that is written in IPv6 and wider than all of IPv4 would hold for no proxy that its writer thought of
+    // a network of IPv4 addresses in the form of IPv6 that is wider than all of IPv4 matches no IPv4 proxy
     let is_comparable = |network: ipnet::IpNet| match network {
         ipnet::IpNet::V6(six) => six.addr().to_ipv4_mapped().is_none() || six.prefix_len() >= 96,
         ipnet::IpNet::V4(_) => true,
@@ -96,7 +95,10 @@ fn check_auth(settings: &Settings, found: &mut Found) {
     let is_network =
         |text: &String| text.parse::<ipnet::IpNet>().is_ok_and(is_comparable) || text.parse::<IpAddr>().is_ok();
     if let Some(proxy) = settings.http.trusted_proxies.iter().find(|text| !is_network(text)) {
-        found.push(("http.trustedProxies", format!("\"{proxy}\" is no network such as 10.0.0.0/8, and no address")));
+        found.push((
+            "http.trustedProxies",
+            format!("\"{proxy}\" is not a network such as 10.0.0.0/8, nor an address; correct or remove it"),
+        ));
     }
     let longest = settings.auth.session_max_duration.0;
     if !(Duration::from_mins(15)..=Duration::from_hours(12)).contains(&longest) {
@@ -121,35 +123,35 @@ fn check_issuers(rbac: &Rbac, found: &mut Found) {
             found.push(("extensions.rbac.issuers", message));
         }
         if issuer.audiences.is_empty() {
-            let message = format!("issuer {}: name the audiences of tokens for this store", issuer.name);
+            let message = format!("issuer {}: set the audiences of tokens for this store", issuer.name);
             found.push(("extensions.rbac.issuers", message));
         }
     }
     let names: std::collections::BTreeSet<_> = rbac.issuers.iter().map(|issuer| &issuer.name).collect();
     if names.len() < rbac.issuers.len() {
-        found.push(("extensions.rbac.issuers", "two have the same name".to_owned()));
+        found.push(("extensions.rbac.issuers", "two issuers have the same name; rename one".to_owned()));
     }
     if rbac.kubernetes.enabled && rbac.kubernetes.audiences.is_empty() {
-        found.push(("extensions.rbac.kubernetes.audiences", "name the audiences of tokens for this store".to_owned()));
+        found.push(("extensions.rbac.kubernetes.audiences", "set the audiences of tokens for this store".to_owned()));
     }
 }
 
-/// A token of RFC 9110, which methods and header names are.
+/// Whether a text is a token of RFC 9110, as methods and header names are.
 fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
-/// The rules that keep garbage collection safe count with these times.
+/// Garbage collection is only safe with these times (docs/STORE.md).
 fn check_gc(storage: &Storage, found: &mut Found) {
     if storage.gc_delay.0 < Duration::from_hours(1) {
-        let message = "expected 1h or more: a push that is under way counts with an hour";
+        let message = "expected 1h or more: a push may take an hour";
         found.push(("storage.gcDelay", message.to_owned()));
     }
     if storage.gc_interval.0 < Duration::from_secs(1) {
         found.push(("storage.gcInterval", "expected 1s or more; to turn it off set `storage.gc: false`".to_owned()));
     }
     if storage.gc_delete_delay.0 < Duration::from_hours(24) {
-        let message = "expected 24h or more, and no less than you keep backups of the database";
+        let message = "expected 24h or more, and at least as long as you keep backups of the database";
         found.push(("storage.gcDeleteDelay", message.to_owned()));
     }
 }
@@ -194,7 +196,7 @@ fn check_paths(settings: &Settings, found: &mut Found) {
         if !is_path || path.ends_with('/') || ["/v2", "/api", "/auth"].into_iter().any(below) {
             found.push((key, "expected a path such as /metrics, and none below /v2, /api or /auth".to_owned()));
         } else if taken.contains(&path.as_str()) {
-            found.push((key, format!("{path} is taken by another endpoint; choose another path")));
+            found.push((key, format!("another endpoint has the path {path}; choose another path")));
         }
         taken.push(path);
     }

@@ -1,4 +1,4 @@
-//! `audit`: the audit trail copied out, and verified.
+//! `audit`: exports and verifies the audit trail.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,14 +12,14 @@ use zot_http::AuditEntry;
 use zot_settings::Loaded;
 
 use super::fsck::UNSIGNED;
-use super::print;
 use super::progress::Line;
+use super::{DAMAGED, print};
 use crate::args::AuditOrder;
 use crate::error::Error;
 use crate::journal::{self, Account};
 use crate::wire;
 
-/// A batch that a server began to write to the file is there as a whole after this time.
+/// A server writes a batch to the file within this time.
 const WRITTEN: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(loaded: Loaded, order: AuditOrder) -> Result<ExitCode, Error> {
@@ -41,17 +41,17 @@ pub(super) async fn run(loaded: Loaded, order: AuditOrder) -> Result<ExitCode, E
             let checked = verify(&chain, journal.as_deref(), &line).await;
             drop(line);
             let (checked, file) = checked?;
-            Ok(tell(&checked, file.as_ref(), json))
+            Ok(show(&checked, file.as_ref(), json))
         }
     }
 }
 
 async fn verify(chain: &Chain, journal: Option<&Path>, line: &Line) -> Result<(Checked, Option<Account>), Error> {
-    let mut checked = chain.verify(&|what, count| line.tell(what, count)).await?;
+    let mut checked = chain.verify(&|what, count| line.show(what, count)).await?;
     let Some(path) = journal else { return Ok((checked, None)) };
     let mut file = journal::check(path).map_err(Error::file(path))?;
     if file.open.is_some() {
-        // a server may be about to write the rest
+        // a server may be writing the rest
         tokio::time::sleep(WRITTEN).await;
         file = journal::check(path).map_err(Error::file(path))?;
     }
@@ -61,15 +61,15 @@ async fn verify(chain: &Chain, journal: Option<&Path>, line: &Line) -> Result<(C
     checked.findings.append(&mut file.findings);
     if let Some(open) = file.open {
         let text = format!(
-            "the file ends within batch {open}: lines were taken away; or a server was killed while it wrote, and then goes on \
-             there when it starts"
+            "the file ends within batch {open}: lines were removed; or a server was killed while it wrote, and completes the batch \
+             when it starts"
         );
         checked.findings.push(Finding::new(Kind::AuditMissing, text));
     }
     Ok((checked, Some(file)))
 }
 
-fn tell(checked: &Checked, file: Option<&Account>, as_json: bool) -> ExitCode {
+fn show(checked: &Checked, file: Option<&Account>, as_json: bool) -> ExitCode {
     let findings = &checked.findings;
     let ends = file.map(|file| (file.roots.first().map(|root| root.seq), file.roots.last().map(|root| root.seq)));
     if as_json {
@@ -87,8 +87,8 @@ fn tell(checked: &Checked, file: Option<&Account>, as_json: bool) -> ExitCode {
         print(&format!("{document:#}"));
     } else {
         let unsigned = if checked.signatures { "" } else { UNSIGNED };
-        print(&format!("sealed rows  {} in {} batches{unsigned}", checked.rows, checked.batches));
-        print(&format!("dropped      {} batches", checked.dropped));
+        print(&format!("rows         {} in {} closed batches{unsigned}", checked.rows, checked.batches));
+        print(&format!("dropped      {} batches, as they were old", checked.dropped));
         if let Some((seq, root)) = &checked.last {
             print(&format!("last batch   {seq}, root {root}"));
         }
@@ -105,10 +105,10 @@ fn tell(checked: &Checked, file: Option<&Account>, as_json: bool) -> ExitCode {
         print(match kinds.first() {
             None => "Nothing was changed.",
             Some(Kind::AuditSignature) if kinds.len() == 1 => {
-                "The audit trail was changed, or its key is not here: what was verified without it is whole."
+                "The audit trail was changed, or its key is not here. What can be verified without the key was not changed."
             }
             Some(_) => "The audit trail was changed.",
         });
     }
-    if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) }
 }

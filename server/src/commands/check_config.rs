@@ -1,4 +1,4 @@
-//! `check-config`: whether a configuration would be taken, and what it comes to.
+//! `check-config`: checks a configuration and prints it.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use super::print;
 use crate::error::Error;
 use crate::wire;
 
-/// Settings that could be loaded are valid; the rest is warnings.
+/// Settings that could be loaded are valid; prints warnings, and the settings if `shown`.
 pub(crate) fn run(loaded: &Loaded, shown: bool) -> Result<ExitCode, Error> {
     for warning in loaded.warnings.iter().chain(&wire::warnings(&loaded.settings)) {
         eprintln!("Warning: {warning}");

@@ -1,37 +1,37 @@
-//! `fsck`: database and storage held against each other, for people and for programs.
+//! `fsck`: checks database and blob storage for consistency, and prints the report.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
+use indicatif::HumanBytes;
 use serde_json::json;
 use zot_domain::fsck::{Finding, Kind, Report, Scope};
 use zot_settings::Loaded;
 
-use super::human::human;
-use super::print;
 use super::progress::Line;
+use super::{DAMAGED, print};
 use crate::error::Error;
 use crate::wire;
 
-/// Findings of one kind that are printed one by one; `--json` has all.
+/// Most findings of one kind that are listed; `--json` lists all.
 const SHOWN: usize = 20;
 
-/// Said where the admin's secret is not known.
-pub(super) const UNSIGNED: &str = ", signatures not verified: that needs the master keys, which the server has";
+/// Added where the master keys are not known.
+pub(super) const UNSIGNED: &str = ", signatures not verified: the server's master keys are not here";
 
 pub(super) async fn run(loaded: Loaded, scope: Scope, as_json: bool) -> Result<ExitCode, Error> {
     let opened = wire::open_beside(&loaded.settings).await?;
     let chain = wire::chain(&loaded.settings, &opened)?;
     let line = Line::new();
-    let report = wire::fsck(&opened).with_chain(chain).run(scope, &|what, count| line.tell(what, count)).await;
+    let report = wire::fsck(&opened).with_chain(chain).run(scope, &|what, count| line.show(what, count)).await;
     drop(line);
     let report = report?;
     if as_json {
         print(&format!("{:#}", as_value(&report)));
     } else {
-        tell(&report);
+        show(&report);
     }
-    Ok(if report.is_damaged() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if report.is_damaged() { ExitCode::from(DAMAGED) } else { ExitCode::SUCCESS })
 }
 
 fn as_value(report: &Report) -> serde_json::Value {
@@ -49,14 +49,14 @@ fn as_value(report: &Report) -> serde_json::Value {
     })
 }
 
-fn tell(report: &Report) {
+fn show(report: &Report) {
     print(&format!("blobs             {}", report.blobs));
-    print(&format!("  read and hashed {} ({})", report.verified, human(report.verified_bytes)));
-    print(&format!("files in storage  {} ({})", report.segments, human(report.stored_bytes)));
-    print(&format!("  under way       {}", report.young));
+    print(&format!("  read and hashed {} ({})", report.verified, HumanBytes(report.verified_bytes)));
+    print(&format!("files in storage  {} ({})", report.segments, HumanBytes(report.stored_bytes)));
+    print(&format!("  being uploaded  {}", report.young));
     print(&format!("  to be deleted   {}", report.dead));
     let unsigned = if report.audit_signatures { "" } else { UNSIGNED };
-    print(&format!("audit trail       {} sealed rows{unsigned}", report.audit_rows));
+    print(&format!("audit trail       {} rows in closed batches{unsigned}", report.audit_rows));
     let mut kinds: BTreeMap<Kind, Vec<&Finding>> = BTreeMap::new();
     for finding in &report.findings {
         kinds.entry(finding.kind).or_default().push(finding);
@@ -67,14 +67,14 @@ fn tell(report: &Report) {
             print(&format!("  {}{}", printable(&finding.subject), outcome(finding)));
         }
         if findings.len() > SHOWN {
-            print(&format!("  and {} more; --json has all", findings.len() - SHOWN));
+            print(&format!("  and {} more; --json lists all", findings.len() - SHOWN));
         }
     }
     match (report.is_damaged(), report.out_of_use()) {
         (false, _) => print("\nNothing is damaged."),
         (true, 0) => print("\nThe store is damaged."),
         (true, count) => print(&format!(
-            "\nThe store is damaged. {count} of its blobs answer as absent: push the same bytes again, and they are whole."
+            "\nThe store is damaged. {count} of its blobs answer as absent: push the same content again to repair them."
         )),
     }
 }
@@ -82,12 +82,12 @@ fn tell(report: &Report) {
 fn outcome(finding: &Finding) -> &'static str {
     match finding {
         Finding { repaired: true, .. } => " (repaired)",
-        Finding { out_of_use: true, .. } => " (taken out of use)",
+        Finding { out_of_use: true, .. } => " (answers as absent)",
         _ => "",
     }
 }
 
-/// Keys are clients' texts: what would move the cursor or turn the direction is shown by its number.
+/// Escapes characters that would move the cursor or change the text's direction: clients choose the keys of objects.
 fn printable(text: &str) -> String {
     let harmful = |c: char| {
         c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -107,7 +107,7 @@ mod tests {
     use super::printable;
 
     #[test]
-    fn keys_do_not_write_the_report() {
+    fn control_characters_of_keys_are_escaped() {
         assert_eq!(
             printable("a\n\rNothing is damaged.\u{9b}\u{202e}ü"),
             "a\\u{a}\\u{d}Nothing is damaged.\\u{9b}\\u{202e}ü"

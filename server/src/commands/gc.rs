@@ -1,15 +1,15 @@
-//! `gc`: garbage collection once, at full speed; or what it would do.
+//! `gc`: one garbage collection at full speed, or a forecast of it.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
+use indicatif::HumanBytes;
 use serde_json::json;
 use zot_domain::gc::Report;
 use zot_domain::ports::inventory::SHARDS;
 use zot_domain::ports::upkeep::Forecast;
 use zot_settings::Loaded;
 
-use super::human::human;
 use super::print;
 use super::progress::Line;
 use crate::error::Error;
@@ -27,23 +27,23 @@ pub(super) async fn run(loaded: Loaded, options: Options) -> Result<ExitCode, Er
     let collector = wire::collector(&settings, &opened, options.orphan_age);
     let line = Line::new();
     if options.dry_run {
-        line.tell("looking", 0);
+        line.show("looking", 0);
         let forecast = collector.forecast().await?;
         drop(line);
-        tell_forecast(&forecast, options.json);
+        show_forecast(&forecast, options.json);
         return Ok(ExitCode::SUCCESS);
     }
-    line.tell("collecting", 0);
+    line.show("collecting", 0);
     let report = collector.run(&uuid::Uuid::new_v4().to_string(), SHARDS).await?;
     drop(line);
-    let busy = || Error::Refused("a server collects garbage right now; try again in two minutes".to_owned());
+    let busy = || Error::Refused("a server is collecting garbage; try again in two minutes".to_owned());
     let report = report.ok_or_else(busy)?;
-    tell_report(&report, options.json);
-    // what it was asked for did not happen in full
+    show_report(&report, options.json);
+    // bytes that should have been deleted were not
     Ok(if report.withheld.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn tell_forecast(forecast: &Forecast, as_json: bool) {
+fn show_forecast(forecast: &Forecast, as_json: bool) {
     if as_json {
         let text = json!({
             "uploads": forecast.uploads, "later": forecast.later, "memberships": forecast.memberships, "blobs": forecast.blobs,
@@ -53,18 +53,18 @@ fn tell_forecast(forecast: &Forecast, as_json: bool) {
         return print(&format!("{text:#}"));
     }
     print(&format!("uploads that expired             {}", forecast.uploads));
-    print(&format!("blobs no manifest of theirs has  {}", forecast.memberships));
-    print(&format!("blobs that nothing references    {} ({})", forecast.blobs, human(forecast.blob_bytes)));
-    print(&format!("bytes that may be deleted        {}", human(forecast.segment_bytes)));
-    print(&format!("bytes that have to wait          {}", human(forecast.waiting_bytes)));
-    print(&format!("changed lately, looked at later  {}", forecast.later));
+    print(&format!("blobs to leave repositories      {}", forecast.memberships));
+    print(&format!("blobs that nothing references    {} ({})", forecast.blobs, HumanBytes(forecast.blob_bytes)));
+    print(&format!("bytes that may be deleted        {}", HumanBytes(forecast.segment_bytes)));
+    print(&format!("bytes that have to wait          {}", HumanBytes(forecast.waiting_bytes)));
+    print(&format!("changed recently, checked later  {}", forecast.later));
     print(
-        "Nothing was changed. What is deleted is looked at after storage.gcDelay, and its bytes go storage.gcDeleteDelay later.",
+        "Nothing was changed. What nothing references is removed after storage.gcDelay, and its bytes storage.gcDeleteDelay later.",
     );
-    print("Forgotten uploads are found by `fsck`, and by `gc` itself.");
+    print("The forecast leaves out orphans: `fsck` and `gc` find them.");
 }
 
-fn tell_report(report: &Report, as_json: bool) {
+fn show_report(report: &Report, as_json: bool) {
     if as_json {
         let text = json!({
             "uploads": report.uploads, "memberships": report.memberships, "blobs": report.blobs,
@@ -74,10 +74,10 @@ fn tell_report(report: &Report, as_json: bool) {
         return print(&format!("{text:#}"));
     }
     print(&format!("uploads ended                    {}", report.uploads));
-    print(&format!("blobs taken from repositories    {}", report.memberships));
+    print(&format!("blobs removed from repositories  {}", report.memberships));
     print(&format!("blobs removed                    {}", report.blobs));
-    print(&format!("bytes deleted                    {}", human(report.freed_bytes)));
-    print(&format!("forgotten uploads found          {}", report.orphans));
+    print(&format!("bytes deleted                    {}", HumanBytes(report.freed_bytes)));
+    print(&format!("orphans found                    {}", report.orphans));
     if !report.conflicts.is_empty() {
         print(&format!("conflicts, please report them    {}", report.conflicts.len()));
     }

@@ -1,4 +1,4 @@
-//! `health`: asks a running server, for container health checks without a shell or curl.
+//! `health`: asks a running server for its health, for containers without a shell or curl.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::ExitCode;
@@ -11,12 +11,12 @@ use crate::error::Error;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Asks the server of this machine that has these settings.
+/// Asks the server with these settings on this machine.
 pub(crate) async fn run_by(settings: &Settings) -> Result<ExitCode, Error> {
     let health = &settings.extensions.metrics.health;
     if !health.enabled {
         let key = "extensions.metrics.health.enabled";
-        return Err(Error::Refused(format!("{key} is false: a server with this configuration does not say how it is")));
+        return Err(Error::Refused(format!("{key} is false: a server with this configuration has no health endpoint")));
     }
     let scheme = if settings.http.tls.is_some() { "https" } else { "http" };
     let host = match settings.effective_address().parse::<IpAddr>() {
@@ -26,11 +26,11 @@ pub(crate) async fn run_by(settings: &Settings) -> Result<ExitCode, Error> {
         _ => settings.effective_address().to_owned(),
     };
     let url = format!("{scheme}://{host}:{}{}", settings.http.port, health.health_path);
-    // its own certificate names other hosts than this one, and a proxy knows another machine by that address
+    // the certificate does not name this address, and a proxy would connect to itself
     ask(&url, reqwest::Client::builder().danger_accept_invalid_certs(true).no_proxy()).await
 }
 
-/// Prints the report; fails unless the server says that it is well.
+/// Prints the answer; fails unless the server is healthy.
 pub(crate) async fn run(url: &str) -> Result<ExitCode, Error> {
     ask(url, reqwest::Client::builder()).await
 }
@@ -39,7 +39,7 @@ async fn ask(url: &str, client: reqwest::ClientBuilder) -> Result<ExitCode, Erro
     let failed = |error: reqwest::Error| Error::Refused(format!("{url}: {error}; is the server running?"));
     let client = client.timeout(TIMEOUT).build().map_err(failed)?;
     let response = client.get(url).send().await.map_err(failed)?;
-    let well = response.status().is_success();
+    let healthy = response.status().is_success();
     print(&response.text().await.map_err(failed)?);
-    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

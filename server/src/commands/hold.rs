@@ -1,4 +1,4 @@
-//! `hold`: all bytes stay while a backup is taken.
+//! `hold`: pauses blob deletion during a backup.
 
 use std::process::ExitCode;
 
@@ -13,24 +13,17 @@ use crate::wire;
 /// Longest id, in bytes.
 const ID_MAX: usize = 128;
 
-/// What to do about holds.
+/// What to do with holds.
 pub(super) enum Order {
-    /// Begin one, or let it last so long from now on.
-    Hold {
-        /// Its name.
-        id: String,
-        /// How long.
-        span: Span,
-        /// Though it stands already.
-        renew: bool,
-    },
-    /// End it.
+    /// Begin a hold of this duration, or extend it.
+    Hold { id: String, span: Span, renew: bool },
+    /// End the hold with this id.
     Release(String),
-    /// Show those that stand.
+    /// Print all holds.
     List,
 }
 
-/// `repeated` is what a command that is told to run next needs, to be about the same store.
+/// `repeated` is what the next commands need to use the same store.
 pub(super) async fn run(loaded: Loaded, order: Order, repeated: &str) -> Result<ExitCode, Error> {
     let store = wire::open_beside(&loaded.settings).await?.store;
     match order {
@@ -50,18 +43,17 @@ async fn hold(store: &Store, id: &str, span: Span, renew: bool, repeated: &str) 
     }
     if let Some(standing) = store.holds().await?.iter().find(|it| it.id == id && !renew) {
         return Err(Error::Refused(format!(
-            "the hold {id} stands until {}: another backup takes another --id, and --renew lets this one last {span} from now \
-             on",
+            "the hold {id} exists until {}: use another --id for another backup, or --renew to extend this one to {span} from now",
             shown(standing)
         )));
     }
     if span.0.as_secs() == 0 {
-        return Err(Error::Refused("--for must be 1s or more; `--release` ends a hold".to_owned()));
+        return Err(Error::Refused(format!("--for {span}: expected 1s or more; `--release` ends a hold")));
     }
     store.hold(id, i64::try_from(span.0.as_secs()).unwrap_or(i64::MAX / 1_000_000)).await?;
     print(&format!(
-        "No bytes are deleted for {span}, once a batch of garbage collection that is under way has ended. Back up the database, then the blobs, then end it: \
-         zot-artifact-store hold --id {id} --release{repeated}"
+        "Blob deletion is paused for {span}; a batch that garbage collection is working on still ends. Back up the database, then \
+         the blobs, then end the hold: zot-artifact-store hold --id {id} --release{repeated}"
     ));
     Ok(())
 }
@@ -72,13 +64,13 @@ async fn release(store: &Store, id: &str, repeated: &str) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Refused(format!(
-        "no hold of the id {id:?} stands; `zot-artifact-store hold --list{repeated}` shows those that do"
+        "there is no hold with the id {id:?}; `zot-artifact-store hold --list{repeated}` prints all"
     )))
 }
 
 fn list(holds: &[Hold]) {
     if holds.is_empty() {
-        print("No hold stands.");
+        print("There are no holds.");
     }
     for hold in holds {
         print(&format!("{} until {}", hold.id, shown(hold)));
@@ -86,6 +78,6 @@ fn list(holds: &[Hold]) {
 }
 
 fn shown(hold: &Hold) -> String {
-    // what no calendar knows lasts for ever
+    // a time that no calendar has
     jiff::Timestamp::from_microsecond(hold.until).map_or_else(|_| "ever".to_owned(), |at| format!("{at:.0}"))
 }

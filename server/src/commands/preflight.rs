@@ -1,5 +1,4 @@
-//! `preflight`: tries whether database and blob storage can be used, before any server starts on them. Nothing is migrated,
-//! and what was written for a try is taken away again.
+//! `preflight`: tests database and blob storage before a server starts. It changes no schema, and removes what it writes.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,11 +11,11 @@ use super::print;
 use crate::error::Error;
 use crate::wire;
 
-/// Below which name in the bucket it is tried: no store has it.
+/// Prefix of the test objects in the bucket. No store has this id.
 const STORE: &str = "preflight";
 
-/// What came of one of the two.
-struct Found {
+/// Why one of the two cannot be used.
+struct Failure {
     reason: &'static str,
     message: String,
 }
@@ -24,64 +23,48 @@ struct Found {
 pub(crate) async fn run(loaded: Loaded, report: Option<&Path>) -> Result<ExitCode, Error> {
     let settings = loaded.settings;
     let (database, storage) = tokio::join!(database(&settings), storage(&settings));
-    let well = database.is_ok() && storage.is_ok();
-    let text = json!({ "database": told(database), "storage": told(storage) }).to_string();
+    let usable = database.is_ok() && storage.is_ok();
+    let text = json!({ "database": shown(database), "storage": shown(storage) }).to_string();
     if let Some(report) = report {
         std::fs::write(report, &text).map_err(Error::file(report))?;
     }
     print(&text);
-    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if usable { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn told(outcome: Result<Vec<String>, Found>) -> Value {
+fn shown(outcome: Result<Vec<String>, Failure>) -> Value {
     match outcome {
         Ok(warnings) => json!({ "ok": true, "warnings": warnings }),
-        Err(Found { reason, message }) => json!({ "ok": false, "reason": reason, "message": message }),
+        Err(Failure { reason, message }) => json!({ "ok": false, "reason": reason, "message": message }),
     }
 }
 
-async fn database(settings: &Settings) -> Result<Vec<String>, Found> {
+async fn database(settings: &Settings) -> Result<Vec<String>, Failure> {
     let failed = |error: Error| {
         let reason = match &error {
-            Error::Database(error) if error.is_denied() => "DatabaseAuthFailed",
-            Error::Database(error) if error.is_absent() => "DatabaseNotFound",
+            Error::Database { source, .. } if source.is_denied() => "DatabaseAuthFailed",
+            Error::Database { source, .. } if source.is_absent() => "DatabaseNotFound",
             _ => "DatabaseUnreachable",
         };
-        let message = error.to_string();
-        // of the server's own source
-        let message = match message.rsplit_once(" at line ") {
-            Some((said, line)) if line.parse::<u32>().is_ok() => said.to_owned(),
-            _ => message,
-        };
-        Found { reason, message: format!("{}{message}", at(settings)) }
+        Failure { reason, message: error.to_string() }
     };
     let store = wire::open_database(settings, true).await.map_err(failed)?;
     store.close().await;
     Ok(Vec::new())
 }
 
-/// Where the database is, if it is a server.
-fn at(settings: &Settings) -> String {
-    let url = settings.effective_database_url();
-    let host = url.expose().strip_prefix("postgres").and_then(|rest| {
-        let (_, rest) = rest.split_once("://")?;
-        let authority = rest.split(['/', '?']).next()?;
-        Some(authority.rsplit('@').next()?.to_owned())
-    });
-    host.filter(|host| !host.is_empty()).map(|host| format!("{host}: ")).unwrap_or_default()
-}
-
-async fn storage(settings: &Settings) -> Result<Vec<String>, Found> {
-    let unreachable = |message: String| Found { reason: "StorageUnreachable", message };
+async fn storage(settings: &Settings) -> Result<Vec<String>, Failure> {
+    let unreachable = |message: String| Failure { reason: "StorageUnreachable", message };
     let blobs = BlobStore::open(&wire::backend(settings), STORE).map_err(|error| unreachable(error.to_string()))?;
+    let explained = |error: PreflightError| Error::preflight(settings)(error).to_string();
     match blobs.preflight().await {
         Ok(preflight) => Ok(preflight.warnings),
         Err(error @ PreflightError { denied: true, .. }) => {
-            Err(Found { reason: "StorageAccessDenied", message: error.to_string() })
+            Err(Failure { reason: "StorageAccessDenied", message: explained(error) })
         }
         Err(error @ PreflightError { absent: true, .. }) => {
-            Err(Found { reason: "BucketNotFound", message: error.to_string() })
+            Err(Failure { reason: "BucketNotFound", message: explained(error) })
         }
-        Err(error) => Err(unreachable(error.to_string())),
+        Err(error) => Err(unreachable(explained(error))),
     }
 }

@@ -1,10 +1,10 @@
-//! How far a long command is: a line on a terminal, nothing elsewhere.
+//! The progress of a long command: a line on a terminal, nothing elsewhere.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A line that moves while work goes on. Gone when dropped.
+/// The progress line. It disappears when dropped.
 pub(super) struct Line(ProgressBar);
 
 impl Line {
@@ -17,8 +17,8 @@ impl Line {
         Self(bar)
     }
 
-    /// What is being done, and to how many it was.
-    pub(super) fn tell(&self, what: &str, count: u64) {
+    /// Shows the work in progress and how many items are done.
+    pub(super) fn show(&self, what: &str, count: u64) {
         self.0.set_message(if count == 0 { what.to_owned() } else { format!("{count} {what}") });
     }
 }

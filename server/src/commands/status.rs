@@ -1,13 +1,13 @@
-//! `status`: looks at database and storage directly, whether or not a server runs.
+//! `status`: counts what database and storage contain, whether or not a server runs.
 
 use std::process::ExitCode;
 
+use indicatif::HumanBytes;
 use serde_json::json;
 use zot_domain::ports::blobs::Blobs as _;
 use zot_domain::ports::metadata::{Metadata as _, Totals};
 use zot_settings::{Loaded, Settings};
 
-use super::human::human;
 use super::print;
 use crate::error::Error;
 use crate::wire;
@@ -35,12 +35,12 @@ pub(crate) async fn run(loaded: Loaded, as_json: bool) -> Result<ExitCode, Error
         print(&format!("storage       {storage}"));
         print(&format!("repositories  {}", totals.repositories));
         print(&format!("manifests     {}", totals.manifests));
-        print(&format!("blobs         {} ({})", totals.blobs, human(totals.bytes)));
+        print(&format!("blobs         {} ({})", totals.blobs, HumanBytes(totals.bytes)));
     }
     Ok(if report.storage.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Reads only: no migration, no lock, so that it can be asked beside a running server.
+/// Only reads, without migration or lock: a server may be running.
 async fn look(settings: &Settings) -> Result<Report, Error> {
     let opened = wire::open_beside(settings).await?;
     Ok(Report {

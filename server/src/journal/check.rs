@@ -1,5 +1,5 @@
-//! A file that `log.audit` made, read back: each row is as the server writes it, and each batch's rows hash to the root
-//! that follows them. Whether a root is the database's says [`zot_domain::audit::Chain::compare`].
+//! Checks a file of `log.audit`: each row is as the server writes it, and each batch's rows hash to the root that follows
+//! them. [`zot_domain::audit::Chain::compare`] compares the roots with the database.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Error as IoError};
@@ -13,18 +13,18 @@ use zot_domain::ports::audit::{Change, Root};
 
 use super::RowLine;
 
-/// What the file says.
+/// The contents of the file.
 #[derive(Debug, Default)]
 pub(crate) struct Account {
-    /// The roots in it, in their order.
+    /// The roots, in order.
     pub roots: Vec<Root>,
-    /// What does not fit.
+    /// What is wrong.
     pub findings: Vec<Finding>,
-    /// It ends within this batch. A server that writes goes on there.
+    /// The file ends within this batch. A server continues there.
     pub open: Option<i64>,
 }
 
-/// A row as it stands in the file.
+/// A row as it is in the file.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RowRead {
@@ -47,7 +47,7 @@ struct RowRead {
     kept_request: Option<String>,
 }
 
-/// The end of a batch as it stands in the file.
+/// The end of a batch as it is in the file.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RootRead {
@@ -61,7 +61,7 @@ struct RootRead {
 }
 
 impl RowRead {
-    /// The row of the database, if it is one that the server writes so.
+    /// The row of the database, if the server would write it like this.
     fn change(self, whole: &Value) -> Option<Change> {
         let at: jiff::Timestamp = self.timestamp.parse().ok()?;
         let change = Change {
@@ -83,7 +83,7 @@ impl RowRead {
             }),
             batch: Some(self.seq),
         };
-        // fields that are made of others, such as the name of who it was, are not hashed; a later server may write more
+        // fields that are derived from others, such as the user's name, are not hashed; a later server may write more
         let rendered = serde_json::to_value(RowLine::of(self.seq, self.position, change.clone())).ok()?;
         let same = whole.as_object()?.iter().all(|(name, value)| rendered.get(name) == Some(value));
         same.then_some(change)
@@ -115,14 +115,14 @@ fn read(text: &[u8]) -> Option<Line> {
     }))
 }
 
-/// Reads a file from its beginning to its end.
+/// Checks a whole file.
 pub(crate) fn check(path: &Path) -> Result<Account, IoError> {
     let mut file = BufReader::new(File::open(path)?);
     let mut check = Check::default();
     let mut text = Vec::new();
     while file.read_until(b'\n', &mut text)? > 0 {
         if text.last() != Some(&b'\n') {
-            // torn, or about to be written
+            // incomplete, or being written
             check.torn = true;
             break;
         }
@@ -135,14 +135,14 @@ pub(crate) fn check(path: &Path) -> Result<Account, IoError> {
 #[derive(Default)]
 struct Check {
     account: Account,
-    /// The number of the line.
+    /// Number of the current line, from 1.
     number: u64,
-    /// The batch whose root comes next, and its rows so far.
+    /// The open batch, and its rows so far.
     batch: Option<i64>,
     rows: Vec<Change>,
-    /// The place of the first of them.
+    /// The position of the first of them.
     first: usize,
-    /// A line of the batch is not what was written, which was said.
+    /// A line of the batch is wrong, and was reported.
     spoiled: bool,
     torn: bool,
 }
@@ -152,7 +152,7 @@ impl Check {
         self.account.findings.push(Finding::new(kind, text));
     }
 
-    /// The batch that the last root was of.
+    /// The batch of the last root.
     fn last(&self) -> Option<i64> {
         self.account.roots.last().map(|root| root.seq)
     }
@@ -163,14 +163,14 @@ impl Check {
             None => {
                 self.spoiled = true;
                 let number = self.number;
-                self.found(Kind::AuditChanged, format!("line {number} of the file is not as it was written"));
+                self.found(Kind::AuditChanged, format!("line {number} of the file was changed"));
             }
             Some(Line::Row(seq, position, row)) => {
                 self.begin(seq, position);
                 if position != self.first + self.rows.len() && !self.spoiled {
                     self.found(
                         Kind::AuditMissing,
-                        format!("batch {seq} in the file lacks rows, or has them elsewhere"),
+                        format!("rows of batch {seq} in the file are missing or in another order"),
                     );
                     self.spoiled = true;
                 }
@@ -183,7 +183,7 @@ impl Check {
         }
     }
 
-    /// A line of this batch comes, with this place in it.
+    /// Begins a batch with a line at this position, unless it is open.
     fn begin(&mut self, seq: i64, position: usize) {
         if self.batch == Some(seq) {
             return;
@@ -195,14 +195,14 @@ impl Check {
         let before = self.batch.or(self.last());
         match before {
             Some(before) if seq <= before => {
-                self.found(Kind::AuditAdded, format!("batch {seq} comes in the file behind batch {before}"));
+                self.found(Kind::AuditAdded, format!("batch {seq} is in the file after batch {before}"));
             }
             Some(before) if seq > before + 1 => {
                 self.found(Kind::AuditMissing, format!("batches {} to {} are not in the file", before + 1, seq - 1));
             }
             _ => {}
         }
-        // older lines may have been copied away: what is before the first one is in another file
+        // older lines may have been moved to another file
         self.first = if self.number == 1 { position } else { 0 };
         self.batch = Some(seq);
         self.rows.clear();
@@ -215,14 +215,16 @@ impl Check {
             if count < wanted {
                 self.found(
                     Kind::AuditMissing,
-                    format!("batch {seq} has {count} rows in the file, and was sealed with {wanted}"),
+                    format!("batch {seq} has {count} rows in the file, and was closed with {wanted}"),
                 );
             } else if count > wanted {
                 self.found(Kind::AuditAdded, format!("batch {seq} has more than its {wanted} rows in the file"));
             } else if self.first == 0 && root_of(&self.rows) != root.root {
                 self.found(
                     Kind::AuditChanged,
-                    format!("batch {seq} has {wanted} rows in the file, and not all are as they were sealed"),
+                    format!(
+                        "batch {seq} has {wanted} rows in the file, and not all are as they were when it was closed"
+                    ),
                 );
             }
         }

@@ -49,6 +49,11 @@ impl OpenError {
         said.code().is_some_and(|code| AUTH_FAILED.contains(&code.as_ref()))
     }
 
+    /// Whether no database server answers.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut))
+    }
+
     /// Whether the server has no such database.
     pub fn is_absent(&self) -> bool {
         let Self::Database(sqlx::Error::Database(said)) = self else { return false };

@@ -1,4 +1,4 @@
-// The S3 door under minio-go and aws-sdk-go-v2.
+// The S3 API with minio-go and aws-sdk-go-v2.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// The S3 door under the AWS SDK for JavaScript.
+// The S3 API with the AWS SDK for JavaScript.
 import assert from 'node:assert/strict';
 import {
   CreateBucketCommand, DeleteBucketCommand, DeleteObjectsCommand, GetObjectCommand, HeadObjectCommand,

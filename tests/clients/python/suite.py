@@ -1,4 +1,4 @@
-"""The S3 door under boto3, operation by operation. Fails on the first difference from what S3 answers.
+"""The S3 API with boto3, operation by operation. Fails on the first difference from what S3 answers.
 
 Environment: ENDPOINT, ACCESS_KEY, SECRET_KEY, and OWNER, which makes the bucket's name.
 """

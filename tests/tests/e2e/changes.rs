@@ -1,14 +1,14 @@
-//! What others change, and what users want left alone.
+//! Drift, paused stores, dry runs and growing volumes.
 
 use serde_json::{Value, json};
 
-use crate::stand::{Stand, condition};
+use crate::harness::{TestCluster, condition};
 
-/// Case 8: what the operator owns comes back, what it does not stays.
+/// Case 8: the operator restores its own fields, and keeps those of others.
 #[tokio::test]
 async fn case_08_drift_is_corrected() {
-    let stand = Stand::open();
-    let space = stand.space().await;
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
     space.store("store", &json!({})).await;
     space.until_ready("store").await;
     space.run("label service/store team=blue").await;
@@ -35,11 +35,11 @@ async fn case_08_drift_is_corrected() {
     assert!(!space.events("DriftCorrected").await.is_empty());
 }
 
-/// Case 18: paused, nothing is changed and what is counted is; then it goes on.
+/// Case 18: a paused store is not changed, its counts are updated, and it continues afterwards.
 #[tokio::test]
 async fn case_18_a_paused_store_is_left_alone() {
-    let stand = Stand::open();
-    let space = stand.space().await;
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
     space.store("store", &json!({})).await;
     let before = space.until_ready("store").await;
     space.run("annotate zas/store artifact.zotregistry.io/reconcile=paused").await;
@@ -59,21 +59,21 @@ async fn case_18_a_paused_store_is_left_alone() {
     space.until("service/store-metrics", "the Service", |it| it["metadata"]["uid"].is_string()).await;
 }
 
-/// A volume that shall be larger becomes larger, and keeps what is on it.
+/// A volume is expanded, and keeps its data.
 #[tokio::test]
 async fn a_volume_grows() {
-    let stand = Stand::open();
-    let space = stand.space().await;
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
     space.store("store", &json!({"storage": {"size": "1Gi"}})).await;
     space.until_ready("store").await;
     let admin = space.admin("store").await;
     let digest = admin.push_image("team/app", "v1", vec![7; 1000]).await;
     space.store("store", &json!({"storage": {"size": "3Gi"}})).await;
-    // with a gigabyte for the database
+    // 3 GiB and 1 GiB for the database
     space.until("pvc/store-data", "its size", |it| it["status"]["capacity"]["storage"] == "4Gi").await;
     space.until_ready("store").await;
     admin.get_manifest("team/app", &digest).await.expect_status(200);
-    // a store that goes leaves its volume, and one of the same name finds it
+    // a deleted store leaves its volume, and a new store of the same name uses it
     space.run("delete zas/store").await;
     space.until_gone("deploy/store").await;
     space.store("store", &json!({"storage": {"size": "3Gi"}})).await;
@@ -81,11 +81,10 @@ async fn a_volume_grows() {
     space.admin("store").await.get_manifest("team/app", &digest).await.expect_status(200);
 }
 
-/// What would change is told, and nothing is changed.
 #[tokio::test]
-async fn a_dry_run_tells_what_would_change() {
-    let stand = Stand::open();
-    let space = stand.space().await;
+async fn a_dry_run_plans_changes() {
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
     space.store("store", &json!({})).await;
     space.until_ready("store").await;
     space.run("annotate zas/store artifact.zotregistry.io/dry-run=true").await;
@@ -93,13 +92,14 @@ async fn a_dry_run_tells_what_would_change() {
         .store("store", &json!({"log": {"level": "debug"}, "networking": {"networkPolicy": {"enabled": false}}}))
         .await;
     let plan = |it: &Value| it["status"]["plan"].to_string();
-    let told = space.until("zas/store", "a plan", |it| plan(it).contains("NetworkPolicy")).await;
+    let planned = space.until("zas/store", "a plan", |it| plan(it).contains("NetworkPolicy")).await;
     assert!(
-        plan(&told).contains("change ConfigMap store-config") && plan(&told).contains("remove NetworkPolicy store"),
-        "{told:#}"
+        plan(&planned).contains("change ConfigMap store-config")
+            && plan(&planned).contains("remove NetworkPolicy store"),
+        "{planned:#}"
     );
     assert!(space.get("networkpolicy/store").await.is_some());
-    assert_eq!(condition(&told, "Paused")["reason"], "DryRun", "{told:#}");
+    assert_eq!(condition(&planned, "Paused")["reason"], "DryRun", "{planned:#}");
     space.run("annotate zas/store artifact.zotregistry.io/dry-run-").await;
     space.until_gone("networkpolicy/store").await;
     space.until_ready("store").await;

@@ -1,22 +1,22 @@
-//! Case 13: an API server that is slow to be reached, refuses, forgets and goes away. An operator of the test's own runs
-//! behind a proxy that does that; the installed one rests meanwhile.
+//! Case 13: an API server that throttles, fails, expires watches and goes away. The test runs its own operator behind a
+//! proxy with these faults. The installed operator is scaled down meanwhile.
 
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::faulty::{Fault, Faulty, kubectl_proxy};
-use crate::stand::{DEADLINE, Stand, condition};
+use crate::harness::{DEADLINE, TestCluster, condition};
 
-/// Requests a second that two stores may cost while all goes wrong.
+/// The most requests per second that two stores may cause during a fault.
 const RATE_MAX: usize = 60;
 
 #[tokio::test]
 async fn case_13_an_api_server_that_fails() {
-    let stand = Stand::open();
-    let space = stand.space().await;
-    let rest = stand.rest().await;
-    let (_proxy, upstream) = kubectl_proxy(&stand).await;
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
+    let scaled_down = cluster.scale_down().await;
+    let (_proxy, upstream) = kubectl_proxy(&cluster).await;
     let faulty = Faulty::start(upstream).await;
     let mut operator = faulty.operator(&space, "behind").await;
     let mut running = operator.spawn().expect("the operator");
@@ -37,7 +37,7 @@ async fn case_13_an_api_server_that_fails() {
         faulty.set(Fault::None);
         let begun = Instant::now();
         loop {
-            // who lost the lease has ended itself, and is started again as a kubelet would
+            // an operator that lost the lease has exited; a kubelet would restart it
             if running.try_wait().expect("our child").is_some() {
                 running = operator.spawn().expect("the operator");
             }
@@ -51,5 +51,5 @@ async fn case_13_an_api_server_that_fails() {
         println!("{fault:?}: {requests} requests, ready {:?} after it", begun.elapsed());
     }
     running.kill().await.expect("our child");
-    drop(rest);
+    drop(scaled_down);
 }

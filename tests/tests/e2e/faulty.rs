@@ -1,5 +1,5 @@
-//! A proxy before the API server that has its ways: it refuses, forgets, goes away, and counts. And operators of a test's own
-//! that run behind it, on this machine.
+//! A proxy in front of the API server that injects faults and counts requests, and operators that run behind it on this
+//! machine.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -23,29 +23,27 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 
-use crate::stand::{Space, Stand};
+use crate::harness::{Space, TestCluster};
 
-/// What goes wrong.
 #[derive(Clone, Copy, Debug)]
 #[repr(u8)]
 pub(crate) enum Fault {
     None,
     /// 429 with `Retry-After`.
     TooMany,
-    /// A third of the requests 500.
+    /// 500 for a third of the requests.
     Errors,
     /// Watches end after two seconds.
     CutWatches,
-    /// Watches 410: what was seen last is forgotten.
+    /// 410 for watches: their version has expired.
     Gone,
-    /// Nobody is there.
+    /// Connections are closed.
     Blackout,
 }
 
 const FAULTS: [Fault; 6] =
     [Fault::None, Fault::TooMany, Fault::Errors, Fault::CutWatches, Fault::Gone, Fault::Blackout];
 
-/// The proxy.
 pub(crate) struct Faulty {
     address: SocketAddr,
     state: State,
@@ -61,7 +59,7 @@ struct State {
 type Body = BoxBody<Bytes, hyper::Error>;
 
 impl Faulty {
-    /// One before an API server that wants no credentials.
+    /// The API server at `upstream` must not require credentials.
     pub(crate) async fn start(upstream: SocketAddr) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("the listener's address");
@@ -79,23 +77,23 @@ impl Faulty {
         self.state.fault.store(fault as u8, Ordering::Relaxed);
     }
 
-    /// How many requests came.
+    /// The number of requests.
     pub(crate) fn requests(&self) -> usize {
         self.state.requests.load(Ordering::Relaxed)
     }
 
-    /// How many of them were to write, other things than the lease.
+    /// The number of writes, except those of the lease.
     pub(crate) fn writes(&self) -> usize {
         self.state.writes.load(Ordering::Relaxed)
     }
 
-    /// An operator that knows the API server by this proxy alone, and looks after one namespace.
+    /// An operator that uses this proxy as its API server, and watches one namespace.
     pub(crate) async fn operator(&self, space: &Space<'_>, name: &str) -> Command {
         let config = space.write_kubeconfig(name, &format!("http://{}", self.address));
-        let mut operator = Command::new(space.stand.operator());
+        let mut operator = Command::new(space.cluster.operator());
         operator.env("KUBECONFIG", &config).env("WATCH_NAMESPACE", &space.name).env("POD_NAMESPACE", &space.name);
         operator.args(["--health-probe-bind-address", "127.0.0.1:0", "--metrics-bind-address", "127.0.0.1:0"]);
-        operator.env("RESYNC_SECONDS", "5").env("RELATED_IMAGE_ZOT_ARTIFACT_STORE", space.stand.server_image().await);
+        operator.env("RESYNC_SECONDS", "5").env("RELATED_IMAGE_ZOT_ARTIFACT_STORE", space.cluster.server_image().await);
         operator.env("POD_NAME", name).stdout(Stdio::null()).kill_on_drop(true);
         operator
     }
@@ -111,7 +109,7 @@ async fn connection(stream: TcpStream, upstream: SocketAddr, state: State) {
         let fault = FAULTS[usize::from(state.fault.load(Ordering::Relaxed))];
         async move { answer(&client, upstream, request, fault, number).await }
     });
-    // an error is a side that went away, or is to seem so
+    // an error is a closed connection
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
@@ -130,7 +128,7 @@ async fn answer(
             return Ok(status(StatusCode::INTERNAL_SERVER_ERROR, "InternalError"));
         }
         Fault::Gone if watch => return Ok(status(StatusCode::GONE, "Expired")),
-        Fault::Blackout => return Err(std::io::Error::other("nobody is there")),
+        Fault::Blackout => return Err(std::io::Error::other("the API server is away")),
         _ => {}
     }
     *request.uri_mut() = format!("http://{upstream}{path}").parse::<Uri>().expect("a URI");
@@ -146,7 +144,7 @@ async fn answer(
     }))
 }
 
-/// The same, as the type of a body wants it: shared between threads.
+/// A response body has to be `Sync`.
 fn shared<T: Send + 'static>(from: impl Stream<Item = T> + Send + 'static) -> impl Stream<Item = T> + Send + Sync {
     let (sender, receiver) = tokio::sync::mpsc::channel(1);
     tokio::spawn(async move {
@@ -173,10 +171,14 @@ fn status(code: StatusCode, reason: &str) -> Response<Body> {
     response
 }
 
-/// kubectl's proxy, which adds the administrator's credentials.
-pub(crate) async fn kubectl_proxy(stand: &Stand) -> (Child, SocketAddr) {
-    let mut command = Command::new(stand.kubectl());
-    command.args(["proxy", "--port=0"]).env("KUBECONFIG", stand.kubeconfig()).stdout(Stdio::piped()).kill_on_drop(true);
+/// `kubectl proxy`, which adds the administrator's credentials.
+pub(crate) async fn kubectl_proxy(cluster: &TestCluster) -> (Child, SocketAddr) {
+    let mut command = Command::new(cluster.kubectl());
+    command
+        .args(["proxy", "--port=0"])
+        .env("KUBECONFIG", cluster.kubeconfig())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true);
     let mut child = command.spawn().expect("kubectl");
     let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
     let line = lines.next_line().await.expect("a line").expect("a line");

@@ -1,4 +1,4 @@
-//! A hundred requests a second, each over a connection of its own, while something is changed. None may fail.
+//! A hundred requests per second, each with its own connection. None may fail.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,14 +10,13 @@ use zot_tests::client::Client;
 
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Requests under way.
 pub(crate) struct Load {
     stopped: Arc<AtomicBool>,
     running: JoinHandle<(usize, Vec<String>)>,
 }
 
 impl Load {
-    /// GETs a path, again and again.
+    /// Repeats GET requests of a path.
     pub(crate) fn start(client: &Client, path: &str) -> Self {
         let (client, path) = (client.clone(), path.to_owned());
         let stopped = Arc::new(AtomicBool::new(false));
@@ -49,7 +48,7 @@ impl Load {
         Self { stopped, running }
     }
 
-    /// Ends them; returns how many there were.
+    /// Stops the requests, and returns their number.
     pub(crate) async fn none_failed(self) -> usize {
         self.stopped.store(true, Ordering::Relaxed);
         let (count, failed) = self.running.await.expect("the requests end");

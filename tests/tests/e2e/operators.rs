@@ -1,32 +1,32 @@
-//! The operator itself: of two one works, and other people's Secrets cost it nothing.
+//! Leader election, memory, and namespaces of operators.
 
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::faulty::{Faulty, kubectl_proxy};
-use crate::stand::{DEADLINE, OPERATOR, Stand};
+use crate::harness::{DEADLINE, OPERATOR, TestCluster};
 
 const LEASE: &str = "-n zot-operator-system lease/zot-artifact-store-operator";
-/// What the operator may have in memory, in bytes.
+/// The most memory of an operator, in bytes.
 const MEMORY_MAX: u64 = 64 * 1024 * 1024;
 
-async fn holder(stand: &Stand) -> String {
-    let lease = stand.get(LEASE).await.unwrap_or_default();
+async fn holder(cluster: &TestCluster) -> String {
+    let lease = cluster.get(LEASE).await.unwrap_or_default();
     lease["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned()
 }
 
-/// Removed at once, and stopped as by a rollout: the other one goes on.
+/// The standby takes over, after the leader was killed and after it was stopped.
 #[tokio::test]
-async fn the_other_operator_takes_over() {
-    let stand = Stand::open();
-    let space = stand.space().await;
+async fn the_standby_takes_over() {
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
     for how in ["--grace-period=0 --force", "--wait=false"] {
-        let before = holder(&stand).await;
+        let before = holder(&cluster).await;
         assert!(!before.is_empty());
-        stand.run(&format!("-n {OPERATOR} delete pod {before} {how}")).await;
+        cluster.run(&format!("-n {OPERATOR} delete pod {before} {how}")).await;
         let begun = Instant::now();
-        while [String::new(), before.clone()].contains(&holder(&stand).await) {
+        while [String::new(), before.clone()].contains(&holder(&cluster).await) {
             assert!(begun.elapsed() < DEADLINE, "nobody takes over from {before}");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -34,14 +34,14 @@ async fn the_other_operator_takes_over() {
         let name = if how.contains("force") { "first" } else { "second" };
         space.store(name, &json!({})).await;
         space.until_ready(name).await;
-        stand.run(&format!("-n {OPERATOR} rollout status deploy/zot-artifact-store-operator --timeout=120s")).await;
+        cluster.run(&format!("-n {OPERATOR} rollout status deploy/zot-artifact-store-operator --timeout=120s")).await;
     }
 }
 
 #[tokio::test]
 async fn other_people_s_secrets_cost_no_memory() {
-    let stand = Stand::open();
-    let space = stand.space().await;
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
     let content = "x".repeat(100 * 1024);
     let secrets: Vec<Value> = (0..200)
         .map(|number| {
@@ -51,22 +51,22 @@ async fn other_people_s_secrets_cost_no_memory() {
         .collect();
     for part in secrets.chunks(25) {
         let list = json!({ "apiVersion": "v1", "kind": "List", "items": part });
-        let printed = stand.try_run("create -f -", Some(&list)).await;
+        let printed = cluster.try_run("create -f -", Some(&list)).await;
         assert!(printed.status.success(), "{printed}");
     }
     space.store("store", &json!({})).await;
     space.until_ready("store").await;
-    stand.run(&format!("-n {OPERATOR} rollout restart deploy/zot-artifact-store-operator")).await;
-    stand.run(&format!("-n {OPERATOR} rollout status deploy/zot-artifact-store-operator --timeout=120s")).await;
-    // long enough to be the leader, and to have read all there is
+    cluster.run(&format!("-n {OPERATOR} rollout restart deploy/zot-artifact-store-operator")).await;
+    cluster.run(&format!("-n {OPERATOR} rollout status deploy/zot-artifact-store-operator --timeout=120s")).await;
+    // long enough to be the leader, and to have read everything
     let begun = Instant::now();
     let mut used = Vec::new();
     while used.is_empty() || begun.elapsed() < Duration::from_secs(25) {
         tokio::time::sleep(Duration::from_secs(5)).await;
-        assert!(begun.elapsed() < DEADLINE, "the kubelet says nothing of the operator's memory");
-        let nodes = stand.run("get nodes -o name").await;
+        assert!(begun.elapsed() < DEADLINE, "the kubelet has no metrics of the operator's memory");
+        let nodes = cluster.run("get nodes -o name").await;
         let node = nodes.trim().rsplit('/').next().expect("a node");
-        let metrics = stand.run(&format!("get --raw /api/v1/nodes/{node}/proxy/metrics/resource")).await;
+        let metrics = cluster.run(&format!("get --raw /api/v1/nodes/{node}/proxy/metrics/resource")).await;
         let of_operator =
             |line: &&str| line.starts_with("container_memory_working_set_bytes") && line.contains(OPERATOR);
         used = metrics.lines().filter(of_operator).filter_map(bytes).collect();
@@ -80,19 +80,18 @@ fn bytes(line: &str) -> Option<u64> {
     format!("{value:.0}").parse().ok()
 }
 
-/// Case 12: an operator that is stopped in the middle and goes on when another one has its lease ends itself, and writes nothing
-/// before that.
+/// Case 12: an operator is suspended and resumes when another one is the leader. It exits, and writes nothing before.
 #[tokio::test]
-async fn case_12_an_operator_that_was_stopped_writes_nothing() {
-    let stand = Stand::open();
-    let space = stand.space().await;
-    let rest = stand.rest().await;
-    let (_proxy, upstream) = kubectl_proxy(&stand).await;
+async fn case_12_an_operator_that_was_suspended_writes_nothing() {
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
+    let scaled_down = cluster.scale_down().await;
+    let (_proxy, upstream) = kubectl_proxy(&cluster).await;
     let (before_first, before_second) = (Faulty::start(upstream).await, Faulty::start(upstream).await);
     let lease = format!("-n {} lease/zot-artifact-store-operator", space.name);
     let held_by = async |name: &str| {
         let begun = Instant::now();
-        while stand.get(&lease).await.unwrap_or_default()["spec"]["holderIdentity"] != name {
+        while cluster.get(&lease).await.unwrap_or_default()["spec"]["holderIdentity"] != name {
             assert!(begun.elapsed() < DEADLINE, "{name} never holds the lease");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -103,7 +102,7 @@ async fn case_12_an_operator_that_was_stopped_writes_nothing() {
     space.store("store", &json!({})).await;
     space.until_ready("store").await;
     let pid = first.id().expect("it runs").to_string();
-    // in the middle of its work: this is to be done, and it has begun or is about to
+    // suspend it while it works on these changes
     space.store("store", &json!({"log": {"level": "debug"}})).await;
     space.store("another", &json!({})).await;
     signal(&pid, "STOP").await;
@@ -116,12 +115,12 @@ async fn case_12_an_operator_that_was_stopped_writes_nothing() {
     signal(&pid, "CONT").await;
     let ended = tokio::time::timeout(DEADLINE, first.wait()).await.expect("it ends").expect("our child");
     assert!(!ended.success(), "so that a kubelet starts it again");
-    assert_eq!(before_first.writes(), written, "it wrote after another one had taken over");
-    assert_eq!(stand.get(&lease).await.expect("the lease")["spec"]["holderIdentity"], "second");
-    // and a lease that somebody removes is made again
-    stand.run(&format!("-n {} delete lease/zot-artifact-store-operator", space.name)).await;
+    assert_eq!(before_first.writes(), written, "it wrote after the other one became the leader");
+    assert_eq!(cluster.get(&lease).await.expect("the lease")["spec"]["holderIdentity"], "second");
+    // a deleted lease is created again
+    cluster.run(&format!("-n {} delete lease/zot-artifact-store-operator", space.name)).await;
     held_by("second").await;
-    drop(rest);
+    drop(scaled_down);
 }
 
 async fn signal(pid: &str, name: &str) {
@@ -129,36 +128,36 @@ async fn signal(pid: &str, name: &str) {
     assert!(sent.expect("kill").success(), "SIG{name}");
 }
 
-/// Case 19: two namespaces out of three, with rights in those alone. Nothing is done in the third, and nothing refused.
+/// Case 19: an operator with rights in two of three namespaces. It ignores the third one, and no request is refused.
 #[tokio::test]
-async fn case_19_some_namespaces_with_rights_in_those_alone() {
-    let stand = Stand::open();
-    let (one, two, other) = (stand.space().await, stand.space().await, stand.space().await);
-    let rest = stand.rest().await;
+async fn case_19_some_namespaces_only() {
+    let cluster = TestCluster::open();
+    let (one, two, other) = (cluster.space().await, cluster.space().await, cluster.space().await);
+    let scaled_down = cluster.scale_down().await;
     one.run("create serviceaccount operator").await;
     for space in [&one, &two] {
         let account = format!("--serviceaccount={}:operator", one.name);
         space.run(&format!("create rolebinding operator --clusterrole=zot-artifact-store-operator {account}")).await;
     }
-    let mut role = stand
+    let mut role = cluster
         .get(&format!("-n {OPERATOR} role/zot-artifact-store-operator-leader-election"))
         .await
         .expect("the role of the lease");
     role["metadata"] = json!({ "name": "leader-election", "namespace": one.name });
-    stand.apply(&role).await;
+    cluster.apply(&role).await;
     let words = format!("create rolebinding lease --role=leader-election --serviceaccount={}:operator", one.name);
     one.run(&words).await;
     let token = one.run("create token operator --duration=1h").await;
-    let config = stand.run("config view --raw --flatten --minify -o json").await;
+    let config = cluster.run("config view --raw --flatten --minify -o json").await;
     let mut config: Value = serde_json::from_str(&config).expect("a kubeconfig");
     config["users"][0]["user"] = json!({ "token": token.trim() });
     let home = zot_tests::tools::Home::new();
     let log = home.path().join("log");
-    let mut operator = tokio::process::Command::new(stand.operator());
+    let mut operator = tokio::process::Command::new(cluster.operator());
     operator.env("KUBECONFIG", home.write("kubeconfig", config.to_string()));
     operator.env("WATCH_NAMESPACE", format!("{}, {}", one.name, two.name)).env("POD_NAMESPACE", &one.name);
     operator.args(["--health-probe-bind-address", "127.0.0.1:0", "--metrics-bind-address", "127.0.0.1:0"]);
-    operator.env("RELATED_IMAGE_ZOT_ARTIFACT_STORE", stand.server_image().await);
+    operator.env("RELATED_IMAGE_ZOT_ARTIFACT_STORE", cluster.server_image().await);
     operator.stdout(std::fs::File::create(&log).expect("a file")).kill_on_drop(true);
     let _running = operator.spawn().expect("the operator");
     for space in [&one, &two, &other] {
@@ -167,23 +166,23 @@ async fn case_19_some_namespaces_with_rights_in_those_alone() {
     one.until_ready("store").await;
     two.until_ready("store").await;
     two.run("delete service/store-metrics").await;
-    two.until("service/store-metrics", "it comes back", |it| it["metadata"]["uid"].is_string()).await;
+    two.until("service/store-metrics", "the Service is restored", |it| it["metadata"]["uid"].is_string()).await;
     let ignored = other.get("zas/store").await.expect("it");
-    assert_eq!((&ignored["status"], other.made("store").await), (&Value::Null, Vec::new()), "{ignored:#}");
+    assert_eq!((&ignored["status"], other.created("store").await), (&Value::Null, Vec::new()), "{ignored:#}");
     let said = std::fs::read_to_string(&log).expect("its log");
     assert!(!said.contains("orbidden"), "{said}");
-    drop(rest);
+    drop(scaled_down);
     other.until_ready("store").await;
 }
 
-/// `config/namespaced`: an operator for its own namespace, that needs nothing outside of it.
+/// `config/namespaced`: an operator that needs no rights outside its own namespace.
 #[tokio::test]
 async fn an_operator_of_one_namespace() {
-    let stand = Stand::open();
-    let (space, other) = (stand.space().await, stand.space().await);
-    let rest = stand.rest().await;
+    let cluster = TestCluster::open();
+    let (space, other) = (cluster.space().await, cluster.space().await);
+    let scaled_down = cluster.scale_down().await;
     let folder = zot_tests::workspace().join("config/namespaced");
-    let documents = stand.run(&format!("kustomize {}", folder.display())).await;
+    let documents = cluster.run(&format!("kustomize {}", folder.display())).await;
     let home = zot_tests::tools::Home::new();
     let file = home.write("operator.yaml", documents.replace(OPERATOR, &space.name));
     assert!(!documents.contains("kind: Cluster"), "{documents}");
@@ -195,6 +194,6 @@ async fn an_operator_of_one_namespace() {
     assert_eq!(other.get("zas/store").await.expect("it")["status"], Value::Null);
     let log = space.run("logs -l app.kubernetes.io/name=zot-artifact-store-operator --tail=-1").await;
     assert!(!log.contains("orbidden"), "{log}");
-    drop(rest);
+    drop(scaled_down);
     other.until_ready("store").await;
 }

@@ -1,4 +1,4 @@
-//! What needs a cluster of our own (`hack/cluster`): its API server is killed, and its audit log read.
+//! Tests that need the cluster of `hack/cluster`: they kill its API server and read its audit log.
 
 use std::collections::BTreeSet;
 
@@ -6,17 +6,17 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 use zot_tests::workspace;
 
+use crate::harness::{OPERATOR, TestCluster, variable};
 use crate::load::Load;
-use crate::stand::{OPERATOR, Stand, variable};
 use crate::stores::outside;
 
 const ACCOUNT: &str = "system:serviceaccount:zot-operator-system:zot-artifact-store-operator";
 
-/// Case 13: the API server is killed and comes back. What serves goes on; what was asked for before comes after it.
+/// Case 13: the API server is killed and restarted. Servers keep serving, and changes are applied afterwards.
 #[tokio::test]
 async fn case_13_the_api_server_is_restarted() {
-    let stand = Stand::open();
-    let space = stand.space().await;
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
     let (_storage, spec) = outside(&space).await;
     space.store("store", &spec).await;
     space.until_ready("store").await;
@@ -25,7 +25,7 @@ async fn case_13_the_api_server_is_restarted() {
     let load = Load::start(&admin, "/v2/team/app/manifests/v1");
     space.store("small", &json!({})).await;
     let restart = Command::new(workspace().join("hack/cluster")).arg("restart-api").status().await;
-    assert!(restart.expect("hack/cluster").success(), "its output is above");
+    assert!(restart.expect("hack/cluster").success(), "see its output above");
     space.until_ready("small").await;
     space.store("later", &json!({})).await;
     space.until_ready("later").await;
@@ -36,20 +36,20 @@ async fn case_13_the_api_server_is_restarted() {
 /// Group, resource and verb.
 type Right = (String, String, String);
 
-/// What the operator asked for and was given, and what it was refused.
+/// The rights that the operator used, and those that it was refused.
 #[derive(Default)]
-struct Asked {
+struct AuditedRights {
     used: BTreeSet<Right>,
     refused: BTreeSet<Right>,
 }
 
-impl Asked {
+impl AuditedRights {
     fn read() -> Self {
         let path = variable("ZOT_E2E_AUDIT");
         let log = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
         let mut asked = Self::default();
         for line in log.lines() {
-            let Ok(event) = serde_json::from_str::<Value>(line) else { continue }; // one that is being written
+            let Ok(event) = serde_json::from_str::<Value>(line) else { continue }; // the last line may be incomplete
             if event["user"]["username"] == ACCOUNT {
                 asked.note(&event);
             }
@@ -68,7 +68,7 @@ impl Asked {
         let verb = text(&event["verb"]);
         let message = text(&event["responseStatus"]["message"]);
         match event["responseStatus"]["code"].as_u64() {
-            // in a namespace that goes nothing can be made, whatever the rights are
+            // a terminating namespace accepts no new objects, with any rights
             Some(403) if message.contains("because it is being terminated") => {}
             Some(403) => {
                 self.refused.insert(right(&verb));
@@ -76,14 +76,14 @@ impl Asked {
             code => {
                 self.used.insert(right(&verb));
                 if code == Some(201) {
-                    self.used.insert(right("create")); // by a patch too
+                    self.used.insert(right("create")); // a patch can create too
                 }
             }
         }
     }
 }
 
-/// All that a role's rules allow.
+/// The rights that a role allows.
 fn allowed(role: &Value) -> BTreeSet<Right> {
     let list = |value: &Value| -> Vec<String> {
         value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
@@ -99,24 +99,27 @@ fn allowed(role: &Value) -> BTreeSet<Right> {
     allowed
 }
 
-/// Case 19: what the shipped roles allow is what the operator did in all tests before this one, which is the last. When some tests
-/// ran alone, it is looked at what it was refused.
+/// Case 19: the operator used each right of the shipped roles in the tests before this one, which is the last. If only some tests
+/// ran, this test checks the refused rights only.
 #[tokio::test]
 async fn case_19_no_right_is_missing_and_none_is_unused() {
-    let stand = Stand::open();
-    let asked = Asked::read();
-    assert!(!asked.used.is_empty(), "the audit log has nothing of the operator");
-    // what was given at another time was refused by an API server that had just started, and knew of no roles yet
+    let cluster = TestCluster::open();
+    let asked = AuditedRights::read();
+    assert!(!asked.used.is_empty(), "the audit log contains no request of the operator");
+    // an API server that has just started knows no roles and refuses everything
     let missing: Vec<&Right> = asked.refused.difference(&asked.used).collect();
     assert_eq!(missing, Vec::<&Right>::new());
     if std::env::var_os("ZOT_E2E_WHOLE").is_none() {
         return;
     }
-    let mut allowed = allowed(&stand.get("clusterrole/zot-artifact-store-operator").await.expect("the role"));
+    let mut allowed = allowed(&cluster.get("clusterrole/zot-artifact-store-operator").await.expect("the role"));
     allowed.extend(self::allowed(
-        &stand.get(&format!("-n {OPERATOR} role/zot-artifact-store-operator-leader-election")).await.expect("the role"),
+        &cluster
+            .get(&format!("-n {OPERATOR} role/zot-artifact-store-operator-leader-election"))
+            .await
+            .expect("the role"),
     ));
-    // OpenShift's API server asks for it when a Route names its host; there is none here
+    // only OpenShift's API server checks this right
     allowed.retain(|(_, resource, _)| resource != "routes/custom-host");
     let unused: Vec<&Right> = allowed.difference(&asked.used).collect();
     assert_eq!(unused, Vec::<&Right>::new());

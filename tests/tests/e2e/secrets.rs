@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::harness::{OPERATOR, Relay, TestCluster, condition};
 use crate::load::Load;
-use crate::stand::{OPERATOR, Relay, Stand, condition};
 use crate::stores::outside;
 
 const HASH: &str = "artifact.zotregistry.io/config-hash";
@@ -12,11 +12,11 @@ fn hash(deployment: &Value) -> Value {
     deployment["spec"]["template"]["metadata"]["annotations"][HASH].clone()
 }
 
-/// Case 6: nothing is made before what is needed is there; then it is, without a restart.
+/// Case 6: the operator waits for a missing Secret, and continues by itself.
 #[tokio::test]
 async fn case_06_a_missing_secret_is_waited_for() {
-    let stand = Stand::open();
-    let space = stand.space().await;
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
     let (storage, spec) = outside(&space).await;
     let bucket = storage.bucket().expect("a bucket");
     space.run("delete secret store-s3").await;
@@ -34,37 +34,39 @@ async fn case_06_a_missing_secret_is_waited_for() {
     assert!(condition(&store, "Ready")["message"].as_str().is_some_and(|it| it.contains("secret-key")), "{store:#}");
     space.secret("store-s3", &[("access-key", bucket.access_key()), ("secret-key", bucket.secret_key())]).await;
     space.until_ready("store").await;
-    // no value is told anybody
-    let said = [
-        stand.run(&format!("-n {OPERATOR} logs -l app.kubernetes.io/name=zot-artifact-store-operator --tail=-1")).await,
+    // no secret is shown anywhere
+    let outputs = [
+        cluster
+            .run(&format!("-n {OPERATOR} logs -l app.kubernetes.io/name=zot-artifact-store-operator --tail=-1"))
+            .await,
         space.run("get events -o yaml").await,
         space.run("get zas,deploy,cm,svc,sa -o yaml").await,
         space.run("logs deploy/store --all-pods --tail=-1").await,
     ];
-    for text in said {
+    for text in outputs {
         assert!(!text.contains(bucket.secret_key()), "a secret is in\n{text}");
     }
 }
 
-/// A database that the operator has made by CloudNativePG, whose definition it is; nobody acts on it here. The test does: it
-/// writes the Secret that names the database that is there.
+/// The operator creates a CloudNativePG Cluster and waits for its Secret. CloudNativePG is not installed here, so the test
+/// writes the Secret, for an existing database.
 #[tokio::test]
-async fn a_database_that_is_being_made_is_waited_for() {
-    let stand = Stand::open();
-    stand.run("delete crd clusters.postgresql.cnpg.io --ignore-not-found").await;
-    let space = stand.space().await;
+async fn a_new_database_is_awaited() {
+    let cluster = TestCluster::open();
+    cluster.run("delete crd clusters.postgresql.cnpg.io --ignore-not-found").await;
+    let space = cluster.space().await;
     let (_storage, mut spec) = outside(&space).await;
     let postgres = spec["database"]["postgres"].take();
     spec["database"] = json!({ "type": "postgres", "cluster": { "instances": 2, "storageSize": "5Gi" } });
     space.store("store", &spec).await;
     space.until_condition("store", "DatabaseReady", "False", "DependencyApiMissing").await;
-    stand.define_of("cloudnative-pg", "config/crd/bases/postgresql.cnpg.io_clusters.yaml").await;
+    cluster.define_of("cloudnative-pg", "config/crd/bases/postgresql.cnpg.io_clusters.yaml").await;
     let store = space.until_condition("store", "DatabaseReady", "False", "DatabaseProvisioning").await;
     assert_eq!(store["status"]["phase"], "Pending", "{store:#}");
-    let cluster = space.get("clusters.postgresql.cnpg.io/store-db").await.expect("the cluster of Postgres");
-    assert_eq!((&cluster["spec"]["instances"], &cluster["spec"]["storage"]["size"]), (&json!(2), &json!("5Gi")));
+    let created = space.get("clusters.postgresql.cnpg.io/store-db").await.expect("the Cluster of CloudNativePG");
+    assert_eq!((&created["spec"]["instances"], &created["spec"]["storage"]["size"]), (&json!(2), &json!("5Gi")));
     assert!(space.get("deploy/store").await.is_none());
-    // CloudNativePG's servers speak TLS, and no store takes less of them
+    // CloudNativePG's servers use TLS, and stores require it
     let host = postgres["host"].as_str().expect("a host");
     let upstream = format!("{host}:{}", postgres["port"]).parse().expect("an address");
     let by_tls = Relay::to_postgres_by_tls(upstream).await.address;
@@ -73,21 +75,21 @@ async fn a_database_that_is_being_made_is_waited_for() {
     made["stringData"] = json!({
         "host": by_tls.ip().to_string(), "port": by_tls.port().to_string(), "dbname": postgres["database"],
     });
-    stand.apply(&made).await;
+    cluster.apply(&made).await;
     space.until_ready("store").await;
     space.admin("store").await.push_image("team/app", "v1", vec![7; 1000]).await;
-    // one that is gone is not made anew under servers that ran on it
+    // a lost database is not replaced by an empty one
     space.run("delete clusters.postgresql.cnpg.io store-db").await;
     space.run("annotate zas/store look=here").await;
     space.until_condition("store", "DatabaseReady", "False", "DatabaseLost").await;
     assert!(space.get("clusters.postgresql.cnpg.io/store-db").await.is_none());
 }
 
-/// A bucket that is not there, and a password that is wrong: told before any server starts, in the backend's own words.
+/// A missing bucket, wrong credentials and a missing database are reported before any server starts.
 #[tokio::test]
-async fn what_cannot_be_used_is_told_before_a_server_starts() {
-    let stand = Stand::open();
-    let space = stand.space().await;
+async fn backend_problems_are_reported_before_a_server_starts() {
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
     let (storage, mut spec) = outside(&space).await;
     spec["storage"]["s3"]["bucket"] = json!("absent-bucket");
     space.store("store", &spec).await;
@@ -116,11 +118,11 @@ async fn what_cannot_be_used_is_told_before_a_server_starts() {
     space.until_ready("store").await;
 }
 
-/// Case 7: another value rolls the servers once, under load; the same value does not.
+/// Case 7: a changed value causes one rollout, without failed requests. The same value causes none.
 #[tokio::test]
 async fn case_07_a_changed_secret_is_rolled_out() {
-    let stand = Stand::open();
-    let space = stand.space().await;
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
     let (_storage, mut spec) = outside(&space).await;
     let admin = [("access-key", "chief"), ("secret-key", "the first secret of all")];
     space.secret("chief", &admin).await;
@@ -131,7 +133,7 @@ async fn case_07_a_changed_secret_is_rolled_out() {
     client.push_image("team/app", "v1", vec![7; 1000]).await;
     let everybody = json!({ "resource": "*", "actions": ["read", "list"], "principals": ["anonymous"] });
     client.send(reqwest::Method::POST, "/api/v1/rbac/policies", &everybody).await.expect_status(201);
-    // a policy is in force on every replica within a second
+    // every replica applies a new policy within a second
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     let before = hash(&space.get("deploy/store").await.expect("a Deployment"));
     space.run("annotate secret chief touched=yes").await;
@@ -146,7 +148,7 @@ async fn case_07_a_changed_secret_is_rolled_out() {
     assert_eq!(hash(&after), hash(&changed), "rolled out once");
     space.until_ready("store").await;
     println!("{} requests, none failed", load.none_failed().await);
-    // those that are going still answer on connections that were theirs
+    // terminating servers still answer on their open connections
     let gone = |it: &Value| it["items"].as_array().is_some_and(|pods| pods.len() == 3);
     space.until("pods -l app=zot-artifact-store", "the old servers are gone", gone).await;
     client.with_key("chief", "the second secret of all").get("/api/v1/rbac/policies").await.expect_status(200);

@@ -1,23 +1,22 @@
-//! Case 19: what pods may be, and what the operator may do.
+//! Case 19: restricted pods.
 
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::stand::{DEADLINE, OPERATOR, Stand};
+use crate::harness::{DEADLINE, OPERATOR, TestCluster};
 
-/// Namespaces of tests are at the level `restricted` already. Here ids are the cluster's choice too, as on OpenShift: admission
-/// policies refuse any that are given, and then give some that nobody knows, as its SCC `restricted-v2` does. On those servers
-/// and operators run.
+/// All test namespaces have the level `restricted`. Here the cluster also assigns user and group ids, like the SCC
+/// `restricted-v2` of OpenShift: admission policies refuse ids in a pod, and set unknown ones.
 #[tokio::test]
 async fn case_19_pods_fit_a_cluster_that_chooses_their_ids() {
-    let stand = Stand::open();
-    stand.define("security.openshift.io", "v1", "SecurityContextConstraints", "securitycontextconstraints").await;
-    let space = stand.space().await;
-    choose_ids(&stand, &[&space.name, OPERATOR]).await;
-    // operators of such ids, who know at once that this is an OpenShift
-    restart_operators(&stand).await;
-    let operators = stand.get(&format!("-n {OPERATOR} pods")).await.expect("pods");
+    let cluster = TestCluster::open();
+    cluster.define("security.openshift.io", "v1", "SecurityContextConstraints", "securitycontextconstraints").await;
+    let space = cluster.space().await;
+    choose_ids(&cluster, &[&space.name, OPERATOR]).await;
+    // new operator pods get such ids, and detect OpenShift at their start
+    restart_operators(&cluster).await;
+    let operators = cluster.get(&format!("-n {OPERATOR} pods")).await.expect("pods");
     space.store("store", &json!({"database": {"type": "embedded"}})).await;
     space.until_ready("store").await;
     let deployment = space.get("deploy/store").await.expect("the Deployment");
@@ -33,16 +32,16 @@ async fn case_19_pods_fit_a_cluster_that_chooses_their_ids() {
     space.admin("store").await.push_image("team/app", "v1", vec![7; 1000]).await;
     let kinds = "validatingadmissionpolicybinding validatingadmissionpolicy mutatingadmissionpolicybinding mutatingadmissionpolicy";
     for kind in kinds.split(' ') {
-        stand.run(&format!("delete {kind} zot-e2e-ids")).await;
+        cluster.run(&format!("delete {kind} zot-e2e-ids")).await;
     }
-    stand.run("delete crd securitycontextconstraints.security.openshift.io").await;
-    restart_operators(&stand).await;
+    cluster.run("delete crd securitycontextconstraints.security.openshift.io").await;
+    restart_operators(&cluster).await;
 }
 
-/// One of the range that OpenShift gives a project.
+/// An id from the range of an OpenShift project.
 const UID: u64 = 1_000_920_000;
 
-async fn choose_ids(stand: &Stand, namespaces: &[&str]) {
+async fn choose_ids(cluster: &TestCluster, namespaces: &[&str]) {
     let constraints = json!({ "resourceRules": [{
         "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"],
     }] });
@@ -58,17 +57,17 @@ async fn choose_ids(stand: &Stand, namespaces: &[&str]) {
     for (kind, spec) in [
         (
             "ValidatingAdmissionPolicy",
-            // what was given by hand is neither null nor the cluster's
+            // refuse ids, except the assigned one
             json!({ "matchConstraints": constraints, "failurePolicy": "Fail", "validations": [{
                 "expression": format!("!({given}) || object.spec.securityContext.runAsUser == {UID}"),
-                "message": "ids are the cluster's choice",
+                "message": "the cluster assigns ids",
             }] }),
         ),
         (
             "MutatingAdmissionPolicy",
             json!({
                 "matchConstraints": constraints, "failurePolicy": "Fail", "reinvocationPolicy": "Never",
-                // where some are given they stay, and the other policy refuses them
+                // keep ids that the pod has, so that the other policy refuses them
                 "matchConditions": [{ "name": "none-given", "expression": format!("!({given})") }],
                 "mutations": [{ "patchType": "ApplyConfiguration", "applyConfiguration": { "expression": ids } }],
             }),
@@ -80,9 +79,9 @@ async fn choose_ids(stand: &Stand, namespaces: &[&str]) {
         ("MutatingAdmissionPolicyBinding", json!({ "policyName": "zot-e2e-ids", "matchResources": selector })),
     ] {
         let version = "admissionregistration.k8s.io/v1";
-        stand.apply(&json!({ "apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec })).await;
+        cluster.apply(&json!({ "apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec })).await;
     }
-    // policies are in force a moment after they are written
+    // policies take effect after a moment
     let begun = Instant::now();
     loop {
         let pod = json!({
@@ -94,7 +93,7 @@ async fn choose_ids(stand: &Stand, namespaces: &[&str]) {
                 } }],
             },
         });
-        let printed = stand.try_run("create --dry-run=server -o json -f -", Some(&pod)).await;
+        let printed = cluster.try_run("create --dry-run=server -o json -f -", Some(&pod)).await;
         let made: Value = serde_json::from_str(&printed.stdout).unwrap_or_default();
         if made["spec"]["securityContext"]["runAsUser"] == UID {
             return;
@@ -104,21 +103,21 @@ async fn choose_ids(stand: &Stand, namespaces: &[&str]) {
     }
 }
 
-async fn restart_operators(stand: &Stand) {
-    stand.run(&format!("-n {OPERATOR} rollout restart deploy/zot-artifact-store-operator")).await;
-    stand.run(&format!("-n {OPERATOR} rollout status deploy/zot-artifact-store-operator --timeout=120s")).await;
+async fn restart_operators(cluster: &TestCluster) {
+    cluster.run(&format!("-n {OPERATOR} rollout restart deploy/zot-artifact-store-operator")).await;
+    cluster.run(&format!("-n {OPERATOR} rollout status deploy/zot-artifact-store-operator --timeout=120s")).await;
 }
 
-/// What runs: no root, nothing to write to but its volume, no rights beyond those that are shipped.
+/// Pods do not run as root and can write only to their volume. The role has no wildcards.
 #[tokio::test]
 async fn case_19_operator_and_servers_are_restricted() {
-    let stand = Stand::open();
-    let space = stand.space().await;
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
     space.store("store", &json!({})).await;
     space.until_ready("store").await;
     let pods = [
         space.get("pods -l app=zot-artifact-store").await.expect("pods"),
-        stand.get(&format!("-n {OPERATOR} pods")).await.expect("pods"),
+        cluster.get(&format!("-n {OPERATOR} pods")).await.expect("pods"),
     ];
     for pod in pods.iter().flat_map(|list| list["items"].as_array().expect("pods")) {
         assert_eq!(pod["spec"]["securityContext"]["runAsNonRoot"], true, "{pod:#}");
@@ -128,7 +127,7 @@ async fn case_19_operator_and_servers_are_restricted() {
         assert_eq!(container["allowPrivilegeEscalation"], false);
         assert_eq!(container["capabilities"]["drop"], json!(["ALL"]));
     }
-    let role = stand.get("clusterrole/zot-artifact-store-operator").await.expect("the role");
+    let role = cluster.get("clusterrole/zot-artifact-store-operator").await.expect("the role");
     let text = role["rules"].to_string();
     assert!(!text.contains('*'), "{text}");
 }

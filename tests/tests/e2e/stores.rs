@@ -1,4 +1,4 @@
-//! Stores as users make them: the minimal one, the one for production, and what programs in the cluster do with them.
+//! Stores of users: a minimal one, one for production, clouds, and clients in the cluster.
 
 use std::time::Instant;
 
@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 use zot_tests::backend::{Backend, Storage};
 use zot_tests::tools::{Home, tool};
 
+use crate::harness::{Relay, Space, TestCluster, condition};
 use crate::load::Load;
-use crate::stand::{Relay, Space, Stand, condition};
 
-/// Case 1: `spec: {}`, and a pod with nothing but its ServiceAccount.
+/// Case 1: `spec: {}`, and a pod that authenticates with its ServiceAccount.
 #[tokio::test]
 async fn case_01_the_minimal_store_serves_pods() {
-    let stand = Stand::open();
-    let space = stand.space().await;
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
     let begun = Instant::now();
     space.store("hello", &json!({})).await;
     let words = "wait --for=condition=Ready zas/hello --timeout=120s";
@@ -34,7 +34,7 @@ async fn case_01_the_minimal_store_serves_pods() {
         "service/hello-metrics",
         "serviceaccount/hello",
     ];
-    assert_eq!(space.made("hello").await, expected);
+    assert_eq!(space.created("hello").await, expected);
     let deployment = space.get("deploy/hello").await.expect("the Deployment");
     assert_eq!(deployment["spec"]["strategy"]["type"], "Recreate");
     for (kind, status) in [
@@ -54,7 +54,7 @@ async fn case_01_the_minimal_store_serves_pods() {
     a_pod_pushes_and_puts(&space, "hello").await;
 }
 
-/// A Job whose pods have the store's client and a projected token, and nothing else.
+/// A Job whose pod has a client and a projected token, and no other credentials.
 async fn a_pod_pushes_and_puts(space: &Space<'_>, store: &str) {
     space.run("create serviceaccount builder").await;
     let admin = space.admin(store).await;
@@ -91,7 +91,7 @@ async fn a_pod_pushes_and_puts(space: &Space<'_>, store: &str) {
             "volumes": [{ "name": "token", "projected": { "sources": [token] } }],
         } } },
     });
-    space.stand.apply(&job).await;
+    space.cluster.apply(&job).await;
     let done = |job: &Value| job["status"]["succeeded"] == 1 || job["status"]["failed"] == 1;
     let job = space.until("job/client", "the pod's end", done).await;
     let log = space.run("logs job/client").await;
@@ -101,13 +101,13 @@ async fn a_pod_pushes_and_puts(space: &Space<'_>, store: &str) {
     assert_eq!(&object.body[..], b"from a pod");
 }
 
-/// The parts of a store that are outside the cluster: a database and a bucket, and the Secrets that name them.
+/// A spec with a database and a bucket outside the cluster, and the Secrets for them.
 pub(crate) async fn outside(space: &Space<'_>) -> (Storage, Value) {
     let (storage, spec, _) = outside_by(space).await;
     (storage, spec)
 }
 
-/// The same, and what the database is reached by.
+/// The same, with the relay to the database.
 pub(crate) async fn outside_by(space: &Space<'_>) -> (Storage, Value, Relay) {
     let storage = Backend::PostgresS3.fresh().await;
     let database = reqwest::Url::parse(storage.database().expect("a database")).expect("a URL");
@@ -134,14 +134,14 @@ pub(crate) async fn outside_by(space: &Space<'_>) -> (Storage, Value, Relay) {
     (storage, spec, by)
 }
 
-/// Case 2: three servers on Postgres and S3, with all that production wants.
+/// Case 2: three servers on Postgres and S3, with the features for production.
 #[tokio::test]
 async fn case_02_a_store_for_production() {
-    let stand = Stand::open();
-    let space = stand.space().await;
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
     let (_storage, mut spec) = outside(&space).await;
-    stand.define("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors").await;
-    stand.define("monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules").await;
+    cluster.define("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors").await;
+    cluster.define("monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules").await;
     spec["autoscaling"] = json!({ "enabled": true, "minReplicas": 3, "maxReplicas": 6 });
     spec["podDisruptionBudget"] = json!({ "maxUnavailable": 1 });
     spec["metrics"] = json!({ "prometheus": { "serviceMonitor": true, "rules": true } });
@@ -152,7 +152,7 @@ async fn case_02_a_store_for_production() {
     let store = space.until_ready("store").await;
     assert_eq!(store["status"]["readyReplicas"], 3);
     assert_eq!(store["status"]["endpoints"]["api"], "https://artifacts.example.com");
-    let made = space.made("store").await;
+    let made = space.created("store").await;
     for name in [
         "horizontalpodautoscaler.autoscaling/store",
         "poddisruptionbudget.policy/store",
@@ -175,11 +175,11 @@ async fn case_02_a_store_for_production() {
     for _ in 0..10 {
         admin.get_manifest("team/app", "v1").await.expect_status(200);
     }
-    the_rules_ask_for_what_is_measured(&space).await;
+    the_rules_use_existing_metrics(&space).await;
 }
 
-/// Prometheus takes the rules, and each metric that they ask for is one that the servers have.
-async fn the_rules_ask_for_what_is_measured(space: &Space<'_>) {
+/// Prometheus accepts the rules, and the servers have each metric that the rules use.
+async fn the_rules_use_existing_metrics(space: &Space<'_>) {
     let rules = space.get("prometheusrule/store").await.expect("the rules");
     let check = tool("rule-check").await;
     let printed = Home::new().command(&check).input(&rules["spec"].to_string()).run().await;
@@ -188,7 +188,7 @@ async fn the_rules_ask_for_what_is_measured(space: &Space<'_>) {
     let at = |value: &Value| value.as_str().expect("an address").to_owned();
     let url = format!("http://{}:8081/metrics", at(&service["spec"]["clusterIP"]));
     let metrics = reqwest::get(&url).await.expect("metrics").text().await.expect("text");
-    // Prometheus itself has this one
+    // Prometheus itself adds this metric
     let names: Vec<&str> = printed.stdout.lines().filter(|name| *name != "up").collect();
     assert!(!names.is_empty(), "{printed}");
     for name in names {
@@ -196,11 +196,11 @@ async fn the_rules_ask_for_what_is_measured(space: &Space<'_>) {
     }
 }
 
-/// Stores on Google's and Microsoft's storage (their emulators), which start, push and pull.
+/// Stores on emulators of Google's and Microsoft's storage start, push and pull.
 #[tokio::test]
 async fn stores_on_other_clouds() {
-    let stand = Stand::open();
-    let space = stand.space().await;
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
     for (name, backend) in [("gcs", Backend::SqliteGcs), ("azure", Backend::SqliteAzure)] {
         let storage = backend.fresh().await;
         let driver = storage.driver().expect("a driver");
@@ -226,11 +226,11 @@ async fn stores_on_other_clouds() {
     }
 }
 
-/// A changed setting, and then a pod that dies, while a hundred requests a second come: none fails.
+/// No request fails while a setting is changed and a pod is deleted.
 #[tokio::test]
 async fn a_rolling_change_and_a_killed_pod_lose_no_request() {
-    let stand = Stand::open();
-    let space = stand.space().await;
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
     let (_storage, mut spec) = outside(&space).await;
     space.store("store", &spec).await;
     space.until_ready("store").await;

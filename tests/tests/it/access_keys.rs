@@ -1,4 +1,5 @@
-//! Accounts and access keys: made, used on every door, rotated and taken back; tokens revoked; wrong credentials bounded.
+//! Accounts and access keys: creating, using on every API, rotating and revoking them; revoked tokens; limits on wrong
+//! credentials.
 
 use std::time::Instant;
 
@@ -12,7 +13,7 @@ use zot_tests::server::{READER, Server, Setup};
 use zot_tests::signed::Signer;
 
 crate::on_both_backends!(
-    an_account_has_its_roles_on_every_door,
+    an_account_has_its_roles_on_every_api,
     what_is_disabled_deleted_or_expired_is_not_accepted,
     a_rotated_key_lives_on_for_as_long_as_was_asked,
     strangers_look_after_no_accounts,
@@ -73,7 +74,7 @@ async fn wait_for(client: &Client, path: &str, status: u16) {
     }
 }
 
-async fn an_account_has_its_roles_on_every_door(backend: Backend) {
+async fn an_account_has_its_roles_on_every_api(backend: Backend) {
     let server = Server::guarded(backend).await;
     let admin = server.client();
     admin.push_image("team/app", "v1", vec![1; 100]).await;
@@ -333,7 +334,7 @@ async fn roles_are_policies_and_tokens_can_be_looked_at(backend: Backend) {
     admin.get(&format!("{ROLES}/release")).await.expect_status(404);
 }
 
-/// What one replica is told is in force on all of them, and while the database is away nobody is let in by what was known.
+/// A change at one replica is in force on all. Without the database nobody is authenticated by old knowledge.
 #[tokio::test]
 async fn replicas_agree_on_keys_and_revocations() {
     let cluster = Cluster::guarded().await;
@@ -351,7 +352,7 @@ async fn replicas_agree_on_keys_and_revocations() {
     }
 }
 
-/// Secrets are closed with a key that the database does not have, and closed anew when it is rotated, while clients go on.
+/// Secrets are encrypted with a key that is not in the database, and again when it is rotated, while clients continue.
 #[tokio::test]
 async fn master_keys_are_rotated_while_the_server_runs() {
     let home = zot_tests::tools::Home::new();
@@ -395,7 +396,7 @@ async fn master_keys_are_rotated_while_the_server_runs() {
     assert!(why.contains("fewer than 32 characters"), "{why}");
 }
 
-/// A new key in the place of one that is missing would leave all access keys closed for good.
+/// With a new key in the place of a missing one no access key could be decrypted.
 #[tokio::test]
 async fn a_master_key_that_is_missing_is_not_made_anew() {
     let storage = Backend::SqliteDisk.fresh().await;
@@ -421,7 +422,7 @@ async fn a_master_key_that_is_missing_is_not_made_anew() {
     key.client(&server.client()).get("/v2/").await.expect_status(401);
 }
 
-/// Keys that were closed with the admin's secret are closed anew with the file's, and need the secret no more.
+/// Keys that were encrypted with the admin's secret are encrypted again with the file's, and no longer need the secret.
 #[tokio::test]
 async fn a_key_file_may_come_later() {
     let home = zot_tests::tools::Home::new();

@@ -1,4 +1,4 @@
-//! The OCI conformance program of the distribution spec, for 1.1 and for what the next version has so far.
+//! The conformance program of the OCI distribution spec, for 1.1 and for the current state of the next version.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! A server that is killed: a new one on the same store finds all that was acknowledged, and nothing half done.
+//! A killed server: a new one on the same store has everything that was acknowledged, and nothing incomplete.
 
 mod model;
 pub(crate) mod rounds;

@@ -1,5 +1,5 @@
-//! The custom resource's definition and resources of it, as an API server takes them, without one: `hack/crd-check` has its
-//! code. On a real one: `tests/tests/e2e/inputs.rs`.
+//! The custom resource's definition and its resources, checked by an API server's code without an API server
+//! (`hack/crd-check`). `tests/tests/e2e/inputs.rs` uses a real API server.
 
 use std::path::PathBuf;
 
@@ -40,8 +40,14 @@ fn store(name: &str, spec: &Value) -> Value {
 async fn the_samples_are_taken() {
     let folder = workspace().join("config/samples/stores");
     let mut count = 0;
+    let mut names = std::collections::BTreeSet::new();
     for entry in std::fs::read_dir(folder).expect("the samples") {
         let path = entry.expect("a file").path();
+        let name = read(&path)["metadata"]["name"].clone();
+        assert!(
+            names.insert(name.to_string()),
+            "two samples are called {name}: `kubectl apply -f` of the folder needs both"
+        );
         let verdict = verdict(&definition(), &[read(&path)]).await;
         assert_eq!(verdict["refused"], json!([]), "{}", path.display());
         assert_eq!(verdict["stored"].as_array().map(Vec::len), Some(1), "{}: {verdict:#}", path.display());

@@ -1,4 +1,4 @@
-//! `fsck` finds each kind of damage, explains it, and mends what can be mended.
+//! `fsck` finds each kind of damage, explains it, and repairs what can be repaired.
 
 use serde_json::Value;
 use zot_tests::backend::{Backend, Storage};
@@ -35,7 +35,7 @@ async fn a_whole_store_has_no_findings(backend: Backend) {
     let storage = backend.fresh().await;
     let setup = Setup::on(&storage);
     let early = setup.run(&["fsck"]).await;
-    assert!(!early.success, "there is no store yet: {early:?}");
+    assert_eq!(early.code, Some(1), "there is no store yet: {early:?}");
     let server = setup.start().await;
     server.client().push_image("team/app", "v1", layer(1)).await;
     let object = server.client().request(reqwest::Method::PUT, "/s3/team/object").body(layer(2));
@@ -71,6 +71,7 @@ async fn every_damage_is_found_and_a_push_heals_it(backend: Backend) {
     let setup = Setup::on(&storage);
     let server = setup.start().await;
     let digests = damage(&server, &storage).await;
+    assert_eq!(setup.run(&["fsck", "--verify", "all"]).await.code, Some(3), "damage has an exit code of its own");
     let (success, found) = fsck(&setup, &["--verify", "all"]).await;
     let mut seen = kinds(&found);
     seen.sort_unstable();

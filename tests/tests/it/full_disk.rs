@@ -1,5 +1,5 @@
-//! A disk that runs full: writes are refused before the last of it, so that what is there can be read, deleted and
-//! collected, and then there is room again.
+//! A full disk: writes are refused before the disk reserve is used. So reads, deletes and garbage collection still work, and
+//! free space.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Garbage collection of the real server: it frees what nothing needs, and nothing else, while requests go on.
+//! Garbage collection of a real server deletes everything unreferenced, and nothing else, during requests.
 
 use std::time::{Duration, Instant};
 
@@ -189,7 +189,7 @@ async fn a_backup_holds_deletion_up(backend: Backend) {
     let unknown = setup.run(&["hold", "--release", "--id", "other"]).await;
     assert!(!unknown.success && unknown.stderr.contains("hold --list"), "{unknown:?}");
     assert!(setup.run(&["hold", "--release"]).await.success);
-    assert!(setup.run(&["hold", "--list"]).await.stdout.contains("No hold stands"));
+    assert!(setup.run(&["hold", "--list"]).await.stdout.contains("There are no holds"));
     collect(&setup).await;
     assert_eq!(storage.files().await.len(), 0);
 }

@@ -1,5 +1,4 @@
-//! What is denied to somebody stays denied, whatever credentials they come with, and what is opened to everybody does not
-//! hand over the store.
+//! A denial applies whatever credentials a principal uses. Public access does not give away the store.
 
 #![expect(clippy::panic, reason = "a test that fails says what was answered")]
 

@@ -1,5 +1,5 @@
-//! Credentials that nobody wrote into a configuration: what a cloud gives a pod or machine, asked for where the cloud's
-//! own documents say. A recorder stands for the party that gives them.
+//! Credentials without configuration: what a cloud gives a pod or machine, requested as the cloud's documents say. A recorder
+//! replaces the cloud.
 
 use serde_json::{Value, json};
 use zot_tests::backend::Backend;

@@ -1,5 +1,5 @@
-//! The black-box tests: the real binary on real databases and storages, under real clients. `docs/TESTING.md` says how
-//! to run one.
+//! The black-box tests: the real binary on real databases and storages, with real clients. `docs/TESTING.md` says how to run
+//! one.
 
 mod access_keys;
 mod audit;
@@ -14,11 +14,13 @@ mod gc;
 mod held;
 mod identity;
 mod matrix;
+mod migrate_config;
 mod oidc;
 mod openapi;
 mod preflight;
 mod providers;
 mod rbac;
+mod readme;
 mod refusals;
 mod replicas;
 mod s3;

@@ -1,5 +1,5 @@
-//! People and pipelines of a real Keycloak: their tokens on every door, what is in them decides, and what is wrong with one
-//! is refused.
+//! People and pipelines with tokens of a real Keycloak: on every API, the token's content decides, and a wrong token is
+//! refused.
 
 use std::time::{Duration, Instant};
 
@@ -67,7 +67,7 @@ impl Sso {
 }
 
 #[tokio::test]
-async fn a_person_s_roles_groups_and_name_decide_on_every_door() {
+async fn a_person_s_roles_groups_and_name_decide_on_every_api() {
     let sso = Sso::start().await;
     let id = sso.realm.user("alice", "pw", &["viewer"], &["ops"]).await;
     sso.realm.user("eve", "pw", &[], &[]).await;

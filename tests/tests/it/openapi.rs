@@ -1,5 +1,5 @@
-//! The REST door keeps to its description: every operation of `/api/v1/openapi.json` is asked for what it promises and for
-//! what it refuses, and each answer is held against the schema. What is asked stands in `openapi/table.rs`.
+//! The REST API matches its description. Every operation of `/api/v1/openapi.json` is requested for its successes and its
+//! errors, and each answer is checked against the schema. `openapi/table.rs` has the requests.
 
 #![expect(clippy::panic, reason = "a test that fails says what was asked and answered")]
 

@@ -1,5 +1,5 @@
-//! What a server says at start of credentials that may not do all that it needs. A proxy refuses one kind of request in
-//! the backend's place; one test has MinIO itself refuse.
+//! Messages at start about credentials that lack a permission. A proxy refuses one kind of request instead of the backend. In
+//! one test MinIO itself refuses.
 
 use hyper::body::Incoming;
 use hyper::{Method, Request};

@@ -1,5 +1,4 @@
-//! The parties that tell who somebody is, as the other tests use them: a realm of Keycloak, service accounts of Kubernetes.
-//! Each says in its tokens what it was told to say.
+//! The issuers that other tests use: a realm of Keycloak, and service accounts of Kubernetes.
 
 use serde_json::{Value, json};
 use zot_tests::client::Reply;

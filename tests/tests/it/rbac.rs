@@ -1,4 +1,4 @@
-//! Policies of the running server: who may look after them, and that each change is in force on every door and replica.
+//! Policies of a running server: who may manage them, and that each change takes effect on every API and replica.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use zot_tests::server::{READER, Server, Setup};
 
 crate::on_both_backends!(
     policies_are_kept_and_strangers_kept_out,
-    a_change_is_in_force_on_every_door_and_replica,
+    a_change_is_in_force_on_every_api_and_replica,
     what_is_public_needs_no_login,
     names_that_one_may_not_list_are_not_there,
     decisions_are_explained,
@@ -88,7 +88,7 @@ async fn wait_for(client: &Client, path: &str, status: StatusCode) {
     }
 }
 
-async fn a_change_is_in_force_on_every_door_and_replica(backend: Backend) {
+async fn a_change_is_in_force_on_every_api_and_replica(backend: Backend) {
     let storage = backend.fresh().await;
     let setup = Setup::on(&storage).with_access_control();
     let first = setup.start().await;

@@ -1,4 +1,4 @@
-//! Refusals that come before the request has been read: the client must see the answer, not a broken connection.
+//! Refusals before the request was read: the client must see the answer, not a broken connection.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -10,7 +10,7 @@ crate::on_both_backends!(a_large_chunk_at_a_wrong_offset_sees_416, a_large_blob_
 
 /// Two chunks of a common size: more than socket buffers hold.
 const LARGE: usize = 8 * 1024 * 1024;
-/// Whether the answer is seen is a race between two ends of a connection: one try proves little.
+/// Whether the client sees the answer is a race, so it is tried several times.
 const TRIES: usize = 10;
 
 async fn a_large_chunk_at_a_wrong_offset_sees_416(backend: Backend) {
@@ -34,7 +34,7 @@ async fn a_large_blob_from_a_reader_sees_403(backend: Backend) {
     }
 }
 
-/// Its next request would else lose its first bytes as that body (seen: `UT /bucket`, and a wrong signature).
+/// Else the first bytes of the next request would be read as that body (seen: `UT /bucket`, and a wrong signature).
 #[tokio::test]
 async fn a_client_that_kept_its_body_back_gets_no_further_request_on_the_connection() {
     let setup = Setup::on(&Backend::SqliteDisk.fresh().await).with_s3_port();

@@ -1,4 +1,4 @@
-//! Several replicas on one store: any of them serves any request, and none of them is missed.
+//! Several replicas on one store: each of them serves every request, and the loss of one is not noticed.
 
 use reqwest::Method;
 use zot_tests::client::{Reply, digest};

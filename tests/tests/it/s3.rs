@@ -1,5 +1,5 @@
-//! The S3 door under real clients: on both backends, at the root of its own port and under `/s3`, and through a proxy
-//! that gives each request to another of three replicas.
+//! The S3 API with real clients: on both backends, on the S3 port and at `/s3`, and through a proxy in front of three
+//! replicas.
 
 mod clients;
 mod json;
@@ -7,7 +7,7 @@ mod large;
 mod observed;
 mod policy;
 mod suite;
-mod two_doors;
+mod two_apis;
 
 use std::net::SocketAddr;
 
@@ -15,12 +15,12 @@ use zot_tests::backend::Backend;
 use zot_tests::server::{ADMIN, Server, Setup};
 use zot_tests::tools::Run;
 
-/// A guarded server whose S3 door has a port of its own.
+/// A guarded server whose S3 API has a port of its own.
 async fn guarded(backend: Backend) -> Server {
     Setup::on(&backend.fresh().await).with_access_control().with_s3_port().start().await
 }
 
-/// Where the door is at the root of its own port.
+/// Where the API is at the root of its own port.
 fn root(address: SocketAddr) -> String {
     format!("http://{address}")
 }

@@ -1,4 +1,4 @@
-//! Every key of the configuration changes what the running server does. A key that is in no test fails the last one.
+//! Every configuration key changes what a running server does. A key without a test fails the last test.
 
 mod changed;
 
@@ -65,7 +65,7 @@ async fn readiness_moves_and_health_can_be_switched_off() {
         let server = setup.set("log.output", log.to_string_lossy().into_owned()).start_logging_to(&log).await;
         assert_eq!(status(&server, "/health/ready").await, 404, "{key}");
         assert_eq!(status(&server, "/ready").await == 200, key == "readinessPath");
-        std::fs::remove_file(&log).expect("the log is where it was told to be");
+        std::fs::remove_file(&log).expect("the log is where it was set to be");
     }
 }
 
@@ -175,7 +175,7 @@ async fn limits_hold() {
 }
 
 #[tokio::test]
-async fn the_log_is_where_and_how_it_was_told() {
+async fn the_log_has_the_place_and_form_that_are_set() {
     let home = Home::new();
     let file = home.path().join("log.txt");
     let setup = on_disk().await.set("log.output", file.to_string_lossy().into_owned());
@@ -191,7 +191,7 @@ async fn the_log_is_where_and_how_it_was_told() {
 }
 
 #[tokio::test]
-async fn the_s3_door_moves_shrinks_and_closes() {
+async fn the_s3_api_moves_shrinks_and_closes() {
     let server = on_disk().await.set("extensions.s3api.basePath", "/objects").with_s3_port().start().await;
     assert_eq!(status(&server, "/objects").await, 200);
     assert_eq!(status(&server, "/s3").await, 404);
@@ -212,7 +212,7 @@ async fn the_s3_door_moves_shrinks_and_closes() {
 }
 
 #[tokio::test]
-async fn s3_takes_virtual_hosts_and_refuses_presigned_urls_when_told() {
+async fn s3_accepts_virtual_hosts_and_can_refuse_presigned_urls() {
     let server = on_disk().await.set("extensions.s3api.domain", "s3.example.com").with_s3_port().start().await;
     let send = async |method: Method, path: &str| {
         let url = format!("http://{}{path}", server.s3_address());
@@ -241,13 +241,13 @@ async fn s3_takes_virtual_hosts_and_refuses_presigned_urls_when_told() {
     assert!(refused.text().await.expect("text").contains("presigned URLs are switched off"));
 }
 
-/// Where a server that cannot start says why.
+/// What a server that cannot start prints.
 async fn refusal(setup: Setup) -> String {
     setup.start_refused().await
 }
 
 #[tokio::test]
-async fn what_a_server_stands_on_is_what_it_is_told() {
+async fn database_and_storage_are_those_that_are_set() {
     let storage = Backend::PostgresS3.fresh().await;
     let driver = |key: &str, value: &str| Setup::on(&storage).set(&format!("storage.storageDriver.{key}"), value);
     for (key, value) in [
@@ -276,7 +276,7 @@ async fn what_a_server_stands_on_is_what_it_is_told() {
 }
 
 #[tokio::test]
-async fn a_store_on_azure_stands_on_what_it_is_told() {
+async fn azure_is_used_as_it_is_set() {
     let storage = Backend::SqliteAzure.fresh().await;
     let driver = |key: &str, value: Value| Setup::on(&storage).set(&format!("storage.storageDriver.{key}"), value);
     for (key, value) in [
@@ -312,7 +312,7 @@ async fn a_store_on_azure_stands_on_what_it_is_told() {
 }
 
 #[tokio::test]
-async fn a_store_on_gcs_stands_on_what_it_is_told() {
+async fn gcs_is_used_as_it_is_set() {
     let storage = Backend::SqliteGcs.fresh().await;
     let driver = |key: &str, value: Value| Setup::on(&storage).set(&format!("storage.storageDriver.{key}"), value);
     let home = Home::new();
@@ -349,7 +349,7 @@ async fn a_store_on_gcs_stands_on_what_it_is_told() {
 }
 
 #[tokio::test]
-async fn requests_to_the_backend_are_signed_for_the_region_that_was_told() {
+async fn requests_to_the_backend_are_signed_for_the_region_that_is_set() {
     let backend = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
     let endpoint = format!("http://{}", backend.local_addr().expect("an address"));
     let storage = Backend::PostgresS3.fresh().await;
@@ -366,7 +366,7 @@ async fn requests_to_the_backend_are_signed_for_the_region_that_was_told() {
 }
 
 #[tokio::test]
-async fn keys_in_a_bucket_begin_as_told() {
+async fn keys_in_a_bucket_have_the_prefix_that_is_set() {
     let storage = Backend::PostgresS3.fresh().await;
     let server = Setup::on(&storage).set("storage.storageDriver.rootdirectory", "below/here").start().await;
     server.client().push_blob("team/app", vec![7; 100_000]).await;
@@ -375,7 +375,7 @@ async fn keys_in_a_bucket_begin_as_told() {
 }
 
 #[tokio::test]
-async fn a_pool_has_as_many_connections_as_told() {
+async fn a_pool_has_as_many_connections_as_are_set() {
     let server = Setup::on(&Backend::PostgresS3.fresh().await).set("database.maxConnections", 2).start().await;
     let requests = (0..50).map(|_| tokio::spawn(reqwest::get(url(&server, "/v2/_catalog"))));
     for request in requests.collect::<Vec<_>>() {
@@ -387,7 +387,7 @@ async fn a_pool_has_as_many_connections_as_told() {
 }
 
 #[tokio::test]
-async fn blobs_lie_in_the_directory_and_on_the_address_that_was_told() {
+async fn directory_and_address_are_those_that_are_set() {
     let home = Home::new();
     let root = home.path().join("elsewhere");
     let setup = on_disk().await.set("storage.rootDirectory", root.to_string_lossy().into_owned());
@@ -397,6 +397,45 @@ async fn blobs_lie_in_the_directory_and_on_the_address_that_was_told() {
     assert!(root.join("metadata.db").is_file() && root.join("blobs").is_dir());
     let taken = on_disk().await.set("http.port", server.address().port()).set("http.address", "127.0.0.2");
     assert!(refusal(taken).await.contains("http.port"));
+}
+
+#[tokio::test]
+async fn access_control_does_not_move_the_listener() {
+    for enabled in [false, true] {
+        let setup = on_disk().await.set("http.address", Value::Null).set("extensions.rbac.enabled", enabled);
+        assert_eq!(setup.start_listening().await.address().ip().to_string(), "127.0.0.1");
+    }
+}
+
+#[tokio::test]
+async fn what_hinders_a_first_start_is_named_with_value_reason_and_remedy() {
+    let home = Home::new();
+    let file = home.write("file", "").join("data").to_string_lossy().into_owned();
+    for (key, value, wanted) in [
+        // a directory below a file, and one where nobody may create files
+        ("storage.rootDirectory", file.as_str(), [file.as_str(), "Not a directory", "ZOT_DATA_DIR"]),
+        ("storage.rootDirectory", "/proc", ["/proc", "storage.rootDirectory", "ZOT_DATA_DIR"]),
+        ("http.address", "192.0.2.1", ["192.0.2.1:", "Cannot assign", "correct http.address"]),
+        ("distSpecVersion", "1.1.0", ["distSpecVersion", "remove it", "migrate-config"]),
+    ] {
+        let said = refusal(on_disk().await.set(key, value)).await;
+        assert!(wanted.iter().all(|text| said.contains(text)), "{key}: {said}");
+    }
+    let zot = serde_json::json!({"repositories": {"**": {"anonymousPolicy": ["read"]}}});
+    let said = refusal(on_disk().await.set("http.accessControl", zot)).await;
+    assert!(said.contains("http.accessControl") && said.contains("migrate-config FILE"), "{said}");
+}
+
+#[tokio::test]
+async fn an_endpoint_without_a_scheme_says_what_was_assumed() {
+    let storage = Backend::PostgresS3.fresh().await;
+    let plain = storage.bucket().expect("a bucket").endpoint().trim_start_matches("http://").to_owned();
+    let setup = Setup::on(&storage).set("storage.storageDriver.endpoint", plain.clone());
+    let said = refusal(setup.clone()).await;
+    let wanted = [format!("endpoint: {plain} has no scheme"), format!("http://{plain}")];
+    assert!(wanted.iter().all(|text| said.contains(text)), "{said}");
+    let report = setup.run(&["preflight"]).await.json();
+    assert!(report["storage"]["message"].as_str().is_some_and(|text| text.contains(&wanted[0])), "{report:#}");
 }
 
 #[tokio::test]

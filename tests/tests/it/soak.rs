@@ -1,4 +1,4 @@
-//! What runs long: `make soak`. How many rounds says `ZOT_SOAK_ROUNDS`.
+//! Long tests: `make soak`. `ZOT_SOAK_ROUNDS` sets the number of rounds.
 
 use zot_tests::backend::Backend;
 

@@ -1,4 +1,4 @@
-//! TLS: served, taken up anew without a restart, and with client certificates.
+//! TLS: serving it, reloading it without a restart, and client certificates.
 
 use std::time::{Duration, Instant};
 
@@ -104,7 +104,7 @@ async fn clients_need_a_certificate_of_the_authority() {
     assert!(authority.client().build().expect("a client").get(url(address)).send().await.is_err());
 }
 
-/// A store whose blobs are behind TLS with a certificate of nobody: here another store's S3 door.
+/// A store whose blobs are behind TLS with a certificate of nobody: here another store's S3 API.
 #[tokio::test]
 async fn a_backend_of_unknown_certificate_is_taken_only_when_told() {
     let (home, authority) = (Home::new(), Authority::new());

@@ -1,5 +1,5 @@
-//! Tokens of a trusted issuer that lie in one thing, and those that only look odd. The issuer is the test's own: real ones
-//! (`oidc.rs`, `workload.rs`) say what is true.
+//! Tokens of a trusted issuer with one wrong claim, and tokens that only look odd. The test has its own issuer, because real
+//! ones (`oidc.rs`, `workload.rs`) issue only correct tokens.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -40,7 +40,7 @@ impl Store {
         header
     }
 
-    /// On every door.
+    /// On every API.
     async fn assert_refused(&self, why: &str, token: &str) {
         for path in ["/v2/", "/v2/_catalog", ONESELF, "/auth/token", "/s3/"] {
             let reply = self.with(token).get(path).await;

@@ -1,5 +1,4 @@
-//! Programs in a cluster with nothing but their ServiceAccount: tokens of a real API server, for a registry client and for
-//! an AWS SDK.
+//! Programs in a cluster with only their ServiceAccount: tokens of a real API server, for a registry client and an AWS SDK.
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;

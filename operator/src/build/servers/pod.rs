@@ -1,113 +1,139 @@
-//! The pod of a server: restricted in the sense of the Pod Security Standards, with a read-only root.
+//! A server's pod: `restricted` by the Pod Security Standards, with a read-only root file system.
 
-use serde_json::{Value, json};
-use zot_crds::spec::{Quantities, StorageType};
+use k8s_openapi::api::core::v1::{
+    Affinity, Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvVar,
+    EnvVarSource, HTTPGetAction, Lifecycle, LifecycleHandler, LocalObjectReference, PersistentVolumeClaimVolumeSource,
+    PodAffinityTerm, PodAntiAffinity, PodSecurityContext, PodSpec, Probe, ResourceRequirements, SeccompProfile,
+    SecretKeySelector, SecretVolumeSource, SecurityContext, SleepAction, TCPSocketAction, Volume, VolumeMount,
+    WeightedPodAffinityTerm,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use zot_crds::spec::{DatabaseType, Quantities, StorageType};
 
-use crate::build::config::{CLIENT_CA, CONFIG, DATA, GCS, ISSUERS, KEYS, TLS, has_keys};
+use crate::build::account;
 use crate::build::network::has_s3_port;
-use crate::build::{account, selector};
-use crate::validate::Store;
+use crate::build::object::{servers, word};
+use crate::server_config::{CLIENT_CA, CONFIG, DATA, GCS, ISSUERS, KEYS, TLS, has_master_key_secret};
+use crate::validate::ValidSpec;
 
-/// Seconds for which a server that is to end still takes requests: until everybody knows that it is going.
-const DRAIN_SECS: u32 = 5;
-/// Seconds after which it is killed.
-const GRACE_SECS: u32 = 60;
-/// Group of the volume where the cluster does not choose one; the image's own.
+/// Seconds for which a terminating server still accepts requests, until all clients know that it stops.
+const DRAIN_SECS: i64 = 5;
+/// Seconds after which Kubernetes kills a terminating server.
+const GRACE_SECS: i64 = 60;
+/// Group of the volume, unless the cluster assigns one. It is the image's group.
 const GROUP: i64 = 65532;
 
-pub(in crate::build) fn spec(store: &Store<'_>) -> Value {
+pub(in crate::build) fn spec(store: &ValidSpec<'_>) -> PodSpec {
     let spec = store.spec();
     let mounts = Mounts::of(store);
-    let mut pod = json!({
-        "serviceAccountName": account::name(store),
-        "automountServiceAccountToken": spec.rbac.enabled && spec.rbac.kubernetes.enabled,
-        "enableServiceLinks": false,
-        "terminationGracePeriodSeconds": GRACE_SECS,
-        "securityContext": security(store),
-        "containers": [container(store, &mounts)],
-        "volumes": mounts.volumes,
-    });
-    if !spec.image.pull_secrets.is_empty() {
-        let secrets: Vec<Value> = spec.image.pull_secrets.iter().map(|name| json!({ "name": name })).collect();
-        pod["imagePullSecrets"] = json!(secrets);
+    let pull_secret = |name: &String| LocalObjectReference { name: name.clone() };
+    PodSpec {
+        service_account_name: Some(account::name(store).to_owned()),
+        automount_service_account_token: Some(spec.rbac.enabled && spec.rbac.kubernetes.enabled),
+        enable_service_links: Some(false),
+        termination_grace_period_seconds: Some(GRACE_SECS),
+        security_context: Some(security(store)),
+        containers: vec![container(store, mounts.mounts)],
+        volumes: Some(mounts.volumes),
+        image_pull_secrets: some_if_any(spec.image.pull_secrets.iter().map(pull_secret).collect()),
+        affinity: spec.affinity.clone().or_else(|| store.is_replicated().then(|| anti_affinity(store))),
+        tolerations: some_if_any(spec.tolerations.clone()),
+        node_selector: Some(spec.node_selector.clone()).filter(|labels| !labels.is_empty()),
+        ..PodSpec::default()
     }
-    if let Some(affinity) = &spec.affinity {
-        pod["affinity"] = json!(affinity);
-    } else if store.is_replicated() {
-        pod["affinity"] = apart(store);
-    }
-    if !spec.tolerations.is_empty() {
-        pod["tolerations"] = json!(spec.tolerations);
-    }
-    if !spec.node_selector.is_empty() {
-        pod["nodeSelector"] = json!(spec.node_selector);
-    }
-    pod
 }
 
-fn container(store: &Store<'_>, mounts: &Mounts) -> Value {
+/// An empty list is not sent: the operator would own the field.
+fn some_if_any<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
+}
+
+fn container(store: &ValidSpec<'_>, mounts: Vec<VolumeMount>) -> Container {
     let spec = store.spec();
-    let mut ports = vec![json!({ "name": "http", "containerPort": spec.http.port, "protocol": "TCP" })];
-    if has_s3_port(store) {
-        ports.push(json!({ "name": "s3", "containerPort": spec.extensions.s3api.port, "protocol": "TCP" }));
+    let port = |name: &str, port: i32| ContainerPort {
+        name: Some(name.to_owned()),
+        container_port: port,
+        protocol: Some("TCP".to_owned()),
+        ..ContainerPort::default()
+    };
+    let s3 = has_s3_port(store).then(|| port("s3", spec.extensions.s3api.port));
+    let sleep = LifecycleHandler { sleep: Some(SleepAction { seconds: DRAIN_SECS }), ..Default::default() };
+    Container {
+        name: "server".to_owned(),
+        image: Some(store.image()),
+        image_pull_policy: Some(word(&spec.image.pull_policy)),
+        args: Some(vec!["--config".to_owned(), format!("{CONFIG}/config.yaml"), "serve".to_owned()]),
+        env: Some(env(store)),
+        ports: Some([Some(port("http", spec.http.port)), s3].into_iter().flatten().collect()),
+        startup_probe: Some(probe(store, "ready", 2, 150)),
+        readiness_probe: Some(probe(store, "ready", 5, 3)),
+        liveness_probe: Some(probe(store, "live", 10, 3)),
+        lifecycle: Some(Lifecycle { pre_stop: Some(sleep), ..Lifecycle::default() }),
+        resources: Some(ResourceRequirements {
+            requests: Some(quantities(&spec.resources.requests)),
+            limits: Some(quantities(&spec.resources.limits)),
+            claims: None,
+        }),
+        security_context: Some(SecurityContext {
+            allow_privilege_escalation: Some(false),
+            read_only_root_filesystem: Some(true),
+            capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), add: None }),
+            ..SecurityContext::default()
+        }),
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
+        volume_mounts: Some(mounts),
+        ..Container::default()
     }
-    json!({
-        "name": "server",
-        "image": store.image(),
-        "imagePullPolicy": spec.image.pull_policy.as_str(),
-        "args": ["--config", format!("{CONFIG}/config.yaml"), "serve"],
-        "env": env(store),
-        "ports": ports,
-        "startupProbe": probe(store, "ready", 2, 150),
-        "readinessProbe": probe(store, "ready", 5, 3),
-        "livenessProbe": probe(store, "live", 10, 3),
-        "lifecycle": { "preStop": { "sleep": { "seconds": DRAIN_SECS } } },
-        "resources": { "requests": quantities(&spec.resources.requests), "limits": quantities(&spec.resources.limits) },
-        "securityContext": {
-            "allowPrivilegeEscalation": false,
-            "readOnlyRootFilesystem": true,
-            "capabilities": { "drop": ["ALL"] },
-        },
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": mounts.mounts,
-    })
 }
 
-fn quantities(of: &Quantities) -> Value {
-    let mut found = json!({});
-    for (name, quantity) in [("cpu", &of.cpu), ("memory", &of.memory)] {
-        if let Some(quantity) = quantity {
-            found[name] = json!(quantity);
-        }
-    }
-    found
+fn quantities(of: &Quantities) -> std::collections::BTreeMap<String, Quantity> {
+    let quantity = |name: &str, value: &Option<IntOrString>| {
+        let text = match value.as_ref()? {
+            IntOrString::Int(number) => number.to_string(),
+            IntOrString::String(text) => text.clone(),
+        };
+        Some((name.to_owned(), Quantity(text)))
+    };
+    quantity("cpu", &of.cpu).into_iter().chain(quantity("memory", &of.memory)).collect()
 }
 
-/// A server that asks clients for certificates has none of the kubelet's: then it is enough that it listens.
-fn probe(store: &Store<'_>, path: &str, period: u32, failures: u32) -> Value {
+/// The kubelet has no client certificate. If the server requires one, the probe only checks that it listens.
+fn probe(store: &ValidSpec<'_>, path: &str, period: i32, failures: i32) -> Probe {
     let tls = &store.spec().http.tls;
-    let mut probe = json!({ "periodSeconds": period, "failureThreshold": failures, "timeoutSeconds": 5 });
+    let port = IntOrString::String("http".to_owned());
+    let mut probe = Probe {
+        period_seconds: Some(period),
+        failure_threshold: Some(failures),
+        timeout_seconds: Some(5),
+        ..Probe::default()
+    };
     if tls.enabled && tls.client_ca_secret_name.is_some() {
-        probe["tcpSocket"] = json!({ "port": "http" });
+        probe.tcp_socket = Some(TCPSocketAction { port, host: None });
     } else {
         let scheme = if tls.enabled { "HTTPS" } else { "HTTP" };
-        probe["httpGet"] = json!({ "path": format!("/health/{path}"), "port": "http", "scheme": scheme });
+        let path = Some(format!("/health/{path}"));
+        probe.http_get = Some(HTTPGetAction { path, port, scheme: Some(scheme.to_owned()), ..Default::default() });
     }
     probe
 }
 
-/// Secrets come by reference, so that none is in the Deployment.
-fn env(store: &Store<'_>) -> Vec<Value> {
+/// Secrets are references, so that the Deployment contains none.
+fn env(store: &ValidSpec<'_>) -> Vec<EnvVar> {
     let spec = store.spec();
-    let from = |variable: &str, secret: &str, key: &str| json!({ "name": variable, "valueFrom": { "secretKeyRef": { "name": secret, "key": key } } });
+    let from = |variable: &str, secret: &str, key: &str| {
+        let selector = SecretKeySelector { name: secret.to_owned(), key: key.to_owned(), optional: None };
+        let source = EnvVarSource { secret_key_ref: Some(selector), ..EnvVarSource::default() };
+        EnvVar { name: variable.to_owned(), value_from: Some(source), value: None }
+    };
     let mut env = Vec::new();
     if spec.rbac.enabled {
-        let made = format!("{}-admin", store.name);
-        let admin = spec.rbac.admin_secret.as_ref().map_or(made.as_str(), |secret| secret.name.as_str());
+        let generated = format!("{}-admin", store.name);
+        let admin = spec.rbac.admin_secret.as_ref().map_or(generated.as_str(), |secret| secret.name.as_str());
         env.push(from("ZOT_ADMIN_ACCESS_KEY", admin, "access-key"));
         env.push(from("ZOT_ADMIN_SECRET_KEY", admin, "secret-key"));
     }
-    if spec.database.r#type == zot_crds::spec::DatabaseType::Postgres {
+    if spec.database.r#type == DatabaseType::Postgres {
         env.push(from("ZOT_DATABASE_URL", &format!("{}-database", store.name), "url"));
     }
     let storage = &spec.storage;
@@ -128,73 +154,79 @@ fn env(store: &Store<'_>) -> Vec<Value> {
     env
 }
 
-fn security(store: &Store<'_>) -> Value {
-    let asked = &store.spec().security_context;
-    let mut security = json!({
-        "runAsNonRoot": asked.run_as_non_root,
-        "seccompProfile": { "type": asked.seccomp_profile.r#type.as_str() },
-    });
-    // OpenShift gives each namespace ids of its own, and refuses others
-    let group = asked.fs_group.or_else(|| (!store.facts.apis.is_openshift()).then_some(GROUP));
-    for (name, id) in [("runAsUser", asked.run_as_user), ("runAsGroup", asked.run_as_group), ("fsGroup", group)] {
-        if let Some(id) = id {
-            security[name] = json!(id);
-        }
+fn security(store: &ValidSpec<'_>) -> PodSecurityContext {
+    let security = &store.spec().security_context;
+    // OpenShift assigns ids to each namespace, and refuses others
+    let group = security.fs_group.or_else(|| (!store.facts.apis.is_openshift()).then_some(GROUP));
+    PodSecurityContext {
+        run_as_non_root: Some(security.run_as_non_root),
+        seccomp_profile: Some(SeccompProfile {
+            type_: word(&security.seccomp_profile.r#type),
+            localhost_profile: None,
+        }),
+        run_as_user: security.run_as_user,
+        run_as_group: security.run_as_group,
+        fs_group: group,
+        fs_group_change_policy: group.map(|_| "OnRootMismatch".to_owned()),
+        ..PodSecurityContext::default()
     }
-    if group.is_some() {
-        security["fsGroupChangePolicy"] = json!("OnRootMismatch");
-    }
-    security
 }
 
-/// Servers keep to nodes and zones of their own where they can.
-fn apart(store: &Store<'_>) -> Value {
-    let term = |topology: &str, weight: u32| {
-        json!({
-            "weight": weight,
-            "podAffinityTerm": {
-                "labelSelector": { "matchLabels": selector(&store.name) },
-                "topologyKey": topology,
-            },
-        })
+/// Spreads the servers over nodes and zones where possible.
+fn anti_affinity(store: &ValidSpec<'_>) -> Affinity {
+    let term = |topology: &str, weight: i32| WeightedPodAffinityTerm {
+        weight,
+        pod_affinity_term: PodAffinityTerm {
+            label_selector: Some(servers(store)),
+            topology_key: topology.to_owned(),
+            ..PodAffinityTerm::default()
+        },
     };
-    let preferred = [term("kubernetes.io/hostname", 100), term("topology.kubernetes.io/zone", 50)];
-    json!({ "podAntiAffinity": { "preferredDuringSchedulingIgnoredDuringExecution": preferred } })
+    let preferred = vec![term("kubernetes.io/hostname", 100), term("topology.kubernetes.io/zone", 50)];
+    let apart = PodAntiAffinity {
+        preferred_during_scheduling_ignored_during_execution: Some(preferred),
+        ..PodAntiAffinity::default()
+    };
+    Affinity { pod_anti_affinity: Some(apart), ..Affinity::default() }
 }
 
-/// What is mounted, and where.
 #[derive(Default)]
 struct Mounts {
-    volumes: Vec<Value>,
-    mounts: Vec<Value>,
+    volumes: Vec<Volume>,
+    mounts: Vec<VolumeMount>,
 }
 
 impl Mounts {
-    fn of(store: &Store<'_>) -> Self {
+    fn of(store: &ValidSpec<'_>) -> Self {
         let spec = store.spec();
         let mut all = Self::default();
-        all.add("config", CONFIG, true, ("configMap", json!({ "name": format!("{}-config", store.name) })));
+        all.config_map("config", CONFIG, &format!("{}-config", store.name));
+        let (mut claim, mut empty) = (None, None);
         if store.volume.is_some() {
-            let claim = json!({ "claimName": format!("{}-data", store.name) });
-            all.add("data", DATA, false, ("persistentVolumeClaim", claim));
+            let claim_name = format!("{}-data", store.name);
+            claim = Some(PersistentVolumeClaimVolumeSource { claim_name, read_only: None });
         } else {
-            all.add("data", DATA, false, ("emptyDir", json!({})));
+            empty = Some(EmptyDirVolumeSource::default());
         }
+        all.add(
+            DATA,
+            false,
+            Volume { name: "data".to_owned(), persistent_volume_claim: claim, empty_dir: empty, ..Volume::default() },
+        );
         let tls = &spec.http.tls;
         if let (true, Some(secret)) = (tls.enabled, &tls.cert_secret_name) {
-            all.add("tls", TLS, true, ("secret", json!({ "secretName": secret, "defaultMode": 0o440 })));
+            all.secret("tls", TLS, secret, Some(0o440));
         }
         if let (true, Some(secret)) = (tls.enabled, &tls.client_ca_secret_name) {
-            all.add("client-ca", CLIENT_CA, true, ("secret", json!({ "secretName": secret })));
+            all.secret("client-ca", CLIENT_CA, secret, None);
         }
-        if has_keys(spec) {
-            let made = format!("{}-keys", store.name);
-            let secret = spec.auth.key_secret.as_ref().unwrap_or(&made);
-            all.add("keys", KEYS, true, ("secret", json!({ "secretName": secret, "defaultMode": 0o440 })));
+        if has_master_key_secret(spec) {
+            let generated = format!("{}-keys", store.name);
+            all.secret("keys", KEYS, spec.auth.key_secret.as_ref().unwrap_or(&generated), Some(0o440));
         }
         let gcs = spec.storage.gcs.as_ref().and_then(|gcs| gcs.credentials_secret.as_ref());
         if let (StorageType::Gcs, Some(secret)) = (spec.storage.r#type, gcs) {
-            all.add("gcs", GCS, true, ("secret", json!({ "secretName": secret, "defaultMode": 0o440 })));
+            all.secret("gcs", GCS, secret, Some(0o440));
         }
         let realm = spec.rbac.keycloak.iter().filter_map(|it| it.ca_config_map.as_ref());
         let mut maps: Vec<&String> =
@@ -202,14 +234,32 @@ impl Mounts {
         maps.sort();
         maps.dedup();
         for (number, map) in maps.into_iter().enumerate() {
-            let name = format!("issuer-{number}");
-            all.add(&name, &format!("{ISSUERS}/{map}"), true, ("configMap", json!({ "name": map })));
+            all.config_map(&format!("issuer-{number}"), &format!("{ISSUERS}/{map}"), map);
         }
         all
     }
 
-    fn add(&mut self, name: &str, path: &str, read_only: bool, (kind, source): (&str, Value)) {
-        self.volumes.push(json!({ "name": name, kind: source }));
-        self.mounts.push(json!({ "name": name, "mountPath": path, "readOnly": read_only }));
+    fn config_map(&mut self, name: &str, path: &str, map: &str) {
+        let source = ConfigMapVolumeSource { name: map.to_owned(), ..ConfigMapVolumeSource::default() };
+        self.add(path, true, Volume { name: name.to_owned(), config_map: Some(source), ..Volume::default() });
+    }
+
+    fn secret(&mut self, name: &str, path: &str, secret: &str, mode: Option<i32>) {
+        let source = SecretVolumeSource {
+            secret_name: Some(secret.to_owned()),
+            default_mode: mode,
+            ..SecretVolumeSource::default()
+        };
+        self.add(path, true, Volume { name: name.to_owned(), secret: Some(source), ..Volume::default() });
+    }
+
+    fn add(&mut self, path: &str, read_only: bool, volume: Volume) {
+        self.mounts.push(VolumeMount {
+            name: volume.name.clone(),
+            mount_path: path.to_owned(),
+            read_only: Some(read_only),
+            ..VolumeMount::default()
+        });
+        self.volumes.push(volume);
     }
 }

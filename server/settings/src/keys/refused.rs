@@ -1,4 +1,4 @@
-//! The keys of zot and of the contract that this version refuses, with what to use instead. Keys that work are the
+//! The keys of zot and of later versions that this version refuses, with what to use instead. The keys that work are the
 //! fields of the sections.
 
 use serde_json::Value;
@@ -7,19 +7,23 @@ const SUPPLY_CHAIN: &str = "not in this version: signing, SBOMs and attestations
      (`cosign` and `oras` can push them as OCI referrers today)";
 const TRACING: &str = "not in this version: traces come in a later one; remove the key and use the logs and metrics";
 const HTPASSWD: &str = "password files are not supported; remove the key and use access keys";
+const DIST_SPEC_VERSION: &str = "zot's configurations name the version of the distribution-spec here, and this server reads \
+     no such key; remove it (`zot-artifact-store migrate-config FILE` prints the configuration without it)";
+const ACCESS_CONTROL: &str = "zot's access control is not read from the configuration: without it the store would be open; \
+     run `zot-artifact-store migrate-config FILE`, which turns it into policies of this store";
 const LDAP: &str = "LDAP is not supported; remove the key and use access keys, or an OIDC provider in front of the \
      directory (extensions.rbac.keycloak, extensions.rbac.issuers)";
 
-/// Which values of a key are refused.
+/// Which values of a refused key are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum When {
     /// All, and everything below the key.
     Always,
-    /// All but this one, which says what is so anyway.
+    /// All but this one, which is what the server does anyway.
     Unless(bool),
 }
 
-/// One refused key.
+/// A key that this version refuses.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     /// Dotted path; `*.` at its start stands for any section.
@@ -48,6 +52,7 @@ pub(crate) const REFUSALS: &[Refusal] = &[
         When::Always,
         "replicas need no list of members; remove the section and give all of them the same Postgres in `database.url`",
     ),
+    refusal("distSpecVersion", When::Always, DIST_SPEC_VERSION),
     refusal("extensions.metrics.tracing.enabled", When::Unless(false), TRACING),
     refusal("extensions.metrics.tracing.endpoint", When::Always, TRACING),
     refusal("extensions.metrics.tracing.serviceName", When::Always, TRACING),
@@ -59,13 +64,14 @@ pub(crate) const REFUSALS: &[Refusal] = &[
     refusal(
         "extensions.s3api.dataDir",
         When::Always,
-        "all doors share one store; remove the key and use `storage.rootDirectory`",
+        "the S3 API and the OCI API share one store; remove the key and use `storage.rootDirectory`",
     ),
     refusal("extensions.supplychain.attestation", When::Always, SUPPLY_CHAIN),
     refusal("extensions.supplychain.enabled", When::Unless(false), SUPPLY_CHAIN),
     refusal("extensions.supplychain.privateKeyPath", When::Always, SUPPLY_CHAIN),
     refusal("extensions.supplychain.sbom", When::Always, SUPPLY_CHAIN),
     refusal("extensions.supplychain.signing", When::Always, SUPPLY_CHAIN),
+    refusal("http.accessControl", When::Always, ACCESS_CONTROL),
     refusal("http.auth.htpasswd", When::Always, HTPASSWD),
     refusal("http.auth.ldap", When::Always, LDAP),
     refusal(
@@ -76,11 +82,11 @@ pub(crate) const REFUSALS: &[Refusal] = &[
     refusal("storage.subPaths", When::Always, "one store has one storage; remove the section and run a second store"),
 ];
 
-/// What the table says of one key with its value.
+/// Whether a key with its value is refused.
 pub(crate) enum Verdict {
-    /// Nothing: the key may work, or be unknown.
+    /// The table does not have the key: it may work, or be unknown.
     None,
-    /// Switched off, as it is anyway: nothing to do.
+    /// The value is the only accepted one, and changes nothing.
     Accepted,
     /// Refused, with what to do instead.
     Refused(&'static str),

@@ -1,5 +1,4 @@
-//! Other spellings of keys and values, from zot and from older documents, moved to the canonical one. Keys that are refused
-//! under every spelling need no entry.
+//! Other spellings of keys and values, from zot and from older documents, are moved to the canonical one.
 
 use serde_json::{Map, Value};
 
@@ -20,7 +19,7 @@ const ALIASES: [(&str, &str); 5] = [
 const VALUES: [(&str, &str, &str); 1] = [("storage.storageDriver.name", "gcp", "gcs")];
 
 /// Puts a layer into the canonical spelling. A key given under two spellings is a problem, not a guess.
-pub(super) fn rewrite(layer: &mut Layer, problems: &mut Vec<Problem>) {
+pub(crate) fn rewrite(layer: &mut Layer, problems: &mut Vec<Problem>) {
     let mut faults = Vec::new();
     if let Some(Value::Object(extensions)) = layer.tree.get_mut("extensions") {
         for (name, extension) in extensions {

@@ -1,5 +1,5 @@
-//! Holding a layer to the table of keys: unknown and refused keys, missing keys, and strings that stand for other
-//! types. Ranges and rules between keys live in `validate.rs`.
+//! Checks a layer against the table of keys: unknown, refused and missing keys, and strings that stand for other types.
+//! `validate.rs` has the ranges, and the rules between keys.
 
 use serde_json::{Map, Value};
 
@@ -10,7 +10,7 @@ use crate::keys::{SCHEMA, description, items, join, properties};
 use crate::{Fault, Problem};
 
 /// Checks one layer; what remains in it are keys that work, with values to decode.
-pub(super) fn layer(layer: &mut Layer, problems: &mut Vec<Problem>) {
+pub(crate) fn layer(layer: &mut Layer, problems: &mut Vec<Problem>) {
     let mut faults = Vec::new();
     section(&mut layer.tree, Some(&SCHEMA), "", &mut faults);
     problems.extend(faults.into_iter().map(|(path, fault)| layer.problem(path, fault)));
@@ -65,8 +65,8 @@ fn entry(
     }
 }
 
-/// Makes a string what the key wants, as the environment, flags and `${VAR}` can give only strings. What does not fit
-/// is left for decoding to refuse.
+/// Converts a string to the type of the key: the environment, flags and `${VAR}` give only strings. Decoding refuses what
+/// cannot be converted.
 fn convert(value: &mut Value, leaf: &Value) -> Result<(), Fault> {
     let Value::String(text) = value else { return Ok(()) };
     if text.trim().is_empty() {

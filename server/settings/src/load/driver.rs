@@ -1,4 +1,4 @@
-//! Which keys of `storage.storageDriver` go with which driver: those that it needs, and those that another one has.
+//! The keys of each driver in `storage.storageDriver`.
 
 use serde_json::Value;
 
@@ -14,8 +14,7 @@ const KEYS: [(&str, usize, &[&str]); 3] = [
     ("azure", 2, &["accountname", "container", "accountkey"]),
 ];
 
-/// What is missing from the merged tree for its driver, and what does not belong to it. A driver that is none is left
-/// for decoding to refuse.
+/// Which keys of the driver are missing in the merged tree, and which belong to another one. Decoding refuses an unknown driver.
 pub(super) fn faults(tree: &Value) -> Vec<(String, Fault)> {
     let Some(section) = tree.pointer("/storage/storageDriver") else { return Vec::new() };
     let name = section.get("name").and_then(Value::as_str);

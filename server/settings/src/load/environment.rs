@@ -1,4 +1,4 @@
-//! The variables of the environment that stand for keys. `${VAR}` in the file is `expand.rs`.
+//! The environment variables that stand for keys. `expand.rs` has `${VAR}` in the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ const VARIABLES: [(&str, &str); 6] = [
 /// Folder of the log file, which is then `zot.log` in it.
 const LOG_DIR: &str = "ZOT_LOG_DIR";
 
-/// Driver, variable and key; the file wins over them, as they are often set for other programs too.
+/// Driver, variable and key. The file wins over them: they are often set for other programs.
 const DRIVER_FALLBACKS: [(&str, &str, &str); 9] = [
     ("s3", "AWS_REGION", "storage.storageDriver.region"),
     ("s3", "AWS_ACCESS_KEY_ID", "storage.storageDriver.accesskey"),
@@ -41,7 +41,7 @@ const DRIVER_FALLBACKS: [(&str, &str, &str); 9] = [
 const KEYCLOAK_FALLBACKS: [(&str, &str); 2] =
     [("KEYCLOAK_URL", "extensions.rbac.keycloak.url"), ("KEYCLOAK_REALM", "extensions.rbac.keycloak.realm")];
 
-/// Variables that the server reads and that are no settings.
+/// Variables that the server reads, but that are not settings.
 const ACCESS_KEYS: [&str; 4] =
     ["ZOT_ADMIN_ACCESS_KEY", "ZOT_ADMIN_SECRET_KEY", "ZOT_READER_ACCESS_KEY", "ZOT_READER_SECRET_KEY"];
 
@@ -102,7 +102,7 @@ fn data_home(env: &Env) -> Option<PathBuf> {
     Some(base.join("zot-artifact-store"))
 }
 
-/// A sentence for each `ZOT_` variable that nothing reads: most likely a typing error.
+/// A warning for each `ZOT_` variable that nothing reads: most likely a typing error.
 pub(super) fn warnings(env: &Env) -> Vec<String> {
     let mut read: BTreeSet<&str> = VARIABLES.iter().map(|(variable, _)| *variable).collect();
     read.extend([LOG_DIR, file::VARIABLE]);

@@ -35,7 +35,7 @@ fn value(node: &mut Value, path: &str, env: &Env, faults: &mut Vec<(String, Faul
     }
 }
 
-/// The text with `${VAR}` and `${VAR:-default}` replaced and `$${` made `${`; what is put in is not looked at again.
+/// The text with `${VAR}` and `${VAR:-default}` replaced, and `$${` changed to `${`. Values are not expanded again.
 fn expanded(text: &str, env: &Env) -> Result<String, Fault> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! Reading the YAML file. Its keys are judged elsewhere.
+//! Reading the YAML file. `check.rs` checks its keys.
 
 use std::path::{Path, PathBuf};
 
@@ -15,12 +15,14 @@ pub(super) const VARIABLE: &str = "ZOT_CONFIG_FILE";
 /// The file as a layer; none when there is no file to read.
 pub(super) fn read(sources: &Sources) -> Result<Option<Layer>, ConfigError> {
     let named = sources.env.get(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
-    let Some(path) = sources.file.clone().or(named) else { return Ok(None) };
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(source) => return Err(ConfigError::Unreadable { path, source }),
-    };
-    parse(&text, &path).map(Some)
+    sources.file.clone().or(named).map(|path| open(&path)).transpose()
+}
+
+/// Reads this file.
+pub(crate) fn open(path: &Path) -> Result<Layer, ConfigError> {
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    parse(&text, path)
 }
 
 fn parse(text: &str, path: &Path) -> Result<Layer, ConfigError> {
@@ -29,8 +31,9 @@ fn parse(text: &str, path: &Path) -> Result<Layer, ConfigError> {
         Ok(Value::Object(tree)) => Ok(Layer { origin, tree }),
         Ok(Value::Null) => Ok(Layer { origin, tree: Map::new() }),
         Ok(_) => {
-            let fault =
-                Fault::Wrong("expected sections such as `http:` at the top of the file; see config/samples".into());
+            let fault = Fault::Wrong(
+                "expected sections such as `http:` at the top of the file; see config/samples/server".into(),
+            );
             Err(ConfigError::Invalid(vec![Problem { path: ".".into(), origin: Some(origin), fault }]))
         }
         Err(error) => Err(syntax(&error, path)),

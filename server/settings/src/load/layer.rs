@@ -1,14 +1,14 @@
-//! A tree of keys from one source, and how layers lie over each other.
+//! A tree of keys from one source, and how layers are merged.
 
 use serde_json::{Map, Value};
 
 use crate::{Fault, Problem};
 
 /// The keys that one file, variable or flag gives.
-pub(super) struct Layer {
+pub(crate) struct Layer {
     /// The source, as the user knows it.
     pub(super) origin: String,
-    pub(super) tree: Map<String, Value>,
+    pub(crate) tree: Map<String, Value>,
 }
 
 impl Layer {
@@ -23,7 +23,7 @@ impl Layer {
     }
 
     /// A problem with a key of this layer.
-    pub(super) fn problem(&self, path: impl Into<String>, fault: Fault) -> Problem {
+    pub(crate) fn problem(&self, path: impl Into<String>, fault: Fault) -> Problem {
         Problem { path: path.into(), origin: Some(self.origin.clone()), fault }
     }
 
@@ -36,7 +36,7 @@ impl Layer {
     }
 }
 
-/// A problem with the final value of a key, blamed on the layer that gave it.
+/// A problem with the final value of a key, with the layer that gave it.
 pub(super) fn problem(layers: &[Layer], path: String, fault: Fault) -> Problem {
     let origin = layers.iter().rev().find(|layer| layer.has(&path)).map(|layer| layer.origin.clone());
     Problem { path, origin, fault }

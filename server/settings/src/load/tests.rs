@@ -200,7 +200,7 @@ fn a_driver_has_its_own_keys_and_needs_some() {
 }
 
 fn sample(name: &str, env: &[(&str, &str)]) -> Settings {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/samples").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/samples/server").join(name);
     let loaded = loaded(&fs::read_to_string(path).unwrap(), env, &[]);
     assert_eq!(loaded.warnings, [""; 0]);
     loaded.settings

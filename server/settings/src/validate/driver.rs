@@ -1,4 +1,4 @@
-//! The rules of `storage.storageDriver`. Which keys a driver has: `load/driver.rs`.
+//! The rules of `storage.storageDriver`. `load/driver.rs` has the keys of each driver.
 
 use url::Url;
 

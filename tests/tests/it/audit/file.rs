@@ -1,4 +1,4 @@
-//! The file `log.audit` under whoever changes it.
+//! The file `log.audit`, and changes that somebody makes to it.
 
 use std::collections::BTreeSet;
 

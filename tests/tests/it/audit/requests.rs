@@ -1,4 +1,4 @@
-//! One request that is refused many times over is one row.
+//! One request with many denials for one reason makes one row.
 
 use reqwest::Method;
 use serde_json::{Value, json};

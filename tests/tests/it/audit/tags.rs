@@ -1,4 +1,4 @@
-//! Tags in the audit trail: who set, moved and deleted them, and where they were before.
+//! Tags in the audit trail: who set, moved and deleted them, and their previous digests.
 
 use reqwest::Method;
 use serde_json::json;

@@ -1,5 +1,5 @@
-//! `buildah`: an image built from scratch, pushed, and pulled into an empty container storage. And our own images, by their
-//! Containerfiles.
+//! `buildah`: an image is built from scratch, pushed, and pulled into an empty container storage. Our own images are built
+//! from their Containerfiles.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! `oras`: artifacts of any kind, their referrers, and what a reader may not do.
+//! `oras`: artifacts of any kind, their referrers, and what a reader is denied.
 
 use zot_tests::backend::Backend;
 use zot_tests::client::{Credentials, digest};

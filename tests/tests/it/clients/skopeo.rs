@@ -1,4 +1,4 @@
-//! `skopeo`: images copied from and to layouts, in OCI's and in Docker's format.
+//! `skopeo`: images copied from and to layouts, in the OCI and the Docker format.
 
 use zot_tests::backend::Backend;
 use zot_tests::client::Credentials;

@@ -1,5 +1,5 @@
-//! What a store must hold after a crash: each name has the content of the last acknowledged write, or, where a write got
-//! no answer, of that one.
+//! The expected content of a store after a crash: each name has the content of the last acknowledged write, or of a later
+//! write without an answer.
 
 use std::collections::BTreeMap;
 

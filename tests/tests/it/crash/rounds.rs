@@ -1,5 +1,5 @@
-//! Rounds of `kill -9` at random moments, under pushes, puts, deletes and garbage collection: what was acknowledged is
-//! there, byte for byte; `fsck` finds nothing; and in the end storage holds what the database names, and nothing else.
+//! Rounds of `kill -9` at random moments, during pushes, puts, deletes and garbage collection. Everything acknowledged is
+//! there, byte for byte. `fsck` finds nothing. In the end storage has exactly what the database names.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

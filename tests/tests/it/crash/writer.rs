@@ -1,5 +1,5 @@
-//! A client that pushes, puts, overwrites and deletes what is its own, and knows what was acknowledged. Its layers are
-//! shared with the other writers, so that the store keeps them once.
+//! A client that pushes, puts, overwrites and deletes its own content, and records what was acknowledged. It shares its
+//! layers with the other writers, so that the store keeps them once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,11 +1,11 @@
-//! Everybody there is: those whose credentials are not taken, each for one reason, and those who have a part of the rights.
+//! All callers: some with credentials that are refused, each for one reason, and some with a part of the rights.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use zot_tests::client::Client;
 use zot_tests::issuer::Issuer;
 
-use super::Doors;
+use super::Apis;
 use super::row::{Access, Outcome};
 use crate::access_keys::Key;
 
@@ -38,12 +38,12 @@ impl Issuers {
 pub(super) enum Credentials {
     None,
     Token(String),
-    /// An access key: Basic, or a signature at the S3 door.
+    /// An access key: Basic, or a signature at the S3 API.
     Key {
         id: String,
         secret: String,
     },
-    /// Temporary credentials, which are for the S3 door alone.
+    /// Temporary credentials, which are for the S3 API alone.
     Session {
         id: String,
         secret: String,
@@ -106,8 +106,8 @@ impl Caller {
 }
 
 /// Makes accounts, keys and policies, and whoever has them.
-pub(super) async fn all(doors: &Doors, issuers: &Issuers) -> Vec<Caller> {
-    let admin = &doors.admin;
+pub(super) async fn all(apis: &Apis, issuers: &Issuers) -> Vec<Caller> {
+    let admin = &apis.admin;
     for (principal, resource, actions) in [
         ("user:reader", "team/b", json!(["read", "list"])),
         ("user:keeper", "team/b", json!(["*"])),

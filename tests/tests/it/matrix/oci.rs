@@ -1,9 +1,9 @@
-//! The routes of the OCI door.
+//! The routes of the OCI API.
 
 use reqwest::Method;
 use zot_tests::client::{IMAGE_MANIFEST, Reply, digest};
 
-use super::Doors;
+use super::Apis;
 use super::caller::Caller;
 use super::row::{Access, Needs, Outcome, Row, row};
 
@@ -63,8 +63,8 @@ struct Place {
 
 impl Place {
     /// Sessions are those of whoever begins them: of the caller, if they may.
-    async fn fill(doors: &Doors, name: &'static str, caller: &Caller) -> Self {
-        let admin = &doors.admin;
+    async fn fill(apis: &Apis, name: &'static str, caller: &Caller) -> Self {
+        let admin = &apis.admin;
         let begin = row("Uploads POST", Method::POST, "", Needs::Object(Access::Write), 202);
         let may = begin.outcome(caller, name) == Outcome::Done;
         let writer = if may { caller.client(admin) } else { admin.clone() };
@@ -93,26 +93,26 @@ impl Place {
 }
 
 /// Asks everything; what is wrong is told.
-pub(super) async fn walk(doors: &Doors, callers: &[Caller]) -> Vec<String> {
+pub(super) async fn walk(apis: &Apis, callers: &[Caller]) -> Vec<String> {
     let mut wrong = Vec::new();
     for caller in callers {
         // after whoever changed something
         let mut places = Vec::new();
         for name in PLACES {
-            places.push(Place::fill(doors, name, caller).await);
+            places.push(Place::fill(apis, name, caller).await);
         }
         for place in &places {
             for row in rows() {
-                wrong.extend(ask(doors, caller, place, &row).await);
+                wrong.extend(ask(apis, caller, place, &row).await);
             }
         }
     }
     wrong
 }
 
-async fn ask(doors: &Doors, caller: &Caller, place: &Place, row: &Row) -> Option<String> {
+async fn ask(apis: &Apis, caller: &Caller, place: &Place, row: &Row) -> Option<String> {
     let path = format!("{}?{}", place.filled(row.path), place.filled(row.query));
-    let request = caller.client(&doors.admin).request(row.method.clone(), &path);
+    let request = caller.client(&apis.admin).request(row.method.clone(), &path);
     let request = row.headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let body = if row.route == "Manifest PUT" { place.manifest.clone() } else { row.body.as_bytes().to_vec() };
     let reply = Reply::to(request.body(body)).await;

@@ -1,15 +1,15 @@
-//! The operations of the REST door. What they are sent stands in `openapi/table.rs`, which has a row for each that is
-//! described; here it is who sends it.
+//! The operations of the REST API. `openapi/table.rs` has the requests, a row for each described operation. This file sends
+//! them as each caller.
 
 use zot_tests::client::Reply;
 
-use super::Doors;
+use super::Apis;
 use super::caller::{Caller, May};
 use crate::openapi::{answers::Description, request_of, rows};
 
 /// Asks everything; what is wrong is told.
-pub(super) async fn walk(doors: &Doors, callers: &[Caller]) -> Vec<String> {
-    let document = doors.admin.with(None).get(crate::openapi::PATH).await.expect_status(200).json();
+pub(super) async fn walk(apis: &Apis, callers: &[Caller]) -> Vec<String> {
+    let document = apis.admin.with(None).get(crate::openapi::PATH).await.expect_status(200).json();
     let description = Description::of(document);
     let mut wrong = Vec::new();
     for row in rows() {
@@ -22,7 +22,7 @@ pub(super) async fn walk(doors: &Doors, callers: &[Caller]) -> Vec<String> {
         let case = row.cases.iter().find(|case| case.status < 400);
         let case = case.unwrap_or_else(|| panic!("{}: no case in which it succeeds", row.operation));
         for caller in callers.iter().filter(|caller| !matches!(caller.may, May::Everything)) {
-            let reply = Reply::to(request_of(&row, case, &caller.client(&doors.admin), placeholder)).await;
+            let reply = Reply::to(request_of(&row, case, &caller.client(&apis.admin), placeholder)).await;
             let status = reply.status.as_u16();
             let right = match (needed, looked_at, restricted) {
                 (_, true, _) if caller.refused.is_some() => status == 401,

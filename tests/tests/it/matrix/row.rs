@@ -1,4 +1,4 @@
-//! A route, what it needs, and what a caller should therefore get.
+//! A route, what it needs, and the answer that a caller should get.
 
 use reqwest::Method;
 
@@ -30,7 +30,7 @@ pub(super) struct Row {
     /// As the server's table of routes has it.
     pub(super) route: &'static str,
     pub(super) method: Method,
-    /// With names in braces, which the door's own file fills.
+    /// With names in braces, which the API's own file fills.
     pub(super) path: &'static str,
     /// In order, each name with a `=`.
     pub(super) query: &'static str,

@@ -1,10 +1,10 @@
-//! The operations of the S3 door, and the actions of STS.
+//! The operations of the S3 API, and the actions of STS.
 
 use reqwest::{Method, RequestBuilder};
 use zot_tests::client::Reply;
 use zot_tests::signed::Signer;
 
-use super::Doors;
+use super::Apis;
 use super::caller::{Caller, Credentials};
 use super::row::{Access, Needs, Outcome, Row, row};
 
@@ -108,9 +108,9 @@ struct Place {
 }
 
 impl Place {
-    async fn fill(doors: &Doors, (bucket, key): (&str, &str)) -> Self {
+    async fn fill(apis: &Apis, (bucket, key): (&str, &str)) -> Self {
         let send = async |method, path: &str, body: &'static str| {
-            Reply::to(doors.s3.request(method, &format!("{}/{bucket}{path}", doors.prefix)).body(body)).await
+            Reply::to(apis.s3.request(method, &format!("{}/{bucket}{path}", apis.prefix)).body(body)).await
         };
         let made = send(Method::PUT, "", "").await;
         assert!([200, 409].contains(&made.status.as_u16()), "{made}");
@@ -140,40 +140,40 @@ impl Place {
 }
 
 /// Asks everything; what is wrong is told.
-pub(super) async fn walk(doors: &Doors, callers: &[Caller]) -> Vec<String> {
+pub(super) async fn walk(apis: &Apis, callers: &[Caller]) -> Vec<String> {
     let mut wrong = Vec::new();
-    let sessions = sessions(doors, callers).await;
+    let sessions = sessions(apis, callers).await;
     for whole in callers.iter().chain(&sessions) {
         let caller = &whole.beyond_repositories();
         let mut places = Vec::new();
         for place in PLACES {
-            places.push(Place::fill(doors, place).await);
+            places.push(Place::fill(apis, place).await);
         }
         for place in &places {
             for row in rows() {
-                for request in requests(doors, caller, place, &row) {
+                for request in requests(apis, caller, place, &row) {
                     wrong.extend(check(caller, place, &row, &Reply::to(request).await));
                 }
             }
         }
         if !matches!(caller.credentials, Credentials::Session { .. }) {
-            wrong.extend(sts(doors, whole).await);
+            wrong.extend(sts(apis, whole).await);
         }
     }
     wrong
 }
 
 /// With an access key it is asked twice: by Basic, and signed.
-fn requests(doors: &Doors, caller: &Caller, place: &Place, row: &Row) -> Vec<RequestBuilder> {
+fn requests(apis: &Apis, caller: &Caller, place: &Place, row: &Row) -> Vec<RequestBuilder> {
     let (path, query, body) = (place.filled(row.path), place.filled(row.query), place.filled(row.body));
     let mut headers: Vec<(&'static str, String)> =
         row.headers.iter().map(|(name, value)| (*name, place.filled(value))).collect();
     let mut requests = Vec::new();
     if !matches!(caller.credentials, Credentials::Session { .. }) {
-        let plain = caller.client(&doors.s3).request(row.method.clone(), &format!("{}{path}?{query}", doors.prefix));
+        let plain = caller.client(&apis.s3).request(row.method.clone(), &format!("{}{path}?{query}", apis.prefix));
         requests.push(headers.iter().fold(plain, |request, (name, value)| request.header(*name, value)));
     }
-    if let Some(signer) = signer(doors, caller) {
+    if let Some(signer) = signer(apis, caller) {
         if let Credentials::Session { token, .. } = &caller.credentials {
             headers.push(("x-amz-security-token", token.clone()));
         }
@@ -182,11 +182,11 @@ fn requests(doors: &Doors, caller: &Caller, place: &Place, row: &Row) -> Vec<Req
     requests.into_iter().map(|request| request.body(body.clone())).collect()
 }
 
-fn signer(doors: &Doors, caller: &Caller) -> Option<Signer> {
+fn signer(apis: &Apis, caller: &Caller) -> Option<Signer> {
     let (Credentials::Key { id, secret } | Credentials::Session { id, secret, .. }) = &caller.credentials else {
         return None;
     };
-    let endpoint = format!("http://{}{}", doors.s3.address(), doors.prefix);
+    let endpoint = format!("http://{}{}", apis.s3.address(), apis.prefix);
     Some(Signer { endpoint, access_key: id.clone(), secret_key: secret.clone() })
 }
 
@@ -217,10 +217,10 @@ fn check(caller: &Caller, place: &Place, row: &Row, reply: &Reply) -> Option<Str
 }
 
 /// The actions of STS: temporary credentials for a token, and who one is.
-async fn sts(doors: &Doors, caller: &Caller) -> Vec<String> {
+async fn sts(apis: &Apis, caller: &Caller) -> Vec<String> {
     let mut wrong = Vec::new();
     if let Credentials::Token(token) = &caller.credentials {
-        let reply = assume_role(doors, token).await;
+        let reply = assume_role(apis, token).await;
         let expired = caller.refused == Some("ExpiredToken");
         let right = match caller.refused.is_some() || caller.registry.is_some() {
             true if expired => failed(&reply, 400, "ExpiredTokenException"),
@@ -232,9 +232,9 @@ async fn sts(doors: &Doors, caller: &Caller) -> Vec<String> {
         }
     }
     let form = "Action=GetCallerIdentity&Version=2011-06-15";
-    let request = match signer(doors, caller) {
+    let request = match signer(apis, caller) {
         Some(signer) => signer.action(form),
-        None => action(doors, form, caller),
+        None => action(apis, form, caller),
     };
     let reply = Reply::to(request).await;
     let right = match caller.refused {
@@ -248,25 +248,25 @@ async fn sts(doors: &Doors, caller: &Caller) -> Vec<String> {
     wrong
 }
 
-fn action(doors: &Doors, form: &str, caller: &Caller) -> RequestBuilder {
-    let request = caller.client(&doors.s3).request(Method::POST, &format!("{}/", doors.prefix));
+fn action(apis: &Apis, form: &str, caller: &Caller) -> RequestBuilder {
+    let request = caller.client(&apis.s3).request(Method::POST, &format!("{}/", apis.prefix));
     request.header("content-type", "application/x-www-form-urlencoded").body(form.to_owned())
 }
 
 /// Asks for temporary credentials.
-async fn assume_role(doors: &Doors, token: &str) -> Reply {
+async fn assume_role(apis: &Apis, token: &str) -> Reply {
     let role = "RoleArn=arn:aws:iam::000000000000:role/self&RoleSessionName=test&Version=2011-06-15";
     let form = format!("Action=AssumeRoleWithWebIdentity&{role}&WebIdentityToken={token}");
-    let request = doors.s3.with(None).request(Method::POST, &format!("{}/", doors.prefix));
+    let request = apis.s3.with(None).request(Method::POST, &format!("{}/", apis.prefix));
     Reply::to(request.header("content-type", "application/x-www-form-urlencoded").body(form)).await
 }
 
 /// The same people with temporary credentials for their tokens.
-async fn sessions(doors: &Doors, callers: &[Caller]) -> Vec<Caller> {
+async fn sessions(apis: &Apis, callers: &[Caller]) -> Vec<Caller> {
     let mut sessions = Vec::new();
     for caller in callers.iter().filter(|caller| caller.refused.is_none() && caller.registry.is_none()) {
         let Credentials::Token(token) = &caller.credentials else { continue };
-        let reply = assume_role(doors, token).await.expect_status(200);
+        let reply = assume_role(apis, token).await.expect_status(200);
         let field = |name: &str| element(&reply, name).unwrap_or_else(|| panic!("no {name}: {reply}"));
         let (id, secret) = (field("AccessKeyId"), field("SecretAccessKey"));
         sessions.push(caller.with(Credentials::Session { id, secret, token: field("SessionToken") }));

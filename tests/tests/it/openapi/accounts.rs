@@ -1,4 +1,4 @@
-//! What is asked of the operations about logging in, roles, accounts and access keys: the rest of the table.
+//! The requests for login, roles, accounts and access keys: the rest of the table.
 
 use serde_json::json;
 

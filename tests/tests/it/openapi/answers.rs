@@ -1,4 +1,4 @@
-//! The description, read: which operations there are, and whether an answer is as it says.
+//! Parses the description: its operations, and whether an answer matches it.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,5 @@
-//! What is asked of each operation. A row has a case for each answer below 500 that is described; cases are asked in this
-//! order, in a store that [`prepare`] fills. A case without credentials, and one with wrong ones, is made of the first
-//! that succeeds.
+//! The requests for each operation. A row has a case for each described answer below 500. Cases run in this order, in a
+//! store that [`prepare`] fills. The first successful case is also sent without credentials and with wrong ones.
 
 use reqwest::Method;
 use serde_json::{Value, json};

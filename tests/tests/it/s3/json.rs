@@ -1,4 +1,4 @@
-//! The same door in JSON, as the command line and the client libraries speak to it.
+//! The S3 API in JSON, as the command line and the client libraries use it.
 
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Large objects in bounded memory, up and down through each door. 1 GiB in `make test`, 10 GiB in `make soak`.
+//! Large objects in bounded memory, uploaded and downloaded by each API. 1 GiB in `make test`, 10 GiB in `make soak`.
 
 use std::time::Duration;
 
@@ -14,22 +14,22 @@ const MIB: u64 = 1024 * 1024;
 const MEMORY_MAX: u64 = 200 * MIB;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_gib_passes_through_each_door_on_disk() {
-    through_each_door(Backend::SqliteDisk, 1024 * MIB).await;
+async fn one_gib_passes_through_each_api_on_disk() {
+    through_each_api(Backend::SqliteDisk, 1024 * MIB).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_gib_passes_through_each_door_on_s3() {
-    through_each_door(Backend::PostgresS3, 1024 * MIB).await;
+async fn one_gib_passes_through_each_api_on_s3() {
+    through_each_api(Backend::PostgresS3, 1024 * MIB).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "10 GiB take minutes: make soak"]
-async fn soak_ten_gib_pass_through_each_door() {
-    through_each_door(Backend::SqliteDisk, 10 * 1024 * MIB).await;
+async fn soak_ten_gib_pass_through_each_api() {
+    through_each_api(Backend::SqliteDisk, 10 * 1024 * MIB).await;
 }
 
-async fn through_each_door(backend: Backend, size: u64) {
+async fn through_each_api(backend: Backend, size: u64) {
     let server = Setup::on(&backend.fresh().await).set("extensions.s3api.maxUploadSize", "20Gi").start().await;
     let url = |path: &str| format!("http://{}{path}", server.address());
     let client = Client::builder().timeout(Duration::from_mins(30)).build().expect("a client");
@@ -59,7 +59,7 @@ async fn through_each_door(backend: Backend, size: u64) {
 
 fn assert_memory(server: &Server, size: u64) {
     let peak = server.peak_memory();
-    println!("{} MiB up and down through each door: {} MiB resident at most", size / MIB, peak / MIB);
+    println!("{} MiB up and down through each API: {} MiB resident at most", size / MIB, peak / MIB);
     assert!(peak < MEMORY_MAX, "{} MiB resident\n{}", peak / MIB, server.output());
 }
 

@@ -1,4 +1,4 @@
-//! What metrics and log say of the S3 door.
+//! Metrics and log lines of the S3 API.
 
 use std::path::Path;
 

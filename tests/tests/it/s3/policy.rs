@@ -1,5 +1,5 @@
-//! Bucket policies and what must not be public, from outside: that they are kept, who may say so, and that it ends with the
-//! bucket. How they decide is in `policy/decided.rs`.
+//! Bucket policies and public access blocks, from outside: they are stored, only some callers may change them, and they are
+//! deleted with the bucket. `policy/decided.rs` tests their decisions.
 
 mod decided;
 

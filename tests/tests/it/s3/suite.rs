@@ -1,4 +1,4 @@
-//! Every operation by boto3, with what S3 answers to good and to bad input.
+//! Every operation with boto3, compared with S3's answers to good and to bad input.
 
 use zot_tests::backend::Backend;
 use zot_tests::cluster::Cluster;

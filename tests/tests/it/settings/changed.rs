@@ -1,4 +1,4 @@
-//! The keys of the configuration, by the tests that change them.
+//! The configuration keys, with the tests that change them.
 
 /// The keys that the tests of `settings.rs` (and the named other ones) change.
 pub(super) const CHANGED: &[&str] = &[

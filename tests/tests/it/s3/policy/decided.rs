@@ -1,4 +1,4 @@
-//! What bucket policies and public access blocks let happen, and what not.
+//! What bucket policies and public access blocks allow and deny.
 
 use reqwest::Method;
 use serde_json::{Value, json};

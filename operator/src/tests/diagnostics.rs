@@ -1,12 +1,12 @@
-//! What pods say, in one sentence.
+//! Diagnoses from the status of pods, and results of preflights.
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
-use crate::preflight::{Tried, tried};
-use crate::troubles::{Trouble, away_since, of};
+use crate::diagnostics::{Diagnosis, first_problem, unavailable_since};
+use crate::preflight::{PreflightResult, result};
 
 const NOW: &str = "2026-11-27T12:01:00Z";
 const LONG_AGO: &str = "2026-11-27T12:00:00Z";
@@ -22,8 +22,8 @@ fn container(state: &Value, last: &Value) -> Value {
     }] })
 }
 
-fn trouble(status: &Value) -> Option<Trouble> {
-    of(None, &[pod(status)], NOW.parse().unwrap())
+fn diagnosis(status: &Value) -> Option<Diagnosis> {
+    first_problem(None, &[pod(status)], NOW.parse().unwrap())
 }
 
 fn deployment(conditions: &Value) -> Deployment {
@@ -31,7 +31,7 @@ fn deployment(conditions: &Value) -> Deployment {
 }
 
 #[test]
-fn what_keeps_a_pod_from_serving_is_told() {
+fn problems_of_pods_are_diagnosed() {
     let waiting = |reason: &str, message: &str| json!({ "waiting": { "reason": reason, "message": message } });
     let nothing = json!({});
     let crashed = json!({ "terminated": {
@@ -63,34 +63,34 @@ fn what_keeps_a_pod_from_serving_is_told() {
             ["store-1", "0/3 nodes"],
         ),
     ] {
-        let found = trouble(&status).unwrap();
+        let found = diagnosis(&status).unwrap();
         assert_eq!(found.reason.as_str(), reason, "{status}");
         assert!(words.iter().all(|word| found.message.contains(word)), "{words:?}: {found:?}");
     }
 }
 
 #[test]
-fn what_takes_a_while_is_no_trouble() {
+fn what_takes_a_while_is_no_diagnosis() {
     let starting = json!({ "waiting": { "reason": "ContainerCreating" } });
-    assert_eq!(trouble(&container(&starting, &json!({}))), None);
-    assert_eq!(trouble(&container(&json!({ "running": {} }), &json!({}))), None);
+    assert_eq!(diagnosis(&container(&starting, &json!({}))), None);
+    assert_eq!(diagnosis(&container(&json!({ "running": {} }), &json!({}))), None);
     let unscheduled = json!({ "type": "PodScheduled", "status": "False", "lastTransitionTime": JUST_NOW });
-    assert_eq!(trouble(&json!({ "conditions": [unscheduled] })), None);
-    // one that was killed long ago, and runs again
+    assert_eq!(diagnosis(&json!({ "conditions": [unscheduled] })), None);
+    // a container that was killed long ago and runs again
     let killed = json!({ "terminated": { "exitCode": 137, "finishedAt": "2026-11-27T11:00:00Z" } });
-    assert_eq!(trouble(&container(&json!({ "running": {} }), &killed)), None);
-    // one that was evicted, and lies about
+    assert_eq!(diagnosis(&container(&json!({ "running": {} }), &killed)), None);
+    // an evicted pod
     let mut evicted = container(&json!({ "terminated": { "exitCode": 0 } }), &json!({}));
     evicted["phase"] = json!("Failed");
-    assert_eq!(trouble(&evicted), None);
-    // one that goes is nobody's any more
-    let mut going = pod(&container(&json!({ "waiting": { "reason": "ErrImagePull" } }), &json!({})));
-    going.metadata.deletion_timestamp = serde_json::from_value(json!(LONG_AGO)).unwrap();
-    assert_eq!(of(None, &[going], NOW.parse().unwrap()), None);
+    assert_eq!(diagnosis(&evicted), None);
+    // a pod that is being deleted
+    let mut terminating = pod(&container(&json!({ "waiting": { "reason": "ErrImagePull" } }), &json!({})));
+    terminating.metadata.deletion_timestamp = serde_json::from_value(json!(LONG_AGO)).unwrap();
+    assert_eq!(first_problem(None, &[terminating], NOW.parse().unwrap()), None);
 }
 
 #[test]
-fn servers_that_were_there_and_are_away_are_missed_after_a_while() {
+fn unavailable_servers_are_a_problem_after_the_grace_period() {
     let now: Timestamp = NOW.parse().unwrap();
     let conditions = |progress: &str, since: &str| {
         json!([
@@ -99,18 +99,18 @@ fn servers_that_were_there_and_are_away_are_missed_after_a_while() {
         ])
     };
     let long = deployment(&conditions("NewReplicaSetAvailable", LONG_AGO));
-    assert_eq!(of(Some(&long), &[], now).unwrap().reason.as_str(), "ReplicasUnavailable");
-    assert_eq!(away_since(Some(&long), now), Some(LONG_AGO.parse().unwrap()));
+    assert_eq!(first_problem(Some(&long), &[], now).unwrap().reason.as_str(), "ReplicasUnavailable");
+    assert_eq!(unavailable_since(Some(&long), now), Some(LONG_AGO.parse().unwrap()));
     for short in [conditions("NewReplicaSetAvailable", JUST_NOW), conditions("ReplicaSetUpdated", LONG_AGO)] {
         let short = deployment(&short);
-        assert_eq!((of(Some(&short), &[], now), away_since(Some(&short), now)), (None, None));
+        assert_eq!((first_problem(Some(&short), &[], now), unavailable_since(Some(&short), now)), (None, None));
     }
     let refused = deployment(&json!([{ "type": "ReplicaFailure", "status": "True", "message": "no account" }]));
-    assert_eq!(of(Some(&refused), &[], now).unwrap().reason.as_str(), "PodRefused");
+    assert_eq!(first_problem(Some(&refused), &[], now).unwrap().reason.as_str(), "PodRefused");
 }
 
 #[test]
-fn what_came_of_a_preflight() {
+fn results_of_a_preflight() {
     let now: Timestamp = NOW.parse().unwrap();
     let job = |status: &Value| -> k8s_openapi::api::batch::v1::Job {
         serde_json::from_value(json!({
@@ -120,7 +120,7 @@ fn what_came_of_a_preflight() {
     };
     let ended = |code: i32, message: &str| {
         let end = json!({ "terminated": { "exitCode": code, "message": message, "finishedAt": LONG_AGO } });
-        // others that the cluster puts there go on
+        // a sidecar that the cluster injects keeps running
         let other = json!({
             "name": "mesh", "image": "m", "imageID": "", "ready": true, "restartCount": 0, "state": { "running": {} },
         });
@@ -130,19 +130,29 @@ fn what_came_of_a_preflight() {
     };
     let running = job(&json!({}));
     let when = Some(LONG_AGO.parse().unwrap());
-    assert_eq!(tried(&job(&json!({ "succeeded": 1, "completionTime": LONG_AGO })), &[], now), Tried::Well(when));
-    assert_eq!(tried(&running, &[ended(0, "")], now), Tried::Well(when));
+    assert_eq!(
+        result(&job(&json!({ "succeeded": 1, "completionTime": LONG_AGO })), &[], now),
+        PreflightResult::Passed(when)
+    );
+    assert_eq!(result(&running, &[ended(0, "")], now), PreflightResult::Passed(when));
     let report = json!({ "database": { "ok": false, "reason": "DatabaseNotFound", "message": "no zot" }, "storage": { "ok": true } });
-    let Tried::Badly { found: Some(found), since } = tried(&running, &[ended(1, &report.to_string())], now) else {
+    let PreflightResult::Failed { report: Some(found), since } =
+        result(&running, &[ended(1, &report.to_string())], now)
+    else {
         unreachable!("it failed")
     };
     assert_eq!((found.reason.as_str(), found.message.as_str(), since), ("DatabaseNotFound", "no zot", when));
-    assert_eq!(tried(&running, &[ended(1, "panicked")], now), Tried::Badly { found: None, since: when });
+    assert_eq!(result(&running, &[ended(1, "panicked")], now), PreflightResult::Failed { report: None, since: when });
     let failed =
         |reason: &str| job(&json!({ "conditions": [{ "type": "Failed", "status": "True", "reason": reason }] }));
-    assert_eq!(tried(&failed("DeadlineExceeded"), &[], now), Tried::TooLate);
-    assert_eq!(tried(&failed("BackoffLimitExceeded"), &[], now), Tried::Badly { found: None, since: None });
-    let Tried::NotYet(Some(trouble)) = tried(&running, &[], now) else { unreachable!("no pod was made") };
-    assert_eq!(trouble.reason.as_str(), "PodRefused");
-    assert_eq!(tried(&running, &[pod(&json!({}))], now), Tried::NotYet(None));
+    assert_eq!(result(&failed("DeadlineExceeded"), &[], now), PreflightResult::TimedOut);
+    assert_eq!(
+        result(&failed("BackoffLimitExceeded"), &[], now),
+        PreflightResult::Failed { report: None, since: None }
+    );
+    let PreflightResult::Pending(Some(diagnosis)) = result(&running, &[], now) else {
+        unreachable!("no pod was created")
+    };
+    assert_eq!(diagnosis.reason.as_str(), "PodRefused");
+    assert_eq!(result(&running, &[pod(&json!({}))], now), PreflightResult::Pending(None));
 }

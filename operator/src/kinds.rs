@@ -1,4 +1,4 @@
-//! The kinds of objects that are made for a store: how they are called, and which of them the cluster has to have first.
+//! The kinds of objects that the operator creates, and which optional ones the cluster knows.
 
 use std::collections::BTreeSet;
 
@@ -8,9 +8,8 @@ use kube::discovery::ApiResource;
 
 use crate::error::Error;
 
-/// A kind of object that the operator makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub(crate) enum ObjectKind {
     ServiceAccount,
     Secret,
     ConfigMap,
@@ -29,8 +28,8 @@ pub(crate) enum Kind {
     PrometheusRule,
 }
 
-impl Kind {
-    /// In the order in which they are made.
+impl ObjectKind {
+    /// In the order in which they are applied.
     pub(crate) const ALL: &[Self] = &[
         Self::ServiceAccount,
         Self::Secret,
@@ -74,18 +73,16 @@ impl Kind {
         }
     }
 
-    /// For dynamic requests.
     pub(crate) fn resource(self) -> ApiResource {
         let (group, version, kind, plural) = self.names();
         ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
     }
 
-    /// Its name.
     pub(crate) const fn as_str(self) -> &'static str {
         self.names().2
     }
 
-    /// Whether a cluster may lack it.
+    /// Whether a cluster may not know this kind.
     pub(crate) const fn is_optional(self) -> bool {
         matches!(
             self,
@@ -93,39 +90,38 @@ impl Kind {
         )
     }
 
-    /// Whether it stays when nothing asks for it any more: it holds what cannot be made again.
-    pub(crate) const fn is_kept(self) -> bool {
+    /// Whether the object stays when the store no longer needs it: its data cannot be created again.
+    pub(crate) const fn is_retained(self) -> bool {
         matches!(self, Self::Secret | Self::PersistentVolumeClaim | Self::PostgresCluster)
     }
 }
 
-/// The optional kinds that a cluster has.
+/// The optional kinds that the cluster knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Apis {
-    kinds: BTreeSet<Kind>,
+    kinds: BTreeSet<ObjectKind>,
     openshift: bool,
 }
 
 impl Apis {
-    /// Those kinds, and OpenShift or not.
     #[cfg(test)]
-    pub(crate) fn new(kinds: impl IntoIterator<Item = Kind>, openshift: bool) -> Self {
+    pub(crate) fn new(kinds: impl IntoIterator<Item = ObjectKind>, openshift: bool) -> Self {
         Self { kinds: kinds.into_iter().collect(), openshift }
     }
 
-    /// Asks the cluster. Of a group whose server does not answer it stands what was known.
+    /// Queries the API server. For a group whose server does not answer, the result is the one in `known`.
     pub(crate) async fn discover(client: &Client, known: &Self) -> Result<Self, Error> {
-        let groups = client.list_api_groups().await.map_err(Error::api("asking for the cluster's APIs"))?;
+        let groups = client.list_api_groups().await.map_err(Error::api("listing the cluster's APIs"))?;
         let names: BTreeSet<&str> = groups.groups.iter().map(|group| group.name.as_str()).collect();
         let mut kinds = BTreeSet::new();
-        for kind in Kind::ALL.iter().filter(|kind| kind.is_optional()) {
+        for kind in ObjectKind::ALL.iter().filter(|kind| kind.is_optional()) {
             let (group, version, name, _) = kind.names();
             if !names.contains(group) {
                 continue;
             }
             let served = match client.list_api_group_resources(&format!("{group}/{version}")).await {
                 Ok(served) => served.resources.iter().any(|resource| resource.kind == name),
-                // another version of it
+                // the cluster has the group in another version
                 Err(kube::Error::Api(status)) if status.code == 404 => false,
                 Err(_) => known.kinds.contains(kind),
             };
@@ -136,12 +132,11 @@ impl Apis {
         Ok(Self { kinds, openshift: names.contains("security.openshift.io") })
     }
 
-    /// Whether the cluster has a kind.
-    pub(crate) fn has(&self, kind: Kind) -> bool {
+    pub(crate) fn has(&self, kind: ObjectKind) -> bool {
         !kind.is_optional() || self.kinds.contains(&kind)
     }
 
-    /// Whether it is OpenShift, which gives pods their ids.
+    /// OpenShift assigns user and group ids to pods itself.
     pub(crate) fn is_openshift(&self) -> bool {
         self.openshift
     }

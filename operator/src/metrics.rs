@@ -1,4 +1,4 @@
-//! What is measured of the operator.
+//! The operator's metrics.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -8,28 +8,23 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-/// Why a reconciliation was refused: a reason of the closed list, never text.
+/// The reason comes from the closed list of condition reasons, so the number of series is bounded.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-pub(crate) struct Refused {
+pub(crate) struct RefusalLabels {
     reason: &'static str,
 }
 
-/// The operator's metrics.
-pub(crate) struct Metrics {
+pub(crate) struct OperatorMetrics {
     registry: Registry,
-    /// Reconciliations that ended, well or not.
     pub(crate) reconciliations: Counter,
-    /// Those that failed, and are tried again.
     pub(crate) failures: Counter,
-    /// Resources of which nothing could be made.
-    pub(crate) refusals: Family<Refused, Counter>,
-    /// Seconds that a reconciliation took.
+    pub(crate) refusals: Family<RefusalLabels, Counter>,
+    /// In seconds.
     pub(crate) duration: Histogram,
-    /// 1 while this replica holds the lease.
     pub(crate) leader: Gauge,
 }
 
-impl Metrics {
+impl OperatorMetrics {
     pub(crate) fn new() -> Self {
         let mut registry = Registry::with_prefix("zot_operator");
         let metrics = Self {
@@ -40,23 +35,34 @@ impl Metrics {
             leader: Gauge::default(),
             registry: Registry::default(),
         };
-        registry.register("reconciliations", "Reconciliations that ended", metrics.reconciliations.clone());
-        registry.register("reconcile_failures", "Reconciliations that failed", metrics.failures.clone());
-        registry.register("refusals", "Resources of which nothing could be made", metrics.refusals.clone());
-        registry.register("reconcile_duration_seconds", "Length of a reconciliation", metrics.duration.clone());
-        registry.register("leader", "1 while this replica holds the lease", metrics.leader.clone());
+        registry.register("reconciliations", "Reconciliations, successful or not", metrics.reconciliations.clone());
+        registry.register(
+            "reconcile_failures",
+            "Reconciliations that failed and are retried",
+            metrics.failures.clone(),
+        );
+        registry.register(
+            "refusals",
+            "Reconciliations that ended because the user has to act or to wait",
+            metrics.refusals.clone(),
+        );
+        registry.register(
+            "reconcile_duration_seconds",
+            "Duration of a reconciliation in seconds",
+            metrics.duration.clone(),
+        );
+        registry.register("leader", "1 if this replica is the leader", metrics.leader.clone());
         Self { registry, ..metrics }
     }
 
-    /// A resource was refused.
     pub(crate) fn refused(&self, reason: &'static str) {
-        self.refusals.get_or_create(&Refused { reason }).inc();
+        self.refusals.get_or_create(&RefusalLabels { reason }).inc();
     }
 
-    /// In the format of Prometheus.
+    /// In the text format of `OpenMetrics`.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
-        // writing to a string does not fail
+        // writing to a string cannot fail
         let _ = encode(&mut text, &self.registry);
         text
     }

@@ -1,15 +1,15 @@
-//! What holds what cannot be made again, what others put in the way, and what others take away.
+//! Retained data, foreign objects, removed labels, and leftovers.
 
 use serde_json::{Value, json};
 
-use crate::stand::{Stand, condition};
+use crate::harness::{TestCluster, condition};
 use crate::stores::outside;
 
-/// A Secret that somebody else put there first: no server runs by it.
+/// No server uses a Secret that somebody else created first.
 #[tokio::test]
 async fn a_planted_secret_opens_no_store() {
-    let stand = Stand::open();
-    let space = stand.space().await;
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
     space.secret("store-admin", &[("access-key", "evil"), ("secret-key", "evil-secret-0123456789")]).await;
     space.store("store", &json!({})).await;
     let store = space.until_condition("store", "Ready", "False", "Conflict").await;
@@ -19,11 +19,11 @@ async fn a_planted_secret_opens_no_store() {
     space.until_ready("store").await;
 }
 
-/// A Deployment of that name that is somebody else's says nothing about the store, and is left alone.
+/// A foreign Deployment of the store's name is left alone.
 #[tokio::test]
-async fn a_foreign_deployment_is_nobody_s_server() {
-    let stand = Stand::open();
-    let space = stand.space().await;
+async fn a_foreign_deployment_is_left_alone() {
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
     let deployment = json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "store", "namespace": space.name },
         "spec": {
@@ -33,7 +33,7 @@ async fn a_foreign_deployment_is_nobody_s_server() {
             },
         },
     });
-    stand.apply(&deployment).await;
+    cluster.apply(&deployment).await;
     space.store("store", &json!({})).await;
     let store = space.until_condition("store", "Ready", "False", "Conflict").await;
     assert!(condition(&store, "Ready")["message"].to_string().contains("Deployment store"), "{store:#}");
@@ -42,18 +42,18 @@ async fn a_foreign_deployment_is_nobody_s_server() {
     space.until_ready("store").await;
 }
 
-/// A claim that somebody deletes is told of as long as its server still runs; then no empty volume takes its place.
+/// A claim that is being deleted is reported while its server runs. No empty volume replaces it.
 #[tokio::test]
-async fn a_deleted_volume_is_told_of() {
-    let stand = Stand::open();
-    let space = stand.space().await;
+async fn a_deleted_volume_is_reported() {
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
     space.store("store", &json!({})).await;
     space.until_ready("store").await;
     space.admin("store").await.push_image("team/app", "v1", vec![7; 1000]).await;
     space.run("delete pvc store-data --wait=false").await;
     let store = space.until_condition("store", "StorageReady", "False", "VolumeLost").await;
     assert_eq!(condition(&store, "Degraded")["status"], "True", "{store:#}");
-    // it still serves, and no change ends the one that holds the volume
+    // the store still serves, and no change stops its server
     let pods = async || {
         let pods = space.get("pods -l app=zot-artifact-store").await.expect("pods");
         pods["items"].as_array().expect("pods").iter().map(|pod| pod["metadata"]["uid"].clone()).collect::<Vec<_>>()
@@ -69,22 +69,21 @@ async fn a_deleted_volume_is_told_of() {
     let gone = |it: &Value| condition(it, "Ready")["message"].to_string().contains("is gone");
     space.until("zas/store", "it is gone", gone).await;
     assert!(space.get("pvc/store-data").await.is_none());
-    // as the message says
+    // the message suggests this
     space.run("delete deploy store").await;
     space.until_ready("store").await;
     space.admin("store").await.get_manifest("team/app", "v1").await.expect_status(404);
 }
 
-/// A volume that cannot grow stays as it is, and keeps nothing else from being done.
 #[tokio::test]
-async fn a_volume_that_cannot_grow_hinders_nothing_else() {
-    let stand = Stand::open();
+async fn a_volume_that_cannot_grow_blocks_nothing_else() {
+    let cluster = TestCluster::open();
     let class = json!({
         "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": { "name": "zot-e2e-fixed" },
         "provisioner": "cluster.zot.test/local-path", "volumeBindingMode": "WaitForFirstConsumer",
     });
-    stand.apply(&class).await;
-    let space = stand.space().await;
+    cluster.apply(&class).await;
+    let space = cluster.space().await;
     let mut spec = json!({ "storage": { "size": "1Gi", "storageClass": "zot-e2e-fixed" } });
     space.store("store", &spec).await;
     space.until_ready("store").await;
@@ -96,19 +95,19 @@ async fn a_volume_that_cannot_grow_hinders_nothing_else() {
     space.until_ready("store").await;
     let config = space.get("configmap/store-config").await.expect("it");
     assert!(config["data"]["config.yaml"].as_str().is_some_and(|it| it.contains("level: debug")));
-    stand.run("delete storageclass zot-e2e-fixed").await;
+    cluster.run("delete storageclass zot-e2e-fixed").await;
 }
 
-/// Labels that others take away come back; an account that the user takes over stays.
+/// Removed labels are restored. An account that the user takes over stays.
 #[tokio::test]
-async fn what_is_ours_stays_ours() {
-    let stand = Stand::open();
-    let space = stand.space().await;
+async fn labels_are_restored() {
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
     space.store("store", &json!({})).await;
     space.until_ready("store").await;
     space.run("label service/store app.kubernetes.io/managed-by-").await;
     space.run("label deploy/store app.kubernetes.io/instance=other --overwrite").await;
-    // what is not ours by its labels wakes nobody
+    // objects without the labels trigger no reconciliation
     space.run("annotate zas/store look=here").await;
     for object in ["service/store", "deploy/store"] {
         space
@@ -125,11 +124,11 @@ async fn what_is_ours_stays_ours() {
     assert!(space.get("serviceaccount/store").await.is_some());
 }
 
-/// Values that are wrong one after the other leave one preflight; an image that is put right is tried at once.
+/// Several wrong values leave one preflight Job. A corrected image is checked at once.
 #[tokio::test]
 async fn preflights_do_not_pile_up() {
-    let stand = Stand::open();
-    let space = stand.space().await;
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
     let (_storage, whole) = outside(&space).await;
     let mut spec = whole.clone();
     for number in 0..4 {
@@ -146,7 +145,7 @@ async fn preflights_do_not_pile_up() {
     space.store("store", &whole).await;
     space.until_ready("store").await;
     let deployment = space.get("deploy/store").await.expect("it");
-    // what servers do not read rolls none
+    // a key that servers do not read causes no rollout
     space.run(r#"patch secret store-postgres -p {"stringData":{"note":"x"}}"#).await;
     space.run("annotate zas/store look=here").await;
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
@@ -154,12 +153,11 @@ async fn preflights_do_not_pile_up() {
     assert_eq!(after["metadata"]["generation"], deployment["metadata"]["generation"]);
 }
 
-/// What an earlier version, or an earlier generation, made for a store and this one does not is removed; what only looks like it is
-/// not.
+/// Objects that an earlier version or generation created are deleted. Similar objects without an owner reference are not.
 #[tokio::test]
 async fn leftovers_are_removed() {
-    let stand = Stand::open();
-    let space = stand.space().await;
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
     space.store("store", &json!({})).await;
     let store = space.until_ready("store").await;
     let labels = json!({
@@ -189,7 +187,7 @@ async fn leftovers_are_removed() {
             if !spec.is_null() {
                 document["spec"] = spec.clone();
             }
-            stand.apply(&document).await;
+            cluster.apply(&document).await;
         }
     }
     for (_, kind, _) in &kinds {

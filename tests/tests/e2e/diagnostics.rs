@@ -1,21 +1,21 @@
-//! What goes wrong with servers, and whether a user is told what and why: images, crashes, backends that die, lost keys.
+//! Reports about problems: images, crashes, backends, lost keys, misspelt annotations.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::stand::{Stand, condition};
+use crate::harness::{TestCluster, condition};
 use crate::stores::{outside, outside_by};
 
 fn says(store: &Value, kind: &str, words: &[&str]) {
     let message = condition(store, kind)["message"].to_string();
-    assert!(words.iter().all(|word| message.contains(word)), "{words:?} are not in {message}");
+    assert!(words.iter().all(|word| message.contains(word)), "{words:?} are missing in {message}");
 }
 
-/// Case 10: an image that cannot be had. The servers that run go on, and take what is right again.
+/// Case 10: an image cannot be pulled. Running servers keep serving, and a corrected image is rolled out.
 #[tokio::test]
 async fn case_10_an_image_that_cannot_be_pulled() {
-    let stand = Stand::open();
-    let space = stand.space().await;
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
     let absent = json!({ "repository": "registry.invalid/store", "tag": "1" });
     space.store("fresh", &json!({ "image": absent })).await;
     let fresh = space.until_condition("fresh", "Ready", "False", "ImagePullFailed").await;
@@ -31,7 +31,7 @@ async fn case_10_an_image_that_cannot_be_pulled() {
     assert_eq!(condition(&failed, "Available")["status"], "True", "{failed:#}");
     space.admin("store").await.push_image("team/app", "v1", vec![7; 1000]).await;
     spec["image"] = json!({});
-    // 2 is a number of processors
+    // a number instead of a quantity
     spec["resources"]["limits"] = json!({ "cpu": 2, "memory": "256Mi" });
     space.store("store", &spec).await;
     let ready = space.until_ready("store").await;
@@ -40,11 +40,10 @@ async fn case_10_an_image_that_cannot_be_pulled() {
     assert_eq!(container["resources"]["limits"]["cpu"], "2");
 }
 
-/// Servers that end at once, that no node takes, and that may not be made: told in their own words.
 #[tokio::test]
-async fn servers_that_do_not_come_up_are_told_of() {
-    let stand = Stand::open();
-    let space = stand.space().await;
+async fn servers_that_do_not_start_are_reported() {
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
     space.secret("garbage", &[("tls.crt", "no certificate"), ("tls.key", "no key")]).await;
     space.secret("short", &[("access-key", "admin"), ("secret-key", "b")]).await;
     for (name, spec, reason, words) in [
@@ -65,11 +64,11 @@ async fn servers_that_do_not_come_up_are_told_of() {
     }
 }
 
-/// A database that dies under a store that serves: it is told which of the two, and that it is back.
+/// A database goes away while the store serves. The cause is reported, and the recovery too.
 #[tokio::test]
-async fn a_backend_that_dies_is_told_of() {
-    let stand = Stand::open();
-    let space = stand.space().await;
+async fn a_lost_backend_is_reported() {
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
     let (_storage, mut spec, postgres) = outside_by(&space).await;
     spec["replicas"] = json!(2);
     space.store("store", &spec).await;
@@ -83,11 +82,11 @@ async fn a_backend_that_dies_is_told_of() {
     space.until_ready("store").await;
 }
 
-/// The key by which access keys in the database are read is not made anew under a store that has some.
+/// A lost master key is not replaced by a new one.
 #[tokio::test]
-async fn a_lost_master_key_is_told_of() {
-    let stand = Stand::open();
-    let space = stand.space().await;
+async fn a_lost_master_key_is_reported() {
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
     let (_storage, spec) = outside(&space).await;
     space.store("store", &spec).await;
     space.until_ready("store").await;
@@ -96,11 +95,11 @@ async fn a_lost_master_key_is_told_of() {
     let store = space.until_condition("store", "DatabaseReady", "False", "MasterKeyMissing").await;
     says(&store, "Ready", &["store-keys", "backup"]);
     assert!(space.get("secret/store-keys").await.is_none());
-    // somebody who has it elsewhere makes it by hand
+    // restore the Secret without its labels
     for field in ["resourceVersion", "uid", "managedFields", "creationTimestamp", "labels"] {
         kept["metadata"].as_object_mut().expect("metadata").remove(field);
     }
-    stand.apply(&kept).await;
+    cluster.apply(&kept).await;
     let store = space.until_condition("store", "Ready", "False", "Conflict").await;
     says(&store, "Ready", &["store-keys", "restored", "app.kubernetes.io/managed-by"]);
     let labels = "app.kubernetes.io/managed-by=zot-artifact-store-operator app.kubernetes.io/instance=store";
@@ -117,15 +116,14 @@ async fn a_lost_master_key_is_told_of() {
         .expect_status(201);
 }
 
-/// Whoever writes `pause` wants to be left alone.
 #[tokio::test]
-async fn a_misspelt_annotation_is_told_of() {
-    let stand = Stand::open();
-    let space = stand.space().await;
+async fn a_misspelt_annotation_is_reported() {
+    let cluster = TestCluster::open();
+    let space = cluster.space().await;
     space.store("store", &json!({})).await;
     space.until_ready("store").await;
     space.run("annotate zas/store artifact.zotregistry.io/reconcile=pause").await;
-    let store = space.until("zas/store", "it is told", |it| condition(it, "SpecValid")["status"] == "False").await;
+    let store = space.until("zas/store", "the refusal", |it| condition(it, "SpecValid")["status"] == "False").await;
     says(&store, "SpecValid", &["\\\"pause\\\"", "\\\"paused\\\""]);
     space.run("annotate zas/store artifact.zotregistry.io/reconcile-").await;
     space.until_ready("store").await;

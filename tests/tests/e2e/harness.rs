@@ -1,4 +1,4 @@
-//! The cluster that `hack/e2e` prepared: the operator is installed there, and `kubectl` speaks to it as its administrator.
+//! The cluster that `hack/e2e` prepared, with an installed operator. Tests use `kubectl` as its administrator.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ use uuid::Uuid;
 use zot_tests::client::Client;
 use zot_tests::tools::{Home, Printed};
 
-/// Until a test gives up: far beyond what a loaded machine needs.
+/// When a test gives up: far more than a loaded machine needs.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(3);
 pub(crate) const OPERATOR: &str = "zot-operator-system";
 const POLL: Duration = Duration::from_millis(100);
@@ -27,14 +27,13 @@ pub(crate) fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run these tests by `make e2e`"))
 }
 
-/// The cluster.
-pub(crate) struct Stand {
+pub(crate) struct TestCluster {
     kubectl: PathBuf,
     kubeconfig: String,
     home: Home,
 }
 
-impl Stand {
+impl TestCluster {
     pub(crate) fn open() -> Self {
         Self { kubectl: variable("ZOT_E2E_KUBECTL").into(), kubeconfig: variable("KUBECONFIG"), home: Home::new() }
     }
@@ -47,13 +46,13 @@ impl Stand {
         &self.kubeconfig
     }
 
-    /// The operator's program, for those that a test runs itself.
-    #[expect(clippy::unused_self, reason = "it is the stand's")]
+    /// The operator's binary, for tests that run their own operator.
+    #[expect(clippy::unused_self, reason = "for symmetry with the other paths")]
     pub(crate) fn operator(&self) -> PathBuf {
         variable("ZOT_E2E_OPERATOR").into()
     }
 
-    /// The servers' image, as the installed operator knows it.
+    /// The servers' image of the installed operator.
     pub(crate) async fn server_image(&self) -> String {
         let deployment =
             self.get(&format!("-n {OPERATOR} deploy/zot-artifact-store-operator")).await.expect("it is installed");
@@ -63,7 +62,7 @@ impl Stand {
         image["value"].as_str().expect("an image").to_owned()
     }
 
-    /// kubectl with these words.
+    /// Runs kubectl with these arguments.
     pub(crate) async fn try_run(&self, words: &str, input: Option<&Value>) -> Printed {
         let run = self.home.command(&self.kubectl).env("KUBECONFIG", &self.kubeconfig).words(words);
         match input {
@@ -83,48 +82,47 @@ impl Stand {
         assert!(printed.status.success(), "{printed}\n{document:#}");
     }
 
-    /// What the API server says against it.
+    /// The API server's refusal of a document.
     pub(crate) async fn refused(&self, document: &Value) -> String {
         let printed = self.try_run("apply --validate=strict -f -", Some(document)).await;
-        assert!(!printed.status.success(), "taken, which it should not: {document:#}");
+        assert!(!printed.status.success(), "accepted, but should be refused: {document:#}");
         printed.stderr
     }
 
-    /// An object, or none.
     pub(crate) async fn get(&self, words: &str) -> Option<Value> {
         let printed = self.try_run(&format!("get {words} --ignore-not-found -o json"), None).await;
         assert!(printed.status.success() || printed.stderr.contains("NotFound"), "{printed}");
         serde_json::from_str(&printed.stdout).ok()
     }
 
-    /// A namespace for one test, at the level `restricted`.
+    /// Creates a namespace for one test, at the level `restricted`.
     pub(crate) async fn space(&self) -> Space<'_> {
         let name = format!("zot-e2e-{}", &Uuid::new_v4().simple().to_string()[..8]);
         let labels = json!({ "pod-security.kubernetes.io/enforce": "restricted", "zot-e2e": "true" });
         let namespace =
             json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name, "labels": labels } });
         self.apply(&namespace).await;
-        Space { stand: self, name }
+        Space { cluster: self, name }
     }
 
-    /// Sends the installed operator to rest, until what is returned is dropped.
-    pub(crate) async fn rest(&self) -> Rest<'_> {
-        let rest = Rest { stand: self };
+    /// Scales the installed operator down, until the returned value is dropped.
+    pub(crate) async fn scale_down(&self) -> ScaledDown<'_> {
+        let scaled_down = ScaledDown { cluster: self };
         self.run(&format!("-n {OPERATOR} scale deploy/zot-artifact-store-operator --replicas=0")).await;
         let words =
             format!("-n {OPERATOR} wait --for=delete pod -l app.kubernetes.io/name=zot-artifact-store-operator");
         self.run(&format!("{words} --timeout=60s")).await;
-        rest
+        scaled_down
     }
 
-    /// A definition as its authors ship it: of a folder of `hack/tool`.
+    /// Installs a definition from a folder of `hack/tool`, as its project ships it.
     pub(crate) async fn define_of(&self, tool: &str, path: &str) {
         let file = zot_tests::tools::tool(tool).await.join(path);
         self.run(&format!("apply --server-side --force-conflicts -f {}", file.display())).await;
         self.run(&format!("wait --for=condition=Established -f {} --timeout=60s", file.display())).await;
     }
 
-    /// A definition that is nothing but a name: for kinds of operators that are not there.
+    /// Installs a definition without a schema, for kinds of operators that are not installed.
     pub(crate) async fn define(&self, group: &str, version: &str, kind: &str, plural: &str) {
         let open = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
         self.apply(&json!({
@@ -142,25 +140,24 @@ impl Stand {
     }
 }
 
-/// The installed operator rests as long as this is there.
-pub(crate) struct Rest<'a> {
-    stand: &'a Stand,
+/// The installed operator has no replicas until this is dropped.
+pub(crate) struct ScaledDown<'a> {
+    cluster: &'a TestCluster,
 }
 
-impl Drop for Rest<'_> {
+impl Drop for ScaledDown<'_> {
     fn drop(&mut self) {
         let scale = ["-n", OPERATOR, "scale", "deploy/zot-artifact-store-operator", "--replicas=2"];
-        let command = std::process::Command::new(&self.stand.kubectl)
+        let command = std::process::Command::new(&self.cluster.kubectl)
             .args(scale)
-            .env("KUBECONFIG", &self.stand.kubeconfig)
+            .env("KUBECONFIG", &self.cluster.kubeconfig)
             .status();
-        assert!(command.is_ok() || std::thread::panicking(), "the operator still rests");
+        assert!(command.is_ok() || std::thread::panicking(), "the operator is still scaled down");
     }
 }
 
-/// A namespace.
 pub(crate) struct Space<'a> {
-    pub(crate) stand: &'a Stand,
+    pub(crate) cluster: &'a TestCluster,
     pub(crate) name: String,
 }
 
@@ -174,26 +171,26 @@ impl Space<'_> {
 
     /// Applies a store.
     pub(crate) async fn store(&self, name: &str, spec: &Value) {
-        self.stand.apply(&self.store_document(name, spec)).await;
+        self.cluster.apply(&self.store_document(name, spec)).await;
     }
 
     pub(crate) async fn run(&self, words: &str) -> String {
-        self.stand.run(&format!("-n {} {words}", self.name)).await
+        self.cluster.run(&format!("-n {} {words}", self.name)).await
     }
 
     pub(crate) async fn get(&self, words: &str) -> Option<Value> {
-        self.stand.get(&format!("-n {} {words}", self.name)).await
+        self.cluster.get(&format!("-n {} {words}", self.name)).await
     }
 
     pub(crate) async fn secret(&self, name: &str, values: &[(&str, &str)]) {
         let data: BTreeMap<&str, &str> = values.iter().copied().collect();
         let metadata = json!({ "name": name, "namespace": self.name });
-        self.stand
+        self.cluster
             .apply(&json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data }))
             .await;
     }
 
-    /// Waits until an object is as it should be, and returns it.
+    /// Waits until `holds` is true for an object, and returns the object.
     pub(crate) async fn until(&self, words: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let begun = Instant::now();
         loop {
@@ -204,22 +201,22 @@ impl Space<'_> {
             if begun.elapsed() > DEADLINE {
                 let events = self.run("get events --sort-by=.lastTimestamp").await;
                 let pods = self.run("get pods -o wide").await;
-                panic!("{what}: never came; {words} is\n{found:#}\n{pods}\n{events}");
+                panic!("{what}: timeout; {words} is\n{found:#}\n{pods}\n{events}");
             }
             tokio::time::sleep(POLL).await;
         }
     }
 
-    /// Waits until it is gone.
+    /// Waits until an object does not exist.
     pub(crate) async fn until_gone(&self, words: &str) {
         let begun = Instant::now();
         while self.get(words).await.is_some() {
-            assert!(begun.elapsed() < DEADLINE, "{words} does not go");
+            assert!(begun.elapsed() < DEADLINE, "{words} still exists");
             tokio::time::sleep(POLL).await;
         }
     }
 
-    /// Waits for a condition of a store, of its newest generation.
+    /// Waits for a condition of the newest generation of a store.
     pub(crate) async fn until_condition(&self, store: &str, kind: &str, status: &str, reason: &str) -> Value {
         let holds = |found: &Value| {
             let condition = condition(found, kind);
@@ -234,7 +231,7 @@ impl Space<'_> {
         self.until_condition(store, "Ready", "True", "AllReplicasReady").await
     }
 
-    /// The administrator's client of a store, at its Service.
+    /// A client of a store's Service, with the admin's key.
     pub(crate) async fn admin(&self, store: &str) -> Client {
         let secret = self.get(&format!("secret/{store}-admin")).await.expect("the administrator's Secret");
         let value = |key: &str| {
@@ -244,7 +241,7 @@ impl Space<'_> {
         Client::new(self.address(store).await, None).with_key(&value("access-key"), &value("secret-key"))
     }
 
-    /// Where a store's Service is.
+    /// The address of a store's Service.
     pub(crate) async fn address(&self, store: &str) -> SocketAddr {
         let service = self.get(&format!("service/{store}")).await.expect("the Service");
         let address = service["spec"]["clusterIP"].as_str().expect("an address");
@@ -252,7 +249,7 @@ impl Space<'_> {
         format!("{address}:{port}").parse().expect("an address")
     }
 
-    /// A kubeconfig of an API server that wants no credentials.
+    /// A kubeconfig for an API server that needs no credentials.
     pub(crate) fn write_kubeconfig(&self, name: &str, server: &str) -> PathBuf {
         let config = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "test",
@@ -260,11 +257,11 @@ impl Space<'_> {
             "users": [{ "name": "test", "user": {} }],
             "contexts": [{ "name": "test", "context": { "cluster": "test", "user": "test" } }],
         });
-        self.stand.home.write(name, config.to_string())
+        self.cluster.home.write(name, config.to_string())
     }
 
-    /// Names of all objects that the operator made for a store, with their kinds.
-    pub(crate) async fn made(&self, store: &str) -> Vec<String> {
+    /// Kinds and names of all objects that the operator created for a store.
+    pub(crate) async fn created(&self, store: &str) -> Vec<String> {
         let kinds = "deploy,svc,cm,secret,sa,pvc,netpol,ingress,hpa,pdb";
         let label =
             format!("app.kubernetes.io/managed-by=zot-artifact-store-operator,app.kubernetes.io/instance={store}");
@@ -283,23 +280,23 @@ impl Space<'_> {
 
 impl Drop for Space<'_> {
     fn drop(&mut self) {
-        // in the background: nothing waits for it
-        let command = std::process::Command::new(&self.stand.kubectl)
+        // nothing waits for the deletion
+        let command = std::process::Command::new(&self.cluster.kubectl)
             .args(["delete", "namespace", &self.name, "--wait=false"])
-            .env("KUBECONFIG", &self.stand.kubeconfig)
+            .env("KUBECONFIG", &self.cluster.kubeconfig)
             .stdout(std::process::Stdio::null())
             .status();
         assert!(command.is_ok() || std::thread::panicking(), "the namespace {} could not be deleted", self.name);
     }
 }
 
-/// A condition of a store; null if it has none of that type.
+/// A condition of a store, or null.
 pub(crate) fn condition(store: &Value, kind: &str) -> Value {
     let conditions = store["status"]["conditions"].as_array();
     conditions.into_iter().flatten().find(|it| it["type"] == kind).cloned().unwrap_or_default()
 }
 
-/// A port of the host by which pods reach what listens on its loopback.
+/// A port on the host through which pods reach a service on the host's loopback.
 pub(crate) struct Relay {
     pub(crate) address: SocketAddr,
     cut: watch::Sender<bool>,
@@ -310,7 +307,7 @@ impl Relay {
         Self::speaking(upstream, None).await
     }
 
-    /// To a server of Postgres that speaks no TLS, as one that does.
+    /// Adds TLS to a Postgres server that has none.
     pub(crate) async fn to_postgres_by_tls(upstream: SocketAddr) -> Self {
         let made = rcgen::generate_simple_self_signed(["postgres".to_owned()]).expect("a certificate");
         let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
@@ -335,9 +332,9 @@ impl Relay {
                 let (mut is_cut, tls) = (is_cut.clone(), tls.clone());
                 tokio::spawn(async move {
                     tokio::select! {
-                        // an error is a side that went away
+                        // an error is a closed connection
                         _ = relay(client, upstream, tls) => {}
-                        // nobody can cut it when the relay was dropped
+                        // the sender is gone after the relay was dropped
                         Ok(_) = is_cut.wait_for(|cut| *cut) => {}
                     }
                 });
@@ -346,7 +343,7 @@ impl Relay {
         Self { address, cut }
     }
 
-    /// Ends all connections, and those that come; or lets them come again.
+    /// Closes all current and new connections, or accepts them again.
     pub(crate) fn cut(&self, cut: bool) {
         self.cut.send_replace(cut);
     }
@@ -357,7 +354,7 @@ async fn relay(mut client: TcpStream, upstream: SocketAddr, tls: Option<TlsAccep
         copy_bidirectional(&mut client, &mut TcpStream::connect(upstream).await?).await?;
         return Ok(());
     };
-    // SSLRequest, to which `S` is yes (PostgreSQL, "Message Formats")
+    // an SSLRequest is accepted with `S` (PostgreSQL, "Message Formats")
     client.read_exact(&mut [0; 8]).await?;
     client.write_all(b"S").await?;
     let mut client = tls.accept(client).await?;

@@ -1,0 +1,135 @@
+//! Reads a configuration of project-zot's zot: the keys that this server has too, and the others. The server turns its access
+//! control into policies.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use crate::keys::refused::{Verdict, verdict};
+use crate::load::{Layer, alias, check, checked, file};
+use crate::{ConfigError, Fault, Problem};
+
+/// A configuration of zot, translated.
+#[derive(Debug)]
+pub struct FromZot {
+    /// The configuration for this server, which is valid.
+    pub config: Value,
+    /// `http.accessControl` as it is in the file.
+    pub access_control: Option<Value>,
+    /// `http.auth` as it is in the file.
+    pub auth: Map<String, Value>,
+    /// Keys that are not in `config`, and what to do instead.
+    pub left_out: Vec<Problem>,
+}
+
+/// Reads zot's configuration file. Access control is on in what is returned if zot asked its callers who they are, or had
+/// access control.
+///
+/// # Errors
+/// [`ConfigError`], also for values that this server does not accept: it would be unsafe to leave out a wrong `http.tls`.
+pub fn from_zot(path: &Path) -> Result<FromZot, ConfigError> {
+    let mut layer = file::open(path)?;
+    remove(&mut layer.tree, "distSpecVersion");
+    let mut http = layer.tree.get_mut("http").and_then(Value::as_object_mut);
+    let mut taken = |key| http.as_mut().and_then(|http| remove(http, key)).filter(|value| !value.is_null());
+    let access_control = taken("accessControl");
+    let auth = match taken("auth") {
+        Some(Value::Object(auth)) => auth,
+        _ => Map::new(),
+    };
+    let mut problems: Vec<Problem> = auth.iter().map(|(key, value)| of_auth(&layer, key, value)).collect();
+    alias::rewrite(&mut layer, &mut problems);
+    check::layer(&mut layer, &mut problems);
+    let (left_out, wrong): (Vec<_>, Vec<_>) =
+        problems.into_iter().partition(|problem| matches!(problem.fault, Fault::Unknown { .. } | Fault::Refused(_)));
+    if !wrong.is_empty() {
+        return Err(ConfigError::Invalid(wrong));
+    }
+    if access_control.is_some() || !auth.is_empty() {
+        let extensions = layer.tree.entry("extensions").or_insert_with(|| json!({}));
+        extensions["rbac"] = json!({ "enabled": true });
+    }
+    let config = Value::Object(layer.tree.clone());
+    checked(&[layer], config.clone())?;
+    Ok(FromZot { config, access_control, auth, left_out })
+}
+
+/// Takes a key out, however its letters are written: zot does not distinguish them.
+fn remove(map: &mut Map<String, Value>, key: &str) -> Option<Value> {
+    let found = map.keys().find(|name| name.eq_ignore_ascii_case(key))?.clone();
+    map.remove(&found)
+}
+
+fn of_auth(layer: &Layer, key: &str, value: &Value) -> Problem {
+    let path = format!("http.auth.{key}");
+    let message = match (verdict(&path, value), key) {
+        (Verdict::Refused(message), _) => message,
+        (_, "openid") => "name the provider in extensions.rbac.keycloak or extensions.rbac.issuers",
+        (_, "bearer") => {
+            "this server issues the tokens of the registry protocol itself, and accepts none of another token server; name an \
+             OIDC provider in extensions.rbac.issuers"
+        }
+        (_, "apikey") => "create access keys with POST /api/v1/rbac/access-keys",
+        _ => "this server has no such key",
+    };
+    layer.problem(path, Fault::Refused(message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<FromZot, ConfigError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("zot.json");
+        std::fs::write(&path, text).unwrap();
+        from_zot(&path)
+    }
+
+    #[test]
+    fn settings_stay_and_the_rest_is_named() {
+        let zot = read(
+            "{\n\t\"distSpecVersion\": \"1.1.0\", \"storage\": {\"rootDirectory\": \"/srv/zot\", \"gc\": true, \"commit\": true},\n\
+             \t\"http\": {\"address\": \"0.0.0.0\", \"port\": \"5000\", \"compat\": [\"docker2s2\"],\n\
+             \t\"auth\": {\"htpasswd\": {\"path\": \"/etc/htpasswd\"}, \"failDelay\": 5}, \"AccessControl\": {\"repositories\": {}}},\n\
+             \t\"log\": {\"level\": \"debug\"}, \"extensions\": {\"search\": {\"enable\": true}}\n}",
+        );
+        let zot = zot.unwrap();
+        assert_eq!(
+            zot.config,
+            json!({
+                "storage": {"rootDirectory": "/srv/zot", "gc": true}, "http": {"address": "0.0.0.0", "port": 5000},
+                "log": {"level": "debug"}, "extensions": {"rbac": {"enabled": true}},
+            })
+        );
+        let mut left: Vec<_> = zot.left_out.iter().map(|problem| problem.path.as_str()).collect();
+        left.sort_unstable();
+        assert_eq!(
+            left,
+            ["extensions.search", "http.auth.failDelay", "http.auth.htpasswd", "http.compat", "storage.commit"]
+        );
+        assert!(zot.access_control.is_some() && zot.auth.contains_key("htpasswd"));
+    }
+
+    #[test]
+    fn an_open_zot_stays_open_and_a_closed_one_closed() {
+        let enabled = |text: &str| read(text).unwrap().config["extensions"]["rbac"]["enabled"] == true;
+        assert!(!enabled("http: {port: 5000}"));
+        assert!(!enabled("http: {port: 5000, auth: {}}"));
+        assert!(enabled("http: {accessControl: {}}"));
+        assert!(enabled("http: {Auth: {htpasswd: {path: /p}}}"));
+        assert!(enabled("http: {auth: {openid: {}}, accessControl: {}}\nextensions: {rbac: {enabled: false}}"));
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_taken_is_an_error() {
+        for (text, key) in [
+            ("http: {tls: {cert: /c}}", "http.tls.key"),
+            ("http: {tls: /c}", "http.tls"),
+            ("storage: {gcDelay: 1s}", "storage.gcDelay"),
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(&format!("`{key}`")), "{error}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! `migrate-config`: a configuration of zot becomes one of this store, and its access control policies.
+
+mod access;
+mod pattern;
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde_json::{Map, Value};
+use zot_core::policy::Policy;
+use zot_settings::{FromZot, from_zot};
+
+use self::access::{AccessControl, Migrated};
+use super::print;
+use crate::error::Error;
+
+pub(super) fn run(file: &Path, config_out: Option<&Path>, policies_out: Option<&Path>) -> Result<ExitCode, Error> {
+    let zot = from_zot(file)?;
+    let migrated = migrate(&zot, file)?;
+    let config = serde_saphyr::to_string(&zot.config).map_err(|error| Error::Refused(error.to_string()))?;
+    match config_out {
+        // it may hold secrets
+        Some(path) => write(path, &config)?,
+        None => print(config.trim_end()),
+    }
+    write_policies(&migrated.policies, policies_out)?;
+    let left_out = zot.left_out.iter().map(|problem| format!("left out `{}`: {}", problem.path, problem.fault));
+    for warning in left_out.chain(migrated.warnings) {
+        eprintln!("Warning: {warning}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Translates access control. A zot without it lets everybody do everything who has credentials.
+fn migrate(zot: &FromZot, file: &Path) -> Result<Migrated, Error> {
+    let users = users(&zot.auth);
+    let wrong = |why| Error::Refused(format!("{}: http.accessControl: {why}; correct it there", file.display()));
+    let mut migrated = match &zot.access_control {
+        Some(given) => AccessControl::read(given).map_err(wrong)?.policies(&users)?,
+        None if zot.auth.is_empty() || zot.auth.contains_key("bearer") => Migrated::default(),
+        None => AccessControl::everything_for_the_authenticated().policies(&users)?,
+    };
+    if zot.auth.contains_key("bearer") {
+        migrated.warnings.push(
+            "zot left access control to the token server of http.auth.bearer: write policies for what it allowed"
+                .to_owned(),
+        );
+    }
+    if zot.config.pointer("/http/tls/cacert").is_some() {
+        migrated.warnings.push(
+            "zot takes the name of a user from the client's certificate; this server does not: give these users access keys"
+                .to_owned(),
+        );
+    }
+    if zot.config.pointer("/storage/rootDirectory").is_some() {
+        migrated.warnings.push(
+            "storage.rootDirectory: artifacts are not migrated; copy them with `skopeo sync`, and change the directory if zot goes \
+             on using it"
+                .to_owned(),
+        );
+    }
+    Ok(migrated)
+}
+
+/// The users in the password file, if it is here: zot knows them by no other way if `accessControl` does not name them.
+fn users(auth: &Map<String, Value>) -> Vec<String> {
+    let path = auth.get("htpasswd").and_then(|htpasswd| htpasswd.get("path")).and_then(Value::as_str);
+    let text = path.and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+    text.lines().filter_map(|line| Some(line.split_once(':')?.0.to_owned())).collect()
+}
+
+/// One JSON document a policy: files in a directory, else lines behind `---`, which makes the output one YAML stream.
+fn write_policies(policies: &[Policy], directory: Option<&Path>) -> Result<(), Error> {
+    let Some(directory) = directory else {
+        for policy in policies {
+            print(&format!("---\n{}", document(policy)?));
+        }
+        return Ok(());
+    };
+    DirBuilder::new().recursive(true).mode(0o750).create(directory).map_err(Error::file(directory))?;
+    if fs::read_dir(directory).map_err(Error::file(directory))?.next().is_some() {
+        return Err(Error::Refused(format!("{} is not empty: name a new directory", directory.display())));
+    }
+    for (number, policy) in policies.iter().enumerate() {
+        // in the order in which they have to be sent
+        let path = directory.join(format!("{:03}-{}.json", number + 1, policy.id));
+        write(&path, &document(policy)?)?;
+    }
+    Ok(())
+}
+
+fn document(policy: &Policy) -> Result<String, Error> {
+    serde_json::to_string(policy).map_err(|error| Error::Refused(error.to_string()))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Error> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o640).open(path);
+    file.and_then(|mut file| writeln!(file, "{}", text.trim_end())).map_err(Error::file(path))
+}

@@ -1,0 +1,404 @@
+//! Policies out of zot's `accessControl`.
+//!
+//! In zot the longest pattern that matches a repository decides alone; here every policy counts, and a deny wins. So what a
+//! shorter pattern allows and a longer one does not is denied for the longer one. Where that would deny it to somebody who
+//! has it there, the shorter pattern's permission is not migrated: nobody may do more than with zot.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use zot_core::policy::{Effect, Policy, PrincipalPattern, ResourcePattern};
+
+use super::pattern::Pattern;
+use crate::error::Error;
+
+/// zot's action that refuses the deletion of a manifest with several tags.
+const COLLISION: &str = "detectManifestCollision";
+/// What zot's actions are here. Of zot, `read` also lists tags and repositories.
+const ACTIONS: [(&str, &[&str]); 4] =
+    [("read", &["read", "list"]), ("create", &["create"]), ("update", &["update"]), ("delete", &["delete"])];
+/// Most principals of one policy.
+const PRINCIPALS_MAX: usize = 1000;
+
+/// `http.accessControl` of zot.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct AccessControl {
+    repositories: BTreeMap<String, Repositories>,
+    #[serde(rename = "adminpolicy")]
+    admin_policy: Rule,
+    groups: BTreeMap<String, Group>,
+    metrics: Group,
+}
+
+/// What holds for the repositories of one pattern.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Repositories {
+    policies: Vec<Rule>,
+    #[serde(rename = "defaultpolicy")]
+    default_policy: Vec<String>,
+    #[serde(rename = "anonymouspolicy")]
+    anonymous_policy: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Rule {
+    users: Vec<String>,
+    groups: Vec<String>,
+    actions: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Group {
+    users: Vec<String>,
+}
+
+/// Policies, in the order in which they have to be sent, and where they are not what zot had.
+#[derive(Debug, Default)]
+pub(super) struct Migrated {
+    pub policies: Vec<Policy>,
+    pub warnings: Vec<String>,
+}
+
+/// Whom a permission is given to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Who {
+    /// Callers without credentials; here a policy for them is one for all.
+    Anonymous,
+    /// Everybody with credentials: `defaultPolicy`.
+    Authenticated,
+    /// A user with a password. zot's own groups have only such users.
+    Account(String),
+    /// A user of an OIDC provider.
+    User(String),
+    /// Whoever has this group by their provider.
+    Group(String),
+}
+
+impl Who {
+    fn principal(&self) -> String {
+        match self {
+            Self::Anonymous => "anonymous".to_owned(),
+            Self::Authenticated => "*".to_owned(),
+            Self::Account(name) => format!("account:{name}"),
+            Self::User(name) => format!("user:{name}"),
+            Self::Group(name) => format!("group:{name}"),
+        }
+    }
+}
+
+/// By pattern and actions, to whom they are allowed or denied.
+type Entries = BTreeMap<(String, Vec<&'static str>), BTreeSet<Who>>;
+
+impl AccessControl {
+    /// Reads `http.accessControl`.
+    ///
+    /// # Errors
+    /// What is wrong with it. Nothing is left out unread: it might keep somebody out.
+    pub(super) fn read(given: &Value) -> Result<Self, String> {
+        serde_json::from_value(lower(given)?).map_err(|error| error.to_string())
+    }
+
+    /// A zot without access control, but with authentication.
+    pub(super) fn everything_for_the_authenticated() -> Self {
+        let default_policy = ACTIONS.iter().map(|(action, _)| (*action).to_owned()).collect();
+        let repositories = Repositories { default_policy, ..Repositories::default() };
+        Self { repositories: BTreeMap::from([("**".to_owned(), repositories)]), ..Self::default() }
+    }
+
+    /// The policies; `users` are users that zot knows beside those that are named here.
+    pub(super) fn policies(&self, users: &[String]) -> Result<Migrated, Error> {
+        Translation::new(self, users).policies()
+    }
+
+    fn is_admin(&self, who: &Who, action: &str) -> bool {
+        self.admin_policy.gives(action) && self.is_in(who, &self.admin_policy)
+    }
+
+    fn is_in(&self, who: &Who, rule: &Rule) -> bool {
+        match who {
+            Who::Anonymous | Who::Authenticated => false,
+            Who::User(name) => rule.users.contains(name),
+            Who::Group(name) => rule.groups.contains(name),
+            Who::Account(name) => {
+                let by_group = |group: &String| self.groups.get(group).is_some_and(|group| group.users.contains(name));
+                rule.users.contains(name) || rule.groups.iter().any(by_group)
+            }
+        }
+    }
+}
+
+/// The same with keys in small letters, patterns and names of groups among them: zot reads all keys so.
+fn lower(value: &Value) -> Result<Value, String> {
+    Ok(match value {
+        Value::Object(map) => {
+            let mut lowered = Map::new();
+            for (key, value) in map {
+                if lowered.insert(key.to_lowercase(), lower(value)?).is_some() {
+                    return Err(format!("{key:?} is there twice, in other letters"));
+                }
+            }
+            lowered.into()
+        }
+        Value::Array(list) => list.iter().map(lower).collect::<Result<Vec<_>, _>>()?.into(),
+        other => other.clone(),
+    })
+}
+
+impl Rule {
+    fn gives(&self, action: &str) -> bool {
+        self.actions.iter().any(|given| given == action)
+    }
+}
+
+impl Repositories {
+    fn lists(&self) -> impl Iterator<Item = &Vec<String>> {
+        let policies = self.policies.iter().map(|rule| &rule.actions);
+        policies.chain([&self.default_policy, &self.anonymous_policy])
+    }
+
+    /// Whether deleting is not what it is here.
+    fn detects_collisions(&self) -> bool {
+        self.lists().flatten().any(|action| action == COLLISION)
+    }
+}
+
+struct Translation<'a> {
+    from: &'a AccessControl,
+    /// zot's patterns, with what they are here.
+    patterns: Vec<(&'a str, Pattern, &'a Repositories)>,
+    everybody: BTreeSet<Who>,
+    warnings: BTreeSet<String>,
+}
+
+impl<'a> Translation<'a> {
+    fn new(from: &'a AccessControl, users: &[String]) -> Self {
+        let mut it = Self { from, patterns: Vec::new(), everybody: BTreeSet::new(), warnings: BTreeSet::new() };
+        let rules = || from.repositories.values().flat_map(|it| &it.policies).chain([&from.admin_policy]);
+        let members = from.groups.values().flat_map(|group| &group.users);
+        for user in rules().flat_map(|rule| &rule.users).chain(members).chain(users) {
+            it.add(Who::Account(user.clone()));
+            it.add(Who::User(user.clone()));
+        }
+        rules().flat_map(|rule| &rule.groups).for_each(|group| it.add(Who::Group(group.clone())));
+        it.everybody.extend([Who::Anonymous, Who::Authenticated]);
+        for (text, repositories) in &from.repositories {
+            let pattern = Pattern::of(text);
+            match (pattern.at_least().parse::<ResourcePattern>(), &pattern) {
+                (Ok(_), _) => it.patterns.push((text, pattern, repositories)),
+                (Err(why), _) => {
+                    it.warn(format!("pattern {text:?} is left out, as no repository here can match it: {why}"))
+                }
+            }
+        }
+        it
+    }
+
+    fn warn(&mut self, text: String) {
+        self.warnings.insert(text);
+    }
+
+    /// Somebody whose name no policy can have is nobody here.
+    fn add(&mut self, who: Who) {
+        match who.principal().parse::<PrincipalPattern>() {
+            Ok(_) => drop(self.everybody.insert(who)),
+            Err(why) => self.warn(format!("left out: {why}")),
+        }
+    }
+
+    /// Whether zot permits this if the pattern at `index` decides.
+    fn permits(&self, who: &Who, action: &str, index: usize) -> bool {
+        let (_, _, it) = &self.patterns[index];
+        if action == "delete" && it.detects_collisions() {
+            return false;
+        }
+        let has = |list: &[String]| list.iter().any(|given| given == action);
+        // whoever has credentials may leave them out
+        has(&it.anonymous_policy)
+            || *who != Who::Anonymous && has(&it.default_policy)
+            || self.is_admin(who, action)
+            || it.policies.iter().any(|rule| rule.gives(action) && self.from.is_in(who, rule))
+    }
+
+    fn is_admin(&self, who: &Who, action: &str) -> bool {
+        let limited = action == "delete" && self.patterns.iter().any(|(_, _, it)| it.detects_collisions());
+        !limited && self.from.is_admin(who, action)
+    }
+
+    /// Longer patterns that meet this one, and do not permit what it does. Of two equally long ones zot takes any.
+    fn conflicts(&self, who: &Who, action: &str, index: usize) -> Vec<usize> {
+        self.longer(index).filter(|other| *other != index && !self.permits(who, action, *other)).collect()
+    }
+
+    /// The pattern itself, and those that decide in its place.
+    fn longer(&self, index: usize) -> impl Iterator<Item = usize> {
+        let (text, pattern, _) = &self.patterns[index];
+        (0..self.patterns.len()).filter(move |other| {
+            let (longer, it, _) = &self.patterns[*other];
+            longer.len() >= text.len() && pattern.may_meet(it)
+        })
+    }
+
+    /// Whether denying this to `who` for a pattern takes it from somebody who has it there.
+    fn hits_others(&self, who: &Who, action: &str, index: usize) -> bool {
+        let permitted = |at: usize| self.everybody.iter().any(|other| self.permits(other, action, at));
+        match who {
+            Who::Anonymous | Who::Authenticated => {
+                self.longer(index).any(permitted) || self.everybody.iter().any(|other| self.is_admin(other, action))
+            }
+            Who::Account(_) | Who::User(_) | Who::Group(_) => {
+                self.longer(index).filter(|at| *at != index).any(|at| self.permits(who, action, at))
+                    || matches!(who, Who::Group(_)) && permitted(index)
+            }
+        }
+    }
+
+    fn policies(mut self) -> Result<Migrated, Error> {
+        let (mut allowed, mut denied) = (Entries::new(), Entries::new());
+        for (action, ours) in ACTIONS {
+            for who in &self.everybody.clone() {
+                self.of(who, (action, ours), &mut allowed, &mut denied);
+            }
+        }
+        self.other_warnings();
+        let mut policies = documents(Effect::Deny, denied);
+        policies.extend(documents(Effect::Allow, allowed));
+        for policy in &policies {
+            policy.statement().map_err(zot_domain::Error::from)?;
+        }
+        Ok(Migrated { policies, warnings: self.warnings.into_iter().collect() })
+    }
+
+    /// What one of them may do.
+    fn of(&mut self, who: &Who, action: (&str, &'static [&'static str]), allowed: &mut Entries, denied: &mut Entries) {
+        let ((action, ours), principal) = (action, who.principal());
+        let enter = |entries: &mut Entries, resource: String| {
+            entries.entry((resource, ours.to_vec())).or_default().insert(who.clone());
+        };
+        if self.is_admin(who, action) {
+            return enter(allowed, "repository:*".to_owned());
+        }
+        for index in 0..self.patterns.len() {
+            let text = self.patterns[index].0;
+            if !self.permits(who, action, index) || self.is_given_to_all(who, action, index) {
+                continue;
+            }
+            let Some(resource) = self.patterns[index].1.same() else {
+                self.warn(format!(
+                    "{action} of {text:?} is not allowed to {principal}: no pattern here covers the same repositories; write a \
+                     policy for those that you mean"
+                ));
+                continue;
+            };
+            let conflicts = self.conflicts(who, action, index);
+            if matches!(who, Who::Anonymous | Who::Authenticated)
+                && let Some(other) = conflicts.iter().find(|other| self.hits_others(who, action, **other))
+            {
+                let other = self.patterns[*other].0;
+                self.warn(format!(
+                    "{action} of {text:?} is not allowed to {} in general, as zot keeps {other:?} for others: it is allowed to \
+                     the users and groups that the file names; add others to the principals of these policies",
+                    if *who == Who::Anonymous { "everybody" } else { "everybody with credentials" }
+                ));
+                continue;
+            }
+            enter(allowed, resource);
+            for other in conflicts {
+                if self.hits_others(who, action, other) {
+                    self.warn(format!(
+                        "{action} of {:?} is denied to {principal}, also where another policy allows it to them",
+                        self.patterns[other].0
+                    ));
+                }
+                if self.patterns[other].1.same().is_none() {
+                    self.warn(format!(
+                        "what zot denies for {:?} is denied for more repositories",
+                        self.patterns[other].0
+                    ));
+                }
+                enter(denied, self.patterns[other].1.at_least());
+            }
+        }
+    }
+
+    /// Whether everybody gets it with one policy.
+    fn is_given_to_all(&self, who: &Who, action: &str, index: usize) -> bool {
+        let given = |all: &Who| {
+            let conflicts = || self.conflicts(all, action, index);
+            self.permits(all, action, index) && !conflicts().iter().any(|at| self.hits_others(all, action, *at))
+        };
+        !matches!(who, Who::Anonymous | Who::Authenticated) && given(&Who::Authenticated)
+            || *who != Who::Anonymous && given(&Who::Anonymous)
+    }
+
+    fn other_warnings(&mut self) {
+        let from = self.from;
+        let named = self.everybody.iter().filter_map(|who| match who {
+            Who::Account(name) => Some(name.as_str()),
+            Who::Anonymous | Who::Authenticated | Who::User(_) | Who::Group(_) => None,
+        });
+        let accounts = named.collect::<Vec<_>>().join(", ");
+        if !accounts.is_empty() {
+            self.warn(format!(
+                "passwords are not migrated: create an account with an access key for each user without an OIDC provider \
+                 (POST /api/v1/rbac/accounts, then /api/v1/rbac/access-keys): {accounts}"
+            ));
+        }
+        for (text, it) in &from.repositories {
+            if it.detects_collisions() {
+                self.warn(format!(
+                    "delete of {text:?} is not allowed to anybody: this store has no {COLLISION}, and would delete a manifest with \
+                     all its tags"
+                ));
+            }
+            if !it.anonymous_policy.is_empty() {
+                self.warn(format!(
+                    "what {text:?} allows without credentials is allowed to everybody, also with credentials"
+                ));
+            }
+            if it.lists().any(|list| list.iter().any(|it| it == "create") && !list.iter().any(|it| it == "update")) {
+                self.warn("zot lets whoever has create move the tag `latest`: here that takes update".to_owned());
+            }
+        }
+        let known = |action: &&String| **action != COLLISION && ACTIONS.iter().all(|(it, _)| it != action);
+        let lists = from.repositories.values().flat_map(Repositories::lists).chain([&from.admin_policy.actions]);
+        for action in lists.flatten().filter(known).collect::<BTreeSet<_>>() {
+            self.warn(format!("the action {action:?} is not one of zot, and is left out"));
+        }
+        if !from.metrics.users.is_empty() {
+            self.warn("accessControl.metrics is left out: whoever reaches the server may read its metrics".to_owned());
+        }
+    }
+}
+
+/// One policy for each pattern and set of actions. Actions that are given alike share one.
+fn documents(effect: Effect, entries: Entries) -> Vec<Policy> {
+    let mut by_principals: BTreeMap<(String, BTreeSet<Who>), Vec<String>> = BTreeMap::new();
+    for ((resource, actions), who) in entries {
+        by_principals.entry((resource, who)).or_default().extend(actions.into_iter().map(ToOwned::to_owned));
+    }
+    let word = if effect == Effect::Deny { "deny" } else { "allow" };
+    let mut policies = Vec::new();
+    for ((resource, who), actions) in by_principals {
+        let principals: Vec<_> = who.iter().map(Who::principal).collect();
+        for principals in principals.chunks(PRINCIPALS_MAX) {
+            policies.push(Policy {
+                id: format!("zot-{word}-{}", policies.len() + 1),
+                name: format!("zot: {word} {} of {}", actions.join(", "), resource.trim_start_matches("repository:")),
+                resource: resource.clone(),
+                actions: actions.clone(),
+                effect,
+                principals: principals.to_vec(),
+                ..Policy::default()
+            });
+        }
+    }
+    policies
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,31 @@
+//! The directory of the embedded database and of local blobs.
+
+use std::fs::{self, File};
+use std::io::ErrorKind;
+
+use zot_settings::Settings;
+
+use crate::error::Error;
+
+/// Creates `storage.rootDirectory`. If the store keeps data there, also tests that files can be created in it: the database's
+/// own error would name neither the directory nor the reason.
+pub(crate) fn prepare(settings: &Settings) -> Result<(), Error> {
+    let root = &settings.storage.root_directory;
+    let refused = |error: std::io::Error| {
+        Error::Refused(format!(
+            "cannot write to storage.rootDirectory {}: {error}; set storage.rootDirectory or ZOT_DATA_DIR to a directory that \
+             this user can write to",
+            root.display()
+        ))
+    };
+    fs::create_dir_all(root).map_err(refused)?;
+    if settings.database.url.is_none() || settings.storage.storage_driver.is_none() {
+        let probe = root.join(format!(".write-test-{}", uuid::Uuid::new_v4()));
+        match File::create(&probe).and_then(|_| fs::remove_file(&probe)) {
+            // on a full disk the server starts: it can be read, and garbage collection frees some of it
+            Err(error) if error.kind() != ErrorKind::StorageFull => return Err(refused(error)),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
