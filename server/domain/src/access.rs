@@ -9,11 +9,11 @@ use zot_core::action::Action;
 use zot_core::policy::{Decision, Policy, PrincipalPattern, Reason, Resource, Statement, bucket};
 use zot_core::principal::Principal;
 
-use crate::ports::metadata::Audit;
 use crate::authorizer::Authorizer;
 use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::ports::access::{self, PolicyChange, PutMode, StoredPolicy};
+use crate::ports::metadata::Audit;
 
 /// The area of the store that policies are.
 const POLICIES: Resource<'_> = Resource::System("policies");

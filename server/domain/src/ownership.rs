@@ -16,7 +16,10 @@ pub async fn owned(upkeep: &dyn Upkeep, inventory: &dyn Inventory) -> Result<(St
         let marker = inventory.marker().await?;
         found |= marker.is_some();
         let (current, next) = upkeep.incarnations().await?;
-        if marker.is_some() && (marker.as_ref() == Some(&current) || marker == next) && upkeep.has_recorded_identity().await? {
+        if marker.is_some()
+            && (marker.as_ref() == Some(&current) || marker == next)
+            && upkeep.has_recorded_identity().await?
+        {
             return Ok((current, next));
         }
     }

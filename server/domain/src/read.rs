@@ -27,6 +27,13 @@ use crate::ports::objects::ObjectVersion;
 #[derive(Clone, Debug)]
 pub struct Readable<T>(T);
 
+impl<T> Readable<T> {
+    /// What it is, without the right to read its bytes.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
 impl<T> Deref for Readable<T> {
     type Target = T;
 

@@ -8,10 +8,10 @@ use zot_core::AuditAction;
 use zot_core::action::Action;
 use zot_core::policy::{PrincipalPattern, Resource};
 use zot_core::principal::Principal;
-use zot_domain::ports::metadata::Audit;
 use zot_domain::authorizer::Authorizer;
 use zot_domain::ports::access::PutMode;
 use zot_domain::ports::identities::{Account, KeyChange, StoredKey};
+use zot_domain::ports::metadata::Audit;
 use zot_domain::{Call, Error, Result};
 
 use crate::keyring::Purpose;
@@ -106,7 +106,9 @@ impl Accounts {
     /// [`Error::ParameterInvalid`] names the field, [`Error::AccountExists`].
     pub async fn create_account(&self, call: &Call, account: Account) -> Result<Account> {
         let name = account.name.clone();
-        self.put_account(call, account, PutMode::Create, AuditAction::AccountCreate).await?.ok_or(Error::AccountExists(name))
+        self.put_account(call, account, PutMode::Create, AuditAction::AccountCreate)
+            .await?
+            .ok_or(Error::AccountExists(name))
     }
 
     /// Changes an account that is there.
@@ -115,7 +117,9 @@ impl Accounts {
     /// [`Error::ParameterInvalid`] names the field, [`Error::NotFound`].
     pub async fn replace_account(&self, call: &Call, account: Account) -> Result<Account> {
         let name = account.name.clone();
-        self.put_account(call, account, PutMode::Replace, AuditAction::AccountUpdate).await?.ok_or_else(|| no_account(&name))
+        self.put_account(call, account, PutMode::Replace, AuditAction::AccountUpdate)
+            .await?
+            .ok_or_else(|| no_account(&name))
     }
 
     async fn put_account(
@@ -310,9 +314,10 @@ impl Accounts {
                 lost += 1;
                 continue;
             };
-            let sealed = ring.keyring.seal(Purpose::AccessKeys, &key.id, &secret)?;
-            closed +=
-                usize::from(self.identity.directory.store().reencrypt_key(&key.id, key.encrypted.clone(), sealed).await?);
+            let encrypted = ring.keyring.encrypt(Purpose::AccessKeys, &key.id, &secret)?;
+            closed += usize::from(
+                self.identity.directory.store().reencrypt_key(&key.id, key.encrypted.clone(), encrypted).await?,
+            );
         }
         Ok((closed, lost))
     }
@@ -320,7 +325,7 @@ impl Accounts {
     fn new_key(
         &self,
         owner: String,
-        held: Vec<String>,
+        all_names: Vec<String>,
         description: String,
         expires: Option<i64>,
     ) -> Result<(StoredKey, String)> {
@@ -332,8 +337,8 @@ impl Accounts {
         let random = || uuid::Uuid::new_v4().simple().to_string();
         let id = format!("ZAK{}", random()[..17].to_uppercase());
         let secret = format!("{}{}", random(), &random()[..8]);
-        let sealed = self.identity.ring.load().keyring.seal(Purpose::AccessKeys, &id, secret.as_bytes())?;
-        Ok((StoredKey { id, owner, held, description, sealed, disabled: false, expires, created: now }, secret))
+        let encrypted = self.identity.ring.load().keyring.encrypt(Purpose::AccessKeys, &id, secret.as_bytes())?;
+        Ok((StoredKey { id, owner, all_names, description, encrypted, disabled: false, expires, created: now }, secret))
     }
 
     async fn add(

@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use serde_json::json;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
+use zot_domain::disk_reserve::Demand;
 use zot_domain::ports::audit::Record;
 use zot_domain::ports::audit::{Change, Changes, Filter, Order, Place, Root};
-use zot_domain::disk_reserve::Demand;
 use zot_domain::{Error, Result};
 
 use crate::error::TxError;

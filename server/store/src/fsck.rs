@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
+use zot_domain::disk_reserve::Demand;
 use zot_domain::ports::blobs::SegmentKey;
 use zot_domain::ports::metadata::Content;
 use zot_domain::ports::upkeep::{BlobRecord, SegmentRecord};
-use zot_domain::disk_reserve::Demand;
 use zot_domain::{Error, Result};
 
 use crate::error::TxError;

@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
+use zot_domain::disk_reserve::Demand;
 use zot_domain::ports::access::PutMode;
 use zot_domain::ports::identities::{Account, Identities, KeyChange, Snapshot, StoredKey};
 use zot_domain::ports::metadata::Audit;
-use zot_domain::disk_reserve::Demand;
 use zot_domain::{Error, Result};
 
 use crate::error::TxError;

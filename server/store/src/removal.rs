@@ -7,8 +7,8 @@ use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 use sqlx::{Any, Row as _};
 use zot_domain::Error;
-use zot_domain::ports::metadata::{Remove, RemoveTarget};
 use zot_domain::disk_reserve::Demand;
+use zot_domain::ports::metadata::{Remove, RemoveTarget};
 
 use crate::content::{INSERT_USAGE, RepositoryIds, member_id};
 use crate::error::TxError;

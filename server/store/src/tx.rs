@@ -15,8 +15,8 @@ use serde_json::Value;
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Row as _};
-use zot_domain::ports::metadata::Audit;
 use zot_domain::disk_reserve::Demand;
+use zot_domain::ports::metadata::Audit;
 use zot_domain::{Error, Result};
 
 use crate::audit::address;

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sqlx::Row as _;
 use zot_core::name::RepositoryName;
-use zot_domain::ports::metadata::{AppendUpload, BeginUpload, Segment, Upload};
 use zot_domain::disk_reserve::Demand;
+use zot_domain::ports::metadata::{AppendUpload, BeginUpload, Segment, Upload};
 use zot_domain::{Error, Result};
 
 use crate::content::{SELECT_SEGMENT, to_i64};

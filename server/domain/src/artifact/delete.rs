@@ -5,8 +5,8 @@ use zot_core::action::Action;
 use zot_core::digest::Digest;
 use zot_core::name::{Reference, RepositoryName};
 
-use crate::artifact::read::builtin;
 use crate::artifact::Artifacts;
+use crate::artifact::read::builtin;
 use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::ports::metadata::{Audit, Remove, RemoveTarget};

@@ -19,7 +19,12 @@ impl Artifacts {
     ///
     /// # Errors
     /// [`Error::BlobUnknown`] if it is no member, whether or not the store has its bytes.
-    pub async fn blob(&self, call: &Call, repository: &RepositoryName, digest: &Digest) -> Result<Readable<BlobContent>> {
+    pub async fn blob(
+        &self,
+        call: &Call,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Readable<BlobContent>> {
         let find = async {
             match builtin(digest) {
                 Some(builtin) => Ok(builtin),

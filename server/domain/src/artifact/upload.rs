@@ -13,8 +13,8 @@ use zot_core::name::RepositoryName;
 use zot_core::policy::Resource;
 use zot_core::range::ByteRange;
 
-use crate::artifact::read::builtin;
 use crate::artifact::Artifacts;
+use crate::artifact::read::builtin;
 use crate::body;
 use crate::call::Call;
 use crate::error::{Error, Result};

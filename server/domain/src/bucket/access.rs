@@ -6,11 +6,11 @@ use zot_core::action::Action;
 use zot_core::object_key::ObjectKey;
 use zot_core::policy::{Operation, Resource, bucket};
 
-use crate::ports::metadata::Audit;
 use crate::bucket::Buckets;
 use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::ports::access::{BucketAccess, PublicAccessBlock, PutBucketPolicy};
+use crate::ports::metadata::Audit;
 
 impl Buckets {
     /// A bucket's policy, byte for byte as it was put.
@@ -78,7 +78,8 @@ impl Buckets {
     /// [`Error::NoSuchBucket`].
     pub async fn set_public_access(&self, call: &Call, name: &str, block: Option<PublicAccessBlock>) -> Result<()> {
         self.require_admin_change(call, Operation::PutBucketPublicAccessBlock, name)?;
-        let action = if block.is_some() { AuditAction::BucketPublicAccessPut } else { AuditAction::BucketPublicAccessDelete };
+        let action =
+            if block.is_some() { AuditAction::BucketPublicAccessPut } else { AuditAction::BucketPublicAccessDelete };
         let audit = Audit::of(call, action, format!("bucket:{name}"));
         let done = self.access.store().set_public_access(name, block, audit).await?;
         self.in_force(name, done).await

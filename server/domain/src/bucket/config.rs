@@ -7,10 +7,10 @@ use zot_core::action::Action;
 use zot_core::name::bucket_name;
 use zot_core::policy::{Operation, Resource};
 
-use crate::ports::metadata::Audit;
 use crate::bucket::Buckets;
 use crate::call::Call;
 use crate::error::{Error, Result};
+use crate::ports::metadata::Audit;
 use crate::ports::objects::{Bucket, ConfigureBucket, CreateBucket, Versioning};
 
 impl Buckets {

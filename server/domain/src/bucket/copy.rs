@@ -5,11 +5,11 @@ use zot_core::object_key::ObjectKey;
 use zot_core::policy::{Operation, Resource};
 use zot_core::render::{RENDER_VERSION, Rendering};
 
-use crate::ports::metadata::Audit;
 use crate::bucket::Buckets;
-use crate::condition::{ReadCondition, WriteCondition};
 use crate::call::Call;
+use crate::condition::{ReadCondition, WriteCondition};
 use crate::error::{Error, Result};
+use crate::ports::metadata::Audit;
 use crate::ports::objects::{Attributes, ObjectVersion, Put, PutObject, Source};
 use crate::read::Readable;
 

@@ -9,8 +9,8 @@ use zot_core::object_key::ObjectKey;
 use zot_core::policy::{Context, Operation, Resource};
 
 use crate::bucket::Buckets;
-use crate::condition::WriteCondition;
 use crate::call::{Call, RequestId};
+use crate::condition::WriteCondition;
 use crate::error::Result;
 use crate::ports::metadata::Audit;
 use crate::ports::objects::{DeleteObject, Deleted};
@@ -76,7 +76,7 @@ impl Buckets {
             // one request may delete many objects, and each has an audit row of its own
             audit: Audit {
                 request_id: RequestId::new(),
-                ..audit(call, AuditAction::ObjectDelete, format!("object:{bucket}/{}", key.as_str()))
+                ..Audit::of(call, AuditAction::ObjectDelete, format!("object:{bucket}/{}", key.as_str()))
             },
         };
         self.objects.delete_object(delete).await

@@ -12,14 +12,14 @@ use zot_core::object_key::ObjectKey;
 use zot_core::policy::{Operation, Resource};
 use zot_core::range::ByteRange;
 
-use crate::ports::metadata::Audit;
 use crate::bucket::Buckets;
-use crate::condition::WriteCondition;
 use crate::bucket::copy::CopySource;
 use crate::bucket::put::Expected;
 use crate::call::Call;
+use crate::condition::WriteCondition;
 use crate::error::{Error, Result};
 use crate::ports::blobs::ByteStream;
+use crate::ports::metadata::Audit;
 use crate::ports::metadata::{Content, Segment};
 use crate::ports::objects::{
     BeginMultipart, CompleteMultipart, Multipart, MultipartInput, Part, Put, PutObject, Source,

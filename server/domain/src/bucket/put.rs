@@ -9,8 +9,8 @@ use zot_core::render::{RENDER_VERSION, Rendering};
 
 use crate::body;
 use crate::bucket::Buckets;
-use crate::condition::WriteCondition;
 use crate::call::Call;
+use crate::condition::WriteCondition;
 use crate::error::{Error, Result};
 use crate::ports::blobs::ByteStream;
 use crate::ports::metadata::{Audit, Content, INLINE_MAX, NewContent, Segment};

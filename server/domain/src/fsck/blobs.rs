@@ -185,8 +185,7 @@ fn is_complete(blob: &BlobRecord) -> bool {
 }
 
 fn describe(blob: &BlobRecord) -> String {
-    let name =
-        blob.sha256().map_or_else(|| format!("blob {}, not sealed", blob.id), |digest| format!("blob {digest}"));
+    let name = blob.sha256().map_or_else(|| format!("blob {}, not sealed", blob.id), |digest| format!("blob {digest}"));
     match &blob.used_by {
         Some(user) => format!("{name}, {} bytes, used by {user}", blob.size),
         None => format!("{name}, {} bytes, referenced by nothing", blob.size),

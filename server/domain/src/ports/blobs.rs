@@ -8,8 +8,8 @@ use futures_core::Stream;
 use futures_util::{StreamExt as _, stream};
 use zot_core::hash::Hasher;
 
-use crate::error::{Error, Result};
 pub use super::content::{Piece, SegmentKey};
+use crate::error::{Error, Result};
 
 /// Bytes on their way. An error ends the stream.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;

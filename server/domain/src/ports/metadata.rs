@@ -21,6 +21,7 @@ pub struct Audit {
     pub request_id: RequestId,
     /// The principal's subject.
     pub actor: String,
+    /// What was done.
     pub action: AuditAction,
     /// Such as `repository:team/app@sha256:…`.
     pub resource: String,

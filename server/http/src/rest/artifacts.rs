@@ -99,7 +99,7 @@ async fn describe(
     let version = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "versionId");
     let version = version.as_ref().map(|(_, value)| value.as_ref());
     let object = buckets.digested_object(&call, bucket, &key.parse()?, version).await?;
-    artifact(bucket, object)
+    artifact(bucket, object.into_inner())
 }
 
 fn artifact(bucket: &str, object: ObjectVersion) -> Result<Described> {

@@ -11,8 +11,8 @@ use zot_core::policy::Operation;
 use zot_core::range::ByteRange;
 use zot_domain::condition::ReadCondition;
 use zot_domain::ports::blobs::begun;
-use zot_domain::read::Readable;
 use zot_domain::ports::objects::{NULL_VERSION, ObjectVersion, Versioning};
+use zot_domain::read::Readable;
 
 use super::checksums::{expected, fields_of, kind_of, set_checksums};
 use super::policy::check_acl;

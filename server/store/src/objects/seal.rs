@@ -5,8 +5,8 @@ use sqlx::Row as _;
 use zot_core::digest::Digest;
 use zot_core::render::Rendering;
 use zot_domain::Result;
-use zot_domain::ports::objects::OpenBlob;
 use zot_domain::disk_reserve::Demand;
+use zot_domain::ports::objects::OpenBlob;
 
 use crate::content::{HEAL_BLOB, INSERT_BLOB_NAME, SELECT_BLOB_BY_NAME};
 use crate::error::TxError;

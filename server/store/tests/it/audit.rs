@@ -4,10 +4,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use zot_core::AuditAction;
+use zot_core::action::Action;
 use zot_domain::audit::{BatchCloser, Chain, Closed, Signer};
 use zot_domain::call::{Agent, RequestId};
 use zot_domain::fsck::Kind;
-use zot_domain::ports::audit::{Outcome, Record, Change, Changes as _, Filter, Order};
+use zot_domain::ports::audit::{Change, Changes as _, Filter, Order, Outcome, Record};
 
 use crate::database::Fresh;
 use crate::make::publish;
@@ -87,7 +89,7 @@ async fn a_record_is_a_row_with_all_that_is_known(store: &Fresh) {
         id: one.id.to_string(),
         at: 0,
         actor: "key:a".to_owned(),
-        action: AuditAction::Decided(Action::Read).to_owned(),
+        action: "read".to_owned(),
         resource: one.resource.clone(),
         outcome: "denied".to_owned(),
         request: one.request.to_string(),
@@ -113,7 +115,7 @@ async fn pages_are_whole_in_both_orders(store: &Fresh) {
             (any.clone(), 26),
             (Filter { actor: "key:1".to_owned(), ..any.clone() }, 8),
             (Filter { resource: "repository:team/app".to_owned(), ..any.clone() }, 25),
-            (Filter { action: "test".to_owned(), ..any.clone() }, 1),
+            (Filter { action: "manifest.push".to_owned(), ..any.clone() }, 1),
             (Filter { outcome: "denied".to_owned(), ..any.clone() }, 25),
             (Filter { outcome: "allowed".to_owned(), ..any.clone() }, 1),
             (Filter { until: 1, ..any.clone() }, 0),

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use sqlx::Executor as _;
 use zot_core::digest::{Algorithm, Digest};
-use zot_domain::condition::WriteCondition;
 use zot_domain::call::RequestId;
+use zot_domain::condition::WriteCondition;
 use zot_domain::ports::blobs::SegmentKey;
 use zot_domain::ports::metadata::{
     AppendUpload, BeginUpload, CommitBlob, Content, Metadata as _, MountBlob, NewContent, PushRights, RemoveTarget,
