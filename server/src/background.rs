@@ -44,9 +44,9 @@ pub(crate) async fn kept_up<T: Future<Output = ()> + Send + 'static>(name: &'sta
 
 /// Seals objects that were uploaded in parts, one at a time.
 pub(crate) async fn seal(buckets: Buckets, upkeep: Arc<dyn Upkeep>) {
-    let lease = Buckets::seal_lease(upkeep, uuid::Uuid::new_v4().to_string());
+    let lease = Buckets::digest_lease(upkeep, uuid::Uuid::new_v4().to_string());
     loop {
-        match buckets.seal_next(&lease).await {
+        match buckets.digest_next(&lease).await {
             Ok(true) => {}
             Ok(false) => tokio::time::sleep(SEAL_PAUSE).await,
             Err(error) => {

@@ -9,10 +9,12 @@ use std::time::Duration;
 use axum::http::{HeaderName, HeaderValue, Method};
 use zot_blobs::{Azure, Backend, BlobStore, Gcs, S3};
 use zot_core::policy::Settings as PolicySettings;
-use zot_domain::audit::{Chain, Export, Sealer, Signer, Trail};
-use zot_domain::authorizer::Engine;
+use zot_domain::audit::{BatchCloser, Chain, Export, Signer};
+use zot_domain::authorizer::Authorizer;
+use zot_domain::decision_log::{DecisionLog, DecisionQueue};
 use zot_domain::fsck::Fsck;
-use zot_domain::gc::{Collector, Rules, owned};
+use zot_domain::gc::{Collector, Rules};
+use zot_domain::ownership::owned;
 use zot_domain::ports::audit::Filter;
 use zot_domain::ports::inventory::Inventory as _;
 use zot_domain::{Access as AccessControl, Artifacts, AuditLog, Buckets};
@@ -107,11 +109,11 @@ pub(crate) fn export(opened: &Opened) -> Export {
 }
 
 /// Seals the audit trail, and drops what is old.
-fn sealer(settings: &Settings, opened: &Opened, masters: &masters::Origin) -> Result<Sealer, Error> {
+fn sealer(settings: &Settings, opened: &Opened, masters: &masters::Origin) -> Result<BatchCloser, Error> {
     let signer = Arc::new(AuditKeys::derive(&masters.read()?, &opened.store_id)?);
     let retention = Some(settings.extensions.rbac.audit_retention.0).filter(|span| !span.is_zero());
     let store = opened.store.clone();
-    Ok(Sealer::new(Arc::new(store.clone()), Arc::new(store), signer, retention))
+    Ok(BatchCloser::new(Arc::new(store.clone()), Arc::new(store), signer, retention))
 }
 
 /// Opens what is there, beside a running server: nothing is made, migrated or locked.
@@ -212,8 +214,8 @@ pub(crate) struct Doors {
     /// Where the identities' master keys come from.
     pub masters: masters::Origin,
     /// Records that wait for the database.
-    pub trail: Trail,
-    pub sealer: Sealer,
+    pub decision_queue: DecisionQueue,
+    pub sealer: BatchCloser,
     /// The S3 door, for a port of its own.
     pub s3: Option<Mounted>,
 }
@@ -224,7 +226,7 @@ pub(crate) async fn doors(settings: &Settings, opened: &Opened, version: &'stati
         admin::access_keys(&settings.storage.root_directory, &opened.store, settings.extensions.rbac.enabled).await?;
     let has_closed = opened.store.has_closed().await?;
     let masters = masters::Origin::of(settings, opened.store.dialect(), &admin_secret, has_closed)?;
-    let (policy, trail) = engine(settings);
+    let (policy, decision_queue) = authorizer(settings);
     let access = AccessControl::new(Arc::new(opened.store.clone()), policy.clone());
     for closed in access.load().await? {
         tracing::error!("{closed}");
@@ -251,7 +253,7 @@ pub(crate) async fn doors(settings: &Settings, opened: &Opened, version: &'stati
     let accounts = Accounts::new(Arc::clone(&identity), policy.clone());
     let artifacts = Artifacts::new(Arc::new(opened.store.clone()), Arc::new(opened.blobs.clone()), policy.clone());
     let audit = AuditLog::new(Arc::new(opened.store.clone()), policy.clone());
-    let metrics = metrics(opened.store.clone(), policy, trail.clone());
+    let metrics = metrics(opened.store.clone(), policy.decision_log().clone(), decision_queue.clone());
     let buckets = Buckets::new(Arc::new(opened.store.clone()), Arc::new(opened.blobs.clone()), access.clone());
     let s3 = settings.extensions.s3api.enabled.then(|| s3_door(settings, buckets.clone(), Arc::clone(&identity)));
     let options = options(settings, opened)?;
@@ -265,31 +267,33 @@ pub(crate) async fn doors(settings: &Settings, opened: &Opened, version: &'stati
     }
     let sealer = sealer(settings, opened, &masters)?;
     let s3 = s3.map(|door| mounted(&door, ""));
-    Ok(Doors { app, metrics, notes, buckets, identity, accounts, masters, trail, sealer, s3 })
+    Ok(Doors { app, metrics, notes, buckets, identity, accounts, masters, decision_queue, sealer, s3 })
 }
 
-/// What decides, and the records that its decisions leave.
-fn engine(settings: &Settings) -> (Engine, Trail) {
+/// What decides, and the queue of records that its decisions leave.
+fn authorizer(settings: &Settings) -> (Authorizer, DecisionQueue) {
     let rbac = &settings.extensions.rbac;
-    let engine = Engine::new(PolicySettings {
+    let authorizer = Authorizer::new(PolicySettings {
         access_control: rbac.enabled,
         anonymous_read: rbac.allow_anonymous_get,
         read_only: settings.http.read_only,
     });
-    let trail = Trail::default();
-    if rbac.enabled && rbac.audit_logging { (engine.recording(trail.clone()), trail) } else { (engine, trail) }
+    let queue = DecisionQueue::default();
+    let records = rbac.enabled && rbac.audit_logging;
+    let log = if records { DecisionLog::recording(queue.clone()) } else { DecisionLog::default() };
+    (authorizer.with_log(log), queue)
 }
 
 /// Metrics whose figures are kept elsewhere.
-fn metrics(store: Store, policy: Engine, trail: Trail) -> Arc<Metrics> {
+fn metrics(store: Store, decisions: DecisionLog, queue: DecisionQueue) -> Arc<Metrics> {
     Arc::new(Metrics::new(Box::new(move || {
         let pool = store.pool_status();
         Sample {
             connections_open: pool.open,
             connections_idle: pool.idle,
             queued_writes: pool.queued_writes,
-            checks: policy.checks(),
-            audit: trail.figures(),
+            checks: decisions.checks(),
+            audit: queue.figures(),
         }
     })))
 }

@@ -13,8 +13,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use bytes::owned;
-
 use crate::error::{Error, Result};
 use crate::lease::Lease;
 use crate::ports::blobs::SegmentKey;

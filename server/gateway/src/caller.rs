@@ -8,7 +8,7 @@ use axum::http::Extensions;
 use axum::middleware::Next;
 use axum::response::Response;
 use zot_core::principal::Principal;
-use zot_domain::authorizer::Engine;
+use zot_domain::authorizer::Authorizer;
 use zot_domain::call::{Agent, Origin, RequestId};
 use zot_domain::observed::Authentication;
 use zot_domain::{Call, Error, Result};
@@ -50,12 +50,12 @@ impl Sender {
 #[derive(Clone)]
 pub struct Authenticator {
     identity: Arc<Identity>,
-    authorizer: Engine,
+    authorizer: Authorizer,
 }
 
 impl Authenticator {
     /// Identities, and the decision log that refusals go to.
-    pub fn new(identity: Arc<Identity>, authorizer: Engine) -> Self {
+    pub fn new(identity: Arc<Identity>, authorizer: Authorizer) -> Self {
         Self { identity, authorizer }
     }
 
@@ -88,7 +88,7 @@ impl Authenticator {
     /// Credentials are wrong; `why` says nothing of them.
     pub fn refused(&self, sender: &Sender, method: &'static str, why: &str) -> Authentication {
         let of = (sender.request_id, sender.origin, &sender.agent);
-        self.authorizer.note_refused_credentials(of, method, why);
+        self.authorizer.decision_log().note_refused_credentials(of, method, why);
         Authentication { method, success: false }
     }
 }

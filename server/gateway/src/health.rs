@@ -133,7 +133,7 @@ impl Health {
     fn report(&self, checks: &[Check]) -> Report {
         let healthy = checks.iter().all(|check| check.message.is_none());
         let mut warnings = [self.warnings.clone(), self.notes.all()].concat();
-        if !self.artifacts.has_room() {
+        if !self.artifacts.accepts_content() {
             warnings.push(FULL.to_owned());
         }
         let status = match (healthy, warnings.is_empty()) {

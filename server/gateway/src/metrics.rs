@@ -18,8 +18,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
-use zot_domain::audit::Figures;
-use zot_domain::authorizer::Checks;
+use zot_domain::decision_log::Checks;
+use zot_domain::decision_log::Figures;
 use zot_domain::gc::Report;
 use zot_domain::observed::{Authentication, Direction, Fault, Transfer};
 

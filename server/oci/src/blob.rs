@@ -11,6 +11,7 @@ use zot_core::range::{ByteRange, Selection, select};
 use zot_domain::call::RequestId;
 use zot_domain::observed::Direction;
 use zot_domain::ports::metadata::BlobContent;
+use zot_domain::read::Readable;
 use zot_domain::{Call, Result};
 
 use super::body::outgoing;
@@ -74,17 +75,17 @@ fn content_headers(digest: &Digest) -> HeaderMap {
     headers
 }
 
-async fn whole(registry: &Registry, blob: &BlobContent, mut headers: HeaderMap) -> Result<Response> {
+async fn whole(registry: &Registry, blob: &Readable<BlobContent>, mut headers: HeaderMap) -> Result<Response> {
     headers.insert(header::CONTENT_LENGTH, blob.size.into());
     let all = ByteRange { start: 0, end: blob.size };
-    let body = if blob.size == 0 { Body::empty() } else { outgoing(registry.artifacts.open(&blob.content, all)).await? };
+    let body = if blob.size == 0 { Body::empty() } else { outgoing(registry.artifacts.open(blob, all)).await? };
     Ok((StatusCode::OK, headers, body).into_response())
 }
 
-async fn single(registry: &Registry, blob: &BlobContent, part: ByteRange, mut headers: HeaderMap) -> Result<Response> {
+async fn single(registry: &Registry, blob: &Readable<BlobContent>, part: ByteRange, mut headers: HeaderMap) -> Result<Response> {
     headers.insert(header::CONTENT_LENGTH, part.length().into());
     headers.insert(header::CONTENT_RANGE, value(&part.content_range(blob.size)));
-    let body = outgoing(registry.artifacts.open(&blob.content, part)).await?;
+    let body = outgoing(registry.artifacts.open(blob, part)).await?;
     Ok((StatusCode::PARTIAL_CONTENT, headers, body).into_response())
 }
 

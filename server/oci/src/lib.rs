@@ -151,7 +151,7 @@ fn is_failure(error: &Error) -> bool {
 fn base(registry: &Registry, call: &Call) -> Result<Response> {
     // asked for even where the anonymous may read: clients learn only here how to authenticate for a push
     let token = call.principal.bound.is_some();
-    if registry.artifacts.policy().settings().access_control && call.principal.is_anonymous() && !token {
+    if registry.artifacts.authorizer().settings().access_control && call.principal.is_anonymous() && !token {
         return Err(Error::Unauthenticated);
     }
     let version = [(error::API_VERSION, HeaderValue::from_static("registry/2.0"))];

@@ -40,7 +40,7 @@ pub(crate) async fn get(
         return Ok((StatusCode::OK, headers).into_response());
     }
     let all = ByteRange { start: 0, end: manifest.blob.size };
-    let body = outgoing(registry.artifacts.open(&manifest.blob.content, all)).await?;
+    let body = outgoing(registry.artifacts.open(&manifest, all)).await?;
     let response = (StatusCode::OK, headers, body).into_response();
     Ok(transferred(response, Direction::Download, "manifest", repository, manifest.blob.size))
 }

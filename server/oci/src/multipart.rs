@@ -7,12 +7,13 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use zot_core::range::ByteRange;
 use zot_domain::ports::metadata::BlobContent;
+use zot_domain::read::Readable;
 
 use super::value;
 use crate::Registry;
 
 /// The parts of a blob, in the order asked.
-pub(crate) fn response(registry: &Registry, blob: &BlobContent, parts: Vec<ByteRange>, mut headers: HeaderMap) -> Response {
+pub(crate) fn response(registry: &Registry, blob: &Readable<BlobContent>, parts: Vec<ByteRange>, mut headers: HeaderMap) -> Response {
     let boundary = uuid::Uuid::new_v4().simple().to_string();
     let heads: Vec<String> = parts.iter().map(|part| head(&boundary, *part, blob.size)).collect();
     let end = format!("\r\n--{boundary}--\r\n");
@@ -22,9 +23,9 @@ pub(crate) fn response(registry: &Registry, blob: &BlobContent, parts: Vec<ByteR
     headers.insert(header::CONTENT_TYPE, value(&format!("multipart/byteranges; boundary={boundary}")));
     headers.insert(header::CONTENT_LENGTH, length.into());
     let artifacts = registry.artifacts.clone();
-    let content = blob.content.clone();
+    let blob = blob.clone();
     let body = stream::iter(heads.into_iter().zip(parts))
-        .flat_map(move |(head, part)| stream::iter([Ok(Bytes::from(head))]).chain(artifacts.open(&content, part)))
+        .flat_map(move |(head, part)| stream::iter([Ok(Bytes::from(head))]).chain(artifacts.open(&blob, part)))
         .chain(stream::iter([Ok(Bytes::from(end))]));
     (StatusCode::PARTIAL_CONTENT, headers, Body::from_stream(body)).into_response()
 }

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use zot_core::action::Action;
 use zot_core::name::RepositoryName;
 use zot_core::policy::Resource;
-use zot_domain::authorizer::Engine;
+use zot_domain::authorizer::Authorizer;
 use zot_domain::call::RequestId;
 use zot_domain::{Call, Error, Result};
 use zot_gateway::Caller;
@@ -34,7 +34,7 @@ pub(crate) const FORM_MAX: usize = 128 * 1024;
 const ACTIONS: [&str; 3] = ["pull", "push", "delete"];
 
 /// The part of one scope (`repository:team/app:pull,push`) that policy allows; none for what is no scope of ours.
-fn granted(policy: &Engine, call: &Call, scope: &str) -> Option<Access> {
+fn granted(policy: &Authorizer, call: &Call, scope: &str) -> Option<Access> {
     let (kind, rest) = scope.split_once(':')?;
     let (name, wanted) = rest.rsplit_once(':')?;
     let repository: Option<RepositoryName> = name.parse().ok();
@@ -162,7 +162,7 @@ pub(crate) async fn post(
 
 fn issue<'a>(registry: &Registry, call: &Call, scopes: impl Iterator<Item = &'a str>) -> Result<(String, i64)> {
     let scopes = split(scopes)?;
-    let access = scopes.into_iter().filter_map(|scope| granted(registry.artifacts.policy(), call, scope)).collect();
+    let access = scopes.into_iter().filter_map(|scope| granted(registry.artifacts.authorizer(), call, scope)).collect();
     let now = jiff::Timestamp::now().as_second();
     Ok((registry.authenticator.identity().registry_token(&call.principal, access, now)?, now))
 }
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     fn granted_to(role: &str, scope: &str) -> Option<Vec<String>> {
-        let policy = Engine::new(Settings { access_control: true, anonymous_read: false, read_only: false });
+        let policy = Authorizer::new(Settings { access_control: true, anonymous_read: false, read_only: false });
         let principal = match role {
             "anonymous" => Principal::anonymous(),
             role => Principal::known("key:x", [format!("role:{role}")], BTreeMap::new()),

@@ -47,11 +47,11 @@ pub(crate) async fn get(State(rest): State<Rest>, Caller(call): Caller, request:
     let (bucket, key) = decoded.split_once('/').ok_or(Error::KeyTooLong)?;
     let version = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "versionId");
     let version = version.as_ref().map(|(_, value)| value.as_ref());
-    let object = rest.buckets.sealed_object(&call, bucket, &key.parse().map_err(Error::from)?, version).await?;
-    Ok(Json(artifact(bucket, object)?))
+    let object = rest.buckets.digested_object(&call, bucket, &key.parse().map_err(Error::from)?, version).await?;
+    Ok(Json(artifact(bucket, &object)?))
 }
 
-fn artifact(bucket: &str, object: ObjectVersion) -> Result<Artifact> {
+fn artifact(bucket: &str, object: &ObjectVersion) -> Result<Artifact> {
     // another request computes the digest, or the blob was just merged: the client asks again
     let (digest, manifest) = object.digest.as_ref().zip(object.manifest_digest()).ok_or(Error::Conflict)?;
     Ok(Artifact {
@@ -65,7 +65,7 @@ fn artifact(bucket: &str, object: ObjectVersion) -> Result<Artifact> {
         media_type: OCI_MANIFEST.to_owned(),
         artifact_type: OBJECT_TYPE.to_owned(),
         created_at: time(object.created),
-        sealed_at: object.sealed.map(time),
+        sealed_at: object.digested.map(time),
         key: object.key,
     })
 }

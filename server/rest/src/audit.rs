@@ -48,7 +48,7 @@ pub fn entry(row: Change) -> AuditEntry {
         details: (!row.details.is_empty())
             .then(|| serde_json::from_str(&row.details).unwrap_or(Value::String(row.details))),
         request_id: if row.request.is_empty() { row.id.clone() } else { row.request },
-        sealed: row.sealed,
+        sealed: row.batch,
         id: row.id,
     }
 }

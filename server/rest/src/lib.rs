@@ -135,7 +135,7 @@ impl Dialect for RestDialect {
 }
 
 async fn not_yet(State(rest): State<Rest>, Caller(call): Caller) -> Failed {
-    if rest.buckets.policy().settings().access_control && call.principal.is_anonymous() {
+    if rest.buckets.authorizer().settings().access_control && call.principal.is_anonymous() {
         return Error::Unauthenticated.into();
     }
     Error::NotImplemented("signatures, SBOMs and attestations come with a later version".to_owned()).into()

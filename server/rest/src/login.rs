@@ -29,7 +29,7 @@ pub(crate) async fn get(State(rest): State<Rest>, request: Request) -> Json<Logi
         client_id: it.client_id.clone(),
     });
     Json(Login {
-        access_control: rest.buckets.policy().settings().access_control,
+        access_control: rest.buckets.authorizer().settings().access_control,
         issuers: issuers.collect(),
         token_endpoint: url(&rest.token_endpoint),
         service: rest.identity.service().to_owned(),

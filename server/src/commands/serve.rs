@@ -54,7 +54,7 @@ pub(crate) async fn run(loaded: Loaded) -> Result<ExitCode, Error> {
     let mut tasks = JoinSet::new();
     let identity = Arc::clone(&doors.identity);
     tasks.spawn(background::kept_up("following policies", move || background::follow(Arc::clone(&identity))));
-    let (trail, changes) = (doors.trail.clone(), Arc::new(opened.store.clone()));
+    let (queue, changes) = (doors.decision_queue.clone(), Arc::new(opened.store.clone()));
     keep_the_audit_trail(&settings, &doors, &changes, &mut tasks);
     // a store that nobody may change does not change by itself
     if !settings.http.read_only {
@@ -85,7 +85,7 @@ pub(crate) async fn run(loaded: Loaded) -> Result<ExitCode, Error> {
         None => main.await,
     }
     tasks.shutdown().await;
-    background::audit::record_the_rest(&trail, &*changes).await;
+    background::audit::record_the_rest(&queue, &*changes).await;
     opened.store.close().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
@@ -93,8 +93,8 @@ pub(crate) async fn run(loaded: Loaded) -> Result<ExitCode, Error> {
 
 /// Also of a store that nobody may change: reads are recorded there too.
 fn keep_the_audit_trail(settings: &Settings, doors: &Doors, changes: &Arc<Store>, tasks: &mut JoinSet<()>) {
-    let (trail, store, notes) = (doors.trail.clone(), Arc::clone(changes), doors.notes.clone());
-    let record = move || background::audit::record(trail.clone(), Arc::clone(&store) as _, notes.clone());
+    let (queue, store, notes) = (doors.decision_queue.clone(), Arc::clone(changes), doors.notes.clone());
+    let record = move || background::audit::record(queue.clone(), Arc::clone(&store) as _, notes.clone());
     tasks.spawn(background::kept_up("recording", record));
     let sealer = doors.sealer.clone();
     tasks.spawn(background::kept_up("sealing the audit trail", move || background::audit::seal(sealer.clone())));

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use indicatif::HumanBytes;
 use serde_json::json;
-use zot_domain::ports::blobs::Blobs as _;
+use zot_domain::ports::blobs::BlobWrites as _;
 use zot_domain::ports::metadata::{Metadata as _, Totals};
 use zot_settings::{Loaded, Settings};
 

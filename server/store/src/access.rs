@@ -6,11 +6,11 @@ pub(crate) mod bucket;
 use async_trait::async_trait;
 use sqlx::any::AnyRow;
 use zot_core::policy::{Policy, shipped};
+use zot_domain::disk_reserve::Demand;
 use zot_domain::ports::access::{
     Access, BucketAccess, PolicyChange, PublicAccessBlock, PutBucketPolicy, PutMode, Stored, StoredPolicy,
 };
 use zot_domain::ports::metadata::Audit;
-use zot_domain::disk_reserve::Demand;
 use zot_domain::{Error, Result};
 
 use crate::error::TxError;

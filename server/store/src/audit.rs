@@ -7,9 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::json;
 use sqlx::any::AnyRow;
-use zot_domain::audit::Record;
-use zot_domain::ports::audit::{Change, Changes, Filter, Order, Place, Root};
 use zot_domain::disk_reserve::Demand;
+use zot_domain::ports::audit::Record;
+use zot_domain::ports::audit::{Change, Changes, Filter, Order, Place, Root};
 use zot_domain::{Error, Result};
 
 use crate::error::TxError;
@@ -23,7 +23,7 @@ macro_rules! changes {
     ($rest:literal) => {
         concat!(
             "SELECT request_id AS id, at, actor, action, resource, outcome, request, address, method, user_agent, reason, policy,
-                details, sealed_seq AS sealed FROM change ",
+                details, sealed_seq AS batch FROM change ",
             $rest
         )
     };
@@ -127,7 +127,7 @@ impl Changes for Store {
         self.all(query.bind(near.0).bind(near.1).bind(i64::from(limit))).await
     }
 
-    async fn unsealed(&self, limit: u32) -> Result<Vec<Change>> {
+    async fn unbatched(&self, limit: u32) -> Result<Vec<Change>> {
         self.all(SELECT_UNSEALED.on(self.dialect).bind(i64::from(limit))).await
     }
 
@@ -135,7 +135,7 @@ impl Changes for Store {
         self.optional(SELECT_LAST_ROOT.on(self.dialect)).await
     }
 
-    async fn seal(&self, root: Root, keys: Vec<String>) -> Result<bool> {
+    async fn close_batch(&self, root: Root, keys: Vec<String>) -> Result<bool> {
         match self.write(Seal { root, keys }).await {
             // its number was taken, or a row
             Err(Error::Conflict) => Ok(false),
@@ -186,7 +186,7 @@ fn bound(at: i64, after: Option<&Place>, narrower: fn(Place, Place) -> Place) ->
 
 rows! {
     Change {
-        id, at, actor, action, resource, outcome, request, address, method, user_agent, reason, policy, details, sealed
+        id, at, actor, action, resource, outcome, request, address, method, user_agent, reason, policy, details, batch
     }
 }
 
@@ -218,7 +218,7 @@ impl Append {
         let item = |it: &Arc<Record>| {
             json!({
                 "id": it.id.to_string(), "age": u64::try_from(it.noted.elapsed().as_micros()).unwrap_or_default(),
-                "actor": it.actor, "action": it.action, "resource": it.resource, "outcome": it.outcome.as_str(),
+                "actor": it.actor, "action": it.action.as_str(), "resource": it.resource, "outcome": it.outcome.as_str(),
                 "request": it.request.to_string(), "address": address(it.address), "method": it.agent.method,
                 "agent": it.agent.user_agent(), "reason": it.reason, "policy": it.policy.as_deref().unwrap_or_default(),
             })

@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use sqlx::any::AnyRow;
 use zot_domain::Error;
 use zot_domain::Result;
-use zot_domain::ports::upkeep::{Candidate, CandidateKind, Collected};
 use zot_domain::disk_reserve::Demand;
+use zot_domain::ports::upkeep::{Candidate, CandidateKind, Collected};
 
 use crate::content::{DELETE_BLOB, to_i64};
 use crate::error::TxError;

@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use sqlx::any::AnyRow;
+use zot_domain::disk_reserve::Demand;
 use zot_domain::ports::access::PutMode;
 use zot_domain::ports::identities::{Account, Identities, KeyChange, Snapshot, StoredKey};
 use zot_domain::ports::metadata::Audit;
-use zot_domain::disk_reserve::Demand;
 use zot_domain::{Error, Result};
 
 use crate::error::TxError;
@@ -83,7 +83,7 @@ impl Identities for Store {
         self.write(Remove { what: Removed::Key(id.to_owned()), audit }).await
     }
 
-    async fn reseal_key(&self, id: &str, old: Vec<u8>, new: Vec<u8>) -> Result<bool> {
+    async fn reencrypt_key(&self, id: &str, old: Vec<u8>, new: Vec<u8>) -> Result<bool> {
         self.write(Reseal { id: id.to_owned(), old, new }).await
     }
 
@@ -111,9 +111,9 @@ impl Row for StoredKey {
         Ok(Self {
             id: column(row, "id")?,
             owner: column(row, "owner")?,
-            held: json(row, "held")?,
+            all_names: json(row, "held")?,
             description: column(row, "description")?,
-            sealed: column(row, "sealed")?,
+            encrypted: column(row, "sealed")?,
             disabled: column(row, "disabled")?,
             expires: column(row, "expires_at")?,
             created: column(row, "created_at")?,
@@ -188,10 +188,10 @@ impl Write for AddKey {
             let why = format!("{} has {most} access keys, and may have no more; delete one first", it.owner);
             return Err(Error::InTheWay(why).into());
         }
-        let query = tx.query(&INSERT_KEY).bind(it.id.clone()).bind(it.owner.clone()).bind(text_of(&it.held));
+        let query = tx.query(&INSERT_KEY).bind(it.id.clone()).bind(it.owner.clone()).bind(text_of(&it.all_names));
         let query = query
             .bind(it.description.clone())
-            .bind(it.sealed.clone())
+            .bind(it.encrypted.clone())
             .bind(i64::from(it.disabled))
             .bind(it.expires)
             .bind(it.created);

@@ -3,8 +3,8 @@
 
 use async_trait::async_trait;
 use zot_domain::Result;
-use zot_domain::ports::upkeep::Hold;
 use zot_domain::disk_reserve::Demand;
+use zot_domain::ports::upkeep::Hold;
 
 use crate::error::TxError;
 use crate::pool::Store;

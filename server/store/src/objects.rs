@@ -142,7 +142,7 @@ impl Objects for Store {
         self.read_open_blob(blob).await
     }
 
-    async fn seal(&self, blob: i64, digest: &Digest) -> Result<()> {
+    async fn set_digest(&self, blob: i64, digest: &Digest) -> Result<()> {
         self.write(seal::Seal { blob, digest: digest.clone() }).await
     }
 

@@ -4,8 +4,8 @@
 use async_trait::async_trait;
 use serde_json::json;
 use zot_domain::Error;
-use zot_domain::ports::metadata::{Remove, RemoveTarget};
 use zot_domain::disk_reserve::Demand;
+use zot_domain::ports::metadata::{Remove, RemoveTarget};
 
 use crate::content::{BlobIds, RepositoryIds, member_id};
 use crate::error::TxError;

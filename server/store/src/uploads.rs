@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use zot_core::name::RepositoryName;
-use zot_domain::ports::metadata::{AppendUpload, BeginUpload, Segment, Upload};
 use zot_domain::disk_reserve::Demand;
+use zot_domain::ports::metadata::{AppendUpload, BeginUpload, Segment, Upload};
 use zot_domain::{Error, Result};
 
 use crate::content::{SELECT_SEGMENT, to_i64};

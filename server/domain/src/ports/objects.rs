@@ -8,7 +8,7 @@ use zot_core::checksum::{Algorithm, Checksums, Kind};
 use zot_core::digest::Digest;
 use zot_core::render::Rendering;
 
-use crate::bucket::condition::WriteCondition;
+use crate::condition::WriteCondition;
 use crate::error::Result;
 use crate::ports::metadata::{Audit, Content, NewContent, PushRights, Segment};
 
@@ -87,8 +87,8 @@ pub struct ObjectVersion {
     pub render_version: i64,
     /// The digest of its bytes, if they are sealed.
     pub digest: Option<Digest>,
-    /// Microseconds since 1970 when its digest was known.
-    pub sealed: Option<i64>,
+    /// Microseconds since 1970 when its digest was computed.
+    pub digested: Option<i64>,
     /// Microseconds since 1970.
     pub created: i64,
     /// Its bytes; empty for a listing.
@@ -390,7 +390,7 @@ pub trait Objects: Send + Sync {
     /// An open blob by its id.
     async fn open_blob(&self, blob: i64) -> Result<Option<OpenBlob>>;
     /// Names a blob. If the store has the digest already, its objects move onto that blob.
-    async fn seal(&self, blob: i64, digest: &Digest) -> Result<()>;
+    async fn set_digest(&self, blob: i64, digest: &Digest) -> Result<()>;
     /// Takes a blob out of use whose bytes are not what they were.
     async fn quarantine(&self, blob: i64) -> Result<()>;
 }

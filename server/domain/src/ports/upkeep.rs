@@ -1,11 +1,10 @@
 //! The database, as those see it who look after the store: garbage collection, the sweep and `fsck`.
 
 use async_trait::async_trait;
-use zot_core::digest::Digest;
+use zot_core::digest::{Algorithm, Digest};
 
 use crate::error::Result;
-use crate::ports::blobs::SegmentKey;
-use crate::ports::metadata::Content;
+use crate::ports::content::{Content, SegmentKey};
 
 /// What may have lost its last reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +88,13 @@ pub struct BlobRecord {
     pub content: Content,
     /// Where it is used: a repository or `bucket/key`, for messages; none if nothing references it.
     pub used_by: Option<String>,
+}
+
+impl BlobRecord {
+    /// Its SHA-256; none while its digest is not computed.
+    pub fn sha256(&self) -> Option<&Digest> {
+        self.digests.iter().find(|digest| digest.algorithm() == Algorithm::Sha256)
+    }
 }
 
 /// A segment's row.

@@ -7,8 +7,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use zot_domain::audit::Figures;
-use zot_domain::authorizer::Checks;
+use zot_domain::decision_log::Checks;
+use zot_domain::decision_log::Figures;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Check {

@@ -10,7 +10,7 @@ use zot_blobs::{Backend, BlobStore};
 use zot_core::policy::Settings;
 use zot_core::principal::Principal;
 use zot_domain::Artifacts;
-use zot_domain::authorizer::Engine;
+use zot_domain::authorizer::Authorizer;
 use zot_domain::ports::blobs::Blobs;
 use zot_http::metrics::{Metrics, Sample};
 use zot_http::{App, HealthPaths, Options, Version};
@@ -120,7 +120,7 @@ fn doors(store: &Store, store_id: &str, blobs: &Arc<dyn Blobs>, policy: Settings
         AccessKey::new(id.to_owned(), secret.to_owned(), principal)
     };
     let keys = vec![key(ADMIN, "admin"), key(SECOND, "admin"), key(READER, "viewer")];
-    let engine = Engine::new(policy);
+    let engine = Authorizer::new(policy);
     let setup = Setup {
         fixed: keys,
         store_id: store_id.to_owned(),

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use serde_json::json;
 use zot_core::hash::Hasher;
-use zot_domain::ports::blobs::{Blobs, ByteStream, Piece, SegmentKey, Written};
+use zot_domain::ports::blobs::{BlobReads, BlobWrites, Blobs, ByteStream, Piece, SegmentKey, Written};
 use zot_domain::{Error, Result};
 
 use crate::app::{ADMIN, STRICT, TestApp, options};
@@ -141,7 +141,7 @@ struct BreaksOff {
 }
 
 #[async_trait]
-impl Blobs for BreaksOff {
+impl BlobWrites for BreaksOff {
     fn admit(&self) -> Result<()> {
         self.real.admit()
     }
@@ -154,6 +154,16 @@ impl Blobs for BreaksOff {
         self.real.write(head, body, hasher).await
     }
 
+    async fn discard(&self, key: &SegmentKey) {
+        self.real.discard(key).await;
+    }
+
+    async fn probe(&self) -> Result<()> {
+        self.real.probe().await
+    }
+}
+
+impl BlobReads for BreaksOff {
     fn read(&self, pieces: Vec<Piece>) -> ByteStream {
         let mut left = self.after;
         let broken = || Error::storage(std::io::Error::other("the connection broke"));
@@ -163,14 +173,6 @@ impl Blobs for BreaksOff {
             Ok(chunk)
         });
         Box::pin(bytes)
-    }
-
-    async fn discard(&self, key: &SegmentKey) {
-        self.real.discard(key).await;
-    }
-
-    async fn probe(&self) -> Result<()> {
-        self.real.probe().await
     }
 }
 

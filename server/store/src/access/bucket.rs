@@ -3,9 +3,9 @@
 
 use async_trait::async_trait;
 use sqlx::any::AnyRow;
+use zot_domain::disk_reserve::Demand;
 use zot_domain::ports::access::{BucketAccess, PublicAccessBlock, PutBucketPolicy};
 use zot_domain::ports::metadata::Audit;
-use zot_domain::disk_reserve::Demand;
 use zot_domain::{Error, Result};
 
 use super::RAISE_EPOCH;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use sqlx::any::AnyRow;
+use zot_domain::disk_reserve::Demand;
 use zot_domain::ports::metadata::Audit;
 use zot_domain::ports::objects::{Bucket, ConfigureBucket, CreateBucket, Versioning};
-use zot_domain::disk_reserve::Demand;
 use zot_domain::{Error, Result};
 
 use super::{from_json, to_json};

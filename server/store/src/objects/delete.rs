@@ -3,9 +3,9 @@
 
 use async_trait::async_trait;
 use zot_domain::Error;
-use zot_domain::bucket::condition::WriteCondition;
-use zot_domain::ports::objects::{Bucket, DeleteObject, Deleted, NULL_VERSION, Versioning};
+use zot_domain::condition::WriteCondition;
 use zot_domain::disk_reserve::Demand;
+use zot_domain::ports::objects::{Bucket, DeleteObject, Deleted, NULL_VERSION, Versioning};
 
 use super::put::SELECT_LIVE;
 use crate::content::{FRESH_US, SELECT_REPOSITORY, TOUCH_BLOB};

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use zot_core::digest::Digest;
 use zot_core::render::{RENDER_VERSION, Rendering};
 use zot_domain::Error;
-use zot_domain::bucket::condition::WriteCondition;
+use zot_domain::condition::WriteCondition;
 use zot_domain::ports::metadata::Audit;
 use zot_domain::ports::objects::{Bucket, NULL_VERSION, Put, PutObject, Source, Versioning};
 

@@ -108,7 +108,7 @@ impl Row for ObjectVersion {
             render_version: column(row, "render_version")?,
             created: column(row, "created")?,
             digest: column(row, "digest")?,
-            sealed: column(row, "sealed")?,
+            digested: column(row, "sealed")?,
             content: Content::Inline(Bytes::new()),
         })
     }

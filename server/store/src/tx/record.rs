@@ -44,7 +44,7 @@ impl Tx<'_> {
     pub(crate) async fn record<'a>(&mut self, write: impl Into<Recorded<'a>>) -> Result<(), TxError> {
         let Recorded { audit, details } = write.into();
         let query = self.query(&INSERT_CHANGE).bind(audit.request_id.to_string()).bind(audit.actor.clone());
-        let query = query.bind(audit.action).bind(audit.resource.clone()).bind(audit.request.to_string());
+        let query = query.bind(audit.action.as_str()).bind(audit.resource.clone()).bind(audit.request.to_string());
         let query = query.bind(address(audit.origin.address)).bind(audit.agent.method);
         let query = query.bind(audit.agent.user_agent().to_owned());
         self.execute(query.bind(details.map(|details| details.to_string()).unwrap_or_default())).await?;
@@ -64,7 +64,7 @@ impl Tx<'_> {
     /// Whether the write with this audit row was committed. One that is being committed is waited for.
     pub(crate) async fn recorded(&mut self, audit: &Audit) -> Result<bool, TxError> {
         let query = self.query(&CLAIM_CHANGE).bind(audit.request_id.to_string()).bind(audit.actor.clone());
-        Ok(self.execute(query.bind(audit.action).bind(audit.resource.clone())).await? == 0)
+        Ok(self.execute(query.bind(audit.action.as_str()).bind(audit.resource.clone())).await? == 0)
     }
 }
 

@@ -188,7 +188,7 @@ async fn a_blob_that_was_merged_goes_and_takes_no_copy_along(store: &Fresh) {
     bucket(store, "team").await;
     put(store, "small", "hello").await;
     let loser = multipart(store, "up").await;
-    store.seal(loser, &sha256("hello")).await.unwrap();
+    store.set_digest(loser, &sha256("hello")).await.unwrap();
     // a copy whose transaction began before sealing ended points to the loser
     let copy = PutObject { source: Source::Blob { blob: loser, size: 5 }, manifest_digest: None, ..object("copy", "") };
     store.put_object(copy).await.unwrap();
@@ -302,7 +302,7 @@ async fn a_merge_heals_a_damaged_winner(store: &Fresh) {
     let winner = store.blobs_after(0, 10).await.unwrap()[0].id;
     store.quarantine_blob(winner).await.unwrap();
     let loser = multipart(store, "up").await;
-    store.seal(loser, &sha256("hello")).await.unwrap();
+    store.set_digest(loser, &sha256("hello")).await.unwrap();
     for key in ["small", "big"] {
         let object = store.object("team", key, None).await.unwrap().unwrap();
         assert!(matches!(object.content, Content::Segments(segments) if segments.len() == 1), "{key}");
@@ -424,7 +424,7 @@ async fn a_merged_blob_heals_its_winner_before_it_goes(store: &Fresh) {
     put(store, "small", "hello").await;
     let winner = store.blobs_after(0, 10).await.unwrap()[0].id;
     let loser = multipart(store, "up").await;
-    store.seal(loser, &sha256("hello")).await.unwrap();
+    store.set_digest(loser, &sha256("hello")).await.unwrap();
     store.quarantine_blob(winner).await.unwrap();
     for _ in 0..3 {
         pass(store).await;

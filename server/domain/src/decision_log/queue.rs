@@ -4,11 +4,10 @@ use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
-use crate::call::{Agent, RequestId, network_of};
+use crate::call::{RequestId, network_of};
 use crate::error::{Error, Result};
-use crate::ports::audit::Changes;
+use crate::ports::audit::{Changes, Record};
 
 /// Records that wait at most: a process that is killed loses no more, and one whose database is away drops what comes
 /// beyond it, and counts that.
@@ -20,62 +19,14 @@ const REPEATS_SEEN: usize = 16;
 /// Longest text of a record, in characters: an object's key fits, with its bucket.
 const TEXT_MAX: usize = 2048;
 
-/// How it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was let through.
-    Allowed,
-    /// It was refused.
-    Denied,
+fn repeats(one: &Record, other: &Record) -> bool {
+    one.request == other.request
+        && one.outcome == other.outcome
+        && one.action == other.action
+        && one.resource == other.resource
 }
 
-impl Outcome {
-    /// As rows have it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Allowed => "allowed",
-            Self::Denied => "denied",
-        }
-    }
-}
-
-/// What was read, or refused.
-#[derive(Clone, Debug)]
-pub struct Record {
-    /// Key of its row.
-    pub id: RequestId,
-    /// The request that it is of.
-    pub request: RequestId,
-    /// When it was; the database's clock makes a time of it.
-    pub noted: Instant,
-    /// The principal's subject.
-    pub actor: String,
-    /// Such as `read` or `authenticate`.
-    pub action: &'static str,
-    /// Such as `repository:team/app`.
-    pub resource: String,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Where it came from.
-    pub address: Option<IpAddr>,
-    /// What it was sent by.
-    pub agent: Agent,
-    /// Why.
-    pub reason: String,
-    /// The policy that decided.
-    pub policy: Option<String>,
-}
-
-impl Record {
-    fn repeats(&self, other: &Self) -> bool {
-        self.request == other.request
-            && self.outcome == other.outcome
-            && self.action == other.action
-            && self.resource == other.resource
-    }
-}
-
-/// Figures, for metrics.
+/// Counts of the queue, for metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     /// Records that were written.
@@ -88,7 +39,7 @@ pub struct Figures {
 
 /// The records that wait. Cheap to clone: all clones are one.
 #[derive(Clone, Debug, Default)]
-pub struct Trail(Arc<Inner>);
+pub struct DecisionQueue(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -145,7 +96,7 @@ impl Queue {
     }
 }
 
-impl Trail {
+impl DecisionQueue {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -156,7 +107,7 @@ impl Trail {
             tidy(text);
         }
         let mut queue = self.queue();
-        if queue.records.iter().rev().take(REPEATS_SEEN).any(|earlier| earlier.repeats(&record)) {
+        if queue.records.iter().rev().take(REPEATS_SEEN).any(|earlier| repeats(earlier, &record)) {
             return;
         }
         if !queue.push(record) {
@@ -164,7 +115,7 @@ impl Trail {
         }
     }
 
-    /// Figures.
+    /// Counts, for metrics.
     pub fn figures(&self) -> Figures {
         Figures {
             recorded: self.0.recorded.load(Ordering::Relaxed),

@@ -1,4 +1,4 @@
-//! Sealing rows in batches, and dropping batches that are old: one replica at a time, from the same rows.
+//! Closing batches of rows, and dropping batches that are old: one replica at a time, from the same rows.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,19 +9,19 @@ use crate::lease::Lease;
 use crate::ports::audit::{Change, Changes, Root};
 use crate::ports::upkeep::Upkeep;
 
-/// The lease under which one process seals. It spares work: a batch's number is a key, and its rows are claimed by their
+/// The lease under which one process closes batches. It spares work: a batch's number is a key, and its rows are claimed by their
 /// state.
 const LEASE: &str = "audit";
-/// A process that died while it sealed holds the others up for this long.
+/// A process that died while it closed batches holds the others up for this long.
 const LEASE_SECS: i64 = 15;
 /// Rows in a batch.
 const ROWS_MAX: u32 = 1024;
 /// Batches that are looked at together before they are dropped.
 const PAGE: u32 = 20;
 
-/// What a run did.
+/// What one run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sealed {
+pub struct Closed {
     /// Batches that were made.
     pub batches: u64,
     /// Their rows.
@@ -32,17 +32,17 @@ pub struct Sealed {
     pub suspect: u64,
 }
 
-/// Seals and drops. Cheap to clone.
+/// Closes batches, and drops old ones. Cheap to clone.
 #[derive(Clone)]
-pub struct Sealer {
+pub struct BatchCloser {
     changes: Arc<dyn Changes>,
     upkeep: Arc<dyn Upkeep>,
     signer: Arc<dyn Signer>,
     retention: Option<Duration>,
 }
 
-impl Sealer {
-    /// Seals by this key, and drops what is older; none: nothing.
+impl BatchCloser {
+    /// Signs with this key, and drops batches older than `retention`; none drops nothing.
     pub fn new(
         changes: Arc<dyn Changes>,
         upkeep: Arc<dyn Upkeep>,
@@ -57,16 +57,16 @@ impl Sealer {
         Lease::new(Arc::clone(&self.upkeep), LEASE, holder, LEASE_SECS)
     }
 
-    /// Seals all rows that are there, and drops what is old; none if another process is at it.
+    /// Closes batches until every row is in one, and drops what is old; none if another process is at it.
     ///
     /// # Errors
     /// [`Error::Unavailable`]: the next run goes on where this one ended.
-    pub async fn run(&self, lease: &Lease) -> Result<Option<Sealed>> {
+    pub async fn run(&self, lease: &Lease) -> Result<Option<Closed>> {
         if !lease.take().await? {
             return Ok(None);
         }
-        let mut done = Sealed::default();
-        self.seal(lease, &mut done).await?;
+        let mut done = Closed::default();
+        self.close(lease, &mut done).await?;
         if let Some(retention) = self.retention {
             self.drop_older(lease, retention, &mut done).await?;
         }
@@ -74,14 +74,14 @@ impl Sealer {
         Ok(Some(done))
     }
 
-    async fn seal(&self, lease: &Lease, done: &mut Sealed) -> Result<()> {
+    async fn close(&self, lease: &Lease, done: &mut Closed) -> Result<()> {
         loop {
-            let rows = self.changes.unsealed(ROWS_MAX).await?;
+            let rows = self.changes.unbatched(ROWS_MAX).await?;
             if rows.is_empty() {
                 return Ok(());
             }
             let (count, is_last) = (rows.len() as u64, rows.len() < ROWS_MAX as usize);
-            if !self.seal_batch(rows).await? {
+            if !self.close_batch(rows).await? {
                 // slower than the lease, and somebody else was not
                 return Ok(());
             }
@@ -94,7 +94,7 @@ impl Sealer {
         }
     }
 
-    async fn seal_batch(&self, mut rows: Vec<Change>) -> Result<bool> {
+    async fn close_batch(&self, mut rows: Vec<Change>) -> Result<bool> {
         rows.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         let before = self.changes.last_root().await?;
         let keys: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
@@ -110,10 +110,10 @@ impl Sealer {
             ..Root::default()
         };
         root.signature = self.signer.sign(&batch::message(&root));
-        self.changes.seal(root, keys).await
+        self.changes.close_batch(root, keys).await
     }
 
-    async fn drop_older(&self, lease: &Lease, retention: Duration, done: &mut Sealed) -> Result<()> {
+    async fn drop_older(&self, lease: &Lease, retention: Duration, done: &mut Closed) -> Result<()> {
         let mut after = 0;
         loop {
             let page = self.changes.older_batches(retention, after, PAGE).await?;

@@ -1,13 +1,16 @@
-//! The bound of the trail, and that what was not written waits on.
+//! The bound of the queue, and that what was not written waits on.
 
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
+use zot_core::AuditAction;
+use zot_core::action::Action;
 
 use super::*;
-use crate::ports::audit::{Change, Filter, Order, Place, Root};
+use crate::call::Agent;
+use crate::ports::audit::{Change, Filter, Order, Outcome, Place, Root};
 
 fn record(request: RequestId, resource: &str) -> Record {
     Record {
@@ -15,7 +18,7 @@ fn record(request: RequestId, resource: &str) -> Record {
         request,
         noted: Instant::now(),
         actor: "key:a".to_owned(),
-        action: "read",
+        action: AuditAction::Decided(Action::Read),
         resource: resource.to_owned(),
         outcome: Outcome::Allowed,
         address: None,
@@ -48,7 +51,7 @@ impl Changes for Database {
         Ok(Vec::new())
     }
 
-    async fn unsealed(&self, _: u32) -> Result<Vec<Change>> {
+    async fn unbatched(&self, _: u32) -> Result<Vec<Change>> {
         Ok(Vec::new())
     }
 
@@ -56,7 +59,7 @@ impl Changes for Database {
         Ok(None)
     }
 
-    async fn seal(&self, _: Root, _: Vec<String>) -> Result<bool> {
+    async fn close_batch(&self, _: Root, _: Vec<String>) -> Result<bool> {
         Ok(false)
     }
 
@@ -82,81 +85,81 @@ impl Changes for Database {
 }
 
 /// Nothing here ever waits.
-fn flush(trail: &Trail, database: &Database) -> Result<usize> {
-    trail.flush(database).now_or_never().unwrap()
+fn flush(queue: &DecisionQueue, database: &Database) -> Result<usize> {
+    queue.flush(database).now_or_never().unwrap()
 }
 
 #[test]
 fn nothing_is_lost_up_to_the_bound_and_what_is_beyond_it_is_counted() {
-    let (trail, database) = (Trail::default(), Database::default());
+    let (queue, database) = (DecisionQueue::default(), Database::default());
     for number in 0..QUEUE_MAX + 3 {
         let actor = format!("key:{number}");
-        trail.note(Record { actor, ..record(RequestId::new(), &number.to_string()) });
+        queue.note(Record { actor, ..record(RequestId::new(), &number.to_string()) });
     }
-    assert_eq!(trail.figures(), Figures { recorded: 0, dropped: 3, queued: QUEUE_MAX });
-    while flush(&trail, &database).unwrap() > 0 {}
-    assert_eq!(trail.figures(), Figures { recorded: QUEUE_MAX as u64, dropped: 3, queued: 0 });
+    assert_eq!(queue.figures(), Figures { recorded: 0, dropped: 3, queued: QUEUE_MAX });
+    while flush(&queue, &database).unwrap() > 0 {}
+    assert_eq!(queue.figures(), Figures { recorded: QUEUE_MAX as u64, dropped: 3, queued: 0 });
     let taken = database.taken.lock().unwrap();
     assert!(taken.iter().enumerate().all(|(number, record)| record.resource == number.to_string()), "in their order");
 }
 
 #[test]
 fn nobody_keeps_the_records_of_others_out() {
-    let (trail, database) = (Trail::default(), Database::default());
+    let (queue, database) = (DecisionQueue::default(), Database::default());
     let note = |actor: &str, address: &str| {
         let (actor, address) = (actor.to_owned(), address.parse().ok());
-        trail.note(Record { actor, address, ..record(RequestId::new(), "a") });
+        queue.note(Record { actor, address, ..record(RequestId::new(), "a") });
     };
     for number in 0..2 * QUEUE_MAX {
         note("user:mallory", "192.0.2.1");
         note("anonymous", &format!("2001:db8::{:x}", number % 0xffff));
     }
-    let figures = trail.figures();
+    let figures = queue.figures();
     assert!(figures.queued < QUEUE_MAX && figures.dropped > 0, "{figures:?}");
     for number in 0..1000 {
         note("anonymous", &format!("192.0.2.{}", number % 200));
         note("user:alice", "192.0.2.1");
     }
-    assert_eq!(trail.figures(), Figures { queued: figures.queued + 2000, ..figures });
+    assert_eq!(queue.figures(), Figures { queued: figures.queued + 2000, ..figures });
     // what was written makes room again
-    while flush(&trail, &database).unwrap() > 0 {}
+    while flush(&queue, &database).unwrap() > 0 {}
     note("user:mallory", "192.0.2.1");
-    assert_eq!(trail.figures().queued, 1);
-    while flush(&trail, &database).unwrap() > 0 {}
-    assert!(trail.queue().shares.is_empty());
+    assert_eq!(queue.figures().queued, 1);
+    while flush(&queue, &database).unwrap() > 0 {}
+    assert!(queue.queue().shares.is_empty());
 }
 
 #[test]
 fn what_a_database_does_not_take_now_waits_and_what_it_never_takes_is_dropped() {
-    let (trail, database) = (Trail::default(), Database::default());
-    trail.note(record(RequestId::new(), "a"));
+    let (queue, database) = (DecisionQueue::default(), Database::default());
+    queue.note(record(RequestId::new(), "a"));
     *database.says.lock().unwrap() = Some(Error::database(std::io::Error::other("away")));
-    assert!(flush(&trail, &database).is_err());
-    assert_eq!(trail.figures(), Figures { recorded: 0, dropped: 0, queued: 1 });
+    assert!(flush(&queue, &database).is_err());
+    assert_eq!(queue.figures(), Figures { recorded: 0, dropped: 0, queued: 1 });
     *database.says.lock().unwrap() = Some(Error::Internal("no such column".to_owned()));
-    assert!(flush(&trail, &database).is_err());
-    assert_eq!(trail.figures(), Figures { recorded: 0, dropped: 1, queued: 0 });
-    trail.note(record(RequestId::new(), "b"));
-    assert_eq!(flush(&trail, &database).unwrap(), 0);
+    assert!(flush(&queue, &database).is_err());
+    assert_eq!(queue.figures(), Figures { recorded: 0, dropped: 1, queued: 0 });
+    queue.note(record(RequestId::new(), "b"));
+    assert_eq!(flush(&queue, &database).unwrap(), 0);
     assert_eq!(database.taken.lock().unwrap()[0].resource, "b");
 }
 
 #[test]
 fn one_request_that_asks_twice_is_one_record() {
-    let (trail, request) = (Trail::default(), RequestId::new());
+    let (queue, request) = (DecisionQueue::default(), RequestId::new());
     for resource in ["a", "a", "b", "a"] {
-        trail.note(record(request, resource));
+        queue.note(record(request, resource));
     }
-    trail.note(record(RequestId::new(), "a"));
-    trail.note(Record { outcome: Outcome::Denied, ..record(request, "a") });
-    assert_eq!(trail.figures().queued, 4);
+    queue.note(record(RequestId::new(), "a"));
+    queue.note(Record { outcome: Outcome::Denied, ..record(request, "a") });
+    assert_eq!(queue.figures().queued, 4);
 }
 
 #[test]
 fn texts_are_such_as_every_database_takes() {
-    let (trail, database) = (Trail::default(), Database::default());
-    trail.note(record(RequestId::new(), &format!("a\0{}", "ü".repeat(3000))));
-    flush(&trail, &database).unwrap();
+    let (queue, database) = (DecisionQueue::default(), Database::default());
+    queue.note(record(RequestId::new(), &format!("a\0{}", "ü".repeat(3000))));
+    flush(&queue, &database).unwrap();
     let taken = database.taken.lock().unwrap();
     assert_eq!(taken[0].resource.chars().count(), TEXT_MAX);
     assert!(taken[0].resource.starts_with("a\u{fffd}ü"));

@@ -1,7 +1,7 @@
-//! Sealing: finding the digest of an object that was uploaded in parts, so that it has an OCI manifest.
+//! Digesting: an object that was uploaded in parts gets its digest, and so its OCI manifest.
 //!
-//! The bytes are read once, each segment held against its own SHA-256. It happens in the background, or at once when
-//! somebody asks for the reference. If the store has the digest already, the object moves onto that blob.
+//! The bytes are read once, and each segment is checked against its own SHA-256. It happens in the background, or at once
+//! when somebody asks for the reference. If the store has the digest already, the object moves onto that blob.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 use zot_core::digest::{Algorithm, Digest};
 use zot_core::hash::Hasher;
 use zot_core::object_key::ObjectKey;
-use zot_core::policy::Operation;
+use zot_core::policy::{Operation, Resource};
 use zot_core::range::ByteRange;
 
 use crate::bucket::Buckets;
@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::lease::Lease;
 use crate::ports::objects::{ObjectVersion, OpenBlob};
 use crate::ports::upkeep::Upkeep;
+use crate::read::Readable;
 
 /// The lease under which one process computes digests.
 const LEASE: &str = "seal";
@@ -26,27 +27,31 @@ const LEASE: &str = "seal";
 const LEASE_SECS: i64 = 120;
 
 impl Buckets {
-    /// An object whose digest is known, sealed first if need be.
+    /// An object with its digest, which is computed first if need be.
     ///
     /// # Errors
     /// As reading it; [`Error::Internal`] if its bytes are damaged.
-    pub async fn sealed_object(
+    pub async fn digested_object(
         &self,
         call: &Call,
         bucket: &str,
         key: &ObjectKey,
         version_id: Option<&str>,
-    ) -> Result<ObjectVersion> {
-        let object = self.object(call, Operation::GetObject, bucket, key, version_id).await?;
-        let (None, Some(blob)) = (&object.digest, object.blob) else { return Ok(object) };
-        if let Some(open) = self.objects.open_blob(blob).await? {
-            self.seal(open).await?;
-        }
-        self.readable(bucket, key.as_str(), Some(&object.version_id)).await
+    ) -> Result<Readable<ObjectVersion>> {
+        let operation = Operation::GetObject.of_version(version_id.is_some());
+        let find = async {
+            let object = self.existing_object(bucket, key.as_str(), version_id).await?;
+            let (None, Some(blob)) = (&object.digest, object.blob) else { return Ok(object) };
+            if let Some(open) = self.objects.open_blob(blob).await? {
+                self.digest(open).await?;
+            }
+            self.existing_object(bucket, key.as_str(), Some(&object.version_id)).await
+        };
+        self.gate.authorize_read(call, Some(operation), Resource::Object(bucket, key.as_str()), find).await
     }
 
-    /// The lease for [`Buckets::seal_next`].
-    pub fn seal_lease(upkeep: Arc<dyn Upkeep>, holder: impl Into<String>) -> Lease {
+    /// The lease for [`Buckets::digest_next`].
+    pub fn digest_lease(upkeep: Arc<dyn Upkeep>, holder: impl Into<String>) -> Lease {
         Lease::new(upkeep, LEASE, holder, LEASE_SECS)
     }
 
@@ -54,19 +59,19 @@ impl Buckets {
     ///
     /// # Errors
     /// Of the database and the storage: it will be tried again.
-    pub async fn seal_next(&self, lease: &Lease) -> Result<bool> {
+    pub async fn digest_next(&self, lease: &Lease) -> Result<bool> {
         if !lease.take().await? {
             return Ok(false);
         }
         match self.objects.oldest_open_blob().await? {
-            Some(open) => self.seal(open).await.map(|()| true),
+            Some(open) => self.digest(open).await.map(|()| true),
             None => Ok(false),
         }
     }
 
-    async fn seal(&self, open: OpenBlob) -> Result<()> {
+    async fn digest(&self, open: OpenBlob) -> Result<()> {
         match self.digest_of(&open).await {
-            Ok(Some(digest)) => self.objects.seal(open.blob, &digest).await,
+            Ok(Some(digest)) => self.objects.set_digest(open.blob, &digest).await,
             Err(error @ Error::Unavailable { .. }) => Err(error),
             // bytes that are missing or not what they were: the others must not wait behind them
             Ok(None) | Err(_) => {
@@ -85,7 +90,7 @@ impl Buckets {
             let mut own = Hasher::new(Algorithm::Sha256);
             let range = ByteRange { start: segment.start, end: segment.start + segment.size };
             let content = crate::ports::metadata::Content::Segments(vec![segment.clone()]);
-            let mut bytes = self.open(&content, range);
+            let mut bytes = self.gate.open_internally(&content, range);
             while let Some(chunk) = bytes.next().await {
                 let chunk = chunk?;
                 own.update(&chunk);

@@ -1,9 +1,11 @@
-//! What `fsck` can find, with a sentence on what it means and what to do.
+//! What a check of the store or of its audit trail can find, with a sentence on what it means and what to do.
 
 use std::fmt;
 
-use super::blobs::sha256_of;
 use crate::ports::upkeep::BlobRecord;
+
+/// Is called with what is being looked at, and how many of them were.
+pub type Progress<'a> = &'a (dyn Fn(&'static str, u64) + Send + Sync);
 
 /// What does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -161,15 +163,15 @@ impl Finding {
         Self { kind, subject, blob: None, digest: None, used_by: None, repaired: false, out_of_use: false }
     }
 
-    pub(super) fn of_blob(kind: Kind, blob: &BlobRecord, subject: impl Into<String>) -> Self {
+    pub(crate) fn of_blob(kind: Kind, blob: &BlobRecord, subject: impl Into<String>) -> Self {
         let mut finding = Self { blob: Some(blob.id), ..Self::new(kind, subject) };
         finding.know(blob);
         finding
     }
 
     /// Notes which blob it is, for programs.
-    pub(super) fn know(&mut self, blob: &BlobRecord) {
-        self.digest = sha256_of(blob).map(ToString::to_string);
+    pub(crate) fn know(&mut self, blob: &BlobRecord) {
+        self.digest = blob.sha256().map(ToString::to_string);
         self.used_by.clone_from(&blob.used_by);
     }
 }
