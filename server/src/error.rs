@@ -61,7 +61,7 @@ impl Error {
 
     /// The database with this URL cannot be opened.
     pub(crate) fn database(url: &Secret) -> impl FnOnce(zot_store::OpenError) -> Self {
-        let shown = crate::wire::shown_url(url);
+        let shown = crate::storage::shown_url(url);
         move |source| {
             let said = source.to_string();
             // Postgres adds the line of its own source

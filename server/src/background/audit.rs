@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use zot_domain::Result;
 use zot_domain::audit::{BATCH_MAX, Sealer, Trail};
 use zot_domain::ports::audit::Changes;
-use zot_http::Notes;
+use zot_gateway::Notes;
 
 use crate::journal::Journal;
 
