@@ -11,8 +11,8 @@ use zot_domain::Buckets;
 use zot_domain::gc::{Collector, Report};
 use zot_domain::ports::inventory::SHARDS;
 use zot_domain::ports::upkeep::Upkeep;
-use zot_http::Notes;
-use zot_http::metrics::Metrics;
+use zot_gateway::Notes;
+use zot_gateway::metrics::Metrics;
 use zot_identity::{Accounts, Identity};
 
 use crate::masters;

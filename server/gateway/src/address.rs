@@ -12,7 +12,7 @@ pub struct Endpoint {
     /// The URL, where the configuration says so.
     pub configured: Option<String>,
     /// The path, else.
-    pub path: &'static str,
+    pub path: String,
 }
 
 impl Endpoint {

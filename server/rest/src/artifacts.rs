@@ -48,10 +48,10 @@ pub(crate) async fn get(State(rest): State<Rest>, Caller(call): Caller, request:
     let version = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "versionId");
     let version = version.as_ref().map(|(_, value)| value.as_ref());
     let object = rest.buckets.digested_object(&call, bucket, &key.parse().map_err(Error::from)?, version).await?;
-    Ok(Json(artifact(bucket, &object)?))
+    Ok(Json(artifact(bucket, object.into_inner())?))
 }
 
-fn artifact(bucket: &str, object: &ObjectVersion) -> Result<Artifact> {
+fn artifact(bucket: &str, object: ObjectVersion) -> Result<Artifact> {
     // another request computes the digest, or the blob was just merged: the client asks again
     let (digest, manifest) = object.digest.as_ref().zip(object.manifest_digest()).ok_or(Error::Conflict)?;
     Ok(Artifact {

@@ -8,7 +8,7 @@ use zot_domain::Result;
 use zot_domain::audit::BatchCloser;
 use zot_domain::decision_log::{BATCH_MAX, DecisionQueue};
 use zot_domain::ports::audit::Changes;
-use zot_http::Notes;
+use zot_gateway::Notes;
 
 use crate::journal::Journal;
 

@@ -13,7 +13,7 @@ use zot_settings::Loaded;
 use super::print;
 use super::progress::Line;
 use crate::error::Error;
-use crate::wire;
+use crate::{storage, wire};
 
 pub(super) struct Options {
     pub dry_run: bool,
@@ -23,7 +23,7 @@ pub(super) struct Options {
 
 pub(super) async fn run(loaded: Loaded, options: Options) -> Result<ExitCode, Error> {
     let settings = loaded.settings;
-    let opened = wire::open_beside(&settings).await?;
+    let opened = storage::open_beside(&settings).await?;
     let collector = wire::collector(&settings, &opened, options.orphan_age);
     let line = Line::new();
     if options.dry_run {

@@ -48,14 +48,14 @@ async fn database(settings: &Settings) -> Result<Vec<String>, Failure> {
         };
         Failure { reason, message: error.to_string() }
     };
-    let store = wire::open_database(settings, true).await.map_err(failed)?;
+    let store = storage::open_database(settings, true).await.map_err(failed)?;
     store.close().await;
     Ok(Vec::new())
 }
 
 async fn storage(settings: &Settings) -> Result<Vec<String>, Failure> {
     let unreachable = |message: String| Failure { reason: "StorageUnreachable", message };
-    let blobs = BlobStore::open(&wire::backend(settings), STORE).map_err(|error| unreachable(error.to_string()))?;
+    let blobs = BlobStore::open(&storage::backend(settings), STORE).map_err(|error| unreachable(error.to_string()))?;
     let explained = |error: PreflightError| Error::preflight(settings)(error).to_string();
     match blobs.preflight().await {
         Ok(preflight) => Ok(preflight.warnings),
