@@ -8,7 +8,6 @@ use std::time::Duration;
 use serde_json::json;
 use zot_domain::audit::{Chain, Checked};
 use zot_domain::fsck::{Finding, Kind};
-use zot_api::AuditEntry;
 use zot_settings::Loaded;
 
 use super::fsck::UNSIGNED;

@@ -11,7 +11,6 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
-
 /// How often the files are looked at.
 const POLL: Duration = Duration::from_secs(5);
 
