@@ -10,8 +10,8 @@ use std::io::{Error as IoError, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use zot_domain::ports::audit::{Change, Root};
 use zot_api::AuditEntry;
+use zot_domain::ports::audit::{Change, Root};
 
 pub(crate) use check::{Account, check};
 

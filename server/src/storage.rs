@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use zot_blobs::{Azure, Backend, BlobStore, Gcs, S3};
-use zot_domain::gc::owned;
+use zot_domain::ownership::owned;
 use zot_domain::ports::inventory::Inventory as _;
 use zot_settings::{DriverName, Secret, Settings};
 use zot_store::{Dialect, Store};
@@ -52,7 +52,7 @@ pub(crate) async fn open(settings: &Settings) -> Result<Opened, Error> {
         )));
     }
     blobs.ensure_marker(&info.incarnation).await.map_err(unreachable)?;
-    store.settle().await?;
+    store.note_physical_identity().await?;
     if let Err(zot_domain::Error::Denied(why)) = owned(&store, &blobs).await {
         tracing::warn!("{why}; until then nothing is deleted from blob storage");
     }

@@ -101,7 +101,7 @@ pub(crate) async fn wire(settings: &Settings, opened: &Opened, version: &'static
     let accounts = Accounts::new(Arc::clone(&identity), authorizer.clone());
     let artifacts = Artifacts::new(store.clone(), blobs.clone(), authorizer.clone());
     let buckets = Buckets::new(store.clone(), blobs, access.clone());
-    let metrics = metrics(opened.store.clone(), authorizer.clone(), trail.clone());
+    let metrics = metrics(opened.store.clone(), authorizer.decision_log().clone(), decision_queue.clone());
     let authenticator = Authenticator::new(Arc::clone(&identity), authorizer.clone());
     let options = options::gateway(settings, &opened.warnings)?;
     let notes = options.notes.clone();
@@ -139,7 +139,7 @@ pub(crate) async fn wire(settings: &Settings, opened: &Opened, version: &'static
     let router = gateway.port(router);
     let s3 = s3.map(|s3| gateway.port(s3.router("", &gateway)));
     let sealer = sealer(settings, opened, &masters)?;
-    Ok(Wired { gateway, metrics, notes, buckets, identity, accounts, masters, trail, sealer, router, s3 })
+    Ok(Wired { gateway, metrics, notes, buckets, identity, accounts, masters, decision_queue, sealer, router, s3 })
 }
 
 async fn identity(

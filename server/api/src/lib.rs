@@ -14,7 +14,9 @@ mod roles;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub use access_keys::{AccessKey, AccessKeyInput, AccessKeyPatch, AccessKeyQuery, AccessKeys, NewExpiry, Revocation, Rotation};
+pub use access_keys::{
+    AccessKey, AccessKeyInput, AccessKeyPatch, AccessKeyQuery, AccessKeys, NewExpiry, Revocation, Rotation,
+};
 pub use accounts::{Account, AccountInput, Accounts};
 pub use artifacts::Artifact;
 pub use audit::{AuditEntry, AuditPage, AuditQuery};

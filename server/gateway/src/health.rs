@@ -216,7 +216,8 @@ pub(crate) async fn live() -> Response {
     ),
 )]
 pub(crate) async fn ready(State(gateway): State<Gateway>) -> Response {
-    let well = !gateway.draining.load(Ordering::Relaxed) && gateway.health.checks().await.iter().all(|check| check.message.is_none());
+    let well = !gateway.draining.load(Ordering::Relaxed)
+        && gateway.health.checks().await.iter().all(|check| check.message.is_none());
     let (status, word) = if well { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not_ready") };
     (status, Json(Word { status: word })).into_response()
 }

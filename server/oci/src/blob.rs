@@ -82,7 +82,12 @@ async fn whole(registry: &Registry, blob: &Readable<BlobContent>, mut headers: H
     Ok((StatusCode::OK, headers, body).into_response())
 }
 
-async fn single(registry: &Registry, blob: &Readable<BlobContent>, part: ByteRange, mut headers: HeaderMap) -> Result<Response> {
+async fn single(
+    registry: &Registry,
+    blob: &Readable<BlobContent>,
+    part: ByteRange,
+    mut headers: HeaderMap,
+) -> Result<Response> {
     headers.insert(header::CONTENT_LENGTH, part.length().into());
     headers.insert(header::CONTENT_RANGE, value(&part.content_range(blob.size)));
     let body = outgoing(registry.artifacts.open(blob, part)).await?;
@@ -97,7 +102,12 @@ fn unsatisfiable(size: u64, mut headers: HeaderMap, request_id: RequestId) -> Re
     (StatusCode::RANGE_NOT_SATISFIABLE, headers, document("SIZE_INVALID", message, detail)).into_response()
 }
 
-pub(crate) async fn delete(registry: &Registry, call: &Call, repository: &RepositoryName, digest: &Digest) -> Result<Response> {
+pub(crate) async fn delete(
+    registry: &Registry,
+    call: &Call,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<Response> {
     registry.artifacts.delete_blob(call, repository, digest).await?;
     Ok(transferred(StatusCode::ACCEPTED.into_response(), Direction::Delete, "blob", repository, 0))
 }

@@ -120,7 +120,9 @@ async fn dispatch(registry: &Registry, call: Call, route: Route, parts: &Parts, 
         (Route::Catalog, "GET" | "HEAD") => catalog::list(registry, &call, parts).await,
         (Route::Tags(name), "GET" | "HEAD") => tags::list(registry, &call, name, parts).await,
         (Route::Referrers(name, digest), "GET" | "HEAD") => referrers::list(registry, &call, name, digest, parts).await,
-        (Route::Manifest(name, reference), "GET" | "HEAD") => manifest::get(registry, &call, name, reference, parts).await,
+        (Route::Manifest(name, reference), "GET" | "HEAD") => {
+            manifest::get(registry, &call, name, reference, parts).await
+        }
         (Route::Manifest(name, reference), "PUT") => manifest::put(registry, &call, name, reference, parts, body).await,
         (Route::Manifest(name, reference), "DELETE") => manifest::delete(registry, &call, name, reference).await,
         (Route::Blob(name, digest), "GET" | "HEAD") => blob::get(registry, &call, name, digest, parts).await,

@@ -59,7 +59,8 @@ pub(crate) async fn put(
         content_type.transpose().map_err(|_| Error::ManifestInvalid("malformed Content-Type".to_owned()))?;
     let size = super::body::announced(parts).unwrap_or_default();
     let body = incoming(parts, body, Some(MANIFEST_MAX))?;
-    let published = registry.artifacts.publish(call, repository, reference, tags, content_type.as_deref(), body).await?;
+    let published =
+        registry.artifacts.publish(call, repository, reference, tags, content_type.as_deref(), body).await?;
     let mut headers = HeaderMap::new();
     headers.insert(header::LOCATION, value(&format!("/v2/{repository}/manifests/{}", published.digest)));
     headers.insert(CONTENT_DIGEST, value(published.digest.as_str()));

@@ -13,7 +13,12 @@ use super::value;
 use crate::Registry;
 
 /// The parts of a blob, in the order asked.
-pub(crate) fn response(registry: &Registry, blob: &Readable<BlobContent>, parts: Vec<ByteRange>, mut headers: HeaderMap) -> Response {
+pub(crate) fn response(
+    registry: &Registry,
+    blob: &Readable<BlobContent>,
+    parts: Vec<ByteRange>,
+    mut headers: HeaderMap,
+) -> Response {
     let boundary = uuid::Uuid::new_v4().simple().to_string();
     let heads: Vec<String> = parts.iter().map(|part| head(&boundary, *part, blob.size)).collect();
     let end = format!("\r\n--{boundary}--\r\n");

@@ -11,7 +11,12 @@ use zot_domain::{Call, Result};
 use super::page::{JSON, PageRequest};
 use crate::Registry;
 
-pub(crate) async fn list(registry: &Registry, call: &Call, repository: &RepositoryName, parts: &Parts) -> Result<Response> {
+pub(crate) async fn list(
+    registry: &Registry,
+    call: &Call,
+    repository: &RepositoryName,
+    parts: &Parts,
+) -> Result<Response> {
     let wanted = PageRequest::of(parts)?;
     let page = registry.artifacts.tags(call, repository, &wanted.last, wanted.size).await?;
     let body = json!({"name": repository.as_str(), "tags": page.names});

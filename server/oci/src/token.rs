@@ -136,7 +136,11 @@ pub(crate) async fn post(
     let request = match form {
         Ok(Form(request)) => request,
         Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            return answer(&registry, caller.sender().request_id, Err(Error::ParameterInvalid("the form is too long".to_owned())));
+            return answer(
+                &registry,
+                caller.sender().request_id,
+                Err(Error::ParameterInvalid("the form is too long".to_owned())),
+            );
         }
         Err(_) => TokenRequest::default(),
     };

@@ -49,7 +49,12 @@ pub(crate) async fn begin(
 }
 
 /// `GET`: how far a session is.
-pub(crate) async fn status(registry: &Registry, call: &Call, repository: &RepositoryName, id: &str) -> Result<Response> {
+pub(crate) async fn status(
+    registry: &Registry,
+    call: &Call,
+    repository: &RepositoryName,
+    id: &str,
+) -> Result<Response> {
     let upload = registry.artifacts.upload(call, repository, id).await?;
     Ok((StatusCode::NO_CONTENT, session_headers(repository, id, upload.offset)).into_response())
 }
@@ -88,7 +93,12 @@ pub(crate) async fn finish(
 }
 
 /// `DELETE`: the session is given up.
-pub(crate) async fn cancel(registry: &Registry, call: &Call, repository: &RepositoryName, id: &str) -> Result<Response> {
+pub(crate) async fn cancel(
+    registry: &Registry,
+    call: &Call,
+    repository: &RepositoryName,
+    id: &str,
+) -> Result<Response> {
     registry.artifacts.cancel_upload(call, repository, id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

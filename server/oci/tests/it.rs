@@ -27,8 +27,6 @@ mod metrics;
 mod mount;
 #[path = "it/names.rs"]
 mod names;
-#[path = "it/openapi.rs"]
-mod openapi;
 #[path = "it/operations.rs"]
 mod operations;
 #[path = "it/pagination.rs"]

@@ -14,7 +14,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use zot_api::ErrorBody;
 
-
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(

@@ -6,9 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use zot_api::{
-    CurrentPrincipal, Effect, ExplainRequest, Explanation, Permission, Policies, Policy, PolicyInput,
-};
+use zot_api::{CurrentPrincipal, Effect, ExplainRequest, Explanation, Permission, Policies, Policy, PolicyInput};
 use zot_core::action::Action;
 use zot_core::policy;
 use zot_core::principal::Principal;

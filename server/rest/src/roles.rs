@@ -95,11 +95,7 @@ pub(crate) async fn create(
         (status = 404, description = "There is no such role."),
     ),
 )]
-pub(crate) async fn get(
-    State(rest): State<Rest>,
-    Path(id): Path<String>,
-    Caller(call): Caller,
-) -> Result<Json<Role>> {
+pub(crate) async fn get(State(rest): State<Rest>, Path(id): Path<String>, Caller(call): Caller) -> Result<Json<Role>> {
     Ok(Json(role(rest.access.policy(&call, &policy_id(&id)).await?)))
 }
 

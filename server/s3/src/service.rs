@@ -149,12 +149,7 @@ impl S3 {
         (authentication, admitted)
     }
 
-    fn let_in(
-        &self,
-        mut request: Request<Body>,
-        access: &Access,
-        call: Call,
-    ) -> Result<Request<Body>, S3Error> {
+    fn let_in(&self, mut request: Request<Body>, access: &Access, call: Call) -> Result<Request<Body>, S3Error> {
         if !self.options.presigned && matches!(access, Access::Signed { presigned: true, .. }) {
             return Err(s3s::s3_error!(
                 AccessDenied,

@@ -70,7 +70,7 @@ pub(crate) async fn record_the_rest(queue: &DecisionQueue, changes: &dyn Changes
 }
 
 /// Seals rows and drops old batches, one replica at a time.
-pub(crate) async fn seal(sealer: Sealer) {
+pub(crate) async fn seal(sealer: BatchCloser) {
     let lease = sealer.lease(uuid::Uuid::new_v4().to_string());
     loop {
         match sealer.run(&lease).await {

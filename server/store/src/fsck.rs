@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sqlx::any::AnyRow;
 use zot_core::digest::Digest;
+use zot_domain::disk_reserve::Demand;
 use zot_domain::ports::blobs::SegmentKey;
 use zot_domain::ports::metadata::{Content, Segment};
 use zot_domain::ports::upkeep::{BlobRecord, SegmentRecord};
-use zot_domain::disk_reserve::Demand;
 use zot_domain::{Error, Result};
 
 use crate::error::TxError;
@@ -85,8 +85,7 @@ static LEAKED: [&Statement; 2] = [&LEAKED_BLOBS, &LEAKED_MEMBERS];
 
 impl Store {
     pub(crate) async fn read_blobs_after(&self, id: i64, limit: u32) -> Result<Vec<BlobRecord>> {
-        let blobs: Vec<BlobRecord> =
-            self.all(SELECT_BLOBS.on(self.dialect).bind(id).bind(i64::from(limit))).await?;
+        let blobs: Vec<BlobRecord> = self.all(SELECT_BLOBS.on(self.dialect).bind(id).bind(i64::from(limit))).await?;
         let Some(last) = blobs.last().map(|blob| blob.id) else { return Ok(blobs) };
         let mut found: BTreeMap<i64, BlobRecord> = blobs.into_iter().map(|blob| (blob.id, blob)).collect();
         let range = |statement: &'static Statement| statement.on(self.dialect).bind(id).bind(last);

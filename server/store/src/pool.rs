@@ -108,7 +108,10 @@ impl Store {
             Dialect::Sqlite => {
                 let file = sqlx::query("PRAGMA database_list").fetch_one(&pool).await?.try_get::<String, _>(2)?;
                 let file = (!file.is_empty()).then(|| file.into());
-                Writer::GroupCommit(GroupCommit::start(pool_options.max_connections(1).connect_with(connect).await?, file))
+                Writer::GroupCommit(GroupCommit::start(
+                    pool_options.max_connections(1).connect_with(connect).await?,
+                    file,
+                ))
             }
         };
         Ok(Self { pool, dialect, writer, watched: Watched::default() })

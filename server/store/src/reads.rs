@@ -3,8 +3,8 @@
 use sqlx::any::AnyRow;
 use zot_core::digest::Digest;
 use zot_core::name::{Reference, RepositoryName};
-use zot_domain::ports::metadata::{BlobContent, Content, Referrer, ReferrersQuery, Segment, StoredManifest, Totals};
 use zot_domain::Result;
+use zot_domain::ports::metadata::{BlobContent, Content, Referrer, ReferrersQuery, Segment, StoredManifest, Totals};
 
 use crate::content::SELECT_REPOSITORY;
 use crate::error::TxError;

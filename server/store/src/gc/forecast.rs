@@ -1,7 +1,7 @@
 //! What garbage collection would do, counted without doing it.
 
-use zot_domain::ports::upkeep::Forecast;
 use zot_domain::Result;
+use zot_domain::ports::upkeep::Forecast;
 
 use crate::pool::Store;
 use crate::sql::statements;

@@ -1,10 +1,10 @@
 //! Dead segments: whose bytes may go, whose went, and keys in storage that no row names (rules A1 and A3).
 
 use async_trait::async_trait;
+use zot_domain::Result;
+use zot_domain::disk_reserve::Demand;
 use zot_domain::ports::blobs::SegmentKey;
 use zot_domain::ports::upkeep::DeadSegment;
-use zot_domain::disk_reserve::Demand;
-use zot_domain::Result;
 
 use crate::error::TxError;
 use crate::pool::Store;

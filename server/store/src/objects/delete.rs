@@ -217,8 +217,7 @@ async fn delete_version(
     let Some(head) = tx.number(lock).await? else { return Ok(outcome(false)) };
     if let WriteCondition::Match(wanted) = &delete.condition {
         let select = tx.query(&SELECT_VERSION_ETAG).bind(bucket.id).bind(delete.key.clone()).bind(version.to_owned());
-        let (etag,): (String,) =
-            tx.optional(select).await?.ok_or_else(|| Error::NoSuchVersion(version.to_owned()))?;
+        let (etag,): (String,) = tx.optional(select).await?.ok_or_else(|| Error::NoSuchVersion(version.to_owned()))?;
         if etag != *wanted {
             return Err(Error::PreconditionFailed.into());
         }

@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use sqlx::any::AnyRow;
 use zot_core::object_key::LAST;
+use zot_domain::disk_reserve::Demand;
 use zot_domain::ports::metadata::{Audit, Segment};
 use zot_domain::ports::objects::{BeginMultipart, CompleteMultipart, Multipart, Part, Put};
-use zot_domain::disk_reserve::Demand;
 use zot_domain::{Error, Result};
 
 use super::put::write_version;

@@ -5,9 +5,9 @@ use sqlx::any::AnyRow;
 use zot_core::digest::Digest;
 use zot_core::render::Rendering;
 use zot_domain::Result;
+use zot_domain::disk_reserve::Demand;
 use zot_domain::ports::metadata::Segment;
 use zot_domain::ports::objects::OpenBlob;
-use zot_domain::disk_reserve::Demand;
 
 use crate::content::{HEAL_BLOB, INSERT_BLOB_NAME, SELECT_BLOB_BY_NAME};
 use crate::error::TxError;

@@ -372,8 +372,10 @@ async fn usage_is_folded_once(store: &Fresh) {
     bucket(store, "team").await;
     bucket(store, "other").await;
     let total = async |name: &str| {
-        let sql = format!("SELECT CAST(COALESCE(SUM(t.bytes), 0) AS BIGINT) FROM usage_total t
-            JOIN namespace n ON n.id = t.ns WHERE n.name = '{name}'");
+        let sql = format!(
+            "SELECT CAST(COALESCE(SUM(t.bytes), 0) AS BIGINT) FROM usage_total t
+            JOIN namespace n ON n.id = t.ns WHERE n.name = '{name}'"
+        );
         store.count(Box::leak(sql.into_boxed_str())).await
     };
     assert_eq!(store.fold_usage(100).await.unwrap(), 0);

@@ -44,7 +44,9 @@ fn every_file_with_statements_is_listed() {
             let text = std::fs::read_to_string(&path).unwrap();
             let Some((_, block)) = text.split_once("\nstatements! {\n") else { continue };
             let (block, _) = block.split_once("\n}\n").unwrap();
-            for name in block.lines().filter_map(|line| line.strip_prefix("    ")?.split_once(" = ")).map(|(name, _)| name) {
+            for name in
+                block.lines().filter_map(|line| line.strip_prefix("    ")?.split_once(" = ")).map(|(name, _)| name)
+            {
                 if name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_') {
                     assert!(listed.contains(&name), "{name} of {} is not listed in lib.rs", path.display());
                     declared += 1;
