@@ -19,7 +19,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use zot_core::policy::Settings;
 use zot_core::principal::Principal;
-use zot_domain::authorizer::Engine;
+use zot_domain::authorizer::Authorizer;
 use zot_identity::{AccessKey, ClaimPath, Identity, Issuer, IssuerConfig, KeySet, Kind, Setup, Source};
 use zot_store::{Options, Store};
 
@@ -104,7 +104,7 @@ async fn identity(issuer: &str) -> Result<(Identity, TempDir)> {
     let url = format!("sqlite:{}", data.path().join("bench.db").display());
     let store = Store::open(&Options { url, max_connections: 4, create: true }).await.map_err(setup)?;
     store.migrate().await.map_err(setup)?;
-    let engine = Engine::new(Settings { access_control: true, anonymous_read: false, read_only: false });
+    let engine = Authorizer::new(Settings { access_control: true, anonymous_read: false, read_only: false });
     let access = zot_domain::Access::new(Arc::new(store.clone()), engine);
     let principal = Principal::known("key:bench", ["key:bench".to_owned()], BTreeMap::new());
     let config = IssuerConfig {

@@ -10,8 +10,9 @@ use tokio::task::JoinSet;
 use zot_domain::Buckets;
 use zot_domain::gc::{Collector, Report};
 use zot_domain::ports::inventory::SHARDS;
-use zot_http::Notes;
-use zot_http::metrics::Metrics;
+use zot_domain::ports::upkeep::Upkeep;
+use zot_gateway::Notes;
+use zot_gateway::metrics::Metrics;
 use zot_identity::{Accounts, Identity};
 
 use crate::masters;
@@ -42,10 +43,10 @@ pub(crate) async fn kept_up<T: Future<Output = ()> + Send + 'static>(name: &'sta
 }
 
 /// Seals objects that were uploaded in parts, one at a time.
-pub(crate) async fn seal(buckets: Buckets) {
-    let holder = uuid::Uuid::new_v4().to_string();
+pub(crate) async fn seal(buckets: Buckets, upkeep: Arc<dyn Upkeep>) {
+    let lease = Buckets::digest_lease(upkeep, uuid::Uuid::new_v4().to_string());
     loop {
-        match buckets.seal_next(&holder).await {
+        match buckets.digest_next(&lease).await {
             Ok(true) => {}
             Ok(false) => tokio::time::sleep(SEAL_PAUSE).await,
             Err(error) => {
@@ -111,12 +112,12 @@ pub(crate) async fn keep_keys(identity: Arc<Identity>, accounts: Accounts, origi
 
 /// Collects garbage, one replica at a time.
 pub(crate) async fn collect(collector: Collector, interval: Duration, metrics: Arc<Metrics>) {
-    let holder = uuid::Uuid::new_v4().to_string();
+    let lease = collector.lease(uuid::Uuid::new_v4().to_string());
     let collector = collector.gentle(Arc::new(|span| Box::pin(tokio::time::sleep(span))));
     let shards = shards_each(interval);
     tokio::time::sleep(interval.min(FIRST_RUN)).await;
     loop {
-        match collector.run(&holder, shards).await {
+        match collector.run(&lease, shards).await {
             Ok(Some(report)) => {
                 tell(&report);
                 metrics.collected(Ok(&report));

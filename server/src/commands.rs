@@ -23,7 +23,7 @@ use zot_settings::{Loaded, Sources, load};
 
 use crate::args::{Arguments, Command, SettingsArguments};
 use crate::error::{Error, shown_url};
-use crate::{admin, data_dir, wire};
+use crate::{admin, data_dir, storage};
 
 /// Exit code of a check that ran and found damage. 1 is an error, 2 wrong usage.
 const DAMAGED: u8 = 3;
@@ -109,7 +109,7 @@ fn print(text: &str) {
 async fn migrate(loaded: Loaded) -> Result<ExitCode, Error> {
     let settings = loaded.settings;
     data_dir::prepare(&settings)?;
-    let store = wire::open_database(&settings, true).await?;
+    let store = storage::open_database(&settings, true).await?;
     store.migrate().await?;
     let url = shown_url(&settings.effective_database_url());
     print(&format!("The schema of {url} is at version {}.", zot_store::migrate::SCHEMA_VERSION));

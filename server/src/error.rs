@@ -42,7 +42,7 @@ pub(crate) enum Error {
         source: std::io::Error,
     },
     #[error("http.tls: {0}")]
-    Tls(String),
+    Tls(#[from] zot_gateway::listen::tls::TlsError),
     #[error("{0}")]
     Refused(String),
 }

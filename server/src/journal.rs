@@ -10,8 +10,8 @@ use std::io::{Error as IoError, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use zot_api::AuditEntry;
 use zot_domain::ports::audit::{Change, Root};
-use zot_http::AuditEntry;
 
 pub(crate) use check::{Account, check};
 
@@ -38,7 +38,7 @@ struct RowLine {
 impl RowLine {
     fn of(seq: i64, position: usize, row: Change) -> Self {
         let (outcome, request) = (row.outcome.clone(), row.request.clone());
-        let entry = AuditEntry::from(row);
+        let entry = zot_rest::audit_entry(row);
         let outcome = Some(outcome).filter(|outcome| *outcome != entry.outcome);
         let request = Some(request).filter(|request| *request != entry.request_id);
         Self { seq, position, entry, outcome, request }

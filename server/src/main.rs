@@ -9,9 +9,10 @@ mod data_dir;
 mod error;
 mod issuers;
 mod journal;
-mod listen;
 mod masters;
+mod options;
 mod random;
+mod storage;
 mod telemetry;
 mod wire;
 

@@ -20,7 +20,7 @@ use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
 use zot_core::hash::Hasher;
-use zot_domain::ports::blobs::{Blobs, ByteStream, Piece, SegmentKey, Written};
+use zot_domain::ports::blobs::{BlobReads, BlobWrites, ByteStream, Piece, SegmentKey, Written};
 use zot_domain::ports::inventory::Inventory as _;
 use zot_domain::{Error, Result};
 
@@ -79,7 +79,7 @@ impl BlobStore {
 }
 
 #[async_trait]
-impl Blobs for BlobStore {
+impl BlobWrites for BlobStore {
     fn admit(&self) -> Result<()> {
         self.tuning.room.look()
     }
@@ -98,14 +98,6 @@ impl Blobs for BlobStore {
         })
     }
 
-    fn read(&self, pieces: Vec<Piece>) -> ByteStream {
-        let pieces = pieces.into_iter().map(|piece| (self.path(&piece.key), piece.range)).collect();
-        match &self.tuning.root {
-            Some(root) => read::files::pieces(root, pieces),
-            None => read::pieces(Arc::clone(&self.objects), pieces),
-        }
-    }
-
     async fn discard(&self, key: &SegmentKey) {
         if let Err(error) = self.objects.delete(&self.path(key)).await {
             tracing::debug!(%key, %error, "a segment that nobody needs was left to the sweep");
@@ -114,5 +106,15 @@ impl Blobs for BlobStore {
 
     async fn probe(&self) -> Result<()> {
         self.objects.head(&self.marker_path()).await.map(drop).map_err(Error::storage)
+    }
+}
+
+impl BlobReads for BlobStore {
+    fn read(&self, pieces: Vec<Piece>) -> ByteStream {
+        let pieces = pieces.into_iter().map(|piece| (self.path(&piece.key), piece.range)).collect();
+        match &self.tuning.root {
+            Some(root) => read::files::pieces(root, pieces),
+            None => read::pieces(Arc::clone(&self.objects), pieces),
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use zot_domain::Result;
-use zot_domain::room;
+use zot_domain::disk_reserve;
 
 /// For so long after a refusal there is said to be too little room, in seconds.
 const REMEMBERED_SECS: i64 = 300;
@@ -60,7 +60,7 @@ impl Room {
         // a folder that is gone is for the write itself to say
         let Some(disk) = self.root.as_ref().and_then(|root| rustix::fs::statvfs(root).ok()) else { return Ok(()) };
         let (free, total) = (disk.f_bavail.saturating_mul(disk.f_frsize), disk.f_blocks.saturating_mul(disk.f_frsize));
-        let admitted = room::admit_content(free.saturating_sub(wanted), total);
+        let admitted = disk_reserve::admit_content(free.saturating_sub(wanted), total);
         if admitted.is_err() {
             self.refused.store(now(), Ordering::Relaxed);
         }

@@ -4,6 +4,7 @@
 //! none of them.
 
 pub mod action;
+pub mod audit_action;
 pub mod checksum;
 pub mod digest;
 pub mod hash;
@@ -17,4 +18,5 @@ pub mod principal;
 pub mod range;
 pub mod render;
 
+pub use audit_action::AuditAction;
 pub use invalid::Invalid;

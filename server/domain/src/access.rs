@@ -4,15 +4,16 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use zot_core::AuditAction;
 use zot_core::action::Action;
 use zot_core::policy::{Decision, Policy, PrincipalPattern, Reason, Resource, Statement, bucket};
 use zot_core::principal::Principal;
 
-use crate::artifact::audit;
-use crate::authorizer::Engine;
+use crate::authorizer::Authorizer;
 use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::ports::access::{self, PolicyChange, PutMode, StoredPolicy};
+use crate::ports::metadata::Audit;
 
 /// The area of the store that policies are.
 const POLICIES: Resource<'_> = Resource::System("policies");
@@ -25,7 +26,7 @@ const OF_BUCKETS: &str = "bucket:";
 #[derive(Clone)]
 pub struct Access {
     store: Arc<dyn access::Access>,
-    engine: Engine,
+    authorizer: Authorizer,
 }
 
 /// What is asked of a decision that is to be explained.
@@ -40,9 +41,9 @@ pub struct Question {
 }
 
 impl Access {
-    /// Use cases over this database; the engine gets its policies.
-    pub fn new(store: Arc<dyn access::Access>, engine: Engine) -> Self {
-        Self { store, engine }
+    /// Use cases over this database; the authorizer gets its policies.
+    pub fn new(store: Arc<dyn access::Access>, authorizer: Authorizer) -> Self {
+        Self { store, authorizer }
     }
 
     /// Puts in force what the database says. What is wrong with what a bucket says, and that the bucket is closed
@@ -74,7 +75,7 @@ impl Access {
                 blocked.insert(it.bucket);
             }
         }
-        self.engine.replace(stored.epoch, statements, blocked);
+        self.authorizer.replace(stored.epoch, statements, blocked);
         Ok(closed)
     }
 
@@ -83,14 +84,14 @@ impl Access {
     /// # Errors
     /// As [`Access::load`].
     pub async fn follow(&self) -> Result<Vec<String>> {
-        if self.store.epoch().await? == self.engine.rules().epoch() {
+        if self.store.epoch().await? == self.authorizer.rules().epoch() {
             return Ok(Vec::new());
         }
         self.load().await
     }
 
-    pub(crate) fn engine(&self) -> &Engine {
-        &self.engine
+    pub(crate) fn authorizer(&self) -> &Authorizer {
+        &self.authorizer
     }
 
     pub(crate) fn store(&self) -> &dyn access::Access {
@@ -102,7 +103,7 @@ impl Access {
     /// # Errors
     /// Of policy and of the database.
     pub async fn policies(&self, call: &Call) -> Result<Vec<StoredPolicy>> {
-        self.engine.require(call, Action::Admin, POLICIES)?;
+        self.authorizer.require(call, Action::Admin, POLICIES)?;
         self.store.policies().await
     }
 
@@ -111,7 +112,7 @@ impl Access {
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn policy(&self, call: &Call, id: &str) -> Result<StoredPolicy> {
-        self.engine.require(call, Action::Admin, POLICIES)?;
+        self.authorizer.require(call, Action::Admin, POLICIES)?;
         self.store.policy(id).await?.ok_or_else(|| absent(id))
     }
 
@@ -136,9 +137,9 @@ impl Access {
                 "id: letters, digits, '.', '_', '-' and ':', and no '.' at its beginning".to_owned(),
             ));
         }
-        self.require_room(1)?;
+        self.require_capacity(1)?;
         let id = policy.id.clone();
-        let made = self.put(call, policy, PutMode::Create, "policy.create").await?;
+        let made = self.put(call, policy, PutMode::Create, AuditAction::PolicyCreate).await?;
         made.ok_or(Error::PolicyExists(id))
     }
 
@@ -149,7 +150,7 @@ impl Access {
     pub async fn replace_policy(&self, call: &Call, id: &str, mut policy: Policy) -> Result<StoredPolicy> {
         self.require_change(call)?;
         id.clone_into(&mut policy.id);
-        self.put(call, policy, PutMode::Replace, "policy.update").await?.ok_or_else(|| absent(id))
+        self.put(call, policy, PutMode::Replace, AuditAction::PolicyUpdate).await?.ok_or_else(|| absent(id))
     }
 
     /// Changes something of a policy as it is then: the rest of it is what others make of it meanwhile.
@@ -158,7 +159,7 @@ impl Access {
     /// As [`Access::replace_policy`].
     pub async fn change_policy(&self, call: &Call, id: &str, change: PolicyChange) -> Result<StoredPolicy> {
         self.require_change(call)?;
-        let audit = audit(call, "policy.update", format!("system:policies/{id}"));
+        let audit = Audit::of(call, AuditAction::PolicyUpdate, format!("system:policies/{id}"));
         let changed = self.store.change_policy(id, change, audit).await?.ok_or_else(|| absent(id))?;
         self.load().await?;
         Ok(changed)
@@ -166,7 +167,7 @@ impl Access {
 
     /// Which of these names of principals no policy and no bucket's policy has: mistyped ones, it may be.
     pub fn unknown_names(&self, names: Vec<String>) -> Vec<String> {
-        let rules = self.engine.rules();
+        let rules = self.authorizer.rules();
         let principals = rules.statements().iter().flat_map(|statement| &statement.principals);
         let known: HashSet<&str> = principals
             .filter_map(|it| if let PrincipalPattern::Named(name) = it { Some(name.as_str()) } else { None })
@@ -176,16 +177,16 @@ impl Access {
 
     /// A store that takes no changes keeps its policies too.
     fn require_change(&self, call: &Call) -> Result<()> {
-        self.engine.require(call, Action::Admin, POLICIES)?;
-        if self.engine.settings().read_only {
+        self.authorizer.require(call, Action::Admin, POLICIES)?;
+        if self.authorizer.settings().read_only {
             return Err(Error::Denied("the store is read-only".to_owned()));
         }
         Ok(())
     }
 
-    /// Whether there is room for more statements.
-    pub(crate) fn require_room(&self, more: usize) -> Result<()> {
-        if self.engine.rules().len() + more > POLICIES_MAX {
+    /// Refuses statements beyond [`POLICIES_MAX`].
+    pub(crate) fn require_capacity(&self, more: usize) -> Result<()> {
+        if self.authorizer.rules().len() + more > POLICIES_MAX {
             return Err(Error::ParameterInvalid(format!("a store has at most {POLICIES_MAX} policies")));
         }
         Ok(())
@@ -196,10 +197,10 @@ impl Access {
         call: &Call,
         policy: Policy,
         mode: PutMode,
-        action: &'static str,
+        action: AuditAction,
     ) -> Result<Option<StoredPolicy>> {
         policy.statement()?;
-        let audit = audit(call, action, format!("system:policies/{}", policy.id));
+        let audit = Audit::of(call, action, format!("system:policies/{}", policy.id));
         let put = self.store.put_policy(policy, mode, audit).await?;
         if put.is_some() {
             self.load().await?;
@@ -213,7 +214,7 @@ impl Access {
     /// [`Error::NotFound`].
     pub async fn delete_policy(&self, call: &Call, id: &str) -> Result<()> {
         self.require_change(call)?;
-        let audit = audit(call, "policy.delete", format!("system:policies/{id}"));
+        let audit = Audit::of(call, AuditAction::PolicyDelete, format!("system:policies/{id}"));
         if !self.store.delete_policy(id, audit).await? {
             return Err(absent(id));
         }
@@ -226,21 +227,21 @@ impl Access {
     /// # Errors
     /// Of policy; [`Error::ParameterInvalid`] for a resource that cannot be.
     pub fn explain(&self, call: &Call, question: &Question) -> Result<Decision> {
-        if call.principal.is_anonymous() && self.engine.settings().access_control {
+        if call.principal.is_anonymous() && self.authorizer.settings().access_control {
             return Err(Error::Unauthenticated);
         }
         // the name alone does not do: whoever adds roles to their own asks about somebody else
         if question.principal != call.principal {
-            self.engine.require(call, Action::Admin, POLICIES)?;
+            self.authorizer.require(call, Action::Admin, POLICIES)?;
         }
         let context = call.context();
         let decide = |resource| {
             let (who, action) = (&question.principal, question.action);
-            let decision = self.engine.decide(who, action, resource, &context);
+            let decision = self.authorizer.decide(who, action, resource, &context);
             if decision.reason != Reason::NoMatch {
                 return decision;
             }
-            match self.engine.rules().held_back(who, action, resource, &context) {
+            match self.authorizer.rules().held_back(who, action, resource, &context) {
                 Some(policy) => Decision { reason: Reason::Conditions, policy: Some(policy.to_owned()), ..decision },
                 None => decision,
             }
@@ -274,7 +275,7 @@ impl Access {
     /// # Errors
     /// Of policy.
     pub fn require_admin(&self, call: &Call) -> Result<()> {
-        self.engine.require(call, Action::Admin, POLICIES)
+        self.authorizer.require(call, Action::Admin, POLICIES)
     }
 
     /// What the caller may do, by the patterns of the policies that are about them; denials are told apart.
@@ -282,7 +283,7 @@ impl Access {
     /// # Errors
     /// [`Error::Unauthenticated`] for nobody in particular.
     pub fn permissions(&self, call: &Call) -> Result<Vec<Permission>> {
-        if call.principal.is_anonymous() && self.engine.settings().access_control {
+        if call.principal.is_anonymous() && self.authorizer.settings().access_control {
             return Err(Error::Unauthenticated);
         }
         Ok(self.permissions_of(&call.principal))
@@ -290,10 +291,10 @@ impl Access {
 
     /// The same of anybody. It is for the caller to see who may ask.
     pub fn permissions_of(&self, principal: &Principal) -> Vec<Permission> {
-        let rules = self.engine.rules();
+        let rules = self.authorizer.rules();
         let about = |it: &&Statement| it.principals.iter().any(|pattern| pattern.covers(principal, it.effect));
         let mut found: BTreeMap<(String, bool), Permission> = BTreeMap::new();
-        if principal.is_break_glass() || !self.engine.settings().access_control {
+        if principal.is_break_glass() || !self.authorizer.settings().access_control {
             return vec![Permission {
                 resource: "*".to_owned(),
                 actions: Action::ALL.to_vec(),

@@ -1,6 +1,5 @@
-//! The authorizer: the rules in force, the decision on each request, and the decision log.
-
-mod witness;
+//! The one authorizer: the rules in force, the decision on each request, and the decision log that it is written to.
+//! The decision itself is the pure function [`zot_core::policy::decide`]. Admission will be asked here too.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,11 +12,10 @@ use zot_core::policy::{
 };
 use zot_core::principal::Principal;
 
-use crate::audit::Trail;
 use crate::call::Call;
+use crate::decision_log::{Asked, DecisionLog};
 use crate::error::{Error, Result};
-
-pub use witness::Checks;
+use crate::ports::metadata::PushRights;
 
 /// The policy that the setting `extensions.rbac.allowAnonymousGet` stands for.
 pub const ANONYMOUS_READ: &str = "setting:extensions.rbac.allowAnonymousGet";
@@ -29,19 +27,29 @@ const ANYTHING: Resource<'_> = Resource::System("store");
 
 /// The rules in force, and the settings beside them. Cheap to clone; all clones see new rules at once.
 #[derive(Clone, Debug)]
-pub struct Engine {
+pub struct Authorizer {
     settings: Settings,
     rules: Arc<ArcSwap<Rules>>,
-    counts: Arc<witness::Counts>,
-    trail: Option<Trail>,
+    log: DecisionLog,
 }
 
-impl Engine {
-    /// An engine with the shipped roles alone.
+impl Authorizer {
+    /// An authorizer with the shipped roles alone.
     pub fn new(settings: Settings) -> Self {
-        let engine = Self { settings, rules: Arc::default(), counts: Arc::default(), trail: None };
-        engine.replace(0, shipped().iter().filter_map(|policy| policy.statement().ok()).collect(), HashSet::new());
-        engine
+        let authorizer = Self { settings, rules: Arc::default(), log: DecisionLog::default() };
+        authorizer.replace(0, shipped().iter().filter_map(|policy| policy.statement().ok()).collect(), HashSet::new());
+        authorizer
+    }
+
+    /// The same authorizer, which writes its decisions to this log.
+    #[must_use]
+    pub fn with_log(self, log: DecisionLog) -> Self {
+        Self { log, ..self }
+    }
+
+    /// The log of its decisions, for metrics and for credentials that an API refuses.
+    pub fn decision_log(&self) -> &DecisionLog {
+        &self.log
     }
 
     /// Puts the statements of an epoch in force; `blocked` namespaces have nothing public. Those of an earlier one, read
@@ -84,10 +92,10 @@ impl Engine {
     /// The same under circumstances that say more than the call.
     ///
     /// # Errors
-    /// As [`Engine::require`].
+    /// As [`Authorizer::require`].
     pub fn require_in(&self, call: &Call, action: Action, resource: Resource<'_>, context: &Context<'_>) -> Result<()> {
         let decision = self.decide(&call.principal, action, resource, context);
-        self.witness(call, action, resource, &decision);
+        self.note(call, action, resource, &decision);
         if decision.allowed { Ok(()) } else { Err(refusal(&decision, call, action, resource)) }
     }
 
@@ -109,7 +117,7 @@ impl Engine {
             Err(Error::InsufficientScope(_)) => (false, Reason::OutOfScope),
             Err(_) => (false, Reason::NoMatch),
         };
-        self.witness(call, Action::List, CATALOG, &Decision { allowed, reason, policy: None });
+        self.note(call, Action::List, CATALOG, &Decision { allowed, reason, policy: None });
         outcome.map(|()| if covers_catalog(&call.principal) { call.unbound() } else { call.clone() })
     }
 
@@ -148,8 +156,59 @@ impl Engine {
         } else {
             (Reason::NoMatch, Error::Unauthenticated)
         };
-        self.witness(call, Action::Create, ANYTHING, &Decision { allowed: false, reason, policy: None });
+        self.note(call, Action::Create, ANYTHING, &Decision { allowed: false, reason, policy: None });
         Err(refusal)
+    }
+
+    /// Requires the same of several resources, and says of each whether it is allowed. Refusals for one reason are one
+    /// record.
+    pub(crate) fn require_each<'a>(
+        &self,
+        call: &Call,
+        action: Action,
+        asked: impl Iterator<Item = (Resource<'a>, Context<'static>)>,
+    ) -> Vec<Result<()>> {
+        let mut refused: Vec<(Decision, Vec<Asked<'a>>)> = Vec::new();
+        let decide = |(resource, context)| {
+            let decision = self.decide(&call.principal, action, resource, &context);
+            if decision.allowed {
+                self.note(call, action, resource, &decision);
+                return Ok(());
+            }
+            let error = refusal(&decision, call, action, resource);
+            let asked = Asked { action, resource };
+            match refused.iter_mut().find(|(earlier, _)| *earlier == decision) {
+                Some((_, alike)) => alike.push(asked),
+                None => refused.push((decision, vec![asked])),
+            }
+            Err(error)
+        };
+        let outcomes = asked.map(decide).collect();
+        for (decision, asked) in &refused {
+            self.log.note_refused(call, decision, asked);
+        }
+        outcomes
+    }
+
+    fn note(&self, call: &Call, action: Action, resource: Resource<'_>, decision: &Decision) {
+        self.log.note(call, &Asked { action, resource }, decision, decision.reason.as_str());
+    }
+
+    /// Logs a denial by the database, which was given the caller's rights: only it knows whether a write creates or
+    /// updates.
+    pub(crate) fn settle<T>(
+        &self,
+        call: &Call,
+        rights: PushRights,
+        resource: Resource<'_>,
+        outcome: Result<T>,
+    ) -> Result<T> {
+        if let Err(Error::Denied(why)) = &outcome {
+            let action = if rights.create && !rights.update { Action::Update } else { Action::Create };
+            let decision = Decision { allowed: false, reason: Reason::NoMatch, policy: None };
+            self.log.note(call, &Asked { action, resource }, &decision, why);
+        }
+        outcome
     }
 
     /// Whether the principal may read every repository, whichever it is.
@@ -195,11 +254,11 @@ mod tests {
     /// A load that began before a change, and ended after the one that saw it.
     #[test]
     fn rules_of_an_earlier_epoch_do_not_come_back() {
-        let engine = Engine::new(Settings { access_control: true, anonymous_read: false, read_only: false });
+        let authorizer = Authorizer::new(Settings { access_control: true, anonymous_read: false, read_only: false });
         let resource = "*".to_owned();
         let grant = Policy { resource, actions: vec!["read".to_owned()], ..Policy::default() }.statement().unwrap();
-        engine.replace(7, Vec::new(), HashSet::new());
-        engine.replace(6, vec![grant], HashSet::new());
-        assert_eq!((engine.rules().epoch(), engine.rules().len()), (7, 0));
+        authorizer.replace(7, Vec::new(), HashSet::new());
+        authorizer.replace(6, vec![grant], HashSet::new());
+        assert_eq!((authorizer.rules().epoch(), authorizer.rules().len()), (7, 0));
     }
 }

@@ -1,47 +1,48 @@
-//! Buckets and their objects: the S3 door's nouns, and the use cases on them, one file a verb.
+//! Buckets and their objects: the nouns of the S3 API, and the use cases on them, one file a verb.
 //!
 //! A bucket is a namespace; an object version points at one blob, and so at one OCI manifest ([`render`]), by which
-//! the OCI door serves it from the bucket's own repository.
-
-pub mod condition;
+//! the OCI API serves it from the bucket's own repository.
 
 pub mod access;
 pub mod config;
 pub mod copy;
 pub mod delete;
+pub mod digest;
 pub mod get;
 pub mod list;
 pub mod multipart;
 pub mod put;
-pub mod seal;
 
 use std::sync::Arc;
 
 use zot_core::action::Action;
 use zot_core::policy::{Context, Operation, Resource};
-use zot_core::principal::Principal;
 
 use crate::access::Access;
-use crate::authorizer::Engine;
-use crate::call::{Agent, Call, Origin, RequestId};
+use crate::authorizer::Authorizer;
+use crate::call::Call;
 use crate::error::Result;
-use crate::ports::blobs::Blobs;
+use crate::ports::blobs::{BlobWrites, Blobs};
 use crate::ports::metadata::PushRights;
 use crate::ports::objects::Objects;
+use crate::read::ReadGate;
 
 /// The use cases on buckets and objects. Cheap to clone; holds no state of its own.
 #[derive(Clone)]
 pub struct Buckets {
     objects: Arc<dyn Objects>,
-    blobs: Arc<dyn Blobs>,
-    policy: Engine,
+    blobs: Arc<dyn BlobWrites>,
+    gate: ReadGate,
+    authorizer: Authorizer,
     access: Access,
 }
 
 impl Buckets {
     /// Use cases over these ports, and over those of who may do what.
     pub fn new(objects: Arc<dyn Objects>, blobs: Arc<dyn Blobs>, access: Access) -> Self {
-        Self { objects, blobs, policy: access.engine().clone(), access }
+        let authorizer = access.authorizer().clone();
+        let gate = ReadGate::new(authorizer.clone(), Arc::clone(&blobs) as _);
+        Self { objects, blobs, gate, authorizer, access }
     }
 
     /// Whether the anonymous may change anything somewhere: where not, they are refused before a document is read.
@@ -49,44 +50,35 @@ impl Buckets {
     /// # Errors
     /// Of policy.
     pub fn require_some_write(&self, call: &Call) -> Result<()> {
-        self.policy.require_some_write(call)
+        self.authorizer.require_some_write(call)
     }
 
-    /// What decides, for doors that refuse credentials themselves.
-    pub fn policy(&self) -> &Engine {
-        &self.policy
+    /// What decides on requests.
+    pub fn authorizer(&self) -> &Authorizer {
+        &self.authorizer
     }
 
     fn require(&self, call: &Call, operation: Operation, action: Action, resource: Resource<'_>) -> Result<()> {
         let context = Context { operation: Some(operation), ..call.context() };
-        self.policy.require_in(call, action, resource, &context)
+        self.authorizer.require_in(call, action, resource, &context)
     }
 
     /// Asks for the right to list what begins so.
     fn require_list(&self, call: &Call, operation: Operation, bucket: &str, prefix: &str) -> Result<()> {
         // a list without a prefix is the same as one with an empty one
         let context = Context { operation: Some(operation), list_prefix: Some(prefix), ..call.context() };
-        self.policy.require_in(call, Action::List, Resource::Bucket(bucket), &context)
+        self.authorizer.require_in(call, Action::List, Resource::Bucket(bucket), &context)
     }
 
     /// What a put may do: create and update are distinct, and the head row decides which one it is.
     fn put_rights(&self, call: &Call, operation: Operation, bucket: &str, key: &str) -> Result<PushRights> {
         let object = Resource::Object(bucket, key);
         let context = Context { operation: Some(operation), ..call.context() };
-        let may = |action| self.policy.decide(&call.principal, action, object, &context).allowed;
+        let may = |action| self.authorizer.decide(&call.principal, action, object, &context).allowed;
         let rights = PushRights { create_namespace: false, create: may(Action::Create), update: may(Action::Update) };
         if !rights.create && !rights.update {
             self.require(call, operation, Action::Create, object)?;
         }
         Ok(rights)
-    }
-}
-
-impl Call {
-    /// A call of the store itself, for a background task.
-    pub fn system(reason: &str) -> Self {
-        let subject = format!("system:{reason}");
-        let principal = Principal::break_glass(&subject);
-        Self { principal, request_id: RequestId::new(), origin: Origin::default(), agent: Agent::default() }
     }
 }

@@ -63,6 +63,12 @@ impl Agent {
 }
 
 impl Call {
+    /// A call of the store itself, for a background task. Nothing is refused to it.
+    pub fn system(reason: &str) -> Self {
+        let principal = Principal::break_glass(&format!("system:{reason}"));
+        Self { principal, request_id: RequestId::new(), origin: Origin::default(), agent: Agent::default() }
+    }
+
     /// The circumstances, for conditions.
     pub fn context(&self) -> Context<'static> {
         let Origin { address, tls } = self.origin;

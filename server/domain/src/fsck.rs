@@ -5,7 +5,6 @@
 //! garbage collection. It deletes nothing.
 
 mod blobs;
-mod finding;
 mod storage;
 
 use std::collections::{BTreeMap, HashSet};
@@ -14,12 +13,12 @@ use std::time::Duration;
 
 use crate::audit::Chain;
 use crate::error::{Error, Result};
-use crate::gc::owned;
-use crate::ports::blobs::Blobs;
+use crate::ownership::owned;
+use crate::ports::blobs::BlobReads;
 use crate::ports::inventory::Inventory;
 use crate::ports::upkeep::Upkeep;
 
-pub use finding::{Finding, Kind};
+pub use crate::finding::{Finding, Kind, Progress};
 
 /// How many contradictions of one sort are named, and how much of what leaked.
 const SENTENCES_MAX: u32 = 1000;
@@ -78,21 +77,18 @@ impl Report {
     }
 }
 
-/// How far it is: what is being looked at, and how many of them were.
-pub type Progress<'a> = &'a (dyn Fn(&'static str, u64) + Send + Sync);
-
 /// Checks a store. Cheap to clone.
 #[derive(Clone)]
 pub struct Fsck {
     upkeep: Arc<dyn Upkeep>,
     inventory: Arc<dyn Inventory>,
-    blobs: Arc<dyn Blobs>,
+    blobs: Arc<dyn BlobReads>,
     chain: Option<Chain>,
 }
 
 impl Fsck {
     /// A check over these ports.
-    pub fn new(upkeep: Arc<dyn Upkeep>, inventory: Arc<dyn Inventory>, blobs: Arc<dyn Blobs>) -> Self {
+    pub fn new(upkeep: Arc<dyn Upkeep>, inventory: Arc<dyn Inventory>, blobs: Arc<dyn BlobReads>) -> Self {
         Self { upkeep, inventory, blobs, chain: None }
     }
 

@@ -13,9 +13,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use bytes::owned;
-
 use crate::error::{Error, Result};
+use crate::lease::Lease;
 use crate::ports::blobs::SegmentKey;
 use crate::ports::inventory::{Inventory, SHARDS};
 use crate::ports::upkeep::{Candidate, Forecast, Upkeep};
@@ -92,25 +91,30 @@ impl Collector {
         self.upkeep.forecast(secs(self.rules.grace), secs(self.rules.delete_delay)).await
     }
 
-    /// Does all there is to do, and sweeps this many shards of the storage; none if somebody else is at it.
+    /// The lease under which this process collects.
+    pub fn lease(&self, holder: impl Into<String>) -> Lease {
+        Lease::new(Arc::clone(&self.upkeep), LEASE, holder, LEASE_SECS)
+    }
+
+    /// Does all there is to do, and sweeps this many shards of the storage; none if another process is collecting.
     ///
     /// # Errors
     /// [`Error::Unavailable`]: the next run goes on where this one ended.
-    pub async fn run(&self, holder: &str, shards: u16) -> Result<Option<Report>> {
-        if !self.upkeep.lease(LEASE, holder, LEASE_SECS).await? {
+    pub async fn run(&self, lease: &Lease, shards: u16) -> Result<Option<Report>> {
+        if !lease.take().await? {
             return Ok(None);
         }
         let mut report = Report::default();
-        let outcome = self.work(holder, shards, &mut report).await;
-        self.upkeep.release(LEASE, holder).await?;
+        let outcome = self.work(lease, shards, &mut report).await;
+        lease.release().await?;
         outcome.map(|()| Some(report))
     }
 
-    async fn work(&self, holder: &str, shards: u16, report: &mut Report) -> Result<()> {
-        self.expire_uploads(holder, report).await?;
-        self.collect_rows(holder, report).await?;
+    async fn work(&self, lease: &Lease, shards: u16, report: &mut Report) -> Result<()> {
+        self.expire_uploads(lease, report).await?;
+        self.collect_rows(lease, report).await?;
         self.upkeep.shrink().await?;
-        match self.bytes(holder, shards, report).await {
+        match self.bytes(lease, shards, report).await {
             Err(Error::Denied(why)) => {
                 report.withheld = Some(why);
                 Ok(())
@@ -119,22 +123,18 @@ impl Collector {
         }
     }
 
-    async fn bytes(&self, holder: &str, shards: u16, report: &mut Report) -> Result<()> {
+    async fn bytes(&self, lease: &Lease, shards: u16, report: &mut Report) -> Result<()> {
         self.permission().await?;
-        self.delete_bytes(holder, report).await?;
-        self.sweep(holder, shards, report).await
+        self.delete_bytes(lease, report).await?;
+        self.sweep(lease, shards, report).await
     }
 
     /// Renews the lease before each batch, and rests after it.
-    async fn breathe(&self, holder: &str, begun: Instant) -> Result<()> {
+    async fn breathe(&self, lease: &Lease, begun: Instant) -> Result<()> {
         if let Some(rest) = &self.rest {
             rest(begun.elapsed()).await;
         }
-        if self.upkeep.lease(LEASE, holder, LEASE_SECS).await? {
-            return Ok(());
-        }
-        // slower than the lease: somebody else goes on, from the same rows
-        Err(Error::Conflict)
+        lease.renew().await
     }
 }
 

@@ -1,21 +1,23 @@
-//! The nouns of the store, its rules, and what a user can do with it; no framework and no I/O.
+//! What users can do with the store: use cases, and the ports that they need. No framework and no I/O.
 //!
 //! # The nouns
-//! - [`Blob`](ports::metadata::BlobContent): bytes with a digest, stored once, inline or as segments.
-//! - [`Manifest`](artifact::manifest::Manifest): an OCI manifest or index, kept byte-exact, with tags and referrers.
-//! - [`RepositoryName`](artifact::name::RepositoryName): where artifacts live; its first component is the namespace.
-//! - [`Principal`](identity::Principal): who asks, whichever way the request was authenticated.
+//! - [`Blob`](ports::content::BlobContent): bytes with a digest, stored once, inline or as segments.
+//! - [`Manifest`](zot_core::manifest::Manifest): an OCI manifest or index, kept byte for byte, with tags and referrers.
+//! - [`RepositoryName`](zot_core::name::RepositoryName): where artifacts live; its first component is the namespace.
+//! - [`Principal`](zot_core::principal::Principal): who asks, whichever way the request was authenticated.
 //!
 //! # The flow
 //! ```text
-//! door -> Call (principal, request id) -> Artifacts::<use case> -> policy::decide -> ports -> database and blobs
+//! API -> Call (principal, request id) -> Artifacts, Buckets, Access, AuditLog -> Authorizer -> ports -> database and blobs
 //! ```
-//! A door parses its dialect into the types of [`artifact`] and calls one method of [`Artifacts`]. Each method lives in
-//! the file of its verb (`artifact/{read,upload,publish,list,delete}.rs`), asks [`policy::decide`] first, and then calls
-//! the ports ([`ports::metadata::Metadata`], [`ports::blobs::Blobs`]) that the adapters `zot-store` and `zot-blobs`
-//! implement. Bytes are durable before the one transaction that names them begins.
+//! An API parses its dialect into the types of `zot-core` and calls one use case. Each use case lives in the file of its
+//! verb (`artifact/{read,upload,publish,list,delete}.rs`), asks the [`authorizer`] first, and then calls the ports
+//! ([`ports::metadata::Metadata`], [`ports::blobs::Blobs`]) that the adapters `zot-store` and `zot-blobs` implement.
+//! Content is read through one gate ([`read`]). Bytes are durable before the one transaction that names them begins.
 //!
-//! Nothing here knows HTTP, SQL or a storage SDK; Cargo holds it to that.
+//! Nothing here knows HTTP, SQL or a storage SDK; Cargo enforces that.
+
+mod body;
 
 pub mod access;
 pub mod artifact;
@@ -23,12 +25,18 @@ pub mod audit;
 pub mod authorizer;
 pub mod bucket;
 pub mod call;
+pub mod condition;
+pub mod decision_log;
+pub mod disk_reserve;
 pub mod error;
+pub mod finding;
 pub mod fsck;
 pub mod gc;
+pub mod lease;
 pub mod observed;
+pub mod ownership;
 pub mod ports;
-pub mod room;
+pub mod read;
 
 pub use access::Access;
 pub use artifact::Artifacts;

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod audit;
 pub mod blobs;
+pub mod content;
 pub mod identities;
 pub mod inventory;
 pub mod metadata;

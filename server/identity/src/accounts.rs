@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
+use zot_core::AuditAction;
 use zot_core::action::Action;
 use zot_core::policy::{PrincipalPattern, Resource};
 use zot_core::principal::Principal;
-use zot_domain::artifact::audit;
-use zot_domain::authorizer::Engine;
+use zot_domain::authorizer::Authorizer;
 use zot_domain::ports::access::PutMode;
 use zot_domain::ports::identities::{Account, KeyChange, StoredKey};
+use zot_domain::ports::metadata::Audit;
 use zot_domain::{Call, Error, Result};
 
 use crate::keyring::Purpose;
@@ -32,7 +33,7 @@ const MICROS: i64 = 1_000_000;
 #[derive(Clone)]
 pub struct Accounts {
     identity: Arc<Identity>,
-    engine: Engine,
+    authorizer: Authorizer,
 }
 
 /// An access key to be made.
@@ -78,8 +79,8 @@ impl From<&StoredKey> for ShownKey {
 
 impl Accounts {
     /// Use cases over these identities.
-    pub fn new(identity: Arc<Identity>, engine: Engine) -> Self {
-        Self { identity, engine }
+    pub fn new(identity: Arc<Identity>, authorizer: Authorizer) -> Self {
+        Self { identity, authorizer }
     }
 
     /// All accounts, by their names.
@@ -87,7 +88,7 @@ impl Accounts {
     /// # Errors
     /// Of policy and of the database.
     pub async fn accounts(&self, call: &Call) -> Result<Vec<Account>> {
-        self.engine.require(call, Action::Admin, ACCOUNTS)?;
+        self.authorizer.require(call, Action::Admin, ACCOUNTS)?;
         Ok(self.identity.directory.store().identities().await?.accounts)
     }
 
@@ -105,7 +106,9 @@ impl Accounts {
     /// [`Error::ParameterInvalid`] names the field, [`Error::AccountExists`].
     pub async fn create_account(&self, call: &Call, account: Account) -> Result<Account> {
         let name = account.name.clone();
-        self.put_account(call, account, PutMode::Create, "account.create").await?.ok_or(Error::AccountExists(name))
+        self.put_account(call, account, PutMode::Create, AuditAction::AccountCreate)
+            .await?
+            .ok_or(Error::AccountExists(name))
     }
 
     /// Changes an account that is there.
@@ -114,7 +117,9 @@ impl Accounts {
     /// [`Error::ParameterInvalid`] names the field, [`Error::NotFound`].
     pub async fn replace_account(&self, call: &Call, account: Account) -> Result<Account> {
         let name = account.name.clone();
-        self.put_account(call, account, PutMode::Replace, "account.update").await?.ok_or_else(|| no_account(&name))
+        self.put_account(call, account, PutMode::Replace, AuditAction::AccountUpdate)
+            .await?
+            .ok_or_else(|| no_account(&name))
     }
 
     async fn put_account(
@@ -122,11 +127,11 @@ impl Accounts {
         call: &Call,
         account: Account,
         mode: PutMode,
-        action: &'static str,
+        action: AuditAction,
     ) -> Result<Option<Account>> {
         self.require_change(call)?;
         check_account(&account)?;
-        let audit = audit(call, action, format!("system:accounts/{}", account.name));
+        let audit = Audit::of(call, action, format!("system:accounts/{}", account.name));
         let put = self.identity.directory.store().put_account(account, mode, audit).await?;
         self.identity.directory.load().await?;
         Ok(put)
@@ -138,7 +143,7 @@ impl Accounts {
     /// [`Error::NotFound`].
     pub async fn delete_account(&self, call: &Call, name: &str) -> Result<()> {
         self.require_change(call)?;
-        let audit = audit(call, "account.delete", format!("system:accounts/{name}"));
+        let audit = Audit::of(call, AuditAction::AccountDelete, format!("system:accounts/{name}"));
         if !self.identity.directory.store().delete_account(name, audit).await? {
             return Err(no_account(name));
         }
@@ -152,7 +157,7 @@ impl Accounts {
     pub async fn keys(&self, call: &Call, owner: Option<&str>) -> Result<Vec<ShownKey>> {
         let own = person(call);
         if owner.is_none() || owner != own.as_deref() {
-            let asked = self.engine.require(call, Action::Admin, ACCOUNTS);
+            let asked = self.authorizer.require(call, Action::Admin, ACCOUNTS);
             // who asks for nobody's in particular gets what they may see
             if owner.is_some() || own.is_none() {
                 asked?;
@@ -220,7 +225,7 @@ impl Accounts {
         }
         let held = held_by(call, &owner).unwrap_or_default();
         let (key, secret) = self.new_key(owner, held, new.description, expires)?;
-        let audit = audit(call, "accesskey.create", format!("system:accounts/keys/{}", key.id));
+        let audit = Audit::of(call, AuditAction::AccessKeyCreate, format!("system:accounts/keys/{}", key.id));
         self.add(key, None, audit).await.map(|key| (key, secret))
     }
 
@@ -240,9 +245,9 @@ impl Accounts {
         }
         let ends = (now_secs() + grace_secs) * MICROS;
         let ends = old.expires.map_or(ends, |before| before.min(ends));
-        let held = held_by(call, &old.owner).unwrap_or(old.held);
+        let held = held_by(call, &old.owner).unwrap_or(old.all_names);
         let (key, secret) = self.new_key(old.owner, held, old.description, old.expires)?;
-        let audit = audit(call, "accesskey.rotate", format!("system:accounts/keys/{id}"));
+        let audit = Audit::of(call, AuditAction::AccessKeyRotate, format!("system:accounts/keys/{id}"));
         let change = KeyChange { expires: Some(Some(ends)), ..KeyChange::default() };
         self.add(key, Some((id.to_owned(), change)), audit).await.map(|key| (key, secret))
     }
@@ -260,7 +265,7 @@ impl Accounts {
                 return Err(Error::ParameterInvalid("expiresAt: a person's key lives for 90 days at most".to_owned()));
             }
         }
-        let audit = audit(call, "accesskey.update", format!("system:accounts/keys/{id}"));
+        let audit = Audit::of(call, AuditAction::AccessKeyUpdate, format!("system:accounts/keys/{id}"));
         let changed = self.identity.directory.store().change_key(id, change, audit).await?;
         self.identity.directory.load().await?;
         changed.as_ref().map(ShownKey::from).ok_or_else(|| no_key(id))
@@ -272,7 +277,7 @@ impl Accounts {
     /// [`Error::NotFound`].
     pub async fn delete_key(&self, call: &Call, id: &str) -> Result<()> {
         self.owned_key(call, id).await?;
-        let audit = audit(call, "accesskey.delete", format!("system:accounts/keys/{id}"));
+        let audit = Audit::of(call, AuditAction::AccessKeyDelete, format!("system:accounts/keys/{id}"));
         if !self.identity.directory.store().delete_key(id, audit).await? {
             return Err(no_key(id));
         }
@@ -291,7 +296,7 @@ impl Accounts {
             ));
         };
         check_text("principal", &name)?;
-        let audit = audit(call, "session.revoke", format!("system:accounts/{name}"));
+        let audit = Audit::of(call, AuditAction::SessionRevoke, format!("system:accounts/{name}"));
         self.identity.directory.store().revoke(&name, now_secs(), audit).await?;
         self.identity.directory.load().await
     }
@@ -304,14 +309,15 @@ impl Accounts {
     pub async fn reseal(&self) -> Result<(usize, usize)> {
         let (known, ring) = (self.identity.directory.known(), self.identity.ring.load_full());
         let (mut closed, mut lost) = (0, 0);
-        for key in known.keys().filter(|key| !ring.keyring.is_current(&key.sealed)) {
-            let Some(secret) = ring.keyring.open(Purpose::AccessKeys, &key.id, &key.sealed) else {
+        for key in known.keys().filter(|key| !ring.keyring.is_current(&key.encrypted)) {
+            let Some(secret) = ring.keyring.open(Purpose::AccessKeys, &key.id, &key.encrypted) else {
                 lost += 1;
                 continue;
             };
-            let sealed = ring.keyring.seal(Purpose::AccessKeys, &key.id, &secret)?;
-            closed +=
-                usize::from(self.identity.directory.store().reseal_key(&key.id, key.sealed.clone(), sealed).await?);
+            let encrypted = ring.keyring.encrypt(Purpose::AccessKeys, &key.id, &secret)?;
+            closed += usize::from(
+                self.identity.directory.store().reencrypt_key(&key.id, key.encrypted.clone(), encrypted).await?,
+            );
         }
         Ok((closed, lost))
     }
@@ -319,7 +325,7 @@ impl Accounts {
     fn new_key(
         &self,
         owner: String,
-        held: Vec<String>,
+        all_names: Vec<String>,
         description: String,
         expires: Option<i64>,
     ) -> Result<(StoredKey, String)> {
@@ -331,8 +337,8 @@ impl Accounts {
         let random = || uuid::Uuid::new_v4().simple().to_string();
         let id = format!("ZAK{}", random()[..17].to_uppercase());
         let secret = format!("{}{}", random(), &random()[..8]);
-        let sealed = self.identity.ring.load().keyring.seal(Purpose::AccessKeys, &id, secret.as_bytes())?;
-        Ok((StoredKey { id, owner, held, description, sealed, disabled: false, expires, created: now }, secret))
+        let encrypted = self.identity.ring.load().keyring.encrypt(Purpose::AccessKeys, &id, secret.as_bytes())?;
+        Ok((StoredKey { id, owner, all_names, description, encrypted, disabled: false, expires, created: now }, secret))
     }
 
     async fn add(
@@ -351,21 +357,21 @@ impl Accounts {
     /// An access key that the caller may look after. One that is somebody else's is not there for them.
     async fn owned_key(&self, call: &Call, id: &str) -> Result<StoredKey> {
         if call.principal.is_anonymous() {
-            self.engine.require(call, Action::Admin, ACCOUNTS)?;
+            self.authorizer.require(call, Action::Admin, ACCOUNTS)?;
         }
         let known = self.identity.directory.store().identities().await?.keys;
         let key = known.into_iter().find(|key| key.id == id);
         match key {
             Some(key) if person(call).is_some_and(|own| own == key.owner) => Ok(key),
             found => {
-                self.engine.require(call, Action::Admin, ACCOUNTS)?;
+                self.authorizer.require(call, Action::Admin, ACCOUNTS)?;
                 found.ok_or_else(|| no_key(id))
             }
         }
     }
 
     fn require_owner(&self, call: &Call, owner: &str) -> Result<()> {
-        if person(call).is_some_and(|own| own == owner) && !self.engine.settings().read_only {
+        if person(call).is_some_and(|own| own == owner) && !self.authorizer.settings().read_only {
             return Ok(());
         }
         self.require_change(call)
@@ -373,8 +379,8 @@ impl Accounts {
 
     /// A store that takes no changes keeps its accounts too.
     fn require_change(&self, call: &Call) -> Result<()> {
-        self.engine.require(call, Action::Admin, ACCOUNTS)?;
-        if self.engine.settings().read_only {
+        self.authorizer.require(call, Action::Admin, ACCOUNTS)?;
+        if self.authorizer.settings().read_only {
             return Err(Error::Denied("the store is read-only".to_owned()));
         }
         Ok(())

@@ -108,7 +108,7 @@ impl Known {
             Some(name) => self.account(name)?,
             None => known(&key.owner, vec![key.owner.clone()]),
         };
-        Some(principal.also(&own).with_all_names(key.held.iter().cloned()))
+        Some(principal.also(&own).with_all_names(key.all_names.iter().cloned()))
     }
 
     /// An account of that name that is not disabled, with its roles and groups.

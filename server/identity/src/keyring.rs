@@ -94,22 +94,22 @@ impl Keyring {
     ///
     /// # Errors
     /// [`Error::Internal`].
-    pub fn seal(&self, purpose: Purpose, about: &str, text: &[u8]) -> Result<Vec<u8>> {
+    pub fn encrypt(&self, purpose: Purpose, about: &str, text: &[u8]) -> Result<Vec<u8>> {
         let master = self.masters.first().ok_or_else(|| failed("no key"))?;
         let key = master.derive(purpose, 0).ok_or_else(|| failed("deriving"))?;
         let mut nonce = [0; NONCE_LEN];
         aws_lc_rs::rand::fill(&mut nonce).map_err(|_| failed("random numbers"))?;
-        let mut sealed = text.to_vec();
+        let mut encrypted = text.to_vec();
         let cipher = cipher(&key)?;
         let nonce_used = Nonce::assume_unique_for_key(nonce);
-        cipher.seal_in_place_append_tag(nonce_used, Aad::from(about), &mut sealed).map_err(|_| failed("sealing"))?;
+        cipher.seal_in_place_append_tag(nonce_used, Aad::from(about), &mut encrypted).map_err(|_| failed("sealing"))?;
         let id = hex::decode(&master.id).map_err(|_| failed("its id"))?;
-        Ok([id, nonce.to_vec(), sealed].concat())
+        Ok([id, nonce.to_vec(), encrypted].concat())
     }
 
     /// Opens what was closed with any of the master keys; none if it was not, or was changed since.
-    pub fn open(&self, purpose: Purpose, about: &str, sealed: &[u8]) -> Option<Vec<u8>> {
-        let (id, rest) = sealed.split_at_checked(4)?;
+    pub fn open(&self, purpose: Purpose, about: &str, encrypted: &[u8]) -> Option<Vec<u8>> {
+        let (id, rest) = encrypted.split_at_checked(4)?;
         let (nonce, text) = rest.split_at_checked(NONCE_LEN)?;
         let id = hex::encode(id);
         let key = self.masters.iter().find(|master| master.id == id)?.derive(purpose, 0)?;
@@ -121,8 +121,8 @@ impl Keyring {
     }
 
     /// Whether something was closed with the key in use, and not with one of before a rotation.
-    pub fn is_current(&self, sealed: &[u8]) -> bool {
-        sealed.get(..4).is_some_and(|id| hex::encode(id) == self.current())
+    pub fn is_current(&self, encrypted: &[u8]) -> bool {
+        encrypted.get(..4).is_some_and(|id| hex::encode(id) == self.current())
     }
 }
 
@@ -152,33 +152,33 @@ mod tests {
     #[test]
     fn what_was_closed_before_a_rotation_can_be_opened() {
         let old = keyring(&["one"]);
-        let sealed = old.seal(Purpose::AccessKeys, "ZAK1", b"secret").unwrap();
+        let encrypted = old.encrypt(Purpose::AccessKeys, "ZAK1", b"secret").unwrap();
         let rotated = keyring(&["two", "one"]);
-        assert_eq!(rotated.open(Purpose::AccessKeys, "ZAK1", &sealed).unwrap(), b"secret");
-        assert!(old.is_current(&sealed) && !rotated.is_current(&sealed));
-        assert_eq!(keyring(&["two"]).open(Purpose::AccessKeys, "ZAK1", &sealed), None);
+        assert_eq!(rotated.open(Purpose::AccessKeys, "ZAK1", &encrypted).unwrap(), b"secret");
+        assert!(old.is_current(&encrypted) && !rotated.is_current(&encrypted));
+        assert_eq!(keyring(&["two"]).open(Purpose::AccessKeys, "ZAK1", &encrypted), None);
     }
 
     #[test]
     fn what_was_changed_or_is_of_something_else_stays_closed() {
         let keys = keyring(&["one"]);
-        let sealed = keys.seal(Purpose::AccessKeys, "ZAK1", b"secret").unwrap();
-        assert_eq!(keys.open(Purpose::AccessKeys, "ZAK2", &sealed), None, "of another key");
-        assert_eq!(keys.open(Purpose::Sessions, "ZAK1", &sealed), None, "for another purpose");
-        for at in 0..sealed.len() {
-            let mut changed = sealed.clone();
+        let encrypted = keys.encrypt(Purpose::AccessKeys, "ZAK1", b"secret").unwrap();
+        assert_eq!(keys.open(Purpose::AccessKeys, "ZAK2", &encrypted), None, "of another key");
+        assert_eq!(keys.open(Purpose::Sessions, "ZAK1", &encrypted), None, "for another purpose");
+        for at in 0..encrypted.len() {
+            let mut changed = encrypted.clone();
             changed[at] ^= 1;
             assert_eq!(keys.open(Purpose::AccessKeys, "ZAK1", &changed), None, "byte {at}");
-            assert_eq!(keys.open(Purpose::AccessKeys, "ZAK1", &sealed[..at]), None, "cut at {at}");
+            assert_eq!(keys.open(Purpose::AccessKeys, "ZAK1", &encrypted[..at]), None, "cut at {at}");
         }
         let other = Keyring::new("other store", &[b"one".to_vec()]).unwrap();
-        assert_eq!(other.open(Purpose::AccessKeys, "ZAK1", &sealed), None, "of another store");
+        assert_eq!(other.open(Purpose::AccessKeys, "ZAK1", &encrypted), None, "of another store");
     }
 
     #[test]
     fn nothing_is_closed_twice_alike() {
         let keys = keyring(&["one"]);
-        let seal = || keys.seal(Purpose::Sessions, "", b"x").unwrap();
-        assert_ne!(seal(), seal());
+        let encrypt = || keys.encrypt(Purpose::Sessions, "", b"x").unwrap();
+        assert_ne!(encrypt(), encrypt());
     }
 }

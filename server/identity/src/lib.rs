@@ -154,7 +154,7 @@ impl Identity {
     /// How many access keys of the database cannot be opened with these master keys.
     pub fn unopened(&self) -> usize {
         let (known, ring) = (self.directory.known(), self.ring.load());
-        known.keys().filter(|key| ring.keyring.open(Purpose::AccessKeys, &key.id, &key.sealed).is_none()).count()
+        known.keys().filter(|key| ring.keyring.open(Purpose::AccessKeys, &key.id, &key.encrypted).is_none()).count()
     }
 
     /// The audience of registry tokens, as challenges announce it.
@@ -196,7 +196,7 @@ impl Identity {
         if let Some(key) = self.fixed_key(id) {
             return Some(key.secret().to_owned());
         }
-        let sealed = self.directory.known().key(id)?.sealed.clone();
+        let sealed = self.directory.known().key(id)?.encrypted.clone();
         String::from_utf8(self.ring.load().keyring.open(Purpose::AccessKeys, id, &sealed)?).ok()
     }
 

@@ -83,7 +83,7 @@ pub(crate) fn issue(keyring: &Keyring, principal: &Principal, now: i64, expires:
         claims: (*principal.claims).clone(),
     };
     let text = serde_json::to_vec(&session).map_err(|error| Error::Internal(format!("session: {error}")))?;
-    let session_token = URL_SAFE_NO_PAD.encode(keyring.seal(Purpose::Sessions, &access_key, &text)?);
+    let session_token = URL_SAFE_NO_PAD.encode(keyring.encrypt(Purpose::Sessions, &access_key, &text)?);
     Ok(Credentials { access_key, secret_key, session_token, expires })
 }
 

@@ -1,5 +1,5 @@
 //! The Security Token Service: temporary credentials for whoever brings a token of a trusted issuer, and who one is. At the
-//! root of the S3 door, where SDKs look for it with `AWS_ENDPOINT_URL_STS`.
+//! root of the S3 API, where SDKs look for it with `AWS_ENDPOINT_URL_STS`.
 //!
 //! Source: AWS Security Token Service API reference, *`AssumeRoleWithWebIdentity`*, *`GetCallerIdentity`*, *Common errors*.
 
@@ -12,12 +12,12 @@ use s3s::S3Error;
 use sha2::{Digest as _, Sha256};
 use zot_core::principal::Principal;
 use zot_domain::Error;
-use zot_domain::call::{Origin, RequestId};
 use zot_domain::observed::Authentication;
-use zot_identity::{Credentials, Identity};
+use zot_gateway::{Authenticator, Sender};
+use zot_identity::Credentials;
 
-use crate::door::identify;
-use crate::sigv4::{BodySha256, Claimed, Front};
+use crate::caller::identify;
+use crate::sigv4::{BodySha256, Front};
 
 /// Largest form, in bytes: a token of a trusted issuer, and room.
 const FORM_MAX: usize = 128 * 1024;
@@ -83,15 +83,12 @@ pub(crate) fn is_meant(request: &Request<Body>, prefix: &str) -> bool {
     request.method() == Method::POST && matches!(path, "" | "/") && form
 }
 
-/// Serves one action; and says what credentials were not taken.
-pub(crate) async fn serve(
-    front: &Front,
-    identity: &Identity,
-    request: Request<Body>,
-) -> (Response<Body>, Option<Refused>) {
-    let id = request.extensions().get::<RequestId>().copied().unwrap_or_default();
+/// Serves one action.
+pub(crate) async fn serve(front: &Front, authenticator: &Authenticator, request: Request<Body>) -> Response<Body> {
+    let sender = Sender::of(request.extensions());
+    let id = sender.request_id;
     let mut observed = Observed::default();
-    let answered = act(front, identity, request, &mut observed).await;
+    let answered = act(front, authenticator, request, &sender, &mut observed).await;
     let mut response = match answered {
         Ok((action, result)) => xml(
             StatusCode::OK,
@@ -122,41 +119,21 @@ pub(crate) async fn serve(
     if let Some(principal) = observed.principal {
         response.extensions_mut().insert::<Principal>(principal);
     }
-    (response, observed.refused)
+    response
 }
 
-/// Credentials that were not taken, for the audit trail.
-pub(crate) struct Refused {
-    /// Their kind.
-    pub method: &'static str,
-    /// Why; nothing of them.
-    pub why: String,
-}
-
-/// What credentials were presented, and what came of them.
+/// What credentials were presented, and whose they are.
 #[derive(Default)]
 struct Observed {
     authentication: Option<Authentication>,
     principal: Option<Principal>,
-    refused: Option<Refused>,
-}
-
-impl Observed {
-    fn of(method: &'static str, outcome: Result<&Principal, &Error>) -> Self {
-        let authentication = Some(Authentication { method, success: outcome.is_ok() });
-        let refused = match outcome {
-            // nobody could tell whether they are right, or has looked; or they are, and a parameter is not
-            Ok(_) | Err(Error::Unavailable { .. } | Error::TooManyRequests(_) | Error::ParameterInvalid(_)) => None,
-            Err(why) => Some(Refused { method, why: why.to_string() }),
-        };
-        Self { authentication, principal: outcome.ok().cloned(), refused }
-    }
 }
 
 async fn act(
     front: &Front,
-    identity: &Identity,
+    authenticator: &Authenticator,
     request: Request<Body>,
+    sender: &Sender,
     observed: &mut Observed,
 ) -> Result<(&'static str, String), Failure> {
     let (parts, body) = request.into_parts();
@@ -172,20 +149,19 @@ async fn act(
     if form.get("Version").is_some_and(|version| version != VERSION) {
         return Err(Failure::sender("ValidationError", format!("Version must be {VERSION}")));
     }
-    let origin = parts.extensions.get::<Origin>().copied().unwrap_or_default();
     match form.get("Action").map(String::as_str) {
         Some("AssumeRoleWithWebIdentity") => {
             if parts.uri.query().is_some_and(|query| !query.is_empty()) {
                 return Err(Failure::sender("ValidationError", "parameters are taken from the form alone"));
             }
             only_known(&form)?;
-            let result = assume_role(identity, &form, origin, observed).await?;
+            let result = assume_role(authenticator, &form, sender, observed).await?;
             Ok(("AssumeRoleWithWebIdentity", result))
         }
         Some("GetCallerIdentity") => {
             let mut request = Request::from_parts(parts, Body::from(bytes.clone()));
             request.extensions_mut().insert(BodySha256(Sha256::digest(&bytes).into()));
-            let principal = caller(front, identity, request, origin, observed).await?;
+            let principal = caller(front, authenticator, request, sender, observed).await?;
             let result = format!(
                 "<Arn>{}</Arn><UserId>{}</UserId><Account>{ACCOUNT}</Account>",
                 escaped(&arn(&principal)),
@@ -215,26 +191,15 @@ fn only_known(form: &HashMap<String, String>) -> Result<(), Failure> {
 
 async fn caller(
     front: &Front,
-    identity: &Identity,
+    authenticator: &Authenticator,
     request: Request<Body>,
-    origin: Origin,
+    sender: &Sender,
     observed: &mut Observed,
 ) -> Result<Principal, Failure> {
-    let claimed = Claimed::of(&request);
-    let found = identify(front, identity, request, &claimed, origin).await;
-    let (_, _, presented) = found.map_err(|refusal| {
-        if refusal.presented {
-            let method = "signature";
-            observed.authentication = Some(Authentication { method, success: false });
-            let why = refusal.error.message().unwrap_or_default().to_owned();
-            observed.refused = Some(Refused { method, why });
-        }
-        Failure::of_s3(&refusal.error)
-    })?;
-    if let Some(method) = presented.method {
-        *observed = Observed::of(method, presented.principal.as_ref());
-    }
-    let principal = presented.principal.map_err(Failure::of)?;
+    let (authentication, identified) = identify(front, authenticator, request, sender).await;
+    observed.authentication = authentication;
+    let (_, _, principal) = identified.map_err(|error| Failure::of_s3(&error))?;
+    let principal = principal.map_err(Failure::of)?;
     if principal.is_anonymous() {
         let message = "the request is not signed";
         return Err(Failure {
@@ -243,13 +208,14 @@ async fn caller(
             message: message.into(),
         });
     }
+    observed.principal = Some(principal.clone());
     Ok(principal)
 }
 
 async fn assume_role(
-    identity: &Identity,
+    authenticator: &Authenticator,
     form: &HashMap<String, String>,
-    origin: Origin,
+    sender: &Sender,
     observed: &mut Observed,
 ) -> Result<String, Failure> {
     let required = |name: &str| {
@@ -264,8 +230,10 @@ async fn assume_role(
     let lifetime = form.get("DurationSeconds").map(|text| text.parse::<i64>());
     let lifetime =
         lifetime.transpose().map_err(|_| Failure::sender("ValidationError", "DurationSeconds: expected a number"))?;
-    let session = identity.session(token, role, lifetime, origin.address).await;
-    *observed = Observed::of("web_identity", session.as_ref().map(|(_, principal)| principal));
+    let session = authenticator.identity().session(token, role, lifetime, sender.address()).await;
+    let outcome = session.as_ref().map(|(_, principal)| principal);
+    observed.authentication = authenticator.outcome(sender, "web_identity", outcome);
+    observed.principal = outcome.ok().cloned();
     let (credentials, principal) = session.map_err(Failure::of)?;
     let role = role.unwrap_or("self");
     Ok(result_of(&credentials, &principal, &format!("arn:aws:sts::{ACCOUNT}:assumed-role/{role}/{name}"), name))

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use zot_domain::Result;
-use zot_domain::audit::{BATCH_MAX, Sealer, Trail};
+use zot_domain::audit::BatchCloser;
+use zot_domain::decision_log::{BATCH_MAX, DecisionQueue};
 use zot_domain::ports::audit::Changes;
-use zot_http::Notes;
+use zot_gateway::Notes;
 
 use crate::journal::Journal;
 
@@ -27,17 +28,17 @@ const JOURNAL_PAUSE: Duration = Duration::from_secs(2);
 const PAGE: u32 = 20;
 
 /// Writes the records of reads and denials.
-pub(crate) async fn record(trail: Trail, changes: Arc<dyn Changes>, notes: Notes) {
+pub(crate) async fn record(queue: DecisionQueue, changes: Arc<dyn Changes>, notes: Notes) {
     let mut last = Instant::now();
     let mut well = true;
     loop {
         tokio::time::sleep(TICK).await;
-        let queued = trail.figures().queued;
+        let queued = queue.figures().queued;
         if queued == 0 || (queued < BATCH_MAX && last.elapsed() < FLUSH_PAUSE) {
             continue;
         }
         last = Instant::now();
-        match flush(&trail, &*changes).await {
+        match flush(&queue, &*changes).await {
             Ok(()) => {
                 well = true;
                 notes.set("audit", None);
@@ -54,25 +55,25 @@ pub(crate) async fn record(trail: Trail, changes: Arc<dyn Changes>, notes: Notes
     }
 }
 
-async fn flush(trail: &Trail, changes: &dyn Changes) -> Result<()> {
-    while trail.flush(changes).await? > 0 {}
+async fn flush(queue: &DecisionQueue, changes: &dyn Changes) -> Result<()> {
+    while queue.flush(changes).await? > 0 {}
     Ok(())
 }
 
 /// Writes what waits when the server stops.
-pub(crate) async fn record_the_rest(trail: &Trail, changes: &dyn Changes) {
-    let outcome = tokio::time::timeout(LAST_FLUSH, flush(trail, changes)).await;
-    let lost = trail.figures().queued;
+pub(crate) async fn record_the_rest(queue: &DecisionQueue, changes: &dyn Changes) {
+    let outcome = tokio::time::timeout(LAST_FLUSH, flush(queue, changes)).await;
+    let lost = queue.figures().queued;
     if !matches!(outcome, Ok(Ok(()))) && lost > 0 {
         tracing::error!(records = lost, "reads and denials are not in the audit trail: the database did not take them");
     }
 }
 
 /// Seals rows and drops old batches, one replica at a time.
-pub(crate) async fn seal(sealer: Sealer) {
-    let holder = uuid::Uuid::new_v4().to_string();
+pub(crate) async fn seal(sealer: BatchCloser) {
+    let lease = sealer.lease(uuid::Uuid::new_v4().to_string());
     loop {
-        match sealer.run(&holder).await {
+        match sealer.run(&lease).await {
             Ok(Some(done)) => {
                 if done.suspect > 0 {
                     tracing::error!(

@@ -9,12 +9,12 @@ use zot_settings::Loaded;
 use super::print;
 use super::progress::Line;
 use crate::error::Error;
-use crate::wire;
+use crate::{storage, wire};
 
 /// `repeated` is what the next commands need to use the same store.
 pub(super) async fn run(loaded: Loaded, accept_losses: bool, repeated: &str) -> Result<ExitCode, Error> {
     let settings = loaded.settings;
-    let opened = wire::open_alone(&settings).await?;
+    let opened = storage::open_alone(&settings).await?;
     let line = Line::new();
     // only whether the bytes are there
     let scope = Scope { verify_percent: 0, repair: false, orphan_age: wire::ORPHAN_AGE };

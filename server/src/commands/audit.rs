@@ -8,7 +8,6 @@ use std::time::Duration;
 use serde_json::json;
 use zot_domain::audit::{Chain, Checked};
 use zot_domain::fsck::{Finding, Kind};
-use zot_http::AuditEntry;
 use zot_settings::Loaded;
 
 use super::fsck::UNSIGNED;
@@ -17,19 +16,19 @@ use super::{DAMAGED, print};
 use crate::args::AuditOrder;
 use crate::error::Error;
 use crate::journal::{self, Account};
-use crate::wire;
+use crate::{storage, wire};
 
 /// A server writes a batch to the file within this time.
 const WRITTEN: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(loaded: Loaded, order: AuditOrder) -> Result<ExitCode, Error> {
-    let opened = wire::open_beside(&loaded.settings).await?;
+    let opened = storage::open_beside(&loaded.settings).await?;
     match order {
         AuditOrder::Export => {
             let mut export = wire::export(&opened);
             while let Some(rows) = export.next().await? {
                 for row in rows {
-                    let line = serde_json::to_string(&AuditEntry::from(row));
+                    let line = serde_json::to_string(&zot_rest::audit_entry(row));
                     print(&line.map_err(|error| Error::Store(format!("a row cannot be written: {error}")))?);
                 }
             }

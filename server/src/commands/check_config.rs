@@ -6,11 +6,11 @@ use zot_settings::{Loaded, json_schema};
 
 use super::print;
 use crate::error::Error;
-use crate::wire;
+use crate::options;
 
 /// Settings that could be loaded are valid; prints warnings, and the settings if `shown`.
 pub(crate) fn run(loaded: &Loaded, shown: bool) -> Result<ExitCode, Error> {
-    for warning in loaded.warnings.iter().chain(&wire::warnings(&loaded.settings)) {
+    for warning in loaded.warnings.iter().chain(&options::warnings(&loaded.settings)) {
         eprintln!("Warning: {warning}");
     }
     if shown {

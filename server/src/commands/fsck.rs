@@ -11,7 +11,7 @@ use zot_settings::Loaded;
 use super::progress::Line;
 use super::{DAMAGED, print};
 use crate::error::Error;
-use crate::wire;
+use crate::{storage, wire};
 
 /// Most findings of one kind that are listed; `--json` lists all.
 const SHOWN: usize = 20;
@@ -20,7 +20,7 @@ const SHOWN: usize = 20;
 pub(super) const UNSIGNED: &str = ", signatures not verified: the server's master keys are not here";
 
 pub(super) async fn run(loaded: Loaded, scope: Scope, as_json: bool) -> Result<ExitCode, Error> {
-    let opened = wire::open_beside(&loaded.settings).await?;
+    let opened = storage::open_beside(&loaded.settings).await?;
     let chain = wire::chain(&loaded.settings, &opened)?;
     let line = Line::new();
     let report = wire::fsck(&opened).with_chain(chain).run(scope, &|what, count| line.show(what, count)).await;

@@ -13,7 +13,7 @@ use zot_settings::Loaded;
 use super::print;
 use super::progress::Line;
 use crate::error::Error;
-use crate::wire;
+use crate::{storage, wire};
 
 pub(super) struct Options {
     pub dry_run: bool,
@@ -23,7 +23,7 @@ pub(super) struct Options {
 
 pub(super) async fn run(loaded: Loaded, options: Options) -> Result<ExitCode, Error> {
     let settings = loaded.settings;
-    let opened = wire::open_beside(&settings).await?;
+    let opened = storage::open_beside(&settings).await?;
     let collector = wire::collector(&settings, &opened, options.orphan_age);
     let line = Line::new();
     if options.dry_run {
@@ -34,7 +34,7 @@ pub(super) async fn run(loaded: Loaded, options: Options) -> Result<ExitCode, Er
         return Ok(ExitCode::SUCCESS);
     }
     line.show("collecting", 0);
-    let report = collector.run(&uuid::Uuid::new_v4().to_string(), SHARDS).await?;
+    let report = collector.run(&collector.lease(uuid::Uuid::new_v4().to_string()), SHARDS).await?;
     drop(line);
     let busy = || Error::Refused("a server is collecting garbage; try again in two minutes".to_owned());
     let report = report.ok_or_else(busy)?;

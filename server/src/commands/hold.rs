@@ -8,7 +8,7 @@ use zot_store::Store;
 
 use super::print;
 use crate::error::Error;
-use crate::wire;
+use crate::storage;
 
 /// Longest id, in bytes.
 const ID_MAX: usize = 128;
@@ -25,7 +25,7 @@ pub(super) enum Order {
 
 /// `repeated` is what the next commands need to use the same store.
 pub(super) async fn run(loaded: Loaded, order: Order, repeated: &str) -> Result<ExitCode, Error> {
-    let store = wire::open_beside(&loaded.settings).await?.store;
+    let store = storage::open_beside(&loaded.settings).await?.store;
     match order {
         Order::Hold { id, span, renew } => hold(&store, &id, span, renew, repeated).await?,
         Order::Release(id) => release(&store, &id, repeated).await?,

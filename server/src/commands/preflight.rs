@@ -9,7 +9,7 @@ use zot_settings::{Loaded, Settings};
 
 use super::print;
 use crate::error::Error;
-use crate::wire;
+use crate::storage as opening;
 
 /// Prefix of the test objects in the bucket. No store has this id.
 const STORE: &str = "preflight";
@@ -48,14 +48,14 @@ async fn database(settings: &Settings) -> Result<Vec<String>, Failure> {
         };
         Failure { reason, message: error.to_string() }
     };
-    let store = wire::open_database(settings, true).await.map_err(failed)?;
+    let store = opening::open_database(settings, true).await.map_err(failed)?;
     store.close().await;
     Ok(Vec::new())
 }
 
 async fn storage(settings: &Settings) -> Result<Vec<String>, Failure> {
     let unreachable = |message: String| Failure { reason: "StorageUnreachable", message };
-    let blobs = BlobStore::open(&wire::backend(settings), STORE).map_err(|error| unreachable(error.to_string()))?;
+    let blobs = BlobStore::open(&opening::backend(settings), STORE).map_err(|error| unreachable(error.to_string()))?;
     let explained = |error: PreflightError| Error::preflight(settings)(error).to_string();
     match blobs.preflight().await {
         Ok(preflight) => Ok(preflight.warnings),

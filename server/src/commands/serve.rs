@@ -7,17 +7,18 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use zot_http::App;
+use zot_gateway::Gateway;
+use zot_gateway::listen::tls::{Files, Tls};
+use zot_gateway::listen::{self, Service};
 use zot_settings::{Loaded, LogFormat, Settings};
 use zot_store::Store;
 
 use crate::background;
-use crate::error::Error;
+use crate::error::{Error, shown_url};
 use crate::journal::Journal;
-use crate::listen::tls::{Files, Tls};
-use crate::listen::{self, Service};
 use crate::telemetry::{self, Logging};
-use crate::wire::{self, Doors};
+use crate::wire::{self, Wired};
+use crate::{options, storage};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -28,7 +29,7 @@ pub(crate) async fn run(loaded: Loaded) -> Result<ExitCode, Error> {
         json: settings.log.format == LogFormat::Json,
         output: settings.log.output.as_deref(),
     })?;
-    for warning in loaded.warnings.iter().chain(&wire::warnings(&settings)) {
+    for warning in loaded.warnings.iter().chain(&options::warnings(&settings)) {
         tracing::warn!("{warning}");
     }
     let tls = open_tls(&settings)?;
@@ -36,13 +37,13 @@ pub(crate) async fn run(loaded: Loaded) -> Result<ExitCode, Error> {
         // a file that cannot be written is said before anything is done that should be in it
         Journal::open(path)?;
     }
-    let opened = wire::open(&settings).await?;
+    let opened = storage::open(&settings).await?;
     for warning in &opened.warnings {
         tracing::warn!("{warning}");
     }
-    let doors = wire::doors(&settings, &opened, VERSION).await?;
+    let wired = wire::wire(&settings, &opened, VERSION).await?;
     let listener = bind(&settings, settings.http.port, "http.port").await?;
-    let s3_listener = match &doors.s3 {
+    let s3_listener = match &wired.s3 {
         Some(_) if settings.extensions.s3api.port != 0 => {
             Some(bind(&settings, settings.extensions.s3api.port, "extensions.s3api.port").await?)
         }
@@ -50,56 +51,56 @@ pub(crate) async fn run(loaded: Loaded) -> Result<ExitCode, Error> {
     };
     announce(&settings, &listener, s3_listener.as_ref())?;
     let (stopping, stop) = watch::channel(false);
-    tokio::spawn(wait_for_signal(Signals::new()?, doors.app.clone(), stopping));
+    tokio::spawn(wait_for_signal(Signals::new()?, wired.gateway.clone(), stopping));
     let mut tasks = JoinSet::new();
-    let identity = Arc::clone(&doors.identity);
+    let identity = Arc::clone(&wired.identity);
     tasks.spawn(background::kept_up("following policies", move || background::follow(Arc::clone(&identity))));
-    let (trail, changes) = (doors.trail.clone(), Arc::new(opened.store.clone()));
-    keep_the_audit_trail(&settings, &doors, &changes, &mut tasks);
+    let (queue, changes) = (wired.decision_queue.clone(), Arc::new(opened.store.clone()));
+    keep_the_audit_trail(&settings, &wired, &changes, &mut tasks);
     // a store that nobody may change does not change by itself
     if !settings.http.read_only {
-        let (identity, accounts) = (Arc::clone(&doors.identity), doors.accounts.clone());
-        let (origin, notes) = (doors.masters.clone(), doors.notes.clone());
+        let (identity, accounts) = (Arc::clone(&wired.identity), wired.accounts.clone());
+        let (origin, notes) = (wired.masters.clone(), wired.notes.clone());
         let keep =
             move || background::keep_keys(Arc::clone(&identity), accounts.clone(), origin.clone(), notes.clone());
         tasks.spawn(background::kept_up("keeping keys", keep));
-        let buckets = doors.buckets.clone();
-        tasks.spawn(background::kept_up("sealing", move || background::seal(buckets.clone())));
+        let (buckets, store) = (wired.buckets.clone(), Arc::clone(&changes));
+        tasks.spawn(background::kept_up("sealing", move || background::seal(buckets.clone(), Arc::clone(&store) as _)));
         if settings.storage.gc {
             let collector = wire::collector(&settings, &opened, wire::ORPHAN_AGE);
-            let (watched, notes) = (collector.clone(), doors.notes.clone());
+            let (watched, notes) = (collector.clone(), wired.notes.clone());
             let watch = move || background::watch_deletion(watched.clone(), notes.clone());
             tasks.spawn(background::kept_up("watching deletion", watch));
-            let (interval, metrics) = (settings.storage.gc_interval.0, Arc::clone(&doors.metrics));
+            let (interval, metrics) = (settings.storage.gc_interval.0, Arc::clone(&wired.metrics));
             let collect = move || background::collect(collector.clone(), interval, Arc::clone(&metrics));
             tasks.spawn(background::kept_up("garbage collection", collect));
         }
     }
-    let service = |router| Service { router, tls: tls.clone(), metrics: Arc::clone(&doors.metrics) };
-    let main = listen::serve(listener, service(zot_http::router(doors.app.clone())), stopped(stop.clone()));
-    match s3_listener.zip(doors.s3) {
-        Some((listener, door)) => {
-            let s3 = listen::serve(listener, service(zot_http::own_port(doors.app, door)), stopped(stop));
+    let service = |router| Service { router, tls: tls.clone(), metrics: Arc::clone(&wired.metrics) };
+    let main = listen::serve(listener, service(wired.router), stopped(stop.clone()));
+    match s3_listener.zip(wired.s3) {
+        Some((listener, router)) => {
+            let s3 = listen::serve(listener, service(router), stopped(stop));
             tokio::join!(main, s3);
         }
         None => main.await,
     }
     tasks.shutdown().await;
-    background::audit::record_the_rest(&trail, &*changes).await;
+    background::audit::record_the_rest(&queue, &*changes).await;
     opened.store.close().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }
 
 /// Also of a store that nobody may change: reads are recorded there too.
-fn keep_the_audit_trail(settings: &Settings, doors: &Doors, changes: &Arc<Store>, tasks: &mut JoinSet<()>) {
-    let (trail, store, notes) = (doors.trail.clone(), Arc::clone(changes), doors.notes.clone());
-    let record = move || background::audit::record(trail.clone(), Arc::clone(&store) as _, notes.clone());
+fn keep_the_audit_trail(settings: &Settings, wired: &Wired, changes: &Arc<Store>, tasks: &mut JoinSet<()>) {
+    let (queue, store, notes) = (wired.decision_queue.clone(), Arc::clone(changes), wired.notes.clone());
+    let record = move || background::audit::record(queue.clone(), Arc::clone(&store) as _, notes.clone());
     tasks.spawn(background::kept_up("recording", record));
-    let sealer = doors.sealer.clone();
+    let sealer = wired.sealer.clone();
     tasks.spawn(background::kept_up("sealing the audit trail", move || background::audit::seal(sealer.clone())));
     if let Some(path) = settings.log.audit.clone() {
-        let (store, notes) = (Arc::clone(changes), doors.notes.clone());
+        let (store, notes) = (Arc::clone(changes), wired.notes.clone());
         let journal = move || background::audit::journal(path.clone(), Arc::clone(&store) as _, notes.clone());
         tasks.spawn(background::kept_up("log.audit", journal));
     }
@@ -113,9 +114,9 @@ fn open_tls(settings: &Settings) -> Result<Option<Arc<Tls>>, Error> {
     Ok(Some(tls))
 }
 
-async fn wait_for_signal(signals: Signals, app: App, stopping: watch::Sender<bool>) {
+async fn wait_for_signal(signals: Signals, gateway: Gateway, stopping: watch::Sender<bool>) {
     signals.wait().await;
-    app.drain();
+    gateway.drain();
     // nobody listens any more: then there is nothing to stop
     let _ = stopping.send(true);
 }
@@ -141,7 +142,7 @@ fn announce(settings: &Settings, listener: &TcpListener, s3: Option<&TcpListener
         %address,
         s3_address,
         version = VERSION,
-        database = wire::shown_url(&settings.effective_database_url()),
+        database = shown_url(&settings.effective_database_url()),
         access_control = settings.extensions.rbac.enabled,
         tls = settings.http.tls.is_some(),
         "listening"

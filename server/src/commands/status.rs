@@ -4,13 +4,13 @@ use std::process::ExitCode;
 
 use indicatif::HumanBytes;
 use serde_json::json;
-use zot_domain::ports::blobs::Blobs as _;
+use zot_domain::ports::blobs::BlobWrites as _;
 use zot_domain::ports::metadata::{Metadata as _, Totals};
 use zot_settings::{Loaded, Settings};
 
 use super::print;
-use crate::error::Error;
-use crate::wire;
+use crate::error::{Error, shown_url};
+use crate::storage;
 
 struct Report {
     database: String,
@@ -42,9 +42,9 @@ pub(crate) async fn run(loaded: Loaded, as_json: bool) -> Result<ExitCode, Error
 
 /// Only reads, without migration or lock: a server may be running.
 async fn look(settings: &Settings) -> Result<Report, Error> {
-    let opened = wire::open_beside(settings).await?;
+    let opened = storage::open_beside(settings).await?;
     Ok(Report {
-        database: wire::shown_url(&settings.effective_database_url()),
+        database: shown_url(&settings.effective_database_url()),
         storage: opened.blobs.probe().await.map_err(|error| Error::from(error).to_string()),
         totals: opened.store.totals().await?,
     })

@@ -81,7 +81,7 @@ impl RowRead {
                 Value::String(text) => text,
                 details => details.to_string(),
             }),
-            sealed: Some(self.seq),
+            batch: Some(self.seq),
         };
         // fields that are derived from others, such as the user's name, are not hashed; a later server may write more
         let rendered = serde_json::to_value(RowLine::of(self.seq, self.position, change.clone())).ok()?;
@@ -282,7 +282,7 @@ mod tests {
         let mut journal = Journal::open(path).unwrap();
         for seq in 1..=3 {
             let rows = rows(seq);
-            let rows: Vec<_> = rows.into_iter().map(|row| Change { sealed: Some(seq), ..row }).collect();
+            let rows: Vec<_> = rows.into_iter().map(|row| Change { batch: Some(seq), ..row }).collect();
             let root = Root { seq, rows: 3, root: root_of(&rows), signature: vec![1], ..Root::default() };
             journal.append(&root, rows).unwrap();
         }

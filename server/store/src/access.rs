@@ -4,20 +4,20 @@
 pub(crate) mod bucket;
 
 use async_trait::async_trait;
-use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use zot_core::policy::{Policy, shipped};
+use zot_domain::disk_reserve::Demand;
 use zot_domain::ports::access::{
     Access, BucketAccess, PolicyChange, PublicAccessBlock, PutBucketPolicy, PutMode, Stored, StoredPolicy,
 };
 use zot_domain::ports::metadata::Audit;
-use zot_domain::room::Demand;
 use zot_domain::{Error, Result};
 
 use crate::error::TxError;
 use crate::pool::Store;
+use crate::row::{Row, column, json};
 use crate::sql::statements;
-use crate::tx::{Tx, Write, read_error};
+use crate::tx::{Tx, Write};
 
 statements! {
     SELECT_EPOCH = "SELECT epoch, ready FROM auth_epoch WHERE id = 1";
@@ -61,13 +61,11 @@ impl Access for Store {
 
     async fn policies(&self) -> Result<Vec<StoredPolicy>> {
         self.ready_epoch().await?;
-        let rows = SELECT_POLICIES.on(self.dialect).fetch_all(&self.pool).await.map_err(read_error)?;
-        Ok(rows.iter().map(stored).collect::<Result<_, TxError>>()?)
+        Store::all(self, SELECT_POLICIES.on(self.dialect)).await
     }
 
     async fn policy(&self, id: &str) -> Result<Option<StoredPolicy>> {
-        let row = SELECT_POLICY.on(self.dialect).bind(id.to_owned()).fetch_optional(&self.pool).await;
-        Ok(row.map_err(read_error)?.as_ref().map(stored).transpose()?)
+        self.optional(SELECT_POLICY.on(self.dialect).bind(id.to_owned())).await
     }
 
     async fn put_policy(&self, policy: Policy, mode: PutMode, audit: Audit) -> Result<Option<StoredPolicy>> {
@@ -112,16 +110,15 @@ impl Store {
     }
 
     async fn read_epoch(&self) -> Result<(i64, bool)> {
-        let row = SELECT_EPOCH.on(self.dialect).fetch_one(&self.pool).await.map_err(read_error)?;
-        let read = || Ok::<_, sqlx::Error>((row.try_get(0)?, row.try_get::<i64, _>(1)? != 0));
-        read().map_err(read_error)
+        self.one(SELECT_EPOCH.on(self.dialect)).await
     }
 }
 
-fn stored(row: &AnyRow) -> Result<StoredPolicy, TxError> {
-    let body: String = row.try_get(0)?;
-    let policy = serde_json::from_str(&body).map_err(|error| Error::Internal(format!("a policy's row: {error}")))?;
-    Ok(StoredPolicy { policy, created: row.try_get(1)?, updated: row.try_get(2)? })
+impl Row for StoredPolicy {
+    fn read(row: &AnyRow) -> Result<Self, TxError> {
+        let (created, updated) = (column(row, "created_at")?, column(row, "updated_at")?);
+        Ok(Self { policy: json(row, "body")?, created, updated })
+    }
 }
 
 fn body(policy: &Policy) -> Result<String, TxError> {
@@ -182,8 +179,7 @@ impl Write for PutPolicy {
 }
 
 async fn read(tx: &mut Tx<'_>, id: &str) -> Result<Option<StoredPolicy>, TxError> {
-    let row = tx.optional(tx.query(&SELECT_POLICY).bind(id.to_owned())).await?;
-    row.as_ref().map(stored).transpose()
+    tx.optional(tx.query(&SELECT_POLICY).bind(id.to_owned())).await
 }
 
 struct ChangePolicy {

@@ -6,24 +6,24 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::json;
-use sqlx::Row as _;
 use sqlx::any::AnyRow;
-use zot_domain::audit::Record;
+use zot_domain::disk_reserve::Demand;
+use zot_domain::ports::audit::Record;
 use zot_domain::ports::audit::{Change, Changes, Filter, Order, Place, Root};
-use zot_domain::room::Demand;
 use zot_domain::{Error, Result};
 
 use crate::error::TxError;
 use crate::pool::Store;
+use crate::row::{Row, column, rows};
 use crate::sql::{Statement, json_list, statements};
-use crate::tx::{Tx, Write, read_error};
+use crate::tx::{Tx, Write, address};
 
-/// Rows as [`change_of`] reads them.
+/// The columns of a [`Change`].
 macro_rules! changes {
     ($rest:literal) => {
         concat!(
-            "SELECT request_id, at, actor, action, resource, outcome, request, address, method, user_agent, reason, policy,
-                details, COALESCE(sealed_seq, 0) FROM change ",
+            "SELECT request_id AS id, at, actor, action, resource, outcome, request, address, method, user_agent, reason, policy,
+                details, sealed_seq AS batch FROM change ",
             $rest
         )
     };
@@ -62,12 +62,12 @@ macro_rules! oldest {
     };
 }
 
-/// Roots as [`root_of`] reads them.
+/// The columns of a [`Root`].
 macro_rules! roots {
     ($rest:literal) => {
         concat!(
-            "SELECT seq, first, last, row_count, newest_at, root, prev, key_id, signature,
-                CASE WHEN dropped_at IS NULL THEN 0 ELSE 1 END, drop_signature FROM audit_root ",
+            "SELECT seq, first, last, row_count, newest_at, root, prev, key_id, signature, dropped_at, drop_signature
+                FROM audit_root ",
             $rest
         )
     };
@@ -124,21 +124,18 @@ impl Changes for Store {
         };
         let query = page_of(filter, order).on(self.dialect).bind(filter.action.clone()).bind(filter.outcome.clone());
         let query = query.bind(filter.actor.clone()).bind(filter.resource.clone()).bind(far);
-        let rows = query.bind(near.0).bind(near.1).bind(i64::from(limit)).fetch_all(&self.pool).await;
-        changes_of(&rows.map_err(read_error)?)
+        self.all(query.bind(near.0).bind(near.1).bind(i64::from(limit))).await
     }
 
-    async fn unsealed(&self, limit: u32) -> Result<Vec<Change>> {
-        let rows = SELECT_UNSEALED.on(self.dialect).bind(i64::from(limit)).fetch_all(&self.pool).await;
-        changes_of(&rows.map_err(read_error)?)
+    async fn unbatched(&self, limit: u32) -> Result<Vec<Change>> {
+        self.all(SELECT_UNSEALED.on(self.dialect).bind(i64::from(limit))).await
     }
 
     async fn last_root(&self) -> Result<Option<Root>> {
-        let row = SELECT_LAST_ROOT.on(self.dialect).fetch_optional(&self.pool).await.map_err(read_error)?;
-        row.as_ref().map(root_of).transpose().map_err(read_error)
+        self.optional(SELECT_LAST_ROOT.on(self.dialect)).await
     }
 
-    async fn seal(&self, root: Root, keys: Vec<String>) -> Result<bool> {
+    async fn close_batch(&self, root: Root, keys: Vec<String>) -> Result<bool> {
         match self.write(Seal { root, keys }).await {
             // its number was taken, or a row
             Err(Error::Conflict) => Ok(false),
@@ -147,20 +144,16 @@ impl Changes for Store {
     }
 
     async fn roots_after(&self, seq: i64, limit: u32) -> Result<Vec<Root>> {
-        let rows = SELECT_ROOTS.on(self.dialect).bind(seq).bind(i64::from(limit)).fetch_all(&self.pool).await;
-        rows.map_err(read_error)?.iter().map(|row| root_of(row).map_err(read_error)).collect()
+        self.all(SELECT_ROOTS.on(self.dialect).bind(seq).bind(i64::from(limit))).await
     }
 
     async fn batch(&self, seq: i64, limit: u32) -> Result<Vec<Change>> {
-        let rows = SELECT_BATCH.on(self.dialect).bind(seq).bind(i64::from(limit)).fetch_all(&self.pool).await;
-        changes_of(&rows.map_err(read_error)?)
+        self.all(SELECT_BATCH.on(self.dialect).bind(seq).bind(i64::from(limit))).await
     }
 
     async fn older_batches(&self, age: Duration, after: i64, limit: u32) -> Result<Vec<Root>> {
         let micros = i64::try_from(age.as_micros()).unwrap_or(i64::MAX / 2);
-        let query = SELECT_OLDER_ROOTS.on(self.dialect).bind(micros).bind(after).bind(i64::from(limit));
-        let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
-        rows.iter().map(|row| root_of(row).map_err(read_error)).collect()
+        self.all(SELECT_OLDER_ROOTS.on(self.dialect).bind(micros).bind(after).bind(i64::from(limit))).await
     }
 
     async fn drop_batch(&self, seq: i64, signature: Vec<u8>) -> Result<()> {
@@ -168,8 +161,8 @@ impl Changes for Store {
     }
 
     async fn stray_batches(&self, limit: u32) -> Result<Vec<i64>> {
-        let rows = SELECT_STRAYS.on(self.dialect).bind(i64::from(limit)).fetch_all(&self.pool).await;
-        rows.map_err(read_error)?.iter().map(|row| row.try_get(0).map_err(read_error)).collect()
+        let strays = self.all(SELECT_STRAYS.on(self.dialect).bind(i64::from(limit))).await?;
+        Ok(strays.into_iter().map(|(batch,)| batch).collect())
     }
 }
 
@@ -191,45 +184,29 @@ fn bound(at: i64, after: Option<&Place>, narrower: fn(Place, Place) -> Place) ->
     after.map_or(own.clone(), |after| narrower(own, after.clone()))
 }
 
-fn changes_of(rows: &[AnyRow]) -> Result<Vec<Change>> {
-    rows.iter().map(|row| change_of(row).map_err(read_error)).collect()
+rows! {
+    Change {
+        id, at, actor, action, resource, outcome, request, address, method, user_agent, reason, policy, details, batch
+    }
 }
 
-fn change_of(row: &AnyRow) -> Result<Change, sqlx::Error> {
-    let sealed: i64 = row.try_get(13)?;
-    Ok(Change {
-        id: row.try_get(0)?,
-        at: row.try_get(1)?,
-        actor: row.try_get(2)?,
-        action: row.try_get(3)?,
-        resource: row.try_get(4)?,
-        outcome: row.try_get(5)?,
-        request: row.try_get(6)?,
-        address: row.try_get(7)?,
-        method: row.try_get(8)?,
-        user_agent: row.try_get(9)?,
-        reason: row.try_get(10)?,
-        policy: row.try_get(11)?,
-        details: row.try_get(12)?,
-        sealed: (sealed != 0).then_some(sealed),
-    })
-}
-
-fn root_of(row: &AnyRow) -> Result<Root, sqlx::Error> {
-    let bytes = |column: usize| row.try_get::<Option<Vec<u8>>, _>(column).map(Option::unwrap_or_default);
-    let dropped = if row.try_get::<i64, _>(9)? == 0 { None } else { Some(bytes(10)?) };
-    Ok(Root {
-        seq: row.try_get(0)?,
-        first: row.try_get(1)?,
-        last: row.try_get(2)?,
-        rows: row.try_get(3)?,
-        newest: row.try_get(4)?,
-        root: row.try_get(5)?,
-        prev: row.try_get(6)?,
-        key_id: row.try_get(7)?,
-        signature: bytes(8)?,
-        dropped,
-    })
+impl Row for Root {
+    fn read(row: &AnyRow) -> Result<Self, TxError> {
+        let bytes = |name| Ok::<_, TxError>(column::<Option<Vec<u8>>>(row, name)?.unwrap_or_default());
+        let dropped: Option<i64> = column(row, "dropped_at")?;
+        Ok(Self {
+            seq: column(row, "seq")?,
+            first: column(row, "first")?,
+            last: column(row, "last")?,
+            rows: column(row, "row_count")?,
+            newest: column(row, "newest_at")?,
+            root: column(row, "root")?,
+            prev: column(row, "prev")?,
+            key_id: column(row, "key_id")?,
+            signature: bytes("signature")?,
+            dropped: dropped.map(|_| bytes("drop_signature")).transpose()?,
+        })
+    }
 }
 
 /// Adds records of what changed nothing else.
@@ -241,18 +218,13 @@ impl Append {
         let item = |it: &Arc<Record>| {
             json!({
                 "id": it.id.to_string(), "age": u64::try_from(it.noted.elapsed().as_micros()).unwrap_or_default(),
-                "actor": it.actor, "action": it.action, "resource": it.resource, "outcome": it.outcome.as_str(),
+                "actor": it.actor, "action": it.action.as_str(), "resource": it.resource, "outcome": it.outcome.as_str(),
                 "request": it.request.to_string(), "address": address(it.address), "method": it.agent.method,
                 "agent": it.agent.user_agent(), "reason": it.reason, "policy": it.policy.as_deref().unwrap_or_default(),
             })
         };
         serde_json::Value::Array(self.0.iter().map(item).collect()).to_string()
     }
-}
-
-/// An address as rows have it: one of IPv4 that came over IPv6 is one of IPv4.
-pub(crate) fn address(address: Option<std::net::IpAddr>) -> String {
-    address.map(|address| address.to_canonical().to_string()).unwrap_or_default()
 }
 
 #[async_trait]
@@ -304,9 +276,8 @@ impl Write for Seal {
         if self.insert(tx).await? {
             return Ok(None);
         }
-        let row = tx.optional(tx.query(&SELECT_ROOT_HASH).bind(self.root.seq)).await?;
-        let hash = row.map(|row| row.try_get::<String, _>(0)).transpose()?;
-        Ok((hash.as_ref() == Some(&self.root.root)).then_some(()))
+        let found: Option<(String,)> = tx.optional(tx.query(&SELECT_ROOT_HASH).bind(self.root.seq)).await?;
+        Ok(found.is_some_and(|(hash,)| hash == self.root.root).then_some(()))
     }
 
     fn demand(&self) -> Demand {

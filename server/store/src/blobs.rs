@@ -1,7 +1,6 @@
 //! Blobs become members of repositories: by a push, or by mounting.
 
 use async_trait::async_trait;
-use sqlx::Row as _;
 use zot_domain::ports::metadata::{CommitBlob, MountBlob};
 
 use crate::content::{BlobIds, to_i64};
@@ -53,8 +52,7 @@ impl Write for MountBlob {
             Some(from) => tx.query(&SELECT_MEMBER).bind(self.digest.to_string()).bind(from.to_string()),
             None => tx.query(&SELECT_MEMBER_ANYWHERE).bind(self.digest.to_string()),
         };
-        let Some(row) = tx.optional(select).await? else { return Ok(false) };
-        let blob = BlobIds { blob: row.try_get(0)?, size: row.try_get(1)? };
+        let Some(blob) = tx.optional::<BlobIds>(select).await? else { return Ok(false) };
         if !tx.touch_blob(blob.blob).await? {
             return Ok(false);
         }

@@ -3,12 +3,12 @@
 //! Rules A1, A2, B1 and B10 of `docs/STORE.md`: a reference is inserted only after its parent row is left fresh by a
 //! conditional UPDATE in the same transaction; a segment's key is inserted once, by the commit or by the sweep.
 
-use sqlx::Row as _;
 use zot_core::name::RepositoryName;
 use zot_domain::Error;
 use zot_domain::ports::metadata::{Content, NewContent, PushRights, Segment};
 
 use crate::error::TxError;
+use crate::row::rows;
 use crate::sql::statements;
 use crate::tx::Tx;
 
@@ -17,7 +17,7 @@ use crate::tx::Tx;
 pub(crate) const FRESH_US: i64 = 15 * 60 * 1_000_000;
 
 statements! {
-    SELECT_REPOSITORY = "SELECT id, ns FROM repository WHERE name = $1";
+    SELECT_REPOSITORY = "SELECT id AS repo, ns FROM repository WHERE name = $1";
     SELECT_NAMESPACE = "SELECT id FROM namespace WHERE name = $1";
     INSERT_NAMESPACE = "INSERT INTO namespace (name, owner, created_at) VALUES ($1, $2, now_us())
         ON CONFLICT (name) DO NOTHING";
@@ -55,7 +55,6 @@ statements! {
     SELECT_REPO_BLOB = "SELECT blob FROM repo_blob WHERE repo = $1 AND blob = $2";
     /// A push makes a membership of its own out of one that came of an object.
     OWN_REPO_BLOB = "UPDATE repo_blob SET adopted = 0 WHERE repo = $1 AND blob = $2 AND adopted = 1";
-    INSERT_USAGE = "INSERT INTO usage_delta (ns, bytes) VALUES ($1, $2)";
     ADD_CANDIDATE = "INSERT INTO gc_candidate (kind, id, due_at) VALUES ($1, $2, now_us())
         ON CONFLICT (kind, id) DO UPDATE SET due_at = excluded.due_at";
 }
@@ -74,13 +73,12 @@ pub(crate) struct BlobIds {
     pub size: i64,
 }
 
+rows! { RepositoryIds { repo, ns } BlobIds { blob, size } }
+
 impl Tx<'_> {
     /// A repository that is there.
     pub(crate) async fn repository(&mut self, name: &RepositoryName) -> Result<Option<RepositoryIds>, TxError> {
-        let row = self.optional(self.query(&SELECT_REPOSITORY).bind(name.to_string())).await?;
-        Ok(row
-            .map(|row| Ok::<_, sqlx::Error>(RepositoryIds { repo: row.try_get(0)?, ns: row.try_get(1)? }))
-            .transpose()?)
+        self.optional(self.query(&SELECT_REPOSITORY).bind(name.to_string())).await
     }
 
     /// A repository, made with its namespace where it is not there and the rights suffice.
@@ -136,12 +134,9 @@ impl Tx<'_> {
     /// A blob with that name, left fresh, so that no collector takes it while this transaction runs; and whether its
     /// bytes are damaged.
     async fn touched_blob(&mut self, digest: &str) -> Result<Option<(BlobIds, bool)>, TxError> {
-        let Some(row) = self.optional(self.query(&SELECT_BLOB_BY_NAME).bind(digest.to_owned())).await? else {
-            return Ok(None);
-        };
-        let ids = BlobIds { blob: row.try_get(0)?, size: row.try_get(1)? };
-        let damaged = row.try_get::<i64, _>(2)? != 0;
-        Ok(self.touch_blob(ids.blob).await?.then_some((ids, damaged)))
+        let select = self.query(&SELECT_BLOB_BY_NAME).bind(digest.to_owned());
+        let Some((blob, size, damaged)) = self.optional::<(i64, i64, bool)>(select).await? else { return Ok(None) };
+        Ok(self.touch_blob(blob).await?.then_some((BlobIds { blob, size }, damaged)))
     }
 
     /// Puts new bytes in the place of damaged ones, for all that reference the blob; false if somebody else did.
@@ -156,10 +151,8 @@ impl Tx<'_> {
 
     /// Leaves a blob fresh; false if it is gone.
     pub(crate) async fn touch_blob(&mut self, blob: i64) -> Result<bool, TxError> {
-        if self.number(self.query(&TOUCH_BLOB).bind(blob).bind(FRESH_US)).await?.is_some() {
-            return Ok(true);
-        }
-        Ok(self.number(self.query(&SELECT_BLOB).bind(blob)).await?.is_some())
+        Ok(self.exists(self.query(&TOUCH_BLOB).bind(blob).bind(FRESH_US)).await?
+            || self.exists(self.query(&SELECT_BLOB).bind(blob)).await?)
     }
 
     /// A new blob; none if another transaction named these bytes first.
@@ -246,17 +239,14 @@ impl Tx<'_> {
                 return Ok(());
             }
         }
-        self.execute(self.query(&INSERT_USAGE).bind(ids.ns).bind(blob.size)).await?;
+        self.book(ids.ns, blob.size);
         self.add_candidate("repo_blob", &member_id(ids.repo, blob.blob)).await
     }
 
     /// Leaves a membership fresh; false if it is gone.
     pub(crate) async fn touch_member(&mut self, repo: i64, blob: i64) -> Result<bool, TxError> {
         let touch = self.query(&TOUCH_REPO_BLOB).bind(repo).bind(blob).bind(FRESH_US);
-        if self.number(touch).await?.is_some() {
-            return Ok(true);
-        }
-        Ok(self.number(self.query(&SELECT_REPO_BLOB).bind(repo).bind(blob)).await?.is_some())
+        Ok(self.exists(touch).await? || self.exists(self.query(&SELECT_REPO_BLOB).bind(repo).bind(blob)).await?)
     }
 
     /// Something whose last reference may be gone: garbage collection looks at it once the grace period is over.

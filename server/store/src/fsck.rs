@@ -1,39 +1,39 @@
 //! What `fsck` reads: blobs with their bytes, the rows of segments, rows that contradict each other.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use sqlx::Row as _;
 use sqlx::any::AnyRow;
+use zot_core::digest::Digest;
+use zot_domain::disk_reserve::Demand;
 use zot_domain::ports::blobs::SegmentKey;
-use zot_domain::ports::metadata::Content;
+use zot_domain::ports::metadata::{Content, Segment};
 use zot_domain::ports::upkeep::{BlobRecord, SegmentRecord};
-use zot_domain::room::Demand;
 use zot_domain::{Error, Result};
 
 use crate::error::TxError;
 use crate::pool::Store;
-use crate::reads::{segment_of, to_u64};
+use crate::row::{Row, column, segment_columns};
 use crate::sql::{Dialect, Statement, json_list, statements};
 use crate::tx::{Tx, Write, read_error};
 
 statements! {
-    SELECT_BLOBS = "SELECT b.id, b.size, b.state, CASE WHEN b.merged_into IS NULL THEN 0 ELSE 1 END,
+    SELECT_BLOBS = "SELECT b.id, b.size, b.state, CASE WHEN b.merged_into IS NULL THEN 0 ELSE 1 END AS merged,
             COALESCE((SELECT r.name FROM repo_blob rb JOIN repository r ON r.id = rb.repo WHERE rb.blob = b.id LIMIT 1),
                 (SELECT n.name || '/' || v.key FROM object_version v JOIN namespace n ON n.id = v.ns
-                    WHERE v.blob = b.id LIMIT 1))
+                    WHERE v.blob = b.id LIMIT 1)) AS used_by
         FROM blob b WHERE b.id > $1 ORDER BY b.id LIMIT $2";
     SELECT_NAMES = "SELECT blob, digest FROM blob_name WHERE blob > $1 AND blob <= $2 ORDER BY blob, digest";
     SELECT_INLINE = "SELECT blob, bytes FROM blob_inline WHERE blob > $1 AND blob <= $2";
-    SELECT_BLOB_SEGMENTS = "SELECT blob, key, start, size, sha256 FROM segment
-        WHERE blob > $1 AND blob <= $2 AND state = 'live' ORDER BY blob, start";
-    SELECT_SEGMENTS = "SELECT s.key, s.size, s.state, CASE WHEN s.gone_at IS NULL THEN 0 ELSE 1 END, s.blob,
-            CASE WHEN b.state = 'quarantined' THEN 1 ELSE 0 END
+    SELECT_BLOB_SEGMENTS = concat!("SELECT s.blob, ", segment_columns!(), " FROM segment s
+        WHERE s.blob > $1 AND s.blob <= $2 AND s.state = 'live' ORDER BY s.blob, s.start");
+    SELECT_SEGMENTS = "SELECT s.key, s.size, s.state, CASE WHEN s.gone_at IS NULL THEN 0 ELSE 1 END AS gone, s.blob,
+            CASE WHEN b.state = 'quarantined' THEN 1 ELSE 0 END AS quarantined
         FROM segment s LEFT JOIN blob b ON b.id = s.blob
         WHERE s.key IN (SELECT item.value FROM json_list($1) AS item)";
-    SELECT_SEGMENTS_AFTER = "SELECT s.key, s.size, s.state, CASE WHEN s.gone_at IS NULL THEN 0 ELSE 1 END, s.blob,
-            CASE WHEN b.state = 'quarantined' THEN 1 ELSE 0 END
+    SELECT_SEGMENTS_AFTER = "SELECT s.key, s.size, s.state, CASE WHEN s.gone_at IS NULL THEN 0 ELSE 1 END AS gone, s.blob,
+            CASE WHEN b.state = 'quarantined' THEN 1 ELSE 0 END AS quarantined
         FROM segment s LEFT JOIN blob b ON b.id = s.blob
         WHERE s.key > $1 AND s.state <> 'dead' ORDER BY s.key LIMIT $2";
     TAKE_OUT_OF_USE = "UPDATE blob SET state = 'quarantined' WHERE id = $1";
@@ -85,34 +85,33 @@ static LEAKED: [&Statement; 2] = [&LEAKED_BLOBS, &LEAKED_MEMBERS];
 
 impl Store {
     pub(crate) async fn read_blobs_after(&self, id: i64, limit: u32) -> Result<Vec<BlobRecord>> {
-        let rows = SELECT_BLOBS.on(self.dialect).bind(id).bind(i64::from(limit)).fetch_all(&self.pool).await;
-        let mut blobs = Vec::new();
-        for row in rows.map_err(read_error)? {
-            blobs.push(blob_of(&row).map_err(Error::from)?);
-        }
+        let blobs: Vec<BlobRecord> = self.all(SELECT_BLOBS.on(self.dialect).bind(id).bind(i64::from(limit))).await?;
         let Some(last) = blobs.last().map(|blob| blob.id) else { return Ok(blobs) };
-        let mut found: HashMap<i64, BlobRecord> = blobs.into_iter().map(|blob| (blob.id, blob)).collect();
-        for statement in [&SELECT_NAMES, &SELECT_INLINE, &SELECT_BLOB_SEGMENTS] {
-            let rows =
-                statement.on(self.dialect).bind(id).bind(last).fetch_all(&self.pool).await.map_err(read_error)?;
-            for row in rows {
-                add(&mut found, statement, &row).map_err(Error::from)?;
+        let mut found: BTreeMap<i64, BlobRecord> = blobs.into_iter().map(|blob| (blob.id, blob)).collect();
+        let range = |statement: &'static Statement| statement.on(self.dialect).bind(id).bind(last);
+        for (blob, digest) in self.all::<(i64, Digest)>(range(&SELECT_NAMES)).await? {
+            found.entry(blob).and_modify(|blob| blob.digests.push(digest));
+        }
+        for (blob, bytes) in self.all::<(i64, Bytes)>(range(&SELECT_INLINE)).await? {
+            found.entry(blob).and_modify(|blob| blob.content = Content::Inline(bytes));
+        }
+        for PartOfBlob { blob, segment } in self.all(range(&SELECT_BLOB_SEGMENTS)).await? {
+            match found.get_mut(&blob).map(|blob| &mut blob.content) {
+                Some(Content::Segments(segments)) => segments.push(segment),
+                Some(Content::Inline(_)) => return Err(Error::Internal(format!("blob {blob} has its bytes twice"))),
+                // it is newer than those that were read
+                None => {}
             }
         }
-        let mut blobs: Vec<_> = found.into_values().collect();
-        blobs.sort_unstable_by_key(|blob| blob.id);
-        Ok(blobs)
+        Ok(found.into_values().collect())
     }
 
     pub(crate) async fn read_segments(&self, keys: &[SegmentKey]) -> Result<Vec<SegmentRecord>> {
-        let rows = SELECT_SEGMENTS.on(self.dialect).bind(json_list(keys)).fetch_all(&self.pool).await;
-        rows.map_err(read_error)?.iter().map(|row| record_of(row).map_err(Error::from)).collect()
+        self.all(SELECT_SEGMENTS.on(self.dialect).bind(json_list(keys))).await
     }
 
     pub(crate) async fn read_segments_after(&self, key: &str, limit: u32) -> Result<Vec<SegmentRecord>> {
-        let query = SELECT_SEGMENTS_AFTER.on(self.dialect).bind(key.to_owned()).bind(i64::from(limit));
-        let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
-        rows.iter().map(|row| record_of(row).map_err(Error::from)).collect()
+        self.all(SELECT_SEGMENTS_AFTER.on(self.dialect).bind(key.to_owned()).bind(i64::from(limit))).await
     }
 
     pub(crate) async fn read_leaked(&self, limit: u32) -> Result<Vec<String>> {
@@ -122,10 +121,8 @@ impl Store {
     async fn sentences(&self, statements: &[&'static Statement], limit: u32) -> Result<Vec<String>> {
         let mut found = Vec::new();
         for statement in statements {
-            let rows = statement.on(self.dialect).bind(i64::from(limit)).fetch_all(&self.pool).await;
-            for row in rows.map_err(read_error)? {
-                found.push(row.try_get(0).map_err(read_error)?);
-            }
+            let rows = self.all(statement.on(self.dialect).bind(i64::from(limit))).await?;
+            found.extend(rows.into_iter().map(|(sentence,)| sentence));
         }
         Ok(found)
     }
@@ -133,9 +130,7 @@ impl Store {
     pub(crate) async fn read_contradictions(&self, limit: u32) -> Result<Vec<String>> {
         let mut found = self.sentences(&CONTRADICTIONS, limit).await?;
         if self.dialect == Dialect::Sqlite {
-            let broken = sqlx::query("PRAGMA foreign_key_check").fetch_all(&self.pool).await.map_err(read_error)?;
-            for row in broken {
-                let table: String = row.try_get(0).map_err(read_error)?;
+            for (table,) in self.all::<(String,)>(sqlx::query("PRAGMA foreign_key_check")).await? {
                 found.push(format!("a row of table {table} names one that is not there"));
             }
         }
@@ -168,42 +163,45 @@ impl Store {
     }
 }
 
-fn blob_of(row: &AnyRow) -> Result<BlobRecord, TxError> {
-    let state: String = row.try_get(2)?;
-    Ok(BlobRecord {
-        id: row.try_get(0)?,
-        size: to_u64(row.try_get(1)?)?,
-        open: state == "open",
-        quarantined: state == "quarantined",
-        merged: row.try_get::<i64, _>(3)? != 0,
-        digests: Vec::new(),
-        content: Content::Segments(Vec::new()),
-        used_by: row.try_get(4)?,
-    })
-}
-
-fn add(found: &mut HashMap<i64, BlobRecord>, statement: &'static Statement, row: &AnyRow) -> Result<(), TxError> {
-    let Some(blob) = found.get_mut(&row.try_get::<i64, _>(0)?) else { return Ok(()) };
-    match statement.name {
-        "SELECT_NAMES" => blob.digests.push(row.try_get::<String, _>(1)?.parse()?),
-        "SELECT_INLINE" => blob.content = Content::Inline(Bytes::from(row.try_get::<Vec<u8>, _>(1)?)),
-        _ => match &mut blob.content {
-            Content::Segments(segments) => segments.push(segment_of(row, 1)?),
-            Content::Inline(_) => return Err(Error::Internal(format!("blob {} has its bytes twice", blob.id)).into()),
-        },
+/// A blob without its names and bytes.
+impl Row for BlobRecord {
+    fn read(row: &AnyRow) -> Result<Self, TxError> {
+        let state: String = column(row, "state")?;
+        Ok(Self {
+            id: column(row, "id")?,
+            size: column(row, "size")?,
+            open: state == "open",
+            quarantined: state == "quarantined",
+            merged: column(row, "merged")?,
+            digests: Vec::new(),
+            content: Content::Segments(Vec::new()),
+            used_by: column(row, "used_by")?,
+        })
     }
-    Ok(())
 }
 
-fn record_of(row: &AnyRow) -> Result<SegmentRecord, TxError> {
-    Ok(SegmentRecord {
-        key: row.try_get::<String, _>(0)?.parse()?,
-        size: to_u64(row.try_get(1)?)?,
-        dead: row.try_get::<String, _>(2)? == "dead",
-        gone: row.try_get::<i64, _>(3)? != 0,
-        blob: row.try_get(4)?,
-        quarantined: row.try_get::<i64, _>(5)? != 0,
-    })
+struct PartOfBlob {
+    blob: i64,
+    segment: Segment,
+}
+
+impl Row for PartOfBlob {
+    fn read(row: &AnyRow) -> Result<Self, TxError> {
+        Ok(Self { blob: column(row, "blob")?, segment: Segment::read(row)? })
+    }
+}
+
+impl Row for SegmentRecord {
+    fn read(row: &AnyRow) -> Result<Self, TxError> {
+        Ok(Self {
+            key: column(row, "key")?,
+            size: column(row, "size")?,
+            dead: column::<String>(row, "state")? == "dead",
+            gone: column(row, "gone")?,
+            blob: column(row, "blob")?,
+            quarantined: column(row, "quarantined")?,
+        })
+    }
 }
 
 /// Takes a damaged blob out of use, or puts one that is whole again back.

@@ -10,19 +10,19 @@ mod shrink;
 mod uploads;
 
 use async_trait::async_trait;
-use sqlx::Row as _;
+use sqlx::any::AnyRow;
 use zot_domain::Error;
 use zot_domain::Result;
+use zot_domain::disk_reserve::Demand;
 use zot_domain::ports::upkeep::{Candidate, CandidateKind, Collected};
-use zot_domain::room::Demand;
 
-use crate::content::{DELETE_BLOB, INSERT_USAGE, to_i64};
+use crate::content::{DELETE_BLOB, to_i64};
 use crate::error::TxError;
 use crate::pool::Store;
-use crate::reads::to_u64;
 use crate::removal::{DELETE_MEMBER, FRESHEN_BLOB};
+use crate::row::{Row, column};
 use crate::sql::{Statement, statements};
-use crate::tx::{Tx, Write, read_error};
+use crate::tx::{Tx, Write};
 
 statements! {
     SELECT_CANDIDATES = "SELECT kind, id, due_at FROM gc_candidate WHERE due_at <= now_us() - $1 * 1000000
@@ -78,20 +78,22 @@ fn text(kind: CandidateKind) -> &'static str {
 impl Store {
     pub(crate) async fn read_candidates(&self, grace_secs: i64, limit: u32) -> Result<Vec<Candidate>> {
         let query = SELECT_CANDIDATES.on(self.dialect).bind(grace_secs).bind(i64::from(limit));
-        let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
-        let candidate = |row: &sqlx::any::AnyRow| -> Result<Candidate, TxError> {
-            let kind = match row.try_get::<String, _>(0)?.as_str() {
-                "repo_blob" => CandidateKind::Membership,
-                "blob" => CandidateKind::Blob,
-                other => return Err(Error::Internal(format!("a candidate of the unknown kind {other}")).into()),
-            };
-            Ok(Candidate { kind, id: row.try_get(1)?, due_at: row.try_get(2)? })
-        };
-        rows.iter().map(|row| candidate(row).map_err(Error::from)).collect()
+        self.all(query).await
     }
 
     pub(crate) async fn collect_candidate(&self, candidate: &Candidate, grace_secs: i64) -> Result<Collected> {
         self.write(Collect { candidate: candidate.clone(), grace_secs }).await
+    }
+}
+
+impl Row for Candidate {
+    fn read(row: &AnyRow) -> Result<Self, TxError> {
+        let kind = match column::<String>(row, "kind")?.as_str() {
+            "repo_blob" => CandidateKind::Membership,
+            "blob" => CandidateKind::Blob,
+            other => return Err(Error::Internal(format!("a candidate of the unknown kind {other}")).into()),
+        };
+        Ok(Self { kind, id: column(row, "id")?, due_at: column(row, "due_at")? })
     }
 }
 
@@ -129,24 +131,23 @@ impl Write for Collect {
 impl Collect {
     async fn membership(&self, tx: &mut Tx<'_>) -> Result<Collected, TxError> {
         let (repo, blob) = member_ids(&self.candidate.id)?;
-        let Some(state) = state(tx, tx.query(&SELECT_MEMBER_STATE).bind(repo).bind(blob)).await? else {
-            return self.kept(tx).await;
-        };
-        if state.referenced {
+        let select = tx.query(&SELECT_MEMBER_STATE).bind(repo).bind(blob);
+        let state: Option<(i64, bool, u64, i64)> = tx.optional(select).await?;
+        let Some((touched_at, referenced, size, ns)) = state else { return self.kept(tx).await };
+        if referenced {
             return self.kept(tx).await;
         }
         // the blob before the membership, as a push locks them
         tx.execute(tx.query(&FRESHEN_BLOB).bind(blob)).await?;
         let claim = tx.query(&CLAIM_MEMBER).bind(repo).bind(blob).bind(self.grace_secs);
-        if tx.number(claim).await?.is_none() {
-            return self.too_fresh(tx, state.touched_at).await;
+        if !tx.exists(claim).await? {
+            return self.too_fresh(tx, touched_at).await;
         }
         let adopted = tx.number(tx.query(&DELETE_MEMBER).bind(repo).bind(blob)).await?;
         tx.add_candidate("blob", &blob.to_string()).await?;
         if adopted == Some(0) {
             // what an object brought along was booked with the object
-            let ns = state.fourth.ok_or(Error::Conflict)?;
-            tx.execute(tx.query(&INSERT_USAGE).bind(ns).bind(-to_i64(state.size)?)).await?;
+            tx.book(ns, -to_i64(size)?);
         }
         self.drop_candidate(tx).await?;
         Ok(Collected::Removed(0))
@@ -154,32 +155,31 @@ impl Collect {
 
     async fn blob(&self, tx: &mut Tx<'_>) -> Result<Collected, TxError> {
         let id: i64 = self.candidate.id.parse().map_err(|_| malformed(&self.candidate.id))?;
-        let Some(mut found) = state(tx, tx.query(&SELECT_BLOB_STATE).bind(id)).await? else {
+        let found: Option<(i64, bool, u64, Option<i64>)> = tx.optional(tx.query(&SELECT_BLOB_STATE).bind(id)).await?;
+        let Some((touched_at, mut referenced, size, merged_into)) = found else { return self.kept(tx).await };
+        if let (true, Some(winner)) = (referenced, merged_into) {
+            referenced = !repoint(tx, id, winner).await?;
+        }
+        if referenced {
             return self.kept(tx).await;
-        };
-        if let (true, Some(winner)) = (found.referenced, found.fourth) {
-            found.referenced = !repoint(tx, id, winner).await?;
         }
-        if found.referenced {
-            return self.kept(tx).await;
+        if !tx.exists(tx.query(&CLAIM_BLOB).bind(id).bind(self.grace_secs)).await? {
+            return self.too_fresh(tx, touched_at).await;
         }
-        if tx.number(tx.query(&CLAIM_BLOB).bind(id).bind(self.grace_secs)).await?.is_none() {
-            return self.too_fresh(tx, found.touched_at).await;
-        }
-        if let Some(winner) = found.fourth {
+        if let Some(winner) = merged_into {
             tx.heal_from(id, winner).await?;
         }
         let dead = tx.drop_bytes(id).await?;
         for statement in [&DELETE_BLOB_NAMES, &DELETE_BLOB] {
             tx.execute(tx.query(statement).bind(id)).await?;
         }
-        if let Some(winner) = found.fourth {
+        if let Some(winner) = merged_into {
             tx.execute(tx.query(&FRESHEN_BLOB).bind(winner)).await?;
             tx.add_candidate("blob", &winner.to_string()).await?;
         }
         self.drop_candidate(tx).await?;
         // inline bytes went with their row
-        Ok(Collected::Removed(if dead > 0 { found.size } else { 0 }))
+        Ok(Collected::Removed(if dead > 0 { size } else { 0 }))
     }
 
     async fn kept(&self, tx: &mut Tx<'_>) -> Result<Collected, TxError> {
@@ -212,29 +212,15 @@ impl Tx<'_> {
     }
 }
 
-/// What a candidate is now.
-struct State {
-    touched_at: i64,
-    referenced: bool,
-    size: u64,
-    /// The namespace of a membership; what a blob was merged into.
-    fourth: Option<i64>,
-}
-
-async fn state(tx: &mut Tx<'_>, query: crate::tx::Bound) -> Result<Option<State>, TxError> {
-    let Some(row) = tx.optional(query).await? else { return Ok(None) };
-    let referenced = row.try_get::<i64, _>(1)? != 0;
-    Ok(Some(State { touched_at: row.try_get(0)?, referenced, size: to_u64(row.try_get(2)?)?, fourth: row.try_get(3)? }))
-}
-
 /// Moves copies that were made while the blob was being merged (rule A9); true if nothing is left on it then.
 async fn repoint(tx: &mut Tx<'_>, blob: i64, winner: i64) -> Result<bool, TxError> {
     if !tx.touch_blob(winner).await? {
         return Ok(false);
     }
-    let Some(row) = tx.optional(tx.query(&SELECT_SHA256).bind(winner)).await? else { return Ok(false) };
+    let digest: Option<(String,)> = tx.optional(tx.query(&SELECT_SHA256).bind(winner)).await?;
+    let Some((digest,)) = digest else { return Ok(false) };
     tx.repoint_versions(blob, winner).await?;
-    tx.name_versions(winner, &row.try_get::<String, _>(0)?).await?;
+    tx.name_versions(winner, &digest).await?;
     Ok(true)
 }
 

@@ -1,18 +1,18 @@
 //! The port `Identities`: accounts, access keys and revocations, and their epoch. Secrets come and go closed.
 
 use async_trait::async_trait;
-use sqlx::Row as _;
 use sqlx::any::AnyRow;
+use zot_domain::disk_reserve::Demand;
 use zot_domain::ports::access::PutMode;
 use zot_domain::ports::identities::{Account, Identities, KeyChange, Snapshot, StoredKey};
 use zot_domain::ports::metadata::Audit;
-use zot_domain::room::Demand;
 use zot_domain::{Error, Result};
 
 use crate::error::TxError;
 use crate::pool::Store;
+use crate::row::{Row, column, json};
 use crate::sql::statements;
-use crate::tx::{Tx, Write, read_error};
+use crate::tx::{Tx, Write};
 
 statements! {
     SELECT_IDENTITIES_EPOCH = "SELECT identities FROM auth_epoch WHERE id = 1";
@@ -44,21 +44,16 @@ statements! {
 #[async_trait]
 impl Identities for Store {
     async fn identities_epoch(&self) -> Result<i64> {
-        let row = SELECT_IDENTITIES_EPOCH.on(self.dialect).fetch_one(&self.pool).await.map_err(read_error)?;
-        row.try_get(0).map_err(read_error)
+        Ok(self.one::<(i64,)>(SELECT_IDENTITIES_EPOCH.on(self.dialect)).await?.0)
     }
 
     async fn identities(&self) -> Result<Snapshot> {
         let epoch = self.identities_epoch().await?;
-        let accounts = SELECT_ACCOUNTS.on(self.dialect).fetch_all(&self.pool).await.map_err(read_error)?;
-        let keys = SELECT_KEYS.on(self.dialect).fetch_all(&self.pool).await.map_err(read_error)?;
-        let revoked = SELECT_REVOKED.on(self.dialect).fetch_all(&self.pool).await.map_err(read_error)?;
-        let revocation = |row: &AnyRow| Ok::<_, TxError>((row.try_get(0)?, row.try_get(1)?));
         Ok(Snapshot {
             epoch,
-            accounts: accounts.iter().map(account).collect::<Result<_, TxError>>()?,
-            keys: keys.iter().map(key).collect::<Result<_, TxError>>()?,
-            revoked: revoked.iter().map(revocation).collect::<Result<_, TxError>>()?,
+            accounts: self.all(SELECT_ACCOUNTS.on(self.dialect)).await?,
+            keys: self.all(SELECT_KEYS.on(self.dialect)).await?,
+            revoked: self.all(SELECT_REVOKED.on(self.dialect)).await?,
         })
     }
 
@@ -88,7 +83,7 @@ impl Identities for Store {
         self.write(Remove { what: Removed::Key(id.to_owned()), audit }).await
     }
 
-    async fn reseal_key(&self, id: &str, old: Vec<u8>, new: Vec<u8>) -> Result<bool> {
+    async fn reencrypt_key(&self, id: &str, old: Vec<u8>, new: Vec<u8>) -> Result<bool> {
         self.write(Reseal { id: id.to_owned(), old, new }).await
     }
 
@@ -97,39 +92,37 @@ impl Identities for Store {
     }
 }
 
-fn account(row: &AnyRow) -> Result<Account, TxError> {
-    Ok(Account {
-        name: row.try_get(0)?,
-        description: row.try_get(1)?,
-        roles: list(row, 2)?,
-        groups: list(row, 3)?,
-        disabled: row.try_get::<i64, _>(4)? != 0,
-        created: row.try_get(5)?,
-        updated: row.try_get(6)?,
-    })
+impl Row for Account {
+    fn read(row: &AnyRow) -> Result<Self, TxError> {
+        Ok(Self {
+            name: column(row, "name")?,
+            description: column(row, "description")?,
+            roles: json(row, "roles")?,
+            groups: json(row, "groups")?,
+            disabled: column(row, "disabled")?,
+            created: column(row, "created_at")?,
+            updated: column(row, "updated_at")?,
+        })
+    }
 }
 
-/// A column with a JSON list.
-fn list(row: &AnyRow, column: usize) -> Result<Vec<String>, TxError> {
-    let text: String = row.try_get(column)?;
-    Ok(serde_json::from_str(&text).map_err(|error| Error::Internal(format!("a list of names: {error}")))?)
+impl Row for StoredKey {
+    fn read(row: &AnyRow) -> Result<Self, TxError> {
+        Ok(Self {
+            id: column(row, "id")?,
+            owner: column(row, "owner")?,
+            all_names: json(row, "held")?,
+            description: column(row, "description")?,
+            encrypted: column(row, "sealed")?,
+            disabled: column(row, "disabled")?,
+            expires: column(row, "expires_at")?,
+            created: column(row, "created_at")?,
+        })
+    }
 }
 
 fn text_of(names: &[String]) -> String {
     serde_json::Value::from(names).to_string()
-}
-
-fn key(row: &AnyRow) -> Result<StoredKey, TxError> {
-    Ok(StoredKey {
-        id: row.try_get(0)?,
-        owner: row.try_get(1)?,
-        held: list(row, 2)?,
-        description: row.try_get(3)?,
-        sealed: row.try_get(4)?,
-        disabled: row.try_get::<i64, _>(5)? != 0,
-        expires: row.try_get(6)?,
-        created: row.try_get(7)?,
-    })
 }
 
 struct PutAccount {
@@ -140,7 +133,7 @@ struct PutAccount {
 
 impl PutAccount {
     async fn read(&self, tx: &mut Tx<'_>) -> Result<Option<Account>, TxError> {
-        tx.optional(tx.query(&SELECT_ACCOUNT).bind(self.account.name.clone())).await?.as_ref().map(account).transpose()
+        tx.optional(tx.query(&SELECT_ACCOUNT).bind(self.account.name.clone())).await
     }
 }
 
@@ -195,10 +188,10 @@ impl Write for AddKey {
             let why = format!("{} has {most} access keys, and may have no more; delete one first", it.owner);
             return Err(Error::InTheWay(why).into());
         }
-        let query = tx.query(&INSERT_KEY).bind(it.id.clone()).bind(it.owner.clone()).bind(text_of(&it.held));
+        let query = tx.query(&INSERT_KEY).bind(it.id.clone()).bind(it.owner.clone()).bind(text_of(&it.all_names));
         let query = query
             .bind(it.description.clone())
-            .bind(it.sealed.clone())
+            .bind(it.encrypted.clone())
             .bind(i64::from(it.disabled))
             .bind(it.expires)
             .bind(it.created);
@@ -226,7 +219,7 @@ struct ChangeKey {
 
 impl ChangeKey {
     async fn read(&self, tx: &mut Tx<'_>) -> Result<Option<StoredKey>, TxError> {
-        tx.optional(tx.query(&SELECT_KEY).bind(self.id.clone())).await?.as_ref().map(key).transpose()
+        tx.optional(tx.query(&SELECT_KEY).bind(self.id.clone())).await
     }
 }
 

@@ -2,43 +2,43 @@
 //! rule leans on it.
 
 use async_trait::async_trait;
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
 use zot_domain::Result;
+use zot_domain::disk_reserve::Demand;
 use zot_domain::ports::upkeep::Hold;
-use zot_domain::room::Demand;
 
 use crate::error::TxError;
 use crate::pool::Store;
+use crate::row::rows;
 use crate::sql::statements;
-use crate::tx::{Tx, Write, read_error};
+use crate::tx::{Tx, Write};
 
 statements! {
     /// One beyond an hour is of a clock that was ahead.
     TAKE_LEASE = "INSERT INTO lease (name, holder, until_at, fence) VALUES ($3, $1, now_us() + $2 * 1000000, 1)
         ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until_at = excluded.until_at, fence = lease.fence + 1
         WHERE lease.until_at < now_us() OR lease.until_at > now_us() + 3600000000 OR lease.holder = excluded.holder RETURNING fence";
-    RELEASE_LEASE = "UPDATE lease SET until_at = 0 WHERE name = $1 AND holder = $2";
+    /// Only as it was taken: one that was taken again meanwhile stays.
+    RELEASE_LEASE = "UPDATE lease SET until_at = 0 WHERE name = $1 AND holder = $2 AND fence = $3";
     SELECT_PLACE = "SELECT place FROM pass WHERE name = $1";
     SET_PLACE = "INSERT INTO pass (name, place) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET place = excluded.place";
-    SELECT_HOLDS = "SELECT id, until_at FROM gc_hold WHERE until_at > now_us() ORDER BY until_at DESC, id";
+    SELECT_HOLDS = "SELECT id, until_at AS until FROM gc_hold WHERE until_at > now_us() ORDER BY until_at DESC, id";
     SET_HOLD = "INSERT INTO gc_hold (id, until_at) VALUES ($1, now_us() + $2 * 1000000)
         ON CONFLICT (id) DO UPDATE SET until_at = excluded.until_at";
     END_HOLD = "UPDATE gc_hold SET until_at = 0 WHERE id = $1 AND until_at > now_us()";
 }
 
 impl Store {
-    pub(crate) async fn take_lease(&self, name: &'static str, holder: &str, lease_secs: i64) -> Result<bool> {
+    pub(crate) async fn take_lease(&self, name: &'static str, holder: &str, lease_secs: i64) -> Result<Option<i64>> {
         self.write(TakeLease { name, holder: holder.to_owned(), lease_secs }).await
     }
 
-    pub(crate) async fn release_lease(&self, name: &'static str, holder: &str) -> Result<()> {
-        self.write(ReleaseLease { name, holder: holder.to_owned() }).await
+    pub(crate) async fn release_lease(&self, name: &'static str, holder: &str, fence: i64) -> Result<()> {
+        self.write(ReleaseLease { name, holder: holder.to_owned(), fence }).await
     }
 
     pub(crate) async fn read_place(&self, pass: &'static str) -> Result<i64> {
-        let row = SELECT_PLACE.on(self.dialect).bind(pass).fetch_optional(&self.pool).await.map_err(read_error)?;
-        row.map_or(Ok(0), |row| row.try_get(0).map_err(read_error))
+        let place: Option<(i64,)> = self.optional(SELECT_PLACE.on(self.dialect).bind(pass)).await?;
+        Ok(place.map_or(0, |(place,)| place))
     }
 
     pub(crate) async fn write_place(&self, pass: &'static str, place: i64) -> Result<()> {
@@ -46,9 +46,7 @@ impl Store {
     }
 
     pub(crate) async fn read_holds(&self) -> Result<Vec<Hold>> {
-        let rows = SELECT_HOLDS.on(self.dialect).fetch_all(&self.pool).await.map_err(read_error)?;
-        let hold = |row: &AnyRow| Ok::<_, sqlx::Error>(Hold { id: row.try_get(0)?, until: row.try_get(1)? });
-        rows.iter().map(|row| hold(row).map_err(read_error)).collect()
+        self.all(SELECT_HOLDS.on(self.dialect)).await
     }
 
     /// Whether a row changed: one that ends was there.
@@ -56,6 +54,8 @@ impl Store {
         self.write(SetHold { id: id.to_owned(), secs }).await
     }
 }
+
+rows! { Hold { id, until } }
 
 /// Takes or renews a lease.
 struct TakeLease {
@@ -68,6 +68,7 @@ struct TakeLease {
 struct ReleaseLease {
     name: &'static str,
     holder: String,
+    fence: i64,
 }
 
 /// Notes where a pass goes on.
@@ -84,14 +85,13 @@ struct SetHold {
 
 #[async_trait]
 impl Write for TakeLease {
-    type Output = bool;
+    type Output = Option<i64>;
 
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError> {
-        let take = tx.query(&TAKE_LEASE).bind(self.holder.clone()).bind(self.lease_secs).bind(self.name);
-        Ok(tx.number(take).await?.is_some())
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Option<i64>, TxError> {
+        tx.number(tx.query(&TAKE_LEASE).bind(self.holder.clone()).bind(self.lease_secs).bind(self.name)).await
     }
 
-    async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
+    async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<Option<i64>>, TxError> {
         // taking it once more does no harm; the same goes for the writes below
         Ok(None)
     }
@@ -106,7 +106,8 @@ impl Write for ReleaseLease {
     type Output = ();
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<(), TxError> {
-        tx.execute(tx.query(&RELEASE_LEASE).bind(self.name).bind(self.holder.clone())).await.map(drop)
+        let release = tx.query(&RELEASE_LEASE).bind(self.name).bind(self.holder.clone());
+        tx.execute(release.bind(self.fence)).await.map(drop)
     }
 
     async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<()>, TxError> {

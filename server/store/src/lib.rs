@@ -2,6 +2,7 @@
 //!
 //! - [`sql`]: statements, and what differs between the two databases.
 //! - [`tx`]: how a write runs: a transaction that may be run again, grouped with others on SQLite.
+//! - `row`: what comes out of a row.
 //! - [`migrate`]: the schema and who may serve it.
 //! - the rest: one file for each group of statements, named like the part of the port that it implements.
 //!
@@ -24,11 +25,13 @@ mod pool;
 mod port;
 mod reads;
 mod removal;
+mod row;
 pub mod sql;
 mod store_info;
 mod tx;
 mod upkeep;
 mod uploads;
+mod usage;
 
 pub use error::OpenError;
 pub use pool::{Options, PoolStatus, Store};
@@ -36,3 +39,32 @@ pub use sql::Dialect;
 pub use store_info::StoreInfo;
 #[doc(hidden)]
 pub use tx::{Step, Steps};
+
+/// Every statement of the store, for tests. One of them fails if a file's statements are not listed here.
+#[doc(hidden)]
+pub fn statements() -> impl Iterator<Item = &'static sql::Statement> {
+    [
+        access::ALL,
+        access::bucket::ALL,
+        identities::ALL,
+        audit::ALL,
+        blobs::ALL,
+        content::ALL,
+        fsck::ALL,
+        lease::ALL,
+        manifests::ALL,
+        migrate::ALL,
+        own_repository::ALL,
+        reads::ALL,
+        removal::ALL,
+        store_info::ALL,
+        tx::ALL,
+        uploads::ALL,
+        usage::ALL,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+    .chain(objects::statements())
+    .chain(gc::statements())
+}

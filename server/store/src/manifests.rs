@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use sqlx::Row as _;
 use zot_core::digest::Digest;
 use zot_core::name::Tag;
 use zot_domain::Error;
@@ -14,7 +13,7 @@ use crate::content::{FRESH_US, to_i64};
 use crate::error::TxError;
 use crate::own_repository::is_own;
 use crate::sql::{json_list, statements};
-use crate::tx::{Tx, Write};
+use crate::tx::{Recorded, Tx, Write};
 
 statements! {
     /// The plus keeps SQLite from beginning with all members, and reading the list anew for each of them.
@@ -70,7 +69,7 @@ impl Write for PublishManifest {
         for tag in &self.tags {
             before.push(put_tag(self, tx, ids.repo, tag).await?);
         }
-        tx.record_with(&self.audit, Some(&self.details(before))).await
+        tx.record(Recorded { audit: &self.audit, details: Some(self.details(before)) }).await
     }
 
     async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<()>, TxError> {
@@ -86,10 +85,8 @@ async fn members(publish: &PublishManifest, tx: &mut Tx<'_>, repo: i64) -> Resul
     }
     let select = tx.query(&SELECT_MEMBERS).bind(repo).bind(json_list(wanted.keys())).bind(FRESH_US);
     let mut found = BTreeMap::new();
-    for row in tx.all(select).await? {
-        let (digest, blob, size, stale): (String, i64, i64, i64) =
-            (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
-        found.insert(digest, (blob, size, stale != 0));
+    for (digest, blob, size, stale) in tx.all::<(String, i64, i64, bool)>(select).await? {
+        found.insert(digest, (blob, size, stale));
     }
     let mut unknown = Vec::new();
     let mut members = BTreeMap::new();
@@ -150,6 +147,6 @@ async fn put_tag(publish: &PublishManifest, tx: &mut Tx<'_>, repo: i64, tag: &Ta
     }
     // nobody else moves the tag any more, so what is before this in its history was before this
     let before = tx.query(&SELECT_TAG_BEFORE).bind(repo).bind(tag.to_string()).bind(seq - 1);
-    let before: Option<String> = tx.optional(before).await?.map(|row| row.try_get(0)).transpose()?.flatten();
+    let before = tx.optional::<(Option<String>,)>(before).await?.and_then(|(digest,)| digest);
     Ok(before.filter(|before| *before != digest))
 }

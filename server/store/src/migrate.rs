@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{Row as _, SqlSafeStr as _};
+use sqlx::{FromRow as _, SqlSafeStr as _};
 
 use crate::error::OpenError;
 use crate::pool::Store;
@@ -80,7 +80,7 @@ impl Store {
     /// [`OpenError::TooNew`], [`OpenError::TooOld`], [`OpenError::Database`].
     pub async fn check_schema(&self) -> Result<(), OpenError> {
         let row = SELECT_SCHEMA.on(self.dialect).fetch_one(&self.pool).await?;
-        let (schema, min_server): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        let (schema, min_server) = <(i64, i64)>::from_row(&row)?;
         if min_server > SCHEMA_VERSION {
             return Err(OpenError::TooNew { schema, min_server, ours: SCHEMA_VERSION });
         }

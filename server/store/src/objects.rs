@@ -134,10 +134,7 @@ impl Objects for Store {
         self.write(multipart::AbortMultipart { bucket, key, id, audit }).await
     }
 
-    async fn lease_open_blob(&self, holder: &str, lease_secs: i64) -> Result<Option<OpenBlob>> {
-        if !self.take_lease("seal", holder, lease_secs).await? {
-            return Ok(None);
-        }
+    async fn oldest_open_blob(&self) -> Result<Option<OpenBlob>> {
         self.read_oldest_open_blob().await
     }
 
@@ -145,7 +142,7 @@ impl Objects for Store {
         self.read_open_blob(blob).await
     }
 
-    async fn seal(&self, blob: i64, digest: &Digest) -> Result<()> {
+    async fn set_digest(&self, blob: i64, digest: &Digest) -> Result<()> {
         self.write(seal::Seal { blob, digest: digest.clone() }).await
     }
 

@@ -2,7 +2,7 @@
 //! are those that an object of the bucket references.
 
 use bytes::Bytes;
-use sqlx::Row as _;
+use sqlx::any::AnyRow;
 use zot_core::digest::Digest;
 use zot_core::media_type::OCI_MANIFEST;
 use zot_core::name::RepositoryName;
@@ -13,9 +13,10 @@ use zot_domain::ports::metadata::{BlobContent, Content, StoredManifest};
 use crate::content::FRESH_US;
 use crate::error::TxError;
 use crate::pool::Store;
-use crate::reads::{content_of, to_u64};
+use crate::reads::content_of;
+use crate::row::{Row, column, segment_columns};
 use crate::sql::{json_list, statements};
-use crate::tx::{Tx, read_error};
+use crate::tx::Tx;
 
 statements! {
     SELECT_OBJECT_MANIFEST = "SELECT v.key, v.content_type, v.size, v.render_version, d.digest
@@ -24,14 +25,14 @@ statements! {
         JOIN blob_name d ON d.blob = COALESCE(o.merged_into, o.id) AND SUBSTR(d.digest, 1, 7) = 'sha256:'
         WHERE n.name = $1 LIMIT 1";
     /// One statement: two would miss a blob that changes from one kind of reference to the other in between.
-    SELECT_OWN_BLOB = "SELECT b.size, i.bytes, s.key, s.start, s.size, s.sha256
+    SELECT_OWN_BLOB = concat!("SELECT b.size, i.bytes, ", segment_columns!(), "
         FROM blob_name d JOIN blob b ON b.id = d.blob LEFT JOIN blob_inline i ON i.blob = b.id
         LEFT JOIN segment s ON s.blob = b.id AND s.state = 'live'
         WHERE d.digest = $2 AND b.state <> 'quarantined'
             AND (EXISTS (SELECT 1 FROM repo_blob rb JOIN repository r ON r.id = rb.repo WHERE r.name = $1 AND rb.blob = b.id)
             OR EXISTS (SELECT 1 FROM object_version v JOIN namespace n ON n.id = v.ns
                 WHERE n.name = $1 AND (v.blob = b.id OR v.blob IN (SELECT m.id FROM blob m WHERE m.merged_into = b.id))))
-        ORDER BY s.start";
+        ORDER BY s.start");
     /// Objects' blobs become members, so that a manifest may name them. Memberships that are there are left fresh: the
     /// collector may be at them.
     ADOPT_OBJECT_BLOBS = "INSERT INTO repo_blob (repo, blob, touched_at, adopted)
@@ -59,25 +60,28 @@ impl Store {
         digest: &Digest,
     ) -> Result<Option<StoredManifest>> {
         let query = self.reading(&SELECT_OBJECT_MANIFEST).await.bind(bucket.to_string()).bind(digest.to_string());
-        let Some(row) = query.fetch_optional(&self.pool).await.map_err(read_error)? else { return Ok(None) };
-        let render = || -> Result<StoredManifest, TxError> {
-            let text = |index: usize| row.try_get::<String, _>(index);
-            let (key, content_type, blob) = (text(0)?, text(1)?, text(4)?);
-            let size = to_u64(row.try_get(2)?)?;
-            let version = row.try_get(3)?;
-            let rendering = Rendering { digest: &blob, size, content_type: &content_type, key: &key, version };
-            let bytes = Bytes::from(rendering.bytes());
-            let blob = BlobContent { size: bytes.len() as u64, content: Content::Inline(bytes) };
-            Ok(StoredManifest { digest: digest.clone(), media_type: OCI_MANIFEST.to_owned(), blob })
-        };
-        render().map(Some).map_err(Into::into)
+        let Some(Rendered(bytes)) = self.optional(query).await? else { return Ok(None) };
+        let blob = BlobContent { size: bytes.len() as u64, content: Content::Inline(bytes) };
+        Ok(Some(StoredManifest { digest: digest.clone(), media_type: OCI_MANIFEST.to_owned(), blob }))
     }
 
     /// A blob of the bucket's own repository: a member, or the bytes of an object.
     pub(crate) async fn read_own_blob(&self, bucket: &RepositoryName, digest: &Digest) -> Result<Option<BlobContent>> {
         let query = self.reading(&SELECT_OWN_BLOB).await.bind(bucket.to_string()).bind(digest.to_string());
-        let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
-        content_of(&rows).map_err(Into::into)
+        Ok(content_of(self.all(query).await?))
+    }
+}
+
+/// The manifest of the object in a row.
+struct Rendered(Bytes);
+
+impl Row for Rendered {
+    fn read(row: &AnyRow) -> Result<Self, TxError> {
+        let (key, content_type, digest): (String, String, String) =
+            (column(row, "key")?, column(row, "content_type")?, column(row, "digest")?);
+        let (size, version) = (column(row, "size")?, column(row, "render_version")?);
+        let rendering = Rendering { digest: &digest, size, content_type: &content_type, key: &key, version };
+        Ok(Self(rendering.bytes().into()))
     }
 }
 
@@ -97,6 +101,6 @@ impl Tx<'_> {
     /// Whether a digest is the manifest of an object: it goes only with the object.
     pub(crate) async fn is_object(&mut self, bucket: &RepositoryName, digest: &Digest) -> Result<bool, TxError> {
         let select = self.query(&SELECT_IS_OBJECT).bind(bucket.to_string()).bind(digest.to_string());
-        Ok(self.number(select).await?.is_some())
+        self.exists(select).await
     }
 }

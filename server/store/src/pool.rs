@@ -4,15 +4,15 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::any::{AnyArguments, AnyConnectOptions, AnyPoolOptions};
-use sqlx::query::Query;
-use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Executor as _, Row as _};
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{AnyConnection, AnyPool, Connection as _, Executor as _, Row as _};
 use zot_domain::Result;
-use zot_domain::room::Demand;
+use zot_domain::disk_reserve::Demand;
 
 use crate::error::OpenError;
+use crate::row::Row;
 use crate::sql::{Dialect, Statement};
-use crate::tx::{Alone, Group, Step, Steps, Watched, Write};
+use crate::tx::{Bound, Direct, GroupCommit, Step, Steps, Watched, Write, read_error};
 
 /// How to open a store.
 #[derive(Clone, Debug)]
@@ -51,8 +51,8 @@ pub struct Store {
 
 #[derive(Clone)]
 enum Writer {
-    Alone,
-    Grouped(Group),
+    Direct,
+    GroupCommit(GroupCommit),
 }
 
 /// Figures of the connection pool, for metrics.
@@ -104,11 +104,14 @@ impl Store {
         let connect = AnyConnectOptions::from_str(&url)?;
         let pool = pool_options.clone().max_connections(options.max_connections).connect_with(connect.clone()).await?;
         let writer = match dialect {
-            Dialect::Postgres => Writer::Alone,
+            Dialect::Postgres => Writer::Direct,
             Dialect::Sqlite => {
                 let file = sqlx::query("PRAGMA database_list").fetch_one(&pool).await?.try_get::<String, _>(2)?;
                 let file = (!file.is_empty()).then(|| file.into());
-                Writer::Grouped(Group::start(pool_options.max_connections(1).connect_with(connect).await?, file))
+                Writer::GroupCommit(GroupCommit::start(
+                    pool_options.max_connections(1).connect_with(connect).await?,
+                    file,
+                ))
             }
         };
         Ok(Self { pool, dialect, writer, watched: Watched::default() })
@@ -122,15 +125,15 @@ impl Store {
     /// Figures of the pool.
     pub fn pool_status(&self) -> PoolStatus {
         let queued_writes = match &self.writer {
-            Writer::Alone => 0,
-            Writer::Grouped(group) => group.waiting(),
+            Writer::Direct => 0,
+            Writer::GroupCommit(group) => group.waiting(),
         };
         PoolStatus { open: self.pool.size() as usize, idle: self.pool.num_idle(), queued_writes }
     }
 
     /// Waits for what is under way and closes all connections.
     pub async fn close(&self) {
-        if let Writer::Grouped(group) = &self.writer {
+        if let Writer::GroupCommit(group) = &self.writer {
             group.close().await;
         }
         self.pool.close().await;
@@ -150,25 +153,43 @@ impl Store {
     }
 
     /// A statement that reads, in no transaction.
-    pub(crate) async fn reading(&self, statement: &'static Statement) -> Query<'static, Any, AnyArguments> {
+    pub(crate) async fn reading(&self, statement: &'static Statement) -> Bound {
         self.watched.before(Step::Statement(statement.name)).await;
         statement.on(self.dialect)
     }
 
-    /// Whether the disk of an embedded database has room for more.
+    /// All rows of a statement.
+    pub(crate) async fn all<T: Row>(&self, query: Bound) -> Result<Vec<T>> {
+        let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
+        rows.iter().map(|row| T::read(row).map_err(Into::into)).collect()
+    }
+
+    /// The first row of a statement, if there is one.
+    pub(crate) async fn optional<T: Row>(&self, query: Bound) -> Result<Option<T>> {
+        let row = query.fetch_optional(&self.pool).await.map_err(read_error)?;
+        row.as_ref().map(|row| T::read(row).map_err(Into::into)).transpose()
+    }
+
+    /// The one row of a statement that always has one.
+    pub(crate) async fn one<T: Row>(&self, query: Bound) -> Result<T> {
+        let row = query.fetch_one(&self.pool).await.map_err(read_error)?;
+        T::read(&row).map_err(Into::into)
+    }
+
+    /// Whether the disk of an embedded database may take more, beside its reserve.
     pub(crate) fn admit(&self) -> Result<()> {
         match &self.writer {
-            Writer::Alone => Ok(()),
-            Writer::Grouped(group) => group.admit(Demand::Grows),
+            Writer::Direct => Ok(()),
+            Writer::GroupCommit(group) => group.admit(Demand::Grows),
         }
     }
 
     pub(crate) async fn write<W: Write + 'static>(&self, write: W) -> Result<W::Output> {
         match &self.writer {
-            Writer::Alone => {
-                Alone { pool: &self.pool, dialect: self.dialect, watched: &self.watched }.run(&write).await
+            Writer::Direct => {
+                Direct { pool: &self.pool, dialect: self.dialect, watched: &self.watched }.run(&write).await
             }
-            Writer::Grouped(group) => group.run(write).await,
+            Writer::GroupCommit(group) => group.run(write).await,
         }
     }
 }

@@ -3,17 +3,14 @@
 
 use async_trait::async_trait;
 use serde_json::json;
-use sqlx::any::AnyArguments;
-use sqlx::query::Query;
-use sqlx::{Any, Row as _};
 use zot_domain::Error;
+use zot_domain::disk_reserve::Demand;
 use zot_domain::ports::metadata::{Remove, RemoveTarget};
-use zot_domain::room::Demand;
 
-use crate::content::{INSERT_USAGE, RepositoryIds, member_id};
+use crate::content::{BlobIds, RepositoryIds, member_id};
 use crate::error::TxError;
 use crate::sql::{json_list, statements};
-use crate::tx::{Tx, Write};
+use crate::tx::{Bound, Recorded, Tx, Write};
 
 statements! {
     DELETE_TAG = "DELETE FROM tag WHERE repo = $1 AND name = $2 RETURNING seq, digest";
@@ -62,7 +59,7 @@ impl Write for Remove {
             RemoveTarget::Blob(digest) => remove_member(tx, ids, digest.as_str()).await?.then_some(None),
         };
         let Some(details) = removed else { return Ok(false) };
-        tx.record_with(&self.audit, details.as_ref()).await?;
+        tx.record(Recorded { audit: &self.audit, details }).await?;
         Ok(true)
     }
 
@@ -83,13 +80,12 @@ async fn remove_tag(tx: &mut Tx<'_>, repo: i64, name: &str, actor: &str) -> Resu
 /// Deletes a tag, and says so in its history. Gives the digest that it was on.
 async fn close_tag(
     tx: &mut Tx<'_>,
-    delete: Query<'static, Any, AnyArguments>,
+    delete: Bound,
     repo: i64,
     name: &str,
     actor: &str,
 ) -> Result<Option<String>, TxError> {
-    let Some(row) = tx.optional(delete).await? else { return Ok(None) };
-    let (seq, digest): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
+    let Some((seq, digest)) = tx.optional::<(i64, String)>(delete).await? else { return Ok(None) };
     let close = tx.query(&CLOSE_TAG_HISTORY).bind(repo).bind(name.to_owned()).bind(seq + 1).bind(actor.to_owned());
     tx.execute(close).await?;
     Ok(Some(digest))
@@ -99,20 +95,18 @@ async fn close_tag(
 /// does, so that the two never wait for each other.
 pub(crate) async fn remove_manifest(tx: &mut Tx<'_>, repo: i64, digest: &str, actor: &str) -> Result<bool, TxError> {
     let mut members = Vec::new();
-    for row in tx.all(tx.query(&SELECT_MEMBERS_OF).bind(repo).bind(digest.to_owned())).await? {
-        let blob: i64 = row.try_get(0)?;
+    for (blob,) in tx.all(tx.query(&SELECT_MEMBERS_OF).bind(repo).bind(digest.to_owned())).await? {
         tx.execute(tx.query(&FRESHEN_MEMBER).bind(repo).bind(blob)).await?;
         members.push(blob);
     }
-    if tx.number(tx.query(&LOCK_MANIFEST).bind(repo).bind(digest.to_owned())).await?.is_none() {
+    if !tx.exists(tx.query(&LOCK_MANIFEST).bind(repo).bind(digest.to_owned())).await? {
         return Ok(false);
     }
     if members.is_empty() {
         // it was pushed between the two statements
         return Err(Error::Conflict.into());
     }
-    for row in tx.all(tx.query(&SELECT_TAGS_OF).bind(repo).bind(digest.to_owned())).await? {
-        let name: String = row.try_get(0)?;
+    for (name,) in tx.all::<(String,)>(tx.query(&SELECT_TAGS_OF).bind(repo).bind(digest.to_owned())).await? {
         let delete = tx.query(&DELETE_TAG_OF).bind(repo).bind(name.clone()).bind(digest.to_owned());
         close_tag(tx, delete, repo, &name, actor).await?;
     }
@@ -125,12 +119,10 @@ pub(crate) async fn remove_manifest(tx: &mut Tx<'_>, repo: i64, digest: &str, ac
 }
 
 async fn remove_member(tx: &mut Tx<'_>, ids: RepositoryIds, digest: &str) -> Result<bool, TxError> {
-    let Some(row) = tx.optional(tx.query(&SELECT_MEMBER_BLOB).bind(ids.repo).bind(digest.to_owned())).await? else {
-        return Ok(false);
-    };
-    let (blob, size): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-    if let Some(user) = tx.optional(tx.query(&SELECT_USER).bind(ids.repo).bind(blob)).await? {
-        let user: String = user.try_get(0)?;
+    let select = tx.query(&SELECT_MEMBER_BLOB).bind(ids.repo).bind(digest.to_owned());
+    let Some(BlobIds { blob, size }) = tx.optional(select).await? else { return Ok(false) };
+    let user = tx.query(&SELECT_USER).bind(ids.repo).bind(blob);
+    if let Some((user,)) = tx.optional::<(String,)>(user).await? {
         return Err(Error::Unsupported(format!("manifest {user} references the blob; delete that first")).into());
     }
     // the blob before the membership, as a push locks them
@@ -142,7 +134,7 @@ async fn remove_member(tx: &mut Tx<'_>, ids: RepositoryIds, digest: &str) -> Res
     tx.add_candidate("blob", &blob.to_string()).await?;
     if adopted == 0 {
         // what an object brought along was booked with the object
-        tx.execute(tx.query(&INSERT_USAGE).bind(ids.ns).bind(-size)).await?;
+        tx.book(ids.ns, -size);
     }
     Ok(true)
 }

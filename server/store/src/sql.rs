@@ -53,7 +53,8 @@ impl Statement {
     }
 }
 
-/// Declares statements and lists them as `ALL`, so that a test can prepare every one on both databases.
+/// Declares statements and lists them as `ALL`. The crate's root gathers the lists, so that a test can prepare every
+/// statement on both databases.
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $text:expr;)*) => {
         $($(#[$doc])* pub(crate) static $name: $crate::sql::Statement =
@@ -62,33 +63,6 @@ macro_rules! statements {
     };
 }
 pub(crate) use statements;
-
-/// Every statement of the store.
-pub fn all() -> impl Iterator<Item = &'static Statement> {
-    [
-        crate::access::ALL,
-        crate::access::bucket::ALL,
-        crate::identities::ALL,
-        crate::audit::ALL,
-        crate::blobs::ALL,
-        crate::content::ALL,
-        crate::fsck::ALL,
-        crate::lease::ALL,
-        crate::manifests::ALL,
-        crate::migrate::ALL,
-        crate::own_repository::ALL,
-        crate::reads::ALL,
-        crate::removal::ALL,
-        crate::store_info::ALL,
-        crate::tx::ALL,
-        crate::uploads::ALL,
-    ]
-    .into_iter()
-    .flatten()
-    .copied()
-    .chain(crate::objects::statements())
-    .chain(crate::gc::statements())
-}
 
 /// A JSON array for `json_list`.
 pub(crate) fn json_list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {

@@ -1,9 +1,9 @@
 //! Who this store is: an id that all its keys in blob storage begin with, made at the first start.
 
-use sqlx::Row as _;
 use zot_domain::Result;
 
 use crate::pool::Store;
+use crate::row::rows;
 use crate::sql::Dialect;
 use crate::sql::statements;
 use crate::tx::read_error;
@@ -19,9 +19,9 @@ statements! {
         WHERE id = 1 AND incarnation = $1 AND (next_incarnation IS NULL OR next_incarnation = $2)";
     SET_INCARNATION = "UPDATE store_info SET incarnation = $1, next_incarnation = NULL
         WHERE id = 1 AND (next_incarnation = $1 OR incarnation = $1)";
-    SELECT_HOME = "SELECT home FROM store_info WHERE id = 1";
-    SETTLE = "UPDATE store_info SET home = $1 WHERE id = 1 AND home IS NULL";
-    SET_HOME = "UPDATE store_info SET home = $1 WHERE id = 1";
+    SELECT_PHYSICAL = "SELECT home FROM store_info WHERE id = 1";
+    SET_PHYSICAL_ONCE = "UPDATE store_info SET home = $1 WHERE id = 1 AND home IS NULL";
+    SET_PHYSICAL = "UPDATE store_info SET home = $1 WHERE id = 1";
     SET_ADMIN_GENERATED = "UPDATE store_info SET admin_generated = 1 WHERE id = 1 AND admin_generated = 0";
 }
 
@@ -30,11 +30,13 @@ statements! {
 pub struct StoreInfo {
     /// First component of each key in blob storage.
     pub store_id: String,
-    /// Which life of the database this is; a restore begins another one.
+    /// Which incarnation of the database this is; a restore begins another one.
     pub incarnation: String,
     /// Whether the admin's access key was generated, and so is in the data directory of one machine.
     pub admin_generated: bool,
 }
+
+rows! { StoreInfo { store_id, incarnation, admin_generated } }
 
 impl Store {
     /// The store's identity, made by the first replica that asks.
@@ -53,59 +55,47 @@ impl Store {
     /// # Errors
     /// [`zot_domain::Error::Unavailable`].
     pub async fn known_info(&self) -> Result<Option<StoreInfo>> {
-        let row = SELECT_INFO.on(self.dialect).fetch_optional(&self.pool).await.map_err(read_error)?;
-        let Some(row) = row else { return Ok(None) };
-        let read = || -> Result<StoreInfo, sqlx::Error> {
-            Ok(StoreInfo {
-                store_id: row.try_get(0)?,
-                incarnation: row.try_get(1)?,
-                admin_generated: row.try_get::<i64, _>(2)? != 0,
-            })
-        };
-        read().map(Some).map_err(read_error)
+        self.optional(SELECT_INFO.on(self.dialect)).await
     }
 
-    /// Notes where the database is, if that was never noted.
+    /// Notes the database's physical identity, if it was never noted.
     ///
     /// # Errors
     /// [`zot_domain::Error::Unavailable`].
-    pub async fn settle(&self) -> Result<()> {
-        let home = self.home().await?;
-        SETTLE.on(self.dialect).bind(home).execute(&self.pool).await.map(drop).map_err(read_error)
+    pub async fn note_physical_identity(&self) -> Result<()> {
+        let identity = self.physical_identity().await?;
+        SET_PHYSICAL_ONCE.on(self.dialect).bind(identity).execute(&self.pool).await.map(drop).map_err(read_error)
     }
 
-    /// Whether the database is where it was noted to be, or nothing was noted yet.
-    pub(crate) async fn is_at_home(&self) -> Result<bool> {
-        let row = SELECT_HOME.on(self.dialect).fetch_one(&self.pool).await.map_err(read_error)?;
-        match row.try_get::<Option<String>, _>(0).map_err(read_error)? {
-            Some(noted) => Ok(noted == self.home().await?),
+    /// Whether the database has the physical identity that was noted, or none was noted yet.
+    pub(crate) async fn has_recorded_identity(&self) -> Result<bool> {
+        match self.one::<(Option<String>,)>(SELECT_PHYSICAL.on(self.dialect)).await?.0 {
+            Some(noted) => Ok(noted == self.physical_identity().await?),
             None => Ok(true),
         }
     }
 
-    pub(crate) async fn write_home(&self) -> Result<()> {
-        let home = self.home().await?;
-        SET_HOME.on(self.dialect).bind(home).execute(&self.pool).await.map(drop).map_err(read_error)
+    pub(crate) async fn write_physical_identity(&self) -> Result<()> {
+        let identity = self.physical_identity().await?;
+        SET_PHYSICAL.on(self.dialect).bind(identity).execute(&self.pool).await.map(drop).map_err(read_error)
     }
 
     /// What no dump and no copy brings along: which cluster and database of Postgres, which file of SQLite. A standby that
-    /// takes over is at home; a restored dump, a database made from another as template, and a copied file are not.
-    async fn home(&self) -> Result<String> {
+    /// takes over has the same; a restored dump, a database made from another as template, and a copied file have not.
+    async fn physical_identity(&self) -> Result<String> {
         if self.dialect == Dialect::Postgres {
             let sql = "SELECT (SELECT CAST(system_identifier AS TEXT) FROM pg_control_system()) || '/'
                 || (SELECT CAST(oid AS TEXT) FROM pg_database WHERE datname = current_database())";
-            let row = sqlx::query(sql).fetch_one(&self.pool).await.map_err(read_error)?;
-            return row.try_get(0).map_err(read_error);
+            return Ok(self.one::<(String,)>(sqlx::query(sql)).await?.0);
         }
-        let row = sqlx::query("SELECT file FROM pragma_database_list WHERE name = 'main'").fetch_one(&self.pool).await;
-        let file: String = row.and_then(|row| row.try_get(0)).map_err(read_error)?;
+        let select = sqlx::query("SELECT file FROM pragma_database_list WHERE name = 'main'");
+        let (file,): (String,) = self.one(select).await?;
         let about = tokio::fs::metadata(&file).await.map_err(zot_domain::Error::database)?;
         Ok(format!("file {}", std::os::unix::fs::MetadataExt::ino(&about)))
     }
 
     pub(crate) async fn read_incarnations(&self) -> Result<(String, Option<String>)> {
-        let row = SELECT_INCARNATIONS.on(self.dialect).fetch_one(&self.pool).await.map_err(read_error)?;
-        Ok((row.try_get(0).map_err(read_error)?, row.try_get(1).map_err(read_error)?))
+        self.one(SELECT_INCARNATIONS.on(self.dialect)).await
     }
 
     pub(crate) async fn write_next_incarnation(&self, current: &str, next: &str) -> Result<()> {
@@ -126,8 +116,7 @@ impl Store {
     /// # Errors
     /// [`zot_domain::Error::Unavailable`].
     pub async fn has_segments(&self) -> Result<bool> {
-        let row = SELECT_ANY_SEGMENT.on(self.dialect).fetch_optional(&self.pool).await.map_err(read_error)?;
-        Ok(row.is_some())
+        Ok(self.optional::<()>(SELECT_ANY_SEGMENT.on(self.dialect)).await?.is_some())
     }
 
     /// Whether anything is encrypted or signed with a master key.
@@ -136,7 +125,7 @@ impl Store {
     /// [`zot_domain::Error::Unavailable`].
     pub async fn has_closed(&self) -> Result<bool> {
         for statement in [&SELECT_ANY_KEY, &SELECT_ANY_ROOT] {
-            if statement.on(self.dialect).fetch_optional(&self.pool).await.map_err(read_error)?.is_some() {
+            if self.optional::<()>(statement.on(self.dialect)).await?.is_some() {
                 return Ok(true);
             }
         }

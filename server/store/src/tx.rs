@@ -5,36 +5,28 @@
 //! connection and groups concurrent writes into one commit, each within a savepoint.
 
 mod group;
+mod record;
 mod steps;
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::Value;
-use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::any::AnyArguments;
 use sqlx::query::Query;
-use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Row as _};
-use zot_domain::ports::metadata::Audit;
-use zot_domain::room::Demand;
+use sqlx::{Any, AnyConnection, AnyPool, Connection as _};
+use zot_domain::disk_reserve::Demand;
 use zot_domain::{Error, Result};
 
-use crate::audit::address;
 use crate::error::{TxError, is_broken_reference, is_lost, is_retryable, to_domain};
-use crate::sql::{Dialect, Statement, statements};
+use crate::row::Row;
+use crate::sql::{Dialect, Statement};
 
-pub(crate) use group::Group;
+pub(crate) use group::GroupCommit;
+pub(crate) use record::{ALL, Recorded, address};
 pub(crate) use steps::Watched;
 pub use steps::{Step, Steps};
-
-statements! {
-    INSERT_CHANGE = "INSERT INTO change (request_id, at, actor, action, resource, outcome, request, address, method, user_agent,
-            details)
-        VALUES ($1, now_us(), $2, $3, $4, 'allowed', $5, $6, $7, $8, $9)";
-    /// Waits for a transaction that is about to commit the same row: no row inserted means that there is one.
-    CLAIM_CHANGE = "INSERT INTO change (request_id, at, actor, action, resource, outcome)
-        VALUES ($1, now_us(), $2, $3, $4, 'allowed') ON CONFLICT (request_id) DO NOTHING";
-}
 
 /// Longest transaction.
 const TRANSACTION_MAX: Duration = Duration::from_secs(50);
@@ -51,11 +43,13 @@ pub(crate) struct Tx<'c> {
     watched: &'c Watched,
     /// What was asked for last, for who watches.
     statement: Cell<&'static str>,
+    /// Bytes by which namespaces grew, or shrank, and that are not recorded yet.
+    booked: BTreeMap<i64, i64>,
 }
 
 impl<'c> Tx<'c> {
     pub(crate) fn new(conn: &'c mut AnyConnection, dialect: Dialect, watched: &'c Watched) -> Self {
-        Self { conn, dialect, watched, statement: Cell::new("") }
+        Self { conn, dialect, watched, statement: Cell::new(""), booked: BTreeMap::new() }
     }
 
     /// A statement to bind values to.
@@ -69,46 +63,31 @@ impl<'c> Tx<'c> {
     }
 
     /// The first row, if there is one.
-    pub(crate) async fn optional(&mut self, query: Query<'_, Any, AnyArguments>) -> Result<Option<AnyRow>, TxError> {
+    pub(crate) async fn optional<T: Row>(&mut self, query: Query<'_, Any, AnyArguments>) -> Result<Option<T>, TxError> {
         self.step().await;
-        Ok(query.fetch_optional(&mut *self.conn).await?)
+        query.fetch_optional(&mut *self.conn).await?.as_ref().map(T::read).transpose()
     }
 
     /// All rows.
-    pub(crate) async fn all(&mut self, query: Query<'_, Any, AnyArguments>) -> Result<Vec<AnyRow>, TxError> {
+    pub(crate) async fn all<T: Row>(&mut self, query: Query<'_, Any, AnyArguments>) -> Result<Vec<T>, TxError> {
         self.step().await;
-        Ok(query.fetch_all(&mut *self.conn).await?)
+        query.fetch_all(&mut *self.conn).await?.iter().map(T::read).collect()
     }
 
     /// The first row's first column, if there is a row.
     pub(crate) async fn number(&mut self, query: Query<'_, Any, AnyArguments>) -> Result<Option<i64>, TxError> {
-        Ok(self.optional(query).await?.map(|row| row.try_get(0)).transpose()?)
+        Ok(self.optional::<(i64,)>(query).await?.map(|(number,)| number))
+    }
+
+    /// Whether there is a row.
+    pub(crate) async fn exists(&mut self, query: Query<'_, Any, AnyArguments>) -> Result<bool, TxError> {
+        Ok(self.optional::<()>(query).await?.is_some())
     }
 
     /// Rows affected.
     pub(crate) async fn execute(&mut self, query: Query<'_, Any, AnyArguments>) -> Result<u64, TxError> {
         self.step().await;
         Ok(query.execute(&mut *self.conn).await?.rows_affected())
-    }
-
-    /// The audit row of the write. Its key makes sure that a write is done once.
-    pub(crate) async fn record(&mut self, audit: &Audit) -> Result<(), TxError> {
-        self.record_with(audit, None).await
-    }
-
-    /// The same of a write that has more to tell, as an object.
-    pub(crate) async fn record_with(&mut self, audit: &Audit, details: Option<&Value>) -> Result<(), TxError> {
-        let query = self.query(&INSERT_CHANGE).bind(audit.request_id.to_string()).bind(audit.actor.clone());
-        let query = query.bind(audit.action).bind(audit.resource.clone()).bind(audit.request.to_string());
-        let query = query.bind(address(audit.origin.address)).bind(audit.agent.method);
-        let query = query.bind(audit.agent.user_agent().to_owned());
-        self.execute(query.bind(details.map(ToString::to_string).unwrap_or_default())).await.map(drop)
-    }
-
-    /// Whether the write with this audit row was committed. One that is being committed is waited for.
-    pub(crate) async fn recorded(&mut self, audit: &Audit) -> Result<bool, TxError> {
-        let query = self.query(&CLAIM_CHANGE).bind(audit.request_id.to_string()).bind(audit.actor.clone());
-        Ok(self.execute(query.bind(audit.action).bind(audit.resource.clone())).await? == 0)
     }
 }
 
@@ -136,15 +115,22 @@ pub(crate) trait Write: Send + Sync {
     }
 }
 
-/// Where writes run that have a transaction each.
+/// Runs a write and records what it booked.
+async fn run<W: Write>(write: &W, tx: &mut Tx<'_>) -> Result<W::Output, TxError> {
+    let output = write.run(tx).await?;
+    tx.settle().await?;
+    Ok(output)
+}
+
+/// Writes that have a transaction each.
 #[derive(Clone, Copy)]
-pub(crate) struct Alone<'a> {
+pub(crate) struct Direct<'a> {
     pub pool: &'a AnyPool,
     pub dialect: Dialect,
     pub watched: &'a Watched,
 }
 
-impl<'a> Alone<'a> {
+impl<'a> Direct<'a> {
     fn tx(self, conn: &'a mut AnyConnection) -> Tx<'a> {
         Tx::new(conn, self.dialect, self.watched)
     }
@@ -187,7 +173,7 @@ impl<'a> Alone<'a> {
         }
         self.watched.before(Step::Begin).await;
         let mut transaction = conn.begin().await?;
-        match write.run(&mut self.tx(&mut transaction)).await {
+        match run(write, &mut self.tx(&mut transaction)).await {
             Ok(output) => {
                 self.watched.before(Step::Commit).await;
                 *maybe_committed = true;
@@ -207,8 +193,7 @@ impl<'a> Alone<'a> {
 /// 10 ms doubling, with half of it random, so that writers that met once do not meet again.
 fn backoff(attempt: u32) -> Duration {
     let ceiling = 10_u64 << attempt.min(6);
-    let random = u64::from(uuid::Uuid::new_v4().as_bytes()[0]);
-    Duration::from_millis(ceiling / 2 + ceiling * random / 512)
+    Duration::from_millis(fastrand::u64(ceiling / 2..=ceiling))
 }
 
 /// Maps a read's failure.

@@ -9,24 +9,24 @@ use crate::pool::Store;
 
 #[async_trait]
 impl Upkeep for Store {
-    async fn lease(&self, name: &'static str, holder: &str, lease_secs: i64) -> Result<bool> {
+    async fn lease(&self, name: &'static str, holder: &str, lease_secs: i64) -> Result<Option<i64>> {
         self.take_lease(name, holder, lease_secs).await
     }
 
-    async fn release(&self, name: &'static str, holder: &str) -> Result<()> {
-        self.release_lease(name, holder).await
+    async fn release(&self, name: &'static str, holder: &str, fence: i64) -> Result<()> {
+        self.release_lease(name, holder, fence).await
     }
 
     async fn incarnations(&self) -> Result<(String, Option<String>)> {
         self.read_incarnations().await
     }
 
-    async fn is_at_home(&self) -> Result<bool> {
-        Store::is_at_home(self).await
+    async fn has_recorded_identity(&self) -> Result<bool> {
+        Store::has_recorded_identity(self).await
     }
 
-    async fn come_home(&self) -> Result<()> {
-        self.write_home().await
+    async fn record_identity(&self) -> Result<()> {
+        self.write_physical_identity().await
     }
 
     async fn begin_incarnation(&self, current: &str, next: &str) -> Result<()> {
@@ -63,6 +63,10 @@ impl Upkeep for Store {
 
     async fn set_place(&self, pass: &'static str, place: i64) -> Result<()> {
         self.write_place(pass, place).await
+    }
+
+    async fn fold_usage(&self, limit: u32) -> Result<u64> {
+        self.write_folded_usage(limit).await
     }
 
     async fn expired_uploads(&self, limit: u32) -> Result<Vec<String>> {

@@ -1,19 +1,17 @@
 //! Upload sessions: a row that any replica may go on with, and that two never go on with at once (rule A5).
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use sqlx::Row as _;
 use zot_core::name::RepositoryName;
+use zot_domain::disk_reserve::Demand;
 use zot_domain::ports::metadata::{AppendUpload, BeginUpload, Segment, Upload};
-use zot_domain::room::Demand;
 use zot_domain::{Error, Result};
 
 use crate::content::{SELECT_SEGMENT, to_i64};
 use crate::error::TxError;
 use crate::pool::Store;
-use crate::reads::{segment_of, to_u64};
+use crate::row::segment_columns;
 use crate::sql::statements;
-use crate::tx::{Tx, Write, read_error};
+use crate::tx::{Tx, Write};
 
 statements! {
     INSERT_UPLOAD = "INSERT INTO upload (id, kind, target, actor, state, epoch, length, hash_state, tail, expires_at)
@@ -22,8 +20,8 @@ statements! {
             LIMIT $7) AS held) < $7";
     SELECT_UPLOAD = "SELECT epoch, length, hash_state, tail FROM upload
         WHERE id = $1 AND target = $2 AND actor = $3 AND kind = 'oci' AND state = 'open' AND expires_at > now_us()";
-    SELECT_UPLOAD_SEGMENTS = "SELECT key, start, size, sha256 FROM segment
-        WHERE owner_upload = $1 AND state = 'staged' ORDER BY start";
+    SELECT_UPLOAD_SEGMENTS = concat!("SELECT ", segment_columns!(), " FROM segment s
+        WHERE s.owner_upload = $1 AND s.state = 'staged' ORDER BY s.start");
     APPEND_UPLOAD = "UPDATE upload SET epoch = epoch + 1, length = $4, hash_state = $5, tail = $6, last_request = $7,
             expires_at = now_us() + $8 * 1000000
         WHERE id = $1 AND epoch = $2 AND length = $3 AND state = 'open'";
@@ -39,23 +37,12 @@ impl Store {
     pub(crate) async fn read_upload(&self, id: &str, target: &RepositoryName, actor: &str) -> Result<Option<Upload>> {
         let query =
             self.reading(&SELECT_UPLOAD).await.bind(id.to_owned()).bind(target.to_string()).bind(actor.to_owned());
-        let Some(row) = query.fetch_optional(&self.pool).await.map_err(read_error)? else { return Ok(None) };
-        let read = || -> Result<Upload, TxError> {
-            Ok(Upload {
-                id: id.to_owned(),
-                epoch: row.try_get(0)?,
-                offset: to_u64(row.try_get(1)?)?,
-                hash_state: row.try_get(2)?,
-                tail: Bytes::from(row.try_get::<Vec<u8>, _>(3)?),
-            })
-        };
-        Ok(Some(read().map_err(Error::from)?))
+        let found = self.optional(query).await?;
+        Ok(found.map(|(epoch, offset, hash_state, tail)| Upload { id: id.to_owned(), epoch, offset, hash_state, tail }))
     }
 
     pub(crate) async fn read_upload_segments(&self, id: &str) -> Result<Vec<Segment>> {
-        let query = self.reading(&SELECT_UPLOAD_SEGMENTS).await.bind(id.to_owned());
-        let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
-        rows.iter().map(|row| segment_of(row, 0).map_err(Error::from)).collect()
+        self.all(self.reading(&SELECT_UPLOAD_SEGMENTS).await.bind(id.to_owned())).await
     }
 }
 
@@ -96,11 +83,9 @@ impl Write for AppendUpload {
     }
 
     async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
-        if let Some(row) = tx.optional(tx.query(&HOLD_UPLOAD).bind(self.from.id.clone())).await? {
-            let last: Option<String> = row.try_get(0)?;
-            if last == Some(self.request_id.to_string()) {
-                return Ok(Some(true));
-            }
+        let last = tx.optional::<(Option<String>,)>(tx.query(&HOLD_UPLOAD).bind(self.from.id.clone())).await?;
+        if last.and_then(|(request,)| request) == Some(self.request_id.to_string()) {
+            return Ok(Some(true));
         }
         // another request went on from there, or ended the session: then the chunk's segment tells
         let Some(segment) = &self.segment else { return Ok(None) };
@@ -130,8 +115,8 @@ impl Write for CancelUpload {
     }
 
     async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
-        let gone = tx.optional(tx.query(&HOLD_UPLOAD).bind(self.id.clone())).await?.is_none();
-        Ok(gone.then_some(true))
+        let there = tx.exists(tx.query(&HOLD_UPLOAD).bind(self.id.clone())).await?;
+        Ok((!there).then_some(true))
     }
 
     fn demand(&self) -> Demand {

@@ -1,7 +1,7 @@
 //! The marker, which says which life of the database the blobs belong to.
 
 use futures_util::future::join_all;
-use zot_domain::ports::blobs::Blobs as _;
+use zot_domain::ports::blobs::BlobWrites as _;
 use zot_domain::ports::inventory::Inventory as _;
 
 use crate::place::Place;

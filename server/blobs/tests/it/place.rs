@@ -7,7 +7,7 @@ use zot_blobs::{Azure, Backend, BlobStore, Gcs, S3};
 use zot_core::digest::Algorithm;
 use zot_core::hash::Hasher;
 use zot_core::range::ByteRange;
-use zot_domain::ports::blobs::{Blobs as _, ByteStream, Piece, SegmentKey, Written};
+use zot_domain::ports::blobs::{BlobReads as _, BlobWrites as _, ByteStream, Piece, SegmentKey, Written};
 use zot_domain::ports::inventory::{Inventory as _, Stored};
 use zot_domain::{Error, Result};
 use zot_tests::azure::Container;

@@ -8,7 +8,7 @@ use futures_util::{StreamExt as _, stream};
 use zot_core::digest::{Algorithm, Digest};
 use zot_core::hash::Hasher;
 use zot_domain::Error;
-use zot_domain::ports::blobs::{Blobs as _, SegmentKey};
+use zot_domain::ports::blobs::{BlobReads as _, BlobWrites as _, SegmentKey};
 
 use crate::place::{Place, body, broken_body, content, list, piece, read, write};
 

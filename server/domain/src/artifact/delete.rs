@@ -1,14 +1,15 @@
 //! Deleting tags, manifests and blobs of a repository. Bytes go later, in garbage collection.
 
+use zot_core::AuditAction;
 use zot_core::action::Action;
 use zot_core::digest::Digest;
 use zot_core::name::{Reference, RepositoryName};
 
+use crate::artifact::Artifacts;
 use crate::artifact::read::builtin;
-use crate::artifact::{Artifacts, audit};
 use crate::call::Call;
 use crate::error::{Error, Result};
-use crate::ports::metadata::{Remove, RemoveTarget};
+use crate::ports::metadata::{Audit, Remove, RemoveTarget};
 
 impl Artifacts {
     /// Deletes a tag alone, or a manifest with all tags upon it.
@@ -18,12 +19,12 @@ impl Artifacts {
     pub async fn delete_manifest(&self, call: &Call, repository: &RepositoryName, reference: &Reference) -> Result<()> {
         self.require(call, Action::Delete, repository)?;
         let (action, target) = match reference {
-            Reference::Tag(tag) => ("tag.delete", RemoveTarget::Tag(tag.clone())),
-            Reference::Digest(digest) => ("manifest.delete", RemoveTarget::Manifest(digest.clone())),
+            Reference::Tag(tag) => (AuditAction::TagDelete, RemoveTarget::Tag(tag.clone())),
+            Reference::Digest(digest) => (AuditAction::ManifestDelete, RemoveTarget::Manifest(digest.clone())),
         };
         let separator = if matches!(reference, Reference::Tag(_)) { ':' } else { '@' };
         let resource = format!("repository:{repository}{separator}{reference}");
-        let remove = Remove { repository: repository.clone(), target, audit: audit(call, action, resource) };
+        let remove = Remove { repository: repository.clone(), target, audit: Audit::of(call, action, resource) };
         if self.metadata.remove(remove).await? { Ok(()) } else { Err(Error::ManifestUnknown(reference.to_string())) }
     }
 
@@ -40,7 +41,7 @@ impl Artifacts {
         let remove = Remove {
             repository: repository.clone(),
             target: RemoveTarget::Blob(digest.clone()),
-            audit: audit(call, "blob.delete", format!("repository:{repository}@{digest}")),
+            audit: Audit::of(call, AuditAction::BlobDelete, format!("repository:{repository}@{digest}")),
         };
         if self.metadata.remove(remove).await? { Ok(()) } else { Err(Error::BlobUnknown(digest.clone())) }
     }

@@ -47,11 +47,11 @@ impl Artifacts {
     /// # Errors
     /// Of policy and of the database.
     pub async fn repositories(&self, call: &Call, after: &str, size: u32) -> Result<Page> {
-        let call = self.policy.require_catalog(call)?;
+        let call = self.authorizer.require_catalog(call)?;
         let size = size.min(PAGE_MAX);
         let listed = |name: &String| {
             // a name that a row has is valid
-            name.parse().is_ok_and(|name| self.policy.allows(&call, Action::List, Resource::Repository(&name)))
+            name.parse().is_ok_and(|name| self.authorizer.allows(&call, Action::List, Resource::Repository(&name)))
         };
         let mut found = Vec::new();
         let mut after = after.to_owned();

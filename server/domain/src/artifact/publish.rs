@@ -2,17 +2,19 @@
 
 use bytes::Bytes;
 use futures_util::stream;
+use zot_core::AuditAction;
 use zot_core::action::Action;
 use zot_core::digest::{Algorithm, Digest};
 use zot_core::hash::Hasher;
 use zot_core::manifest::{EMPTY_JSON_DIGEST, MANIFEST_MAX, Manifest};
 use zot_core::name::{Reference, RepositoryName, Tag};
 
-use crate::artifact::{Artifacts, audit, body};
+use crate::artifact::Artifacts;
+use crate::body;
 use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::ports::blobs::ByteStream;
-use crate::ports::metadata::{Content, INLINE_MAX, NewContent, PublishManifest, Segment};
+use crate::ports::metadata::{Audit, Content, INLINE_MAX, NewContent, PublishManifest, Segment};
 
 /// Most tags that one request may set with `?tag=`.
 pub const TAGS_MAX: usize = 100;
@@ -64,9 +66,9 @@ impl Artifacts {
             tags: tags.clone(),
             by_tag,
             rights,
-            audit: audit(call, "manifest.push", format!("repository:{repository}{separator}{reference}")),
+            audit: Audit::of(call, AuditAction::ManifestPush, format!("repository:{repository}{separator}{reference}")),
         };
-        self.told(call, rights, repository, self.metadata.publish_manifest(publish).await)?;
+        self.settle(call, rights, repository, self.metadata.publish_manifest(publish).await)?;
         Ok(Published { digest, subject, tags })
     }
 

@@ -1,30 +1,37 @@
 //! Reading blobs and manifests. A digest is readable only through a repository that references it.
 
 use bytes::Bytes;
-use zot_core::action::Action;
 use zot_core::digest::Digest;
 use zot_core::manifest::{EMPTY_JSON, EMPTY_JSON_DIGEST};
 use zot_core::name::{Reference, RepositoryName};
+use zot_core::policy::Resource;
 use zot_core::range::ByteRange;
 
 use crate::artifact::Artifacts;
 use crate::call::Call;
 use crate::error::{Error, Result};
-use crate::ports::blobs::{ByteStream, open};
+use crate::ports::blobs::ByteStream;
 use crate::ports::metadata::{BlobContent, Content, StoredManifest};
+use crate::read::{HasContent, Readable};
 
 impl Artifacts {
     /// A blob of a repository.
     ///
     /// # Errors
     /// [`Error::BlobUnknown`] if it is no member, whether or not the store has its bytes.
-    pub async fn blob(&self, call: &Call, repository: &RepositoryName, digest: &Digest) -> Result<BlobContent> {
-        self.require(call, Action::Read, repository)?;
-        if let Some(builtin) = builtin(digest) {
-            return Ok(builtin);
-        }
-        let blob = self.metadata.blob(repository, digest).await?;
-        blob.ok_or_else(|| Error::BlobUnknown(digest.clone()))
+    pub async fn blob(
+        &self,
+        call: &Call,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Readable<BlobContent>> {
+        let find = async {
+            match builtin(digest) {
+                Some(builtin) => Ok(builtin),
+                None => self.metadata.blob(repository, digest).await?.ok_or_else(|| Error::BlobUnknown(digest.clone())),
+            }
+        };
+        self.gate.authorize_read(call, None, Resource::Repository(repository), find).await
     }
 
     /// A manifest of a repository.
@@ -36,15 +43,17 @@ impl Artifacts {
         call: &Call,
         repository: &RepositoryName,
         reference: &Reference,
-    ) -> Result<StoredManifest> {
-        self.require(call, Action::Read, repository)?;
-        let manifest = self.metadata.manifest(repository, reference).await?;
-        manifest.ok_or_else(|| Error::ManifestUnknown(reference.to_string()))
+    ) -> Result<Readable<StoredManifest>> {
+        let find = async {
+            let manifest = self.metadata.manifest(repository, reference).await?;
+            manifest.ok_or_else(|| Error::ManifestUnknown(reference.to_string()))
+        };
+        self.gate.authorize_read(call, None, Resource::Repository(repository), find).await
     }
 
-    /// The bytes of a part of some content.
-    pub fn open(&self, content: &Content, range: ByteRange) -> ByteStream {
-        open(&*self.blobs, content, range)
+    /// The bytes of a range of a blob or manifest.
+    pub fn open(&self, readable: &Readable<impl HasContent>, range: ByteRange) -> ByteStream {
+        self.gate.open(readable, range)
     }
 }
 

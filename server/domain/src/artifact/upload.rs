@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
+use zot_core::AuditAction;
 use zot_core::action::Action;
 use zot_core::digest::{Algorithm, Digest};
 use zot_core::hash::{Digests, Hasher};
@@ -12,13 +13,14 @@ use zot_core::name::RepositoryName;
 use zot_core::policy::Resource;
 use zot_core::range::ByteRange;
 
+use crate::artifact::Artifacts;
 use crate::artifact::read::builtin;
-use crate::artifact::{Artifacts, audit, body};
+use crate::body;
 use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::ports::blobs::ByteStream;
 use crate::ports::metadata::{
-    AppendUpload, BeginUpload, CommitBlob, Content, INLINE_MAX, MountBlob, NewContent, Segment, Upload,
+    AppendUpload, Audit, BeginUpload, CommitBlob, Content, INLINE_MAX, MountBlob, NewContent, Segment, Upload,
 };
 
 /// Chunks are gathered in the session's row up to this many bytes before they become a segment; clients are asked for
@@ -177,12 +179,12 @@ impl Artifacts {
             return Ok(true);
         }
         let readable = match from {
-            Some(source) => self.policy.allows(call, Action::Read, Resource::Repository(source)),
-            None => self.policy.reads_everything(&call.principal),
+            Some(source) => self.gate.may_read(call, None, Resource::Repository(source)),
+            None => self.authorizer.reads_everything(&call.principal),
         };
         if let Some(source) = from.filter(|_| !readable) {
             let denied = self.require(call, Action::Read, source);
-            if self.policy.allows(&call.unbound(), Action::Read, Resource::Repository(source)) {
+            if self.gate.may_read(&call.unbound(), None, Resource::Repository(source)) {
                 // decided on the token alone: a client that asks for both scopes gets on
                 denied?;
             }
@@ -194,9 +196,9 @@ impl Artifacts {
             from: from.cloned(),
             repository: repository.clone(),
             rights,
-            audit: audit(call, "blob.mount", format!("repository:{repository}@{digest}")),
+            audit: Audit::of(call, AuditAction::BlobMount, format!("repository:{repository}@{digest}")),
         };
-        self.told(call, rights, repository, self.metadata.mount_blob(mount).await)
+        self.settle(call, rights, repository, self.metadata.mount_blob(mount).await)
     }
 
     /// Names durable bytes, if they are what the client says, and gives their length; none if another request went on
@@ -233,10 +235,10 @@ impl Artifacts {
             content: NewContent { digests, size, content },
             upload,
             rights,
-            audit: audit(call, "blob.push", format!("repository:{repository}@{digest}")),
+            audit: Audit::of(call, AuditAction::BlobPush, format!("repository:{repository}@{digest}")),
         };
         let committed = self.metadata.commit_blob(commit).await;
-        Ok(self.told(call, rights, repository, committed)?.then_some(size))
+        Ok(self.settle(call, rights, repository, committed)?.then_some(size))
     }
 
     /// Takes in a body behind a session's tail: kept in memory up to `small` bytes, else written as a segment.
@@ -274,7 +276,7 @@ impl Artifacts {
         let mut segments = self.metadata.upload_segments(&upload.id).await?;
         segments.extend(chunk.segment.clone());
         let length = chunk.hasher.length();
-        let mut bytes = self.open(&Content::Segments(segments), ByteRange { start: 0, end: length });
+        let mut bytes = self.gate.open_internally(&Content::Segments(segments), ByteRange { start: 0, end: length });
         let mut hasher = Hasher::new(algorithm);
         while let Some(part) = bytes.next().await {
             hasher.update(&part?);

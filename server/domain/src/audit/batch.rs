@@ -128,7 +128,7 @@ mod tests {
             assert_ne!(encoded(&other), encoded(&row()), "column {number}");
         }
         // the batch is not among them: it is known only once the root is
-        assert_eq!(encoded(&Change { sealed: Some(7), ..row() }), encoded(&row()));
+        assert_eq!(encoded(&Change { batch: Some(7), ..row() }), encoded(&row()));
     }
 
     #[test]

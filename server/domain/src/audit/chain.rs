@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::batch::{self, Signer};
 use crate::error::Result;
-use crate::fsck::{Finding, Kind, Progress};
+use crate::finding::{Finding, Kind, Progress};
 use crate::ports::audit::{Changes, Root};
 
 /// Roots in a page.

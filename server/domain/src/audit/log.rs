@@ -5,7 +5,7 @@ use std::sync::Arc;
 use zot_core::action::Action;
 use zot_core::policy::Resource;
 
-use crate::authorizer::Engine;
+use crate::authorizer::Authorizer;
 use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::ports::audit::{Change, Changes, Filter, Order, Place};
@@ -21,7 +21,7 @@ const EXPORTED: u32 = 500;
 #[derive(Clone)]
 pub struct AuditLog {
     changes: Arc<dyn Changes>,
-    engine: Engine,
+    authorizer: Authorizer,
 }
 
 /// A page of rows, the newest first.
@@ -35,8 +35,8 @@ pub struct Page {
 
 impl AuditLog {
     /// Use cases over this database.
-    pub fn new(changes: Arc<dyn Changes>, engine: Engine) -> Self {
-        Self { changes, engine }
+    pub fn new(changes: Arc<dyn Changes>, authorizer: Authorizer) -> Self {
+        Self { changes, authorizer }
     }
 
     /// Rows, the newest first.
@@ -44,7 +44,7 @@ impl AuditLog {
     /// # Errors
     /// Of policy; [`Error::ParameterInvalid`] for a limit that is none of 1 to [`LIMIT_MAX`].
     pub async fn page(&self, call: &Call, filter: &Filter, after: Option<&Place>, limit: u32) -> Result<Page> {
-        self.engine.require(call, Action::Read, AUDIT)?;
+        self.authorizer.require(call, Action::Read, AUDIT)?;
         if !(1..=LIMIT_MAX).contains(&limit) {
             return Err(Error::ParameterInvalid(format!("limit: expected a number from 1 to {LIMIT_MAX}")));
         }
@@ -60,7 +60,7 @@ impl AuditLog {
     /// # Errors
     /// Of policy.
     pub fn export(&self, call: &Call, filter: Filter) -> Result<Export> {
-        self.engine.require(call, Action::Read, AUDIT)?;
+        self.authorizer.require(call, Action::Read, AUDIT)?;
         Ok(Export::new(Arc::clone(&self.changes), filter))
     }
 }

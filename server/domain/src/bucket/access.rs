@@ -1,15 +1,16 @@
 //! What a bucket says of who may do what to it: its policy in S3's JSON, and what of it must not be public. How it is
 //! decided by lives in `policy`.
 
+use zot_core::AuditAction;
 use zot_core::action::Action;
 use zot_core::object_key::ObjectKey;
 use zot_core::policy::{Operation, Resource, bucket};
 
-use crate::artifact::audit;
 use crate::bucket::Buckets;
 use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::ports::access::{BucketAccess, PublicAccessBlock, PutBucketPolicy};
+use crate::ports::metadata::Audit;
 
 impl Buckets {
     /// A bucket's policy, byte for byte as it was put.
@@ -40,12 +41,12 @@ impl Buckets {
         self.require_admin_change(call, Operation::PutBucketPolicy, name)?;
         self.existing(name).await?;
         let statements = bucket::parse(name, policy.as_bytes())?;
-        self.access.require_room(statements.len())?;
+        self.access.require_capacity(statements.len())?;
         let put = PutBucketPolicy {
             bucket: name.to_owned(),
             policy,
             is_public: bucket::is_public(&statements),
-            audit: audit(call, "bucket.policy.put", format!("bucket:{name}")),
+            audit: Audit::of(call, AuditAction::BucketPolicyPut, format!("bucket:{name}")),
         };
         let done = self.access.store().put_bucket_policy(put).await?;
         self.in_force(name, done).await
@@ -57,7 +58,7 @@ impl Buckets {
     /// [`Error::NoSuchBucket`].
     pub async fn delete_bucket_policy(&self, call: &Call, name: &str) -> Result<()> {
         self.require_admin_change(call, Operation::DeleteBucketPolicy, name)?;
-        let audit = audit(call, "bucket.policy.delete", format!("bucket:{name}"));
+        let audit = Audit::of(call, AuditAction::BucketPolicyDelete, format!("bucket:{name}"));
         let done = self.access.store().delete_bucket_policy(name, audit).await?;
         self.in_force(name, done).await
     }
@@ -77,8 +78,9 @@ impl Buckets {
     /// [`Error::NoSuchBucket`].
     pub async fn set_public_access(&self, call: &Call, name: &str, block: Option<PublicAccessBlock>) -> Result<()> {
         self.require_admin_change(call, Operation::PutBucketPublicAccessBlock, name)?;
-        let action = if block.is_some() { "bucket.publicaccess.put" } else { "bucket.publicaccess.delete" };
-        let audit = audit(call, action, format!("bucket:{name}"));
+        let action =
+            if block.is_some() { AuditAction::BucketPublicAccessPut } else { AuditAction::BucketPublicAccessDelete };
+        let audit = Audit::of(call, action, format!("bucket:{name}"));
         let done = self.access.store().set_public_access(name, block, audit).await?;
         self.in_force(name, done).await
     }
@@ -112,7 +114,7 @@ impl Buckets {
 
     fn require_admin(&self, call: &Call, operation: Operation, name: &str) -> Result<()> {
         // a policy that lets everybody do everything does not let them say who may do what
-        if call.principal.is_anonymous() && self.policy.settings().access_control {
+        if call.principal.is_anonymous() && self.authorizer.settings().access_control {
             return Err(Error::Unauthenticated);
         }
         self.require(call, operation, Action::Admin, Resource::Bucket(name))
@@ -121,7 +123,7 @@ impl Buckets {
     /// A store that takes no changes keeps what its buckets say too.
     fn require_admin_change(&self, call: &Call, operation: Operation, name: &str) -> Result<()> {
         self.require_admin(call, operation, name)?;
-        if self.policy.settings().read_only {
+        if self.authorizer.settings().read_only {
             return Err(Error::Denied("the store is read-only".to_owned()));
         }
         Ok(())

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use zot_core::AuditAction;
 use zot_core::action::Action;
 use zot_core::name::bucket_name;
 use zot_core::policy::{Operation, Resource};
 
-use crate::artifact::audit;
 use crate::bucket::Buckets;
 use crate::call::Call;
 use crate::error::{Error, Result};
+use crate::ports::metadata::Audit;
 use crate::ports::objects::{Bucket, ConfigureBucket, CreateBucket, Versioning};
 
 impl Buckets {
@@ -18,11 +19,11 @@ impl Buckets {
     /// # Errors
     /// [`Error::BucketNameInvalid`], [`Error::BucketExists`].
     pub async fn create_bucket(&self, call: &Call, name: &str, region: Option<String>) -> Result<()> {
-        self.policy.require(call, Action::Create, Resource::Bucket(name))?;
+        self.authorizer.require(call, Action::Create, Resource::Bucket(name))?;
         let create = CreateBucket {
             name: bucket_name(name)?,
             region,
-            audit: audit(call, "bucket.create", format!("bucket:{name}")),
+            audit: Audit::of(call, AuditAction::BucketCreate, format!("bucket:{name}")),
         };
         if self.objects.create_bucket(create).await? { Ok(()) } else { Err(Error::BucketExists(name.to_owned())) }
     }
@@ -45,7 +46,7 @@ impl Buckets {
     /// # Errors
     /// Of policy and of the database.
     pub async fn buckets(&self, call: &Call, after: &str, limit: u32) -> Result<Vec<Bucket>> {
-        self.policy.require_catalog(call)?;
+        self.authorizer.require_catalog(call)?;
         let mut found = Vec::new();
         let mut after = after.to_owned();
         loop {
@@ -55,7 +56,7 @@ impl Buckets {
             let ended = page.len() < limit as usize;
             // what one may not list is not there
             found.extend(
-                page.into_iter().filter(|it| self.policy.allows(call, Action::List, Resource::Bucket(&it.name))),
+                page.into_iter().filter(|it| self.authorizer.allows(call, Action::List, Resource::Bucket(&it.name))),
             );
             if ended || found.len() >= limit as usize {
                 found.truncate(limit as usize);
@@ -70,7 +71,7 @@ impl Buckets {
     /// [`Error::NoSuchBucket`], [`Error::BucketNotEmpty`].
     pub async fn delete_bucket(&self, call: &Call, name: &str) -> Result<()> {
         self.require(call, Operation::DeleteBucket, Action::Delete, Resource::Bucket(name))?;
-        let audit = audit(call, "bucket.delete", format!("bucket:{name}"));
+        let audit = Audit::of(call, AuditAction::BucketDelete, format!("bucket:{name}"));
         if !self.objects.delete_bucket(name, audit).await? {
             return Err(Error::NoSuchBucket(name.to_owned()));
         }
@@ -105,7 +106,7 @@ impl Buckets {
         tags: Option<BTreeMap<String, String>>,
     ) -> Result<()> {
         self.require(call, operation, Action::Update, Resource::Bucket(name))?;
-        let audit = audit(call, "bucket.configure", format!("bucket:{name}"));
+        let audit = Audit::of(call, AuditAction::BucketConfigure, format!("bucket:{name}"));
         let configure = ConfigureBucket { name: name.to_owned(), versioning, tags, audit };
         if self.objects.configure_bucket(configure).await? { Ok(()) } else { Err(Error::NoSuchBucket(name.to_owned())) }
     }

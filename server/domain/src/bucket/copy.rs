@@ -1,15 +1,17 @@
 //! Copying objects: no byte moves, the copy points at the same blob.
 
+use zot_core::AuditAction;
 use zot_core::object_key::ObjectKey;
 use zot_core::policy::{Operation, Resource};
 use zot_core::render::{RENDER_VERSION, Rendering};
 
-use crate::artifact::audit;
 use crate::bucket::Buckets;
-use crate::bucket::condition::{ReadCondition, WriteCondition};
 use crate::call::Call;
+use crate::condition::{ReadCondition, WriteCondition};
 use crate::error::{Error, Result};
+use crate::ports::metadata::Audit;
 use crate::ports::objects::{Attributes, ObjectVersion, Put, PutObject, Source};
+use crate::read::Readable;
 
 /// What to copy.
 pub struct CopySource<'a> {
@@ -28,7 +30,7 @@ pub struct Copied {
     /// The version made.
     pub put: Put,
     /// The source.
-    pub source: ObjectVersion,
+    pub source: Readable<ObjectVersion>,
     /// The copy's manifest, if its bytes are sealed.
     pub manifest_digest: Option<zot_core::digest::Digest>,
 }
@@ -75,10 +77,10 @@ impl Buckets {
             manifest_digest: manifest_digest.clone(),
             condition,
             rights,
-            audit: audit(call, "object.copy", format!("object:{bucket}/{}", key.as_str())),
+            audit: Audit::of(call, AuditAction::ObjectCopy, format!("object:{bucket}/{}", key.as_str())),
         };
         let put = self.objects.put_object(put).await;
-        let put = self.policy.told(call, rights, Resource::Object(bucket, key.as_str()), put)?;
+        let put = self.authorizer.settle(call, rights, Resource::Object(bucket, key.as_str()), put)?;
         Ok(Copied { put, source: from, manifest_digest })
     }
 
@@ -86,7 +88,7 @@ impl Buckets {
     ///
     /// # Errors
     /// As reading it; [`Error::PreconditionFailed`].
-    pub async fn copyable(&self, call: &Call, source: &CopySource<'_>) -> Result<ObjectVersion> {
+    pub async fn copyable(&self, call: &Call, source: &CopySource<'_>) -> Result<Readable<ObjectVersion>> {
         let from = self.object(call, Operation::GetObject, source.bucket, source.key, source.version_id).await?;
         match source.condition.check(&from.etag, from.created / 1_000_000) {
             // a copy has no 304

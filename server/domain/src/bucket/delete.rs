@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use futures_util::{StreamExt as _, stream};
+use zot_core::AuditAction;
 use zot_core::action::Action;
 use zot_core::object_key::ObjectKey;
 use zot_core::policy::{Context, Operation, Resource};
 
-use crate::artifact::audit;
 use crate::bucket::Buckets;
-use crate::bucket::condition::WriteCondition;
 use crate::call::{Call, RequestId};
+use crate::condition::WriteCondition;
 use crate::error::Result;
 use crate::ports::metadata::Audit;
 use crate::ports::objects::{DeleteObject, Deleted};
@@ -57,7 +57,7 @@ impl Buckets {
     pub async fn delete_objects(&self, call: &Call, bucket: &str, deletions: Vec<Deletion>) -> Vec<Result<Deleted>> {
         let context = |it: &Deletion| Context { operation: Some(it.operation()), ..call.context() };
         let asked = deletions.iter().map(|it| (Resource::Object(bucket, it.key.as_str()), context(it)));
-        let permits = self.policy().require_each(call, Action::Delete, asked);
+        let permits = self.authorizer.require_each(call, Action::Delete, asked);
         // side by side: their commits share an fsync
         let outcomes = stream::iter(permits.into_iter().zip(deletions)).map(|(permit, deletion)| async move {
             permit?;
@@ -76,7 +76,7 @@ impl Buckets {
             // one request may delete many objects, and each has an audit row of its own
             audit: Audit {
                 request_id: RequestId::new(),
-                ..audit(call, "object.delete", format!("object:{bucket}/{}", key.as_str()))
+                ..Audit::of(call, AuditAction::ObjectDelete, format!("object:{bucket}/{}", key.as_str()))
             },
         };
         self.objects.delete_object(delete).await
@@ -97,8 +97,8 @@ impl Buckets {
         let operation = if tags.is_empty() { Operation::DeleteObjectTagging } else { Operation::PutObjectTagging };
         let operation = operation.of_version(version_id.is_some());
         self.require(call, operation, Action::Update, Resource::Object(bucket, key.as_str()))?;
-        let object = self.readable(bucket, key.as_str(), version_id).await?;
-        let audit = audit(call, "object.tag", format!("object:{bucket}/{}", key.as_str()));
+        let object = self.existing_object(bucket, key.as_str(), version_id).await?;
+        let audit = Audit::of(call, AuditAction::ObjectTag, format!("object:{bucket}/{}", key.as_str()));
         self.objects.tag_object(bucket, key.as_str(), Some(&object.version_id), tags, audit).await?;
         Ok(object.version_id)
     }

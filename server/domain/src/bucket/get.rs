@@ -1,16 +1,15 @@
 //! Reading objects.
 
-use zot_core::action::Action;
 use zot_core::object_key::ObjectKey;
-use zot_core::policy::{Context, Operation, Resource};
+use zot_core::policy::{Operation, Resource};
 use zot_core::range::ByteRange;
 
 use crate::bucket::Buckets;
 use crate::call::Call;
 use crate::error::{Error, Result};
-use crate::ports::blobs::{ByteStream, open};
-use crate::ports::metadata::Content;
+use crate::ports::blobs::ByteStream;
 use crate::ports::objects::ObjectVersion;
+use crate::read::Readable;
 
 impl Buckets {
     /// A version of an object, the newest if none is named, to answer that operation, which reads.
@@ -24,19 +23,23 @@ impl Buckets {
         bucket: &str,
         key: &ObjectKey,
         version_id: Option<&str>,
-    ) -> Result<ObjectVersion> {
+    ) -> Result<Readable<ObjectVersion>> {
         let operation = operation.of_version(version_id.is_some());
-        self.require(call, operation, Action::Read, Resource::Object(bucket, key.as_str()))?;
-        self.readable(bucket, key.as_str(), version_id).await
+        let find = self.existing_object(bucket, key.as_str(), version_id);
+        self.gate.authorize_read(call, Some(operation), Resource::Object(bucket, key.as_str()), find).await
     }
 
     /// Whether an object may be read: for lists, which tell more of those. Leaves no record, as nothing is refused.
     pub fn may_read(&self, call: &Call, bucket: &str, key: &str) -> bool {
-        let context = Context { operation: Some(Operation::GetObject), ..call.context() };
-        self.policy.decide(&call.principal, Action::Read, Resource::Object(bucket, key), &context).allowed
+        self.gate.may_read(call, Some(Operation::GetObject), Resource::Object(bucket, key))
     }
 
-    pub(super) async fn readable(&self, bucket: &str, key: &str, version_id: Option<&str>) -> Result<ObjectVersion> {
+    pub(super) async fn existing_object(
+        &self,
+        bucket: &str,
+        key: &str,
+        version_id: Option<&str>,
+    ) -> Result<ObjectVersion> {
         match self.objects.object(bucket, key, version_id).await? {
             Some(object) if object.delete_marker => {
                 Err(Error::DeleteMarker { version_id: object.version_id, asked: version_id.is_some() })
@@ -52,8 +55,8 @@ impl Buckets {
         }
     }
 
-    /// The bytes of a part of an object.
-    pub fn open(&self, content: &Content, range: ByteRange) -> ByteStream {
-        open(&*self.blobs, content, range)
+    /// The bytes of a range of an object.
+    pub fn open(&self, object: &Readable<ObjectVersion>, range: ByteRange) -> ByteStream {
+        self.gate.open(object, range)
     }
 }

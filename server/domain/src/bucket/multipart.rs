@@ -1,24 +1,25 @@
 //! Multipart uploads: parts are segments, and completing is metadata only: a blob made of them, readable at once.
 //!
 //! Source: S3 API reference, *CreateMultipartUpload* to *CompleteMultipartUpload*. The SHA-256 of the whole is not
-//! known then; [`super::seal`] finds it.
+//! known then; [`super::digest`] computes it.
 
 use std::collections::BTreeMap;
 
 use md5::{Digest as _, Md5};
+use zot_core::AuditAction;
 use zot_core::checksum::{Algorithm, Checksums, Kind};
 use zot_core::object_key::ObjectKey;
 use zot_core::policy::{Operation, Resource};
 use zot_core::range::ByteRange;
 
-use crate::artifact::audit;
 use crate::bucket::Buckets;
-use crate::bucket::condition::WriteCondition;
 use crate::bucket::copy::CopySource;
 use crate::bucket::put::Expected;
 use crate::call::Call;
+use crate::condition::WriteCondition;
 use crate::error::{Error, Result};
 use crate::ports::blobs::ByteStream;
+use crate::ports::metadata::Audit;
 use crate::ports::metadata::{Content, Segment};
 use crate::ports::objects::{
     BeginMultipart, CompleteMultipart, Multipart, MultipartInput, Part, Put, PutObject, Source,
@@ -76,7 +77,7 @@ impl Buckets {
             key: key.as_str().to_owned(),
             input,
             lifetime_secs: LIFETIME_SECS,
-            audit: audit(call, "multipart.begin", format!("object:{bucket}/{}", key.as_str())),
+            audit: Audit::of(call, AuditAction::MultipartBegin, format!("object:{bucket}/{}", key.as_str())),
         };
         if self.objects.begin_multipart(begin).await? { Ok(id) } else { Err(Error::NoSuchBucket(bucket.to_owned())) }
     }
@@ -152,7 +153,7 @@ impl Buckets {
         if range.end > from.size || range.start > range.end {
             return Err(Error::ParameterInvalid(format!("the source has {} bytes, less than the range", from.size)));
         }
-        let body = self.open(&from.content, range);
+        let body = self.open(&from, range);
         self.upload_part(call, (bucket, key), id, number, Expected::default(), body).await
     }
 
@@ -216,7 +217,7 @@ impl Buckets {
     /// [`Error::NoSuchMultipart`].
     pub async fn abort_multipart(&self, call: &Call, bucket: &str, key: &ObjectKey, id: &str) -> Result<()> {
         self.multipart(call, Operation::AbortMultipartUpload, (bucket, key), id).await?;
-        let audit = audit(call, "multipart.abort", format!("object:{bucket}/{}", key.as_str()));
+        let audit = Audit::of(call, AuditAction::MultipartAbort, format!("object:{bucket}/{}", key.as_str()));
         let aborted = self.objects.abort_multipart(bucket, key.as_str(), id, audit).await?;
         if aborted { Ok(()) } else { Err(Error::NoSuchMultipart) }
     }
@@ -266,11 +267,11 @@ impl Buckets {
             manifest_digest: None,
             condition,
             rights,
-            audit: audit(call, "multipart.complete", format!("object:{bucket}/{}", key.as_str())),
+            audit: Audit::of(call, AuditAction::MultipartComplete, format!("object:{bucket}/{}", key.as_str())),
         };
         let complete = CompleteMultipart { id: id.to_owned(), parts, object, result };
         let completed = self.objects.complete_multipart(complete).await;
-        match self.policy.told(call, rights, Resource::Object(bucket, key.as_str()), completed)? {
+        match self.authorizer.settle(call, rights, Resource::Object(bucket, key.as_str()), completed)? {
             Some(put) => Ok(Completed { put: Some(put), etag, checksums }),
             // another request was faster: it completed or aborted
             None => self.repeated(bucket, key, id).await,

@@ -1,18 +1,19 @@
 //! Putting objects: bytes first, checked against all that the client says of them, then one transaction.
 
+use zot_core::AuditAction;
 use zot_core::checksum::{Algorithm, Checksums};
 use zot_core::hash::{Digests, Hasher, ObjectSums};
 use zot_core::object_key::ObjectKey;
 use zot_core::policy::{Operation, Resource};
 use zot_core::render::{RENDER_VERSION, Rendering};
 
-use crate::artifact::{audit, body};
+use crate::body;
 use crate::bucket::Buckets;
-use crate::bucket::condition::WriteCondition;
 use crate::call::Call;
+use crate::condition::WriteCondition;
 use crate::error::{Error, Result};
 use crate::ports::blobs::ByteStream;
-use crate::ports::metadata::{Content, INLINE_MAX, NewContent, Segment};
+use crate::ports::metadata::{Audit, Content, INLINE_MAX, NewContent, Segment};
 use crate::ports::objects::{Attributes, Put, PutObject, Source};
 
 /// What a client says of a body, to be held against what arrived.
@@ -90,10 +91,10 @@ impl Buckets {
             manifest_digest: manifest_digest.clone(),
             condition,
             rights,
-            audit: audit(call, "object.put", format!("object:{bucket}/{}", key.as_str())),
+            audit: Audit::of(call, AuditAction::ObjectPut, format!("object:{bucket}/{}", key.as_str())),
         };
         let put = self.objects.put_object(put).await;
-        let put = self.policy.told(call, rights, Resource::Object(bucket, key.as_str()), put)?;
+        let put = self.authorizer.settle(call, rights, Resource::Object(bucket, key.as_str()), put)?;
         Ok(PutOutcome { put, etag: received.sums.md5, checksums, manifest_digest, size })
     }
 

@@ -9,9 +9,9 @@ use zot_core::range::ByteRange;
 
 use super::{Finding, Fsck, Kind, Progress, Report, Scope, is_damage};
 use crate::error::Result;
-use crate::ports::blobs::open;
 use crate::ports::metadata::{Content, Segment};
 use crate::ports::upkeep::BlobRecord;
+use crate::read::open;
 
 /// Blobs in a page.
 const PAGE: u32 = 200;
@@ -143,7 +143,7 @@ impl Fsck {
             }
         }
         let found = whole.finish().sha256;
-        let named = sha256_of(blob);
+        let named = blob.sha256();
         Ok(named.filter(|named| **named != found).map(|_| format!("its bytes have the digest {found}")))
     }
 }
@@ -158,10 +158,6 @@ type Part = (Content, ByteRange, Option<Digest>);
 fn part(segment: &Segment) -> Part {
     let range = ByteRange { start: segment.start, end: segment.start + segment.size };
     (Content::Segments(vec![segment.clone()]), range, segment.sha256.clone())
-}
-
-pub(super) fn sha256_of(blob: &BlobRecord) -> Option<&Digest> {
-    blob.digests.iter().find(|digest| digest.algorithm() == Algorithm::Sha256)
 }
 
 /// Whether a digest tells that its bytes are right: its own, or that of each segment.
@@ -189,8 +185,7 @@ fn is_complete(blob: &BlobRecord) -> bool {
 }
 
 fn describe(blob: &BlobRecord) -> String {
-    let name =
-        sha256_of(blob).map_or_else(|| format!("blob {}, not sealed", blob.id), |digest| format!("blob {digest}"));
+    let name = blob.sha256().map_or_else(|| format!("blob {}, not sealed", blob.id), |digest| format!("blob {digest}"));
     match &blob.used_by {
         Some(user) => format!("{name}, {} bytes, used by {user}", blob.size),
         None => format!("{name}, {} bytes, referenced by nothing", blob.size),

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::{Collector, Report, secs};
 use crate::error::{Error, Result};
-use crate::ports::inventory::Inventory;
-use crate::ports::upkeep::{Hold, Upkeep};
+use crate::lease::Lease;
+use crate::ownership::owned;
+use crate::ports::upkeep::Hold;
 
 /// Segments deleted at a time: as many as one request of S3 takes.
 const BATCH: u32 = 1000;
@@ -13,35 +14,6 @@ const BATCH: u32 = 1000;
 const REMEMBERED: Duration = Duration::from_hours(7 * 24);
 /// Half written files that are older have no writer any more.
 const UNFINISHED_AGE: Duration = Duration::from_hours(48);
-
-/// This database's life, and the next one if that is being entered, once it is clear that the blobs are of it.
-///
-/// # Errors
-/// [`Error::Denied`] with the reason if they are not.
-pub async fn owned(upkeep: &dyn Upkeep, inventory: &dyn Inventory) -> Result<(String, Option<String>)> {
-    let mut found = false;
-    // twice, as between the two looks another process may have gone from one life to the next
-    for _ in 0..2 {
-        let marker = inventory.marker().await?;
-        found |= marker.is_some();
-        let (current, next) = upkeep.incarnations().await?;
-        if marker.is_some() && (marker.as_ref() == Some(&current) || marker == next) && upkeep.is_at_home().await? {
-            return Ok((current, next));
-        }
-    }
-    if !found {
-        return Err(Error::Denied(
-            "the blob storage has no marker of this store: is the volume mounted, is it the right bucket? If it is, and only \
-             the marker was lost, stop all servers and run `zot-artifact-store adopt`"
-                .to_owned(),
-        ));
-    }
-    Err(Error::Denied(
-        "the blobs belong to another life of this database: it was restored or copied. If no other server uses these \
-         blobs, run `zot-artifact-store adopt`"
-            .to_owned(),
-    ))
-}
 
 impl Collector {
     /// Whether bytes may be deleted, and a mark that they are being deleted by this very database: the marker's
@@ -96,12 +68,12 @@ impl Collector {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn adopt(&self) -> Result<()> {
-        self.upkeep.come_home().await?;
+        self.upkeep.record_identity().await?;
         let (current, next) = self.upkeep.incarnations().await?;
         self.enter(&current, next).await
     }
 
-    pub(super) async fn delete_bytes(&self, holder: &str, report: &mut Report) -> Result<()> {
+    pub(super) async fn delete_bytes(&self, lease: &Lease, report: &mut Report) -> Result<()> {
         loop {
             let begun = Instant::now();
             let dead = self.upkeep.dead_segments(secs(self.rules.delete_delay), BATCH).await?;
@@ -125,7 +97,7 @@ impl Collector {
                 self.upkeep.postpone(&keys).await?;
                 report.stuck.extend(keys);
             }
-            self.breathe(holder, begun).await?;
+            self.breathe(lease, begun).await?;
             // a backup that begins meanwhile holds up what is left
             self.no_hold().await?;
         }

@@ -6,6 +6,7 @@ use futures_util::{StreamExt as _, stream};
 
 use super::{Collector, Report, secs};
 use crate::error::{Error, Result};
+use crate::lease::Lease;
 use crate::ports::upkeep::{Candidate, CandidateKind, Collected};
 
 /// Rows in a batch, after which the lease is renewed.
@@ -14,7 +15,7 @@ const BATCH: u32 = 200;
 const AT_A_TIME: usize = 4;
 
 impl Collector {
-    pub(super) async fn expire_uploads(&self, holder: &str, report: &mut Report) -> Result<()> {
+    pub(super) async fn expire_uploads(&self, lease: &Lease, report: &mut Report) -> Result<()> {
         loop {
             let begun = Instant::now();
             let expired = self.upkeep.expired_uploads(BATCH).await?;
@@ -26,12 +27,12 @@ impl Collector {
             if ended == 0 {
                 return Ok(());
             }
-            self.breathe(holder, begun).await?;
+            self.breathe(lease, begun).await?;
         }
     }
 
     /// Until nothing is due. What a membership releases is due a grace period later, as the blob was touched.
-    pub(super) async fn collect_rows(&self, holder: &str, report: &mut Report) -> Result<()> {
+    pub(super) async fn collect_rows(&self, lease: &Lease, report: &mut Report) -> Result<()> {
         loop {
             let begun = Instant::now();
             let candidates = self.upkeep.candidates(secs(self.rules.grace), BATCH).await?;
@@ -52,7 +53,7 @@ impl Collector {
             if looked_at == report.conflicts.len() - before {
                 return Ok(());
             }
-            self.breathe(holder, begun).await?;
+            self.breathe(lease, begun).await?;
         }
     }
 

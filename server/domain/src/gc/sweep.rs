@@ -8,6 +8,7 @@ use futures_util::StreamExt as _;
 
 use super::{Collector, Report, shards_from};
 use crate::error::Result;
+use crate::lease::Lease;
 use crate::ports::inventory::Stored;
 use crate::ports::upkeep::{DeadSegment, SegmentRecord};
 
@@ -17,7 +18,7 @@ const BATCH: usize = 500;
 const PASS: &str = "sweep";
 
 impl Collector {
-    pub(super) async fn sweep(&self, holder: &str, count: u16, report: &mut Report) -> Result<()> {
+    pub(super) async fn sweep(&self, lease: &Lease, count: u16, report: &mut Report) -> Result<()> {
         let (shards, place) = shards_from(self.upkeep.place(PASS).await?, count);
         for shard in shards {
             let mut batches = self.inventory.list(Some(shard)).chunks(BATCH);
@@ -25,7 +26,7 @@ impl Collector {
                 let begun = Instant::now();
                 let found = batch.into_iter().collect::<Result<Vec<_>>>()?;
                 report.orphans += self.claim(&found).await?;
-                self.breathe(holder, begun).await?;
+                self.breathe(lease, begun).await?;
             }
         }
         self.upkeep.set_place(PASS, place).await

@@ -1,13 +1,61 @@
-//! The database of the audit trail: rows of what was done, and the roots of the batches that they are sealed in. A row of
+//! The database of the audit trail: rows of what was done, and the roots of the batches that they are in. A row of
 //! a write is made by that write's own transaction (`ports/metadata.rs`), the others by [`Changes::append`].
 
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use zot_core::AuditAction;
 
-use crate::audit::Record;
+use crate::call::{Agent, RequestId};
 use crate::error::Result;
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was let through.
+    Allowed,
+    /// It was refused.
+    Denied,
+}
+
+impl Outcome {
+    /// As rows have it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+        }
+    }
+}
+
+/// What was read, or refused.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Key of its row.
+    pub id: RequestId,
+    /// The request that it is of.
+    pub request: RequestId,
+    /// When it was; the database's clock makes a time of it.
+    pub noted: Instant,
+    /// The principal's subject.
+    pub actor: String,
+    /// Such as `read` or `authenticate`.
+    pub action: AuditAction,
+    /// Such as `repository:team/app`.
+    pub resource: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Where it came from.
+    pub address: Option<IpAddr>,
+    /// What it was sent by.
+    pub agent: Agent,
+    /// Why.
+    pub reason: String,
+    /// The policy that decided.
+    pub policy: Option<String>,
+}
 
 /// A row of the trail.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,8 +86,8 @@ pub struct Change {
     pub policy: String,
     /// What a write came to, as a JSON object; empty if the rest says it all.
     pub details: String,
-    /// The batch that it is sealed in.
-    pub sealed: Option<i64>,
+    /// The batch that it is in.
+    pub batch: Option<i64>,
 }
 
 /// The root of a batch: what its rows hash to, chained to the batch before, and signed.
@@ -122,7 +170,7 @@ pub trait Changes: Send + Sync {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
-    async fn unsealed(&self, limit: u32) -> Result<Vec<Change>>;
+    async fn unbatched(&self, limit: u32) -> Result<Vec<Change>>;
 
     /// The root of the last batch.
     ///
@@ -134,7 +182,7 @@ pub trait Changes: Send + Sync {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
-    async fn seal(&self, root: Root, keys: Vec<String>) -> Result<bool>;
+    async fn close_batch(&self, root: Root, keys: Vec<String>) -> Result<bool>;
 
     /// Roots behind this number.
     ///
@@ -160,7 +208,7 @@ pub trait Changes: Send + Sync {
     /// [`crate::Error::Unavailable`].
     async fn drop_batch(&self, seq: i64, signature: Vec<u8>) -> Result<()>;
 
-    /// Numbers of batches that rows say they are sealed in, and that are not there.
+    /// Numbers of batches that rows say they are in, and that are not there.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].

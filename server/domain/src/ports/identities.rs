@@ -35,11 +35,11 @@ pub struct StoredKey {
     pub owner: String,
     /// What its owner was called when they made it, for statements that deny and for revocations: roles and groups too,
     /// which allow it nothing.
-    pub held: Vec<String>,
+    pub all_names: Vec<String>,
     /// What it is for.
     pub description: String,
-    /// Its secret, closed with a key that is not in the database.
-    pub sealed: Vec<u8>,
+    /// Its secret, encrypted with a key that is not in the database.
+    pub encrypted: Vec<u8>,
     /// Whether it is not accepted for now.
     pub disabled: bool,
     /// Microseconds since 1970 from when on it is not accepted.
@@ -106,8 +106,8 @@ pub trait Identities: Send + Sync {
     /// Removes an access key; false if it is not there.
     async fn delete_key(&self, id: &str, audit: Audit) -> Result<bool>;
 
-    /// Puts the same secret, closed with another key, in place of `old`; false if that is not what is there.
-    async fn reseal_key(&self, id: &str, old: Vec<u8>, new: Vec<u8>) -> Result<bool>;
+    /// Puts the same secret, encrypted with another key, in place of `old`; false if that is not what is there.
+    async fn reencrypt_key(&self, id: &str, old: Vec<u8>, new: Vec<u8>) -> Result<bool>;
 
     /// From now on tokens and sessions of that principal count no more that were issued up to `second`.
     async fn revoke(&self, principal: &str, second: i64, audit: Audit) -> Result<()>;

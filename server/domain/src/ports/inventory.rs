@@ -30,13 +30,13 @@ pub type StoredStream = Pin<Box<dyn Stream<Item = Result<Stored>> + Send>>;
 /// Blob storage as an inventory. Whoever deletes compares the marker first (rule A4 of `docs/STORE.md`).
 #[async_trait]
 pub trait Inventory: Send + Sync {
-    /// Which life of the database these blobs belong to; none: the storage is not this store's.
+    /// Which incarnation of the database these blobs belong to; none: the storage is not this store's.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
     async fn marker(&self) -> Result<Option<String>>;
 
-    /// Gives the blobs to another life of the database.
+    /// Gives the blobs to another incarnation of the database.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].

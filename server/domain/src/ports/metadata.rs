@@ -4,17 +4,15 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::{Value, json};
+use zot_core::AuditAction;
 use zot_core::digest::Digest;
-use zot_core::hash::Digests;
 use zot_core::manifest::Manifest;
 use zot_core::name::{Reference, RepositoryName, Tag};
 
-use crate::call::{Agent, Origin, RequestId};
+use crate::call::{Agent, Call, Origin, RequestId};
 use crate::error::Result;
-use crate::ports::blobs::SegmentKey;
 
-/// Content up to this many bytes lives in the database.
-pub const INLINE_MAX: usize = 16 * 1024;
+pub use super::content::{BlobContent, Content, INLINE_MAX, NewContent, Segment};
 
 /// Who did what to which resource, for the audit row of a write.
 #[derive(Clone, Debug)]
@@ -23,8 +21,8 @@ pub struct Audit {
     pub request_id: RequestId,
     /// The principal's subject.
     pub actor: String,
-    /// Such as `blob.push` or `manifest.delete`.
-    pub action: &'static str,
+    /// What was done.
+    pub action: AuditAction,
     /// Such as `repository:team/app@sha256:…`.
     pub resource: String,
     /// The id that the client got; of several rows of one request all have it.
@@ -35,35 +33,19 @@ pub struct Audit {
     pub agent: Agent,
 }
 
-/// Where the bytes of a blob are.
-#[derive(Clone, Debug)]
-pub enum Content {
-    /// In the database.
-    Inline(Bytes),
-    /// In blob storage, ordered by their start and without gaps.
-    Segments(Vec<Segment>),
-}
-
-/// A durable run of a blob's bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Segment {
-    /// Where it is.
-    pub key: SegmentKey,
-    /// Its first byte's place in the blob.
-    pub start: u64,
-    /// Its length in bytes.
-    pub size: u64,
-    /// Its own SHA-256, where it was computed for free.
-    pub sha256: Option<Digest>,
-}
-
-/// A blob that a repository may serve.
-#[derive(Clone, Debug)]
-pub struct BlobContent {
-    /// Length in bytes.
-    pub size: u64,
-    /// Its bytes.
-    pub content: Content,
+impl Audit {
+    /// The audit row of a call that changes something; `resource` such as `repository:team/app@sha256:…`.
+    pub fn of(call: &Call, action: AuditAction, resource: String) -> Self {
+        Self {
+            request_id: call.request_id,
+            actor: call.principal.subject.clone(),
+            action,
+            resource,
+            request: call.request_id,
+            origin: call.origin,
+            agent: call.agent.clone(),
+        }
+    }
 }
 
 /// A manifest that a repository holds.
@@ -158,17 +140,6 @@ pub struct AppendUpload {
     pub request_id: RequestId,
     /// Seconds until the session is forgotten.
     pub lifetime_secs: i64,
-}
-
-/// Bytes that are durable (or small), to be named by a transaction.
-#[derive(Clone, Debug)]
-pub struct NewContent {
-    /// Their digests.
-    pub digests: Digests,
-    /// Their length.
-    pub size: u64,
-    /// Where they are. For a session: only what the session does not hold yet.
-    pub content: Content,
 }
 
 /// The right to make what a push needs.

@@ -8,7 +8,7 @@ use zot_core::checksum::{Algorithm, Checksums, Kind};
 use zot_core::digest::Digest;
 use zot_core::render::Rendering;
 
-use crate::bucket::condition::WriteCondition;
+use crate::condition::WriteCondition;
 use crate::error::Result;
 use crate::ports::metadata::{Audit, Content, NewContent, PushRights, Segment};
 
@@ -87,8 +87,8 @@ pub struct ObjectVersion {
     pub render_version: i64,
     /// The digest of its bytes, if they are sealed.
     pub digest: Option<Digest>,
-    /// Microseconds since 1970 when its digest was known.
-    pub sealed: Option<i64>,
+    /// Microseconds since 1970 when its digest was computed.
+    pub digested: Option<i64>,
     /// Microseconds since 1970.
     pub created: i64,
     /// Its bytes; empty for a listing.
@@ -385,12 +385,12 @@ pub trait Objects: Send + Sync {
     /// Gives an upload up; false if there is none.
     async fn abort_multipart(&self, bucket: &str, key: &str, id: &str, audit: Audit) -> Result<bool>;
 
-    /// The oldest blob that is not sealed yet, if no other replica is at it: it is leased to `holder`.
-    async fn lease_open_blob(&self, holder: &str, lease_secs: i64) -> Result<Option<OpenBlob>>;
+    /// The oldest blob whose digest is not computed yet.
+    async fn oldest_open_blob(&self) -> Result<Option<OpenBlob>>;
     /// An open blob by its id.
     async fn open_blob(&self, blob: i64) -> Result<Option<OpenBlob>>;
     /// Names a blob. If the store has the digest already, its objects move onto that blob.
-    async fn seal(&self, blob: i64, digest: &Digest) -> Result<()>;
+    async fn set_digest(&self, blob: i64, digest: &Digest) -> Result<()>;
     /// Takes a blob out of use whose bytes are not what they were.
     async fn quarantine(&self, blob: i64) -> Result<()>;
 }

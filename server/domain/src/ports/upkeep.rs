@@ -1,11 +1,10 @@
 //! The database, as those see it who look after the store: garbage collection, the sweep and `fsck`.
 
 use async_trait::async_trait;
-use zot_core::digest::Digest;
+use zot_core::digest::{Algorithm, Digest};
 
 use crate::error::Result;
-use crate::ports::blobs::SegmentKey;
-use crate::ports::metadata::Content;
+use crate::ports::content::{Content, SegmentKey};
 
 /// What may have lost its last reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +90,13 @@ pub struct BlobRecord {
     pub used_by: Option<String>,
 }
 
+impl BlobRecord {
+    /// Its SHA-256; none while its digest is not computed.
+    pub fn sha256(&self) -> Option<&Digest> {
+        self.digests.iter().find(|digest| digest.algorithm() == Algorithm::Sha256)
+    }
+}
+
 /// A segment's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentRecord {
@@ -120,44 +126,44 @@ pub struct Hold {
 /// The database of a store that is looked after.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
-    /// Takes or renews a lease; false if somebody else holds it. A lease spares work, it decides nothing.
+    /// Takes or renews a lease and gives its fence, which rises each time; none if somebody else holds it. A lease spares
+    /// work, it decides nothing.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
-    async fn lease(&self, name: &'static str, holder: &str, lease_secs: i64) -> Result<bool>;
+    async fn lease(&self, name: &'static str, holder: &str, lease_secs: i64) -> Result<Option<i64>>;
 
-    /// Gives a lease back.
+    /// Gives a lease back, if it is still held with this fence.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
-    async fn release(&self, name: &'static str, holder: &str) -> Result<()>;
+    async fn release(&self, name: &'static str, holder: &str, fence: i64) -> Result<()>;
 
-    /// Which lives of this database the storage's marker may name: this one, and the next while it is being changed.
+    /// The incarnations that the storage's marker may name: the current one, and the next while it is being entered.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
     async fn incarnations(&self) -> Result<(String, Option<String>)>;
 
-    /// Whether the database is where it was when it was last sure to be the only one of its kind. A restored dump and a
-    /// copy are elsewhere.
+    /// Whether the database's physical identity is the recorded one. That of a restored dump or of a copy is not.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
-    async fn is_at_home(&self) -> Result<bool>;
+    async fn has_recorded_identity(&self) -> Result<bool>;
 
-    /// From now on it is at home here.
+    /// Records the database's physical identity as it is now.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
-    async fn come_home(&self) -> Result<()>;
+    async fn record_identity(&self) -> Result<()>;
 
-    /// Notes the next life, before the marker is changed.
+    /// Notes the next incarnation, before the marker is changed.
     ///
     /// # Errors
-    /// [`crate::Error::Conflict`] if this is no longer the current life.
+    /// [`crate::Error::Conflict`] if this is no longer the current incarnation.
     async fn begin_incarnation(&self, current: &str, next: &str) -> Result<()>;
 
-    /// The marker names the next life: it is the current one from now on.
+    /// Makes the next incarnation, which the marker names by now, the current one.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
@@ -187,7 +193,7 @@ pub trait Upkeep: Send + Sync {
     /// [`crate::Error::Unavailable`].
     async fn integrity(&self, limit: u32) -> Result<Vec<String>>;
 
-    /// Gives room that the database does not need any more back to the disk, where it can.
+    /// Gives space that the database does not need any more back to the disk, where it can.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
@@ -204,6 +210,12 @@ pub trait Upkeep: Send + Sync {
     /// # Errors
     /// [`crate::Error::Unavailable`].
     async fn set_place(&self, pass: &'static str, place: i64) -> Result<()>;
+
+    /// Adds up to `limit` rows of `usage_delta` to their namespaces' totals and deletes them; gives how many there were.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    async fn fold_usage(&self, limit: u32) -> Result<u64>;
 
     /// Uploads that have expired, open or finished, oldest first.
     ///

@@ -7,8 +7,8 @@ use s3s::dto::{
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 use zot_core::object_key::ObjectKey;
 use zot_core::range::ByteRange;
-use zot_domain::bucket::condition::ReadCondition;
 use zot_domain::bucket::copy::CopySource as Source;
+use zot_domain::condition::ReadCondition;
 use zot_domain::ports::objects::Attributes;
 
 use super::checksums::{kind_of, set_checksums};
@@ -68,7 +68,7 @@ pub(super) async fn copy(ops: &Ops, mut request: S3Request<CopyObjectInput>) -> 
     set_checksums!(result, &copied.source.checksums);
     let output = CopyObjectOutput {
         copy_object_result: Some(result),
-        copy_source_version_id: kept_version(copied.source.version_id),
+        copy_source_version_id: kept_version(copied.source.version_id.clone()),
         version_id: version(copied.put.versioning, &copied.put.version_id),
         ..CopyObjectOutput::default()
     };

@@ -5,8 +5,8 @@ use s3s::dto::{
     Error, ObjectIdentifier, Timestamp,
 };
 use s3s::{S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
-use zot_domain::bucket::condition::WriteCondition;
 use zot_domain::bucket::delete::Deletion;
+use zot_domain::condition::WriteCondition;
 use zot_domain::ports::objects::Deleted;
 
 use super::translate::{key, write_condition};

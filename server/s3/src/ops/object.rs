@@ -9,9 +9,10 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 use zot_core::digest::Digest;
 use zot_core::policy::Operation;
 use zot_core::range::ByteRange;
-use zot_domain::bucket::condition::ReadCondition;
+use zot_domain::condition::ReadCondition;
 use zot_domain::ports::blobs::begun;
 use zot_domain::ports::objects::{NULL_VERSION, ObjectVersion, Versioning};
+use zot_domain::read::Readable;
 
 use super::checksums::{expected, fields_of, kind_of, set_checksums};
 use super::policy::check_acl;
@@ -75,7 +76,7 @@ pub(super) fn reference_header(bucket: &str, manifest: Option<&Digest>) -> Heade
 
 /// An object that may be served, and which bytes of it.
 struct Found {
-    object: ObjectVersion,
+    object: Readable<ObjectVersion>,
     versioned: bool,
     range: ByteRange,
     partial: bool,
@@ -198,7 +199,7 @@ pub(super) async fn get(ops: &Ops, mut request: S3Request<GetObjectInput>) -> S3
     let tags = found.object.attributes.tags.len();
     output.tag_count = (tags > 0).then(|| i32::try_from(tags).unwrap_or(i32::MAX));
     if found.range.length() > 0 {
-        let bytes = begun(ops.buckets.open(&found.object.content, found.range)).await;
+        let bytes = begun(ops.buckets.open(&found.object, found.range)).await;
         output.body = Some(outgoing(bytes.map_err(to_s3)?));
     }
     Ok(S3Response::with_headers(output, own_headers(&input.bucket, &found.object)))
@@ -250,7 +251,7 @@ pub(super) async fn attributes(
         object_size: wanted("ObjectSize").then(|| number(object.size)),
         storage_class: wanted("StorageClass").then(|| StorageClass::from_static(StorageClass::STANDARD)),
         last_modified: Some(time(object.created)),
-        version_id: kept_version(object.version_id),
+        version_id: kept_version(object.version_id.clone()),
         ..GetObjectAttributesOutput::default()
     };
     Ok(S3Response::new(output))

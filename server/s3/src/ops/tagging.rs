@@ -29,7 +29,7 @@ pub(super) async fn get(
     let input = request.input;
     let (operation, version) = (Operation::GetObjectTagging, input.version_id.as_deref());
     let object = ops.buckets.object(&call, operation, &input.bucket, &key(&input.key)?, version).await;
-    let object = object.map_err(to_s3)?;
+    let object = object.map_err(to_s3)?.into_inner();
     let version_id = kept_version(object.version_id);
     Ok(S3Response::new(GetObjectTaggingOutput { tag_set: set(object.attributes.tags), version_id }))
 }

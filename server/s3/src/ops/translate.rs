@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use s3s::dto::{ETag, ETagCondition, Timestamp};
 use s3s::{S3Result, s3_error};
 use zot_core::object_key::ObjectKey;
-use zot_domain::bucket::condition::{Tags, WriteCondition};
+use zot_domain::condition::{Tags, WriteCondition};
 use zot_domain::ports::objects::{Attributes, NULL_VERSION};
 
 use crate::error::{custom, to_s3};

@@ -2,19 +2,19 @@
 //! with it.
 
 use async_trait::async_trait;
-use sqlx::Row as _;
 use sqlx::any::AnyRow;
+use zot_domain::disk_reserve::Demand;
 use zot_domain::ports::access::{BucketAccess, PublicAccessBlock, PutBucketPolicy};
 use zot_domain::ports::metadata::Audit;
-use zot_domain::room::Demand;
 use zot_domain::{Error, Result};
 
 use super::RAISE_EPOCH;
 use crate::content::SELECT_NAMESPACE;
 use crate::error::TxError;
 use crate::pool::Store;
+use crate::row::{Row, column};
 use crate::sql::statements;
-use crate::tx::{Tx, Write, read_error};
+use crate::tx::{Tx, Write};
 
 statements! {
     SELECT_BUCKETS_ACCESS = "SELECT n.name, p.body, b.block_public_acls, b.ignore_public_acls, b.block_public_policy,
@@ -40,13 +40,11 @@ statements! {
 
 impl Store {
     pub(super) async fn read_bucket_access(&self) -> Result<Vec<BucketAccess>> {
-        let rows = SELECT_BUCKETS_ACCESS.on(self.dialect).fetch_all(&self.pool).await.map_err(read_error)?;
-        Ok(rows.iter().map(access_of).collect::<Result<_, TxError>>()?)
+        self.all(SELECT_BUCKETS_ACCESS.on(self.dialect)).await
     }
 
     pub(super) async fn read_access_of(&self, bucket: &str) -> Result<Option<BucketAccess>> {
-        let row = SELECT_BUCKET_ACCESS.on(self.dialect).bind(bucket.to_owned()).fetch_optional(&self.pool).await;
-        Ok(row.map_err(read_error)?.as_ref().map(access_of).transpose()?)
+        self.optional(SELECT_BUCKET_ACCESS.on(self.dialect).bind(bucket.to_owned())).await
     }
 }
 
@@ -66,23 +64,20 @@ impl Tx<'_> {
     }
 }
 
-fn access_of(row: &AnyRow) -> Result<BucketAccess, TxError> {
-    let flag = |index: usize| row.try_get::<Option<i64>, _>(index).map(|flag| flag.map(|flag| flag != 0));
-    let public_access = match (flag(2)?, flag(3)?, flag(4)?, flag(5)?) {
-        (
-            Some(block_public_acls),
-            Some(ignore_public_acls),
-            Some(block_public_policy),
-            Some(restrict_public_buckets),
-        ) => Some(PublicAccessBlock {
-            block_public_acls,
-            ignore_public_acls,
-            block_public_policy,
-            restrict_public_buckets,
-        }),
-        _ => None,
-    };
-    Ok(BucketAccess { bucket: row.try_get(0)?, policy: row.try_get(1)?, public_access })
+impl Row for BucketAccess {
+    fn read(row: &AnyRow) -> Result<Self, TxError> {
+        // without a row of the block all its columns are null
+        let public_access = match column(row, "block_public_acls")? {
+            Some(block_public_acls) => Some(PublicAccessBlock {
+                block_public_acls,
+                ignore_public_acls: column(row, "ignore_public_acls")?,
+                block_public_policy: column(row, "block_public_policy")?,
+                restrict_public_buckets: column(row, "restrict_public_buckets")?,
+            }),
+            None => None,
+        };
+        Ok(Self { bucket: column(row, "name")?, policy: column(row, "body")?, public_access })
+    }
 }
 
 #[async_trait]

@@ -1,18 +1,16 @@
 //! Dead segments: whose bytes may go, whose went, and keys in storage that no row names (rules A1 and A3).
 
 use async_trait::async_trait;
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
+use zot_domain::Result;
+use zot_domain::disk_reserve::Demand;
 use zot_domain::ports::blobs::SegmentKey;
 use zot_domain::ports::upkeep::DeadSegment;
-use zot_domain::room::Demand;
-use zot_domain::{Error, Result};
 
 use crate::error::TxError;
 use crate::pool::Store;
-use crate::reads::to_u64;
+use crate::row::rows;
 use crate::sql::{Statement, json_list, statements};
-use crate::tx::{Tx, Write, read_error};
+use crate::tx::{Tx, Write};
 
 statements! {
     SELECT_DEAD = "SELECT key, size FROM segment
@@ -35,11 +33,7 @@ statements! {
 impl Store {
     pub(crate) async fn read_dead_segments(&self, delay_secs: i64, limit: u32) -> Result<Vec<DeadSegment>> {
         let query = SELECT_DEAD.on(self.dialect).bind(delay_secs).bind(i64::from(limit));
-        let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
-        let dead = |row: &AnyRow| -> Result<DeadSegment, TxError> {
-            Ok(DeadSegment { key: row.try_get::<String, _>(0)?.parse()?, size: to_u64(row.try_get(1)?)? })
-        };
-        rows.iter().map(|row| dead(row).map_err(Error::from)).collect()
+        self.all(query).await
     }
 
     pub(crate) async fn write_gone(&self, keys: &[SegmentKey]) -> Result<()> {
@@ -59,6 +53,8 @@ impl Store {
         self.write(ClaimOrphans { found }).await
     }
 }
+
+rows! { DeadSegment { key, size } }
 
 /// Notes what became of dead segments.
 struct NoteDead {
@@ -117,9 +113,8 @@ impl Write for ClaimOrphans {
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<SegmentKey>, TxError> {
         let mut claimed = Vec::new();
         for statement in [&CLAIM_ORPHANS, &CLAIM_RETURNED] {
-            for row in tx.all(tx.query(statement).bind(self.found.clone())).await? {
-                claimed.push(row.try_get::<String, _>(0)?.parse()?);
-            }
+            let keys = tx.all(tx.query(statement).bind(self.found.clone())).await?;
+            claimed.extend(keys.into_iter().map(|(key,)| key));
         }
         Ok(claimed)
     }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use zot_domain::Result;
-use zot_domain::room::Demand;
+use zot_domain::disk_reserve::Demand;
 
 use crate::error::TxError;
 use crate::pool::Store;
@@ -46,7 +46,7 @@ impl Write for GiveBack {
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<(), TxError> {
         // a row for each page
-        tx.all(sqlx::query(VACUUM)).await.map(drop)
+        tx.all::<()>(sqlx::query(VACUUM)).await.map(drop)
     }
 
     async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<()>, TxError> {

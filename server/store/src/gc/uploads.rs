@@ -1,15 +1,14 @@
 //! Uploads that nobody went on with in time, and finished ones whose result nobody asks for any more.
 
 use async_trait::async_trait;
-use sqlx::Row as _;
 use zot_domain::Result;
-use zot_domain::room::Demand;
+use zot_domain::disk_reserve::Demand;
 
 use crate::error::TxError;
 use crate::objects::DELETE_PARTS;
 use crate::pool::Store;
 use crate::sql::statements;
-use crate::tx::{Tx, Write, read_error};
+use crate::tx::{Tx, Write};
 
 statements! {
     SELECT_EXPIRED = "SELECT id FROM upload WHERE expires_at < now_us() ORDER BY expires_at LIMIT $1";
@@ -21,8 +20,7 @@ statements! {
 impl Store {
     pub(crate) async fn read_expired_uploads(&self, limit: u32) -> Result<Vec<String>> {
         let query = SELECT_EXPIRED.on(self.dialect).bind(i64::from(limit));
-        let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
-        rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(read_error)
+        Ok(self.all(query).await?.into_iter().map(|(id,)| id).collect())
     }
 
     pub(crate) async fn end_expired_upload(&self, id: &str) -> Result<bool> {
@@ -41,7 +39,7 @@ impl Write for ExpireUpload {
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError> {
         // holds the row: who adds a part or a chunk comes before this, or finds no upload
-        if tx.number(tx.query(&EXPIRE_UPLOAD).bind(self.id.clone())).await?.is_none() {
+        if !tx.exists(tx.query(&EXPIRE_UPLOAD).bind(self.id.clone())).await? {
             return Ok(false);
         }
         tx.execute(tx.query(&DELETE_PARTS).bind(self.id.clone())).await?;

@@ -3,24 +3,24 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use sqlx::Row as _;
 use sqlx::any::AnyRow;
+use zot_domain::disk_reserve::Demand;
 use zot_domain::ports::metadata::Audit;
 use zot_domain::ports::objects::{Bucket, ConfigureBucket, CreateBucket, Versioning};
-use zot_domain::room::Demand;
 use zot_domain::{Error, Result};
 
 use super::{from_json, to_json};
 use crate::content::{INSERT_NAMESPACE, SELECT_NAMESPACE};
 use crate::error::TxError;
 use crate::pool::Store;
+use crate::row::{Row, column};
 use crate::sql::statements;
-use crate::tx::{Tx, Write, read_error};
+use crate::tx::{Tx, Write};
 
 statements! {
-    SELECT_BUCKET = "SELECT n.id, n.name, n.created_at, COALESCE(c.versioning, 'off'), c.region, c.tags
+    SELECT_BUCKET = "SELECT n.id, n.name, n.created_at, COALESCE(c.versioning, 'off') AS versioning, c.region, c.tags
         FROM namespace n LEFT JOIN bucket_config c ON c.ns = n.id WHERE n.name = $1";
-    SELECT_BUCKETS = "SELECT n.id, n.name, n.created_at, COALESCE(c.versioning, 'off'), c.region, c.tags
+    SELECT_BUCKETS = "SELECT n.id, n.name, n.created_at, COALESCE(c.versioning, 'off') AS versioning, c.region, c.tags
         FROM namespace n LEFT JOIN bucket_config c ON c.ns = n.id WHERE n.name > $1 ORDER BY n.name LIMIT $2";
     INSERT_CONFIG = "INSERT INTO bucket_config (ns, versioning, region, tags) VALUES ($1, 'off', $2, NULL)
         ON CONFLICT (ns) DO NOTHING";
@@ -60,41 +60,38 @@ static REMAINS: [&crate::sql::Statement; 9] = [
 
 impl Store {
     pub(super) async fn read_bucket(&self, name: &str) -> Result<Option<Bucket>> {
-        let query = self.reading(&SELECT_BUCKET).await.bind(name.to_owned());
-        let row = query.fetch_optional(&self.pool).await.map_err(read_error)?;
-        row.map(|row| bucket_of(&row).map_err(Error::from)).transpose()
+        self.optional(self.reading(&SELECT_BUCKET).await.bind(name.to_owned())).await
     }
 
     pub(super) async fn read_buckets(&self, after: &str, limit: u32) -> Result<Vec<Bucket>> {
-        let query = self.reading(&SELECT_BUCKETS).await.bind(after.to_owned()).bind(i64::from(limit));
-        let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
-        rows.iter().map(|row| bucket_of(row).map_err(Error::from)).collect()
+        self.all(self.reading(&SELECT_BUCKETS).await.bind(after.to_owned()).bind(i64::from(limit))).await
     }
 }
 
 impl Tx<'_> {
     /// A bucket as it is within this transaction.
     pub(super) async fn bucket(&mut self, name: &str) -> Result<Bucket, TxError> {
-        let row = self.optional(self.query(&SELECT_BUCKET).bind(name.to_owned())).await?;
-        bucket_of(&row.ok_or_else(|| Error::NoSuchBucket(name.to_owned()))?)
+        let bucket = self.optional(self.query(&SELECT_BUCKET).bind(name.to_owned())).await?;
+        Ok(bucket.ok_or_else(|| Error::NoSuchBucket(name.to_owned()))?)
     }
 }
 
-fn bucket_of(row: &AnyRow) -> Result<Bucket, TxError> {
-    let versioning: String = row.try_get(3)?;
-    let tags: Option<String> = row.try_get(5)?;
-    Ok(Bucket {
-        id: row.try_get(0)?,
-        name: row.try_get(1)?,
-        created: row.try_get(2)?,
-        versioning: match versioning.as_str() {
-            "enabled" => Versioning::Enabled,
-            "suspended" => Versioning::Suspended,
-            _ => Versioning::Off,
-        },
-        region: row.try_get(4)?,
-        tags: tags.map_or(Ok(BTreeMap::new()), |tags| from_json(&tags))?,
-    })
+impl Row for Bucket {
+    fn read(row: &AnyRow) -> Result<Self, TxError> {
+        let (versioning, tags): (String, Option<String>) = (column(row, "versioning")?, column(row, "tags")?);
+        Ok(Self {
+            id: column(row, "id")?,
+            name: column(row, "name")?,
+            created: column(row, "created_at")?,
+            versioning: match versioning.as_str() {
+                "enabled" => Versioning::Enabled,
+                "suspended" => Versioning::Suspended,
+                _ => Versioning::Off,
+            },
+            region: column(row, "region")?,
+            tags: tags.map_or(Ok(BTreeMap::new()), |tags| from_json(&tags))?,
+        })
+    }
 }
 
 #[async_trait]
@@ -163,7 +160,7 @@ impl Write for DeleteBucket {
         let Some(ns) = tx.number(tx.query(&SELECT_NAMESPACE).bind(self.name.clone())).await? else {
             return Ok(false);
         };
-        if tx.optional(tx.query(&SELECT_BUCKET_CONTENT).bind(ns)).await?.is_some() {
+        if tx.exists(tx.query(&SELECT_BUCKET_CONTENT).bind(ns)).await? {
             return Err(Error::BucketNotEmpty(self.name.clone()).into());
         }
         tx.forget_access(ns).await?;

@@ -2,14 +2,13 @@
 //! (rule B12); bytes go later.
 
 use async_trait::async_trait;
-use sqlx::Row as _;
 use zot_domain::Error;
-use zot_domain::bucket::condition::WriteCondition;
+use zot_domain::condition::WriteCondition;
+use zot_domain::disk_reserve::Demand;
 use zot_domain::ports::objects::{Bucket, DeleteObject, Deleted, NULL_VERSION, Versioning};
-use zot_domain::room::Demand;
 
 use super::put::SELECT_LIVE;
-use crate::content::{FRESH_US, INSERT_USAGE, SELECT_REPOSITORY, TOUCH_BLOB};
+use crate::content::{FRESH_US, SELECT_REPOSITORY, TOUCH_BLOB};
 use crate::error::TxError;
 use crate::removal::remove_manifest;
 use crate::sql::statements;
@@ -79,12 +78,11 @@ impl Tx<'_> {
         actor: &str,
     ) -> Result<Option<Taken>, TxError> {
         let take = self.query(&TAKE_VERSION).bind(bucket.id).bind(key.to_owned()).bind(version_id.to_owned());
-        let Some(row) = self.optional(take).await? else { return Ok(None) };
-        let (seq, blob, size, manifest): (i64, Option<i64>, i64, Option<String>) =
-            (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+        let taken: Option<(i64, Option<i64>, i64, Option<String>)> = self.optional(take).await?;
+        let Some((seq, blob, size, manifest)) = taken else { return Ok(None) };
         if let Some(blob) = blob {
             self.add_candidate("blob", &blob.to_string()).await?;
-            self.execute(self.query(&INSERT_USAGE).bind(bucket.id).bind(-size)).await?;
+            self.book(bucket.id, -size);
         }
         if let Some(manifest) = manifest.filter(|manifest| Some(manifest.as_str()) != kept) {
             self.drop_manifest_of_object(bucket, &manifest, blob, actor).await?;
@@ -101,7 +99,7 @@ impl Tx<'_> {
         actor: &str,
     ) -> Result<(), TxError> {
         let same = self.query(&SELECT_SAME_MANIFEST).bind(bucket.id).bind(digest.to_owned());
-        if self.number(same).await?.is_some() {
+        if self.exists(same).await? {
             return Ok(());
         }
         let own = self.query(&SELECT_REPOSITORY).bind(bucket.name.clone());
@@ -109,9 +107,7 @@ impl Tx<'_> {
         let mut doomed = vec![digest.to_owned()];
         while let Some(digest) = doomed.pop() {
             let referring = self.query(&SELECT_REFERRING).bind(repo).bind(digest.clone());
-            for row in self.all(referring).await? {
-                doomed.push(row.try_get(0)?);
-            }
+            doomed.extend(self.all::<(String,)>(referring).await?.into_iter().map(|(digest,)| digest));
             remove_manifest(self, repo, &digest, actor).await?;
         }
         // no path leads to the object's bytes any more, nor to its manifest's
@@ -122,7 +118,7 @@ impl Tx<'_> {
             if let Some(booked) = self.number(member).await? {
                 self.execute(self.query(&TOUCH_BLOB).bind(blob).bind(FRESH_US)).await?;
                 self.add_candidate("blob", &blob.to_string()).await?;
-                self.execute(self.query(&INSERT_USAGE).bind(bucket.id).bind(-booked)).await?;
+                self.book(bucket.id, -booked);
             }
         }
         Ok(())
@@ -221,8 +217,8 @@ async fn delete_version(
     let Some(head) = tx.number(lock).await? else { return Ok(outcome(false)) };
     if let WriteCondition::Match(wanted) = &delete.condition {
         let select = tx.query(&SELECT_VERSION_ETAG).bind(bucket.id).bind(delete.key.clone()).bind(version.to_owned());
-        let row = tx.optional(select).await?.ok_or_else(|| Error::NoSuchVersion(version.to_owned()))?;
-        if row.try_get::<String, _>(0)? != *wanted {
+        let (etag,): (String,) = tx.optional(select).await?.ok_or_else(|| Error::NoSuchVersion(version.to_owned()))?;
+        if etag != *wanted {
             return Err(Error::PreconditionFailed.into());
         }
     }
@@ -231,10 +227,8 @@ async fn delete_version(
     };
     if taken.seq == head {
         let newest = tx.query(&SELECT_NEWEST).bind(bucket.id).bind(delete.key.clone());
-        let (seq, id, etag, live) = match tx.optional(newest).await? {
-            Some(row) => (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get::<i64, _>(3)?),
-            None => (head, String::new(), String::new(), 0),
-        };
+        let newest: Option<(i64, String, String, i64)> = tx.optional(newest).await?;
+        let (seq, id, etag, live) = newest.unwrap_or((head, String::new(), String::new(), 0));
         let set = tx.query(&SET_HEAD).bind(bucket.id).bind(delete.key.clone()).bind(seq).bind(id).bind(etag);
         tx.execute(set.bind(live)).await?;
     }

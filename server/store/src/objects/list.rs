@@ -2,17 +2,17 @@
 //! much as its entries, whatever lies below them. A range has one lower bound: of two SQLite would use the first alone,
 //! and step through all that lies before the second.
 
-use sqlx::Row as _;
+use sqlx::any::AnyRow;
 use zot_core::object_key::{LAST, NEXT};
 use zot_domain::bucket::list::rolled_up;
 use zot_domain::ports::objects::{Entry, ListQuery, ObjectVersion, VersionsQuery};
 use zot_domain::{Error, Result};
 
-use super::read::{VERSION_COLUMNS, version_blob, version_columns, version_of};
+use super::read::{version_blob, version_columns};
 use crate::error::TxError;
 use crate::pool::Store;
+use crate::row::{Row, column};
 use crate::sql::statements;
-use crate::tx::read_error;
 
 statements! {
     LIST_FLAT = concat!("SELECT ", version_columns!(), " FROM object_head h
@@ -35,7 +35,7 @@ statements! {
                         ELSE CAST(walk.entry || $2 AS c_text) END
                 ORDER BY k.key LIMIT 1) AS c_text), walk.n + 1
             FROM walk WHERE walk.entry IS NOT NULL AND walk.n < $8)
-        SELECT ", version_columns!(), ", CAST(walk.entry AS TEXT) FROM walk
+        SELECT ", version_columns!(), ", CAST(walk.entry AS TEXT) AS entry FROM walk
         LEFT JOIN object_head h ON h.ns = (SELECT id FROM namespace WHERE name = $1) AND h.key = walk.entry
             AND instr(SUBSTR(walk.entry, $5), $6) = 0
         LEFT JOIN object_version v ON v.ns = h.ns AND v.key = h.key AND v.seq = h.seq ", version_blob!(), "
@@ -63,9 +63,8 @@ impl Store {
     async fn list_flat(&self, query: ListQuery<'_>) -> Result<Vec<Entry>> {
         let list = LIST_FLAT.on(self.dialect).bind(query.bucket.to_owned()).bind(first(query.prefix, query.after));
         let list = list.bind(format!("{}{LAST}", query.prefix));
-        let rows = list.bind(i64::from(query.limit)).fetch_all(&self.pool).await.map_err(read_error)?;
-        let entry = |row| version_of(row).map(|version| Entry::Object(Box::new(version)));
-        rows.iter().map(|row| entry(row).map_err(Error::from)).collect()
+        let versions = self.all(list.bind(i64::from(query.limit))).await?;
+        Ok(versions.into_iter().map(|version| Entry::Object(Box::new(version))).collect())
     }
 
     async fn list_rolled_up(&self, query: ListQuery<'_>, delimiter: &str) -> Result<Vec<Entry>> {
@@ -74,15 +73,14 @@ impl Store {
         let begin = first(query.prefix, query.after);
         let list = list.bind(format!("{}{LAST}", query.prefix)).bind(begin).bind(behind_prefix);
         let list = list.bind(delimiter.to_owned()).bind(LAST.to_string()).bind(i64::from(query.limit));
-        let rows = list.fetch_all(&self.pool).await.map_err(read_error)?;
-        let entry = |row: &sqlx::any::AnyRow| -> Result<Entry, TxError> {
-            let text: String = row.try_get(VERSION_COLUMNS)?;
-            match rolled_up(query.prefix, Some(delimiter), &text) {
-                Some(prefix) => Ok(Entry::Prefix(prefix)),
-                None => Ok(Entry::Object(Box::new(version_of(row)?))),
-            }
+        let rows: Vec<Walked> = self.all(list).await?;
+        let malformed = || Error::Internal("an object is listed without its version".to_owned());
+        let entry = |Walked { entry, version }| match (rolled_up(query.prefix, Some(delimiter), &entry), version) {
+            (Some(prefix), _) => Ok(Entry::Prefix(prefix)),
+            (None, Some(version)) => Ok(Entry::Object(Box::new(version))),
+            (None, None) => Err(malformed()),
         };
-        rows.iter().map(|row| entry(row).map_err(Error::from)).collect()
+        rows.into_iter().map(entry).collect()
     }
 
     pub(super) async fn read_versions(&self, query: VersionsQuery<'_>) -> Result<Vec<ObjectVersion>> {
@@ -91,7 +89,19 @@ impl Store {
         let list = list.bind(format!("{}{LAST}", query.prefix)).bind(query.after_key.to_owned());
         // no version: all of that key are passed
         let list = list.bind(query.after_seq.unwrap_or(0)).bind(i64::from(query.limit));
-        let rows = list.fetch_all(&self.pool).await.map_err(read_error)?;
-        rows.iter().map(|row| version_of(row).map_err(Error::from)).collect()
+        self.all(list).await
+    }
+}
+
+/// A key or a rolled-up prefix, which has no version.
+struct Walked {
+    entry: String,
+    version: Option<ObjectVersion>,
+}
+
+impl Row for Walked {
+    fn read(row: &AnyRow) -> Result<Self, TxError> {
+        let version = column::<Option<String>>(row, "key")?.map(|_| ObjectVersion::read(row)).transpose()?;
+        Ok(Self { entry: column(row, "entry")?, version })
     }
 }

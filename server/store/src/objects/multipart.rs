@@ -1,34 +1,33 @@
 //! Multipart uploads: parts are append-only rows; who completes or aborts first wins (rule A6).
 
 use async_trait::async_trait;
-use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use zot_core::object_key::LAST;
-use zot_domain::ports::metadata::Audit;
+use zot_domain::disk_reserve::Demand;
+use zot_domain::ports::metadata::{Audit, Segment};
 use zot_domain::ports::objects::{BeginMultipart, CompleteMultipart, Multipart, Part, Put};
-use zot_domain::room::Demand;
 use zot_domain::{Error, Result};
 
 use super::put::write_version;
-use super::{from_json, to_json};
+use super::to_json;
 use crate::content::{SELECT_SEGMENT, to_i64};
 use crate::error::TxError;
 use crate::pool::Store;
-use crate::reads::segment_of;
+use crate::row::{Row, column, json, segment_columns};
 use crate::sql::{json_list, statements};
-use crate::tx::{Tx, Write, read_error};
+use crate::tx::{Tx, Write};
 use crate::uploads::HOLD_UPLOAD;
 
 statements! {
     INSERT_MULTIPART = "INSERT INTO upload (id, kind, target, actor, state, epoch, length, hash_state, tail, expires_at, ns,
             input, begun_at)
         VALUES ($1, 's3', $2, $3, 'open', 0, 0, $4, $4, now_us() + $5 * 1000000, $6, $7, now_us())";
-    SELECT_MULTIPART = "SELECT u.id, u.target, u.actor, u.begun_at, u.input FROM upload u
+    SELECT_MULTIPART = "SELECT u.id, u.target AS key, u.actor, u.begun_at AS begun, u.input FROM upload u
         JOIN namespace n ON n.id = u.ns
         WHERE u.id = $3 AND n.name = $1 AND u.target = $2 AND u.kind = 's3' AND u.state = 'open' AND u.expires_at > now_us()";
     SELECT_MULTIPART_RESULT = "SELECT u.result FROM upload u JOIN namespace n ON n.id = u.ns
         WHERE u.id = $3 AND n.name = $1 AND u.target = $2 AND u.state = 'done'";
-    SELECT_MULTIPARTS = "SELECT u.id, u.target, u.actor, u.begun_at, u.input FROM upload u
+    SELECT_MULTIPARTS = "SELECT u.id, u.target AS key, u.actor, u.begun_at AS begun, u.input FROM upload u
         WHERE u.ns = (SELECT id FROM namespace WHERE name = $1) AND u.kind = 's3' AND u.state = 'open'
             AND u.expires_at > now_us() AND u.target >= $2 AND u.target < $3 AND u.target >= $4
             AND (u.target > $4 OR u.id > $5)
@@ -37,11 +36,11 @@ statements! {
     INSERT_PART = "INSERT INTO part (upload, part_no, rev, segment, etag, size, checksums, created_at)
         VALUES ($1, $2, 1 + COALESCE((SELECT MAX(q.rev) FROM part q WHERE q.upload = $1 AND q.part_no = $2), 0),
             $3, $4, $5, $6, now_us())";
-    SELECT_PARTS = "SELECT p.part_no, p.etag, p.checksums, p.created_at, s.key, s.start, s.size, s.sha256
+    SELECT_PARTS = concat!("SELECT p.part_no AS number, p.etag, p.checksums, p.created_at AS created, ", segment_columns!(), "
         FROM part p JOIN segment s ON s.key = p.segment
         WHERE p.upload = $1 AND p.part_no > $2
             AND p.rev = (SELECT MAX(q.rev) FROM part q WHERE q.upload = p.upload AND q.part_no = p.part_no)
-        ORDER BY p.part_no LIMIT $3";
+        ORDER BY p.part_no LIMIT $3");
     FINISH_MULTIPART = "UPDATE upload SET state = 'done', result = $2, expires_at = now_us() + 604800000000
         WHERE id = $1 AND state = 'open'";
     INSERT_OPEN_BLOB = "INSERT INTO blob (size, state, touched_at) VALUES ($1, 'open', now_us()) RETURNING id";
@@ -60,14 +59,12 @@ impl Store {
     pub(super) async fn read_multipart(&self, bucket: &str, key: &str, id: &str) -> Result<Option<Multipart>> {
         let query =
             self.reading(&SELECT_MULTIPART).await.bind(bucket.to_owned()).bind(key.to_owned()).bind(id.to_owned());
-        let row = query.fetch_optional(&self.pool).await.map_err(read_error)?;
-        row.map(|row| multipart_of(&row).map_err(Error::from)).transpose()
+        self.optional(query).await
     }
 
     pub(super) async fn read_multipart_result(&self, bucket: &str, key: &str, id: &str) -> Result<Option<String>> {
         let query = self.reading(&SELECT_MULTIPART_RESULT).await.bind(bucket.to_owned()).bind(key.to_owned());
-        let row = query.bind(id.to_owned()).fetch_optional(&self.pool).await.map_err(read_error)?;
-        row.map(|row| row.try_get(0).map_err(read_error)).transpose()
+        Ok(self.optional(query.bind(id.to_owned())).await?.map(|(result,)| result))
     }
 
     pub(super) async fn read_multiparts(
@@ -79,35 +76,37 @@ impl Store {
     ) -> Result<Vec<Multipart>> {
         let query = self.reading(&SELECT_MULTIPARTS).await.bind(bucket.to_owned()).bind(prefix.to_owned());
         let query = query.bind(format!("{prefix}{LAST}")).bind(key.to_owned()).bind(id.to_owned());
-        let rows = query.bind(i64::from(limit)).fetch_all(&self.pool).await.map_err(read_error)?;
-        rows.iter().map(|row| multipart_of(row).map_err(Error::from)).collect()
+        self.all(query.bind(i64::from(limit))).await
     }
 
     pub(super) async fn read_parts(&self, upload: &str, after: i64, limit: u32) -> Result<Vec<Part>> {
         let query = self.reading(&SELECT_PARTS).await.bind(upload.to_owned()).bind(after).bind(i64::from(limit));
-        let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
-        rows.iter().map(|row| part_of(row).map_err(Error::from)).collect()
+        self.all(query).await
     }
 }
 
-fn multipart_of(row: &AnyRow) -> Result<Multipart, TxError> {
-    Ok(Multipart {
-        id: row.try_get(0)?,
-        key: row.try_get(1)?,
-        actor: row.try_get(2)?,
-        begun: row.try_get(3)?,
-        input: from_json(&row.try_get::<String, _>(4)?)?,
-    })
+impl Row for Multipart {
+    fn read(row: &AnyRow) -> Result<Self, TxError> {
+        Ok(Self {
+            id: column(row, "id")?,
+            key: column(row, "key")?,
+            actor: column(row, "actor")?,
+            begun: column(row, "begun")?,
+            input: json(row, "input")?,
+        })
+    }
 }
 
-fn part_of(row: &AnyRow) -> Result<Part, TxError> {
-    Ok(Part {
-        number: row.try_get(0)?,
-        etag: row.try_get(1)?,
-        checksums: from_json(&row.try_get::<String, _>(2)?)?,
-        created: row.try_get(3)?,
-        segment: segment_of(row, 4)?,
-    })
+impl Row for Part {
+    fn read(row: &AnyRow) -> Result<Self, TxError> {
+        Ok(Self {
+            number: column(row, "number")?,
+            etag: column(row, "etag")?,
+            checksums: json(row, "checksums")?,
+            created: column(row, "created")?,
+            segment: Segment::read(row)?,
+        })
+    }
 }
 
 #[async_trait]
@@ -154,7 +153,7 @@ impl Write for AddPart {
 
     async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
         // waits for a part that is being committed
-        tx.optional(tx.query(&HOLD_UPLOAD).bind(self.upload.clone())).await?;
+        tx.exists(tx.query(&HOLD_UPLOAD).bind(self.upload.clone())).await?;
         let segment = tx.query(&SELECT_SEGMENT).bind(self.part.segment.key.to_string());
         Ok(tx.number(segment).await?.map(|staged| staged == 1))
     }

@@ -2,16 +2,15 @@
 //! versions (rules A8, B7).
 
 use async_trait::async_trait;
-use sqlx::Row as _;
 use zot_core::digest::Digest;
 use zot_core::render::{RENDER_VERSION, Rendering};
 use zot_domain::Error;
-use zot_domain::bucket::condition::WriteCondition;
+use zot_domain::condition::WriteCondition;
 use zot_domain::ports::metadata::Audit;
 use zot_domain::ports::objects::{Bucket, NULL_VERSION, Put, PutObject, Source, Versioning};
 
 use super::to_json;
-use crate::content::{INSERT_USAGE, to_i64};
+use crate::content::to_i64;
 use crate::error::TxError;
 use crate::sql::{Statement, statements};
 use crate::tx::{Tx, Write};
@@ -63,11 +62,11 @@ impl Write for PutObject {
 /// waits: either it names the copy with the other versions, or the copy takes what it found (rule A9).
 async fn copied(tx: &mut Tx<'_>, put: &PutObject, blob: i64) -> Result<(i64, Option<Digest>), TxError> {
     let gone = || Error::NoSuchKey("the source".to_owned());
-    let mut row = tx.optional(tx.query(&RESOLVE_BLOB).bind(blob)).await?.ok_or_else(gone)?;
-    if row.try_get::<String, _>(1)? == "open" {
-        row = tx.optional(tx.query(&HOLD_OPEN_BLOB).bind(blob)).await?.ok_or_else(gone)?;
+    let mut found: Option<(i64, String)> = tx.optional(tx.query(&RESOLVE_BLOB).bind(blob)).await?;
+    if found.as_ref().is_some_and(|(_, state)| state == "open") {
+        found = tx.optional(tx.query(&HOLD_OPEN_BLOB).bind(blob)).await?;
     }
-    let (blob, state): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
+    let (blob, state) = found.ok_or_else(gone)?;
     if !tx.touch_blob(blob).await? {
         return Err(gone().into());
     }
@@ -75,9 +74,10 @@ async fn copied(tx: &mut Tx<'_>, put: &PutObject, blob: i64) -> Result<(i64, Opt
         return Ok((blob, put.manifest_digest.clone()));
     }
     // sealed since the use case read it
-    let Some(row) = tx.optional(tx.query(&SELECT_DIGEST).bind(blob)).await? else { return Ok((blob, None)) };
+    let digest: Option<(String,)> = tx.optional(tx.query(&SELECT_DIGEST).bind(blob)).await?;
+    let Some((digest,)) = digest else { return Ok((blob, None)) };
     let rendering = Rendering {
-        digest: row.try_get(0)?,
+        digest: &digest,
         size: size_of(put),
         content_type: &put.attributes.content_type,
         key: &put.key,
@@ -114,8 +114,8 @@ pub(super) async fn write_version(
     if version_id == NULL_VERSION {
         tx.touch_blob_of(bucket, &put.key, NULL_VERSION).await?;
     }
+    tx.book(bucket.id, to_i64(size)?);
     tx.record(&put.audit).await?;
-    tx.execute(tx.query(&INSERT_USAGE).bind(bucket.id).bind(to_i64(size)?)).await?;
     let seq = put_head(tx, bucket.id, put, &version_id).await?;
     if version_id == NULL_VERSION {
         // the same manifest again: what hangs on it stays

@@ -1,24 +1,25 @@
 //! Sealing: an open blob gets its digest, or its objects move onto the blob that has it already (rule A9).
 
 use async_trait::async_trait;
-use sqlx::Row as _;
+use sqlx::any::AnyRow;
 use zot_core::digest::Digest;
 use zot_core::render::Rendering;
 use zot_domain::Result;
+use zot_domain::disk_reserve::Demand;
+use zot_domain::ports::metadata::Segment;
 use zot_domain::ports::objects::OpenBlob;
-use zot_domain::room::Demand;
 
 use crate::content::{HEAL_BLOB, INSERT_BLOB_NAME, SELECT_BLOB_BY_NAME};
 use crate::error::TxError;
 use crate::pool::Store;
-use crate::reads::{segment_of, to_u64};
+use crate::row::{Row, column, rows, segment_columns};
 use crate::sql::statements;
-use crate::tx::{Tx, Write, read_error};
+use crate::tx::{Tx, Write};
 
 statements! {
     SELECT_OLDEST_OPEN = "SELECT id FROM blob WHERE state = 'open' ORDER BY id LIMIT 1";
-    SELECT_OPEN_SEGMENTS = "SELECT b.size, s.key, s.start, s.size, s.sha256 FROM blob b
-        JOIN segment s ON s.blob = b.id AND s.state = 'live' WHERE b.id = $1 AND b.state = 'open' ORDER BY s.start";
+    SELECT_OPEN_SEGMENTS = concat!("SELECT b.id, b.size, ", segment_columns!(), " FROM blob b
+        JOIN segment s ON s.blob = b.id AND s.state = 'live' WHERE b.id = $1 AND b.state = 'open' ORDER BY s.start");
     SEAL_BLOB = "UPDATE blob SET state = 'sealed', touched_at = now_us(), sealed_at = now_us() WHERE id = $1 AND state = 'open'";
     MERGE_BLOB = "UPDATE blob SET merged_into = $2 WHERE id = $1";
     /// These bytes were just read and are whole; those of the blob that has their digest were not.
@@ -33,22 +34,25 @@ statements! {
 
 impl Store {
     pub(super) async fn read_oldest_open_blob(&self) -> Result<Option<OpenBlob>> {
-        let query = self.reading(&SELECT_OLDEST_OPEN).await;
-        match query.fetch_optional(&self.pool).await.map_err(read_error)? {
-            Some(row) => self.read_open_blob(row.try_get(0).map_err(read_error)?).await,
+        match self.optional(self.reading(&SELECT_OLDEST_OPEN).await).await? {
+            Some((blob,)) => self.read_open_blob(blob).await,
             None => Ok(None),
         }
     }
 
     pub(super) async fn read_open_blob(&self, blob: i64) -> Result<Option<OpenBlob>> {
-        let query = self.reading(&SELECT_OPEN_SEGMENTS).await.bind(blob);
-        let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
-        let read = || -> Result<Option<OpenBlob>, TxError> {
-            let Some(first) = rows.first() else { return Ok(None) };
-            let segments = rows.iter().map(|row| segment_of(row, 1)).collect::<Result<_, _>>()?;
-            Ok(Some(OpenBlob { blob, size: to_u64(first.try_get(0)?)?, segments }))
-        };
-        read().map_err(Into::into)
+        let rows: Vec<OpenBlob> = self.all(self.reading(&SELECT_OPEN_SEGMENTS).await.bind(blob)).await?;
+        Ok(rows.into_iter().reduce(|mut open, row| {
+            open.segments.extend(row.segments);
+            open
+        }))
+    }
+}
+
+/// A blob with one of its segments.
+impl Row for OpenBlob {
+    fn read(row: &AnyRow) -> Result<Self, TxError> {
+        Ok(Self { blob: column(row, "id")?, size: column(row, "size")?, segments: vec![Segment::read(row)?] })
     }
 }
 
@@ -84,12 +88,12 @@ impl Seal {
     /// led there by `merged_into`.
     async fn merge(&self, tx: &mut Tx<'_>) -> Result<i64, TxError> {
         let find = tx.query(&SELECT_BLOB_BY_NAME).bind(self.digest.to_string());
-        let row = tx.optional(find).await?.ok_or(zot_domain::Error::Conflict)?;
-        let (winner, damaged): (i64, i64) = (row.try_get(0)?, row.try_get(2)?);
+        let found: Option<(i64, i64, bool)> = tx.optional(find).await?;
+        let (winner, _, damaged) = found.ok_or(zot_domain::Error::Conflict)?;
         if !tx.touch_blob(winner).await? {
             return Err(zot_domain::Error::Conflict.into());
         }
-        if damaged == 1 {
+        if damaged {
             tx.heal_from(self.blob, winner).await?;
         }
         tx.execute(tx.query(&MERGE_BLOB).bind(self.blob).bind(winner)).await?;
@@ -99,10 +103,22 @@ impl Seal {
     }
 }
 
+/// A version whose manifest was not rendered yet.
+struct Unnamed {
+    ns: i64,
+    key: String,
+    seq: i64,
+    content_type: String,
+    size: u64,
+    render_version: i64,
+}
+
+rows! { Unnamed { ns, key, seq, content_type, size, render_version } }
+
 impl Tx<'_> {
     /// Puts the whole bytes of a merged blob in the place of the winner's, if those are damaged.
     pub(crate) async fn heal_from(&mut self, whole: i64, winner: i64) -> Result<(), TxError> {
-        if self.optional(self.query(&SELECT_ANY_LIVE).bind(whole)).await?.is_some()
+        if self.exists(self.query(&SELECT_ANY_LIVE).bind(whole)).await?
             && self.execute(self.query(&HEAL_BLOB).bind(winner)).await? == 1
         {
             self.drop_bytes(winner).await?;
@@ -118,14 +134,16 @@ impl Tx<'_> {
 
     /// Sets the manifest digest of the blob's versions that have none.
     pub(crate) async fn name_versions(&mut self, blob: i64, digest: &str) -> Result<(), TxError> {
-        for row in self.all(self.query(&SELECT_UNNAMED_VERSIONS).bind(blob)).await? {
-            let (ns, key, seq): (i64, String, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-            let content_type: String = row.try_get(3)?;
-            let size = to_u64(row.try_get(4)?)?;
-            let rendering =
-                Rendering { digest, size, content_type: &content_type, key: &key, version: row.try_get(5)? };
+        for it in self.all::<Unnamed>(self.query(&SELECT_UNNAMED_VERSIONS).bind(blob)).await? {
+            let rendering = Rendering {
+                digest,
+                size: it.size,
+                content_type: &it.content_type,
+                key: &it.key,
+                version: it.render_version,
+            };
             let manifest = rendering.manifest_digest().to_string();
-            self.execute(self.query(&NAME_VERSION).bind(ns).bind(key.clone()).bind(seq).bind(manifest)).await?;
+            self.execute(self.query(&NAME_VERSION).bind(it.ns).bind(it.key).bind(it.seq).bind(manifest)).await?;
         }
         Ok(())
     }

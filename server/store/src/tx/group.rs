@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use sqlx::{AnyConnection, AnyPool, Executor as _};
 use tokio::sync::{mpsc, oneshot};
-use zot_domain::room::{self, Demand};
+use zot_domain::disk_reserve::{self, Demand};
 use zot_domain::{Error, Result};
 
 use super::{Tx, Watched, Write};
@@ -21,20 +21,20 @@ const QUEUE: usize = 1024;
 
 /// Handle to the writing task. The task ends when the last handle is gone.
 #[derive(Clone)]
-pub(crate) struct Group {
-    queue: mpsc::Sender<Box<dyn Job>>,
+pub(crate) struct GroupCommit {
+    queue: mpsc::Sender<Box<dyn Queued>>,
     waiting: Arc<AtomicUsize>,
     pool: AnyPool,
-    /// On the disk whose room decides.
+    /// The disk that it is on must keep its reserve.
     file: Option<Arc<Path>>,
 }
 
-impl Group {
+impl GroupCommit {
     /// Starts the task over a pool from which nobody else writes.
     pub(crate) fn start(pool: AnyPool, file: Option<PathBuf>) -> Self {
-        let (queue, jobs) = mpsc::channel(QUEUE);
+        let (queue, queued) = mpsc::channel(QUEUE);
         let waiting = Arc::new(AtomicUsize::new(0));
-        tokio::spawn(write_groups(pool.clone(), jobs, Arc::clone(&waiting)));
+        tokio::spawn(write_groups(pool.clone(), queued, Arc::clone(&waiting)));
         Self { queue, waiting, pool, file: file.map(Arc::from) }
     }
 
@@ -48,13 +48,13 @@ impl Group {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Whether the database's disk has room for that.
+    /// Whether the database's disk may take that, beside its reserve.
     pub(crate) fn admit(&self, demand: Demand) -> Result<()> {
         let disk = self.file.as_ref().and_then(|file| rustix::fs::statvfs(&**file).ok());
         // a disk that cannot be asked says so when it is written to
         let Some(disk) = disk.filter(|_| demand != Demand::Frees) else { return Ok(()) };
         let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
-        room::admit(bytes(disk.f_bavail), bytes(disk.f_blocks), demand).map_err(Error::database)
+        disk_reserve::admit(bytes(disk.f_bavail), bytes(disk.f_blocks), demand).map_err(Error::database)
     }
 
     /// Runs a write as part of the next group.
@@ -73,7 +73,7 @@ impl Group {
 
 /// A write of any type, and the one who waits for it.
 #[async_trait]
-trait Job: Send {
+trait Queued: Send {
     /// Runs within the group's transaction; false if the savepoint has to be rolled back.
     async fn run(&mut self, conn: &mut AnyConnection) -> bool;
     /// Answers after the group's commit, or with what hindered it.
@@ -87,9 +87,9 @@ struct Pending<W: Write> {
 }
 
 #[async_trait]
-impl<W: Write> Job for Pending<W> {
+impl<W: Write> Queued for Pending<W> {
     async fn run(&mut self, conn: &mut AnyConnection) -> bool {
-        let output = self.write.run(&mut Tx::new(conn, Dialect::Sqlite, &Watched::default())).await;
+        let output = super::run(&self.write, &mut Tx::new(conn, Dialect::Sqlite, &Watched::default())).await;
         let keep = output.is_ok();
         self.output = Some(output);
         keep
@@ -108,24 +108,24 @@ impl<W: Write> Job for Pending<W> {
     }
 }
 
-async fn write_groups(pool: AnyPool, mut jobs: mpsc::Receiver<Box<dyn Job>>, waiting: Arc<AtomicUsize>) {
+async fn write_groups(pool: AnyPool, mut queued: mpsc::Receiver<Box<dyn Queued>>, waiting: Arc<AtomicUsize>) {
     let mut group = Vec::with_capacity(GROUP_MAX);
-    while jobs.recv_many(&mut group, GROUP_MAX).await > 0 {
+    while queued.recv_many(&mut group, GROUP_MAX).await > 0 {
         let failure = write_group(&pool, &mut group).await.err();
         if let Some(error) = &failure {
             tracing::error!(%error, writes = group.len(), "a group of writes failed");
         }
         waiting.fetch_sub(group.len(), Ordering::Relaxed);
         let text = failure.map(|error| error.to_string());
-        for mut job in group.drain(..) {
+        for mut write in group.drain(..) {
             // one failure for many: each gets the text, as sqlx errors cannot be cloned
             let failure = text.clone().map(|text| to_domain(sqlx::Error::Io(std::io::Error::other(text))));
-            job.answer(failure);
+            write.answer(failure);
         }
     }
 }
 
-async fn write_group(pool: &AnyPool, group: &mut [Box<dyn Job>]) -> Result<(), sqlx::Error> {
+async fn write_group(pool: &AnyPool, group: &mut [Box<dyn Queued>]) -> Result<(), sqlx::Error> {
     let mut conn = pool.acquire().await?;
     // each text is handed to the database's own thread: as few as can be
     conn.execute("BEGIN IMMEDIATE; SAVEPOINT one").await?;
@@ -137,12 +137,12 @@ async fn write_group(pool: &AnyPool, group: &mut [Box<dyn Job>]) -> Result<(), s
     outcome
 }
 
-async fn run_and_commit(conn: &mut AnyConnection, group: &mut [Box<dyn Job>]) -> Result<(), sqlx::Error> {
-    for (number, job) in group.iter_mut().enumerate() {
+async fn run_and_commit(conn: &mut AnyConnection, group: &mut [Box<dyn Queued>]) -> Result<(), sqlx::Error> {
+    for (number, write) in group.iter_mut().enumerate() {
         if number > 0 {
             conn.execute("RELEASE one; SAVEPOINT one").await?;
         }
-        if !job.run(conn).await {
+        if !write.run(conn).await {
             conn.execute("ROLLBACK TO one").await?;
         }
     }

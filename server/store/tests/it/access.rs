@@ -54,9 +54,9 @@ async fn nobody_gets_more_keys_than_they_may_have(store: &Fresh) {
     let key = |number: usize, owner: &str| StoredKey {
         id: format!("ZAK{owner}{number}"),
         owner: owner.to_owned(),
-        held: vec!["group:a".to_owned(), "user:\u{fc}".to_owned()],
+        all_names: vec!["group:a".to_owned(), "user:\u{fc}".to_owned()],
         description: String::new(),
-        sealed: vec![1],
+        encrypted: vec![1],
         disabled: false,
         expires: Some(7),
         created: 1,

@@ -4,10 +4,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use zot_domain::audit::{Chain, Outcome, Record, Sealed, Sealer, Signer};
+use zot_core::AuditAction;
+use zot_core::action::Action;
+use zot_domain::audit::{BatchCloser, Chain, Closed, Signer};
 use zot_domain::call::{Agent, RequestId};
 use zot_domain::fsck::Kind;
-use zot_domain::ports::audit::{Change, Changes as _, Filter, Order};
+use zot_domain::ports::audit::{Change, Changes as _, Filter, Order, Outcome, Record};
 
 use crate::database::Fresh;
 use crate::make::publish;
@@ -44,7 +46,7 @@ fn record(actor: &str, resource: &str) -> Arc<Record> {
         request: RequestId::new(),
         noted: Instant::now(),
         actor: actor.to_owned(),
-        action: "read",
+        action: AuditAction::Decided(Action::Read),
         resource: resource.to_owned(),
         outcome: Outcome::Denied,
         address: Some(IpAddr::V6(Ipv4Addr::new(10, 0, 0, 7).to_ipv6_mapped())),
@@ -59,8 +61,12 @@ async fn append(store: &Fresh, count: usize) {
     store.append(records).await.unwrap();
 }
 
-fn sealer(store: &Fresh, retention: Option<Duration>) -> Sealer {
-    Sealer::new(Arc::new((**store).clone()), Arc::new((**store).clone()), Arc::new(Key("k1")), retention)
+fn sealer(store: &Fresh, retention: Option<Duration>) -> BatchCloser {
+    BatchCloser::new(Arc::new((**store).clone()), Arc::new((**store).clone()), Arc::new(Key("k1")), retention)
+}
+
+async fn run(sealer: &BatchCloser, holder: &str) -> zot_domain::Result<Option<Closed>> {
+    sealer.run(&sealer.lease(holder)).await
 }
 
 async fn found(store: &Fresh, key: &'static str) -> Vec<Kind> {
@@ -97,7 +103,7 @@ async fn a_record_is_a_row_with_all_that_is_known(store: &Fresh) {
         reason: "no policy allows it".to_owned(),
         policy: "p1".to_owned(),
         details: String::new(),
-        sealed: None,
+        batch: None,
     };
     assert_eq!(row, expected);
     let seconds = (rows[0].at - rows[1].at) / 1_000_000;
@@ -113,7 +119,7 @@ async fn pages_are_whole_in_both_orders(store: &Fresh) {
             (any.clone(), 26),
             (Filter { actor: "key:1".to_owned(), ..any.clone() }, 8),
             (Filter { resource: "repository:team/app".to_owned(), ..any.clone() }, 25),
-            (Filter { action: "test".to_owned(), ..any.clone() }, 1),
+            (Filter { action: "manifest.push".to_owned(), ..any.clone() }, 1),
             (Filter { outcome: "denied".to_owned(), ..any.clone() }, 25),
             (Filter { outcome: "allowed".to_owned(), ..any.clone() }, 1),
             (Filter { until: 1, ..any.clone() }, 0),
@@ -142,9 +148,9 @@ async fn every_row_is_sealed_once_however_late_it_comes(store: &Fresh) {
     append(store, 1500).await;
     let early = record("key:early", "x");
     append(store, 1000).await;
-    let (one, two) = (sealer(store, None), sealer(store, None));
-    let (one, two) = tokio::join!(one.run("one"), two.run("two"));
-    let done: Vec<Sealed> = [one.unwrap(), two.unwrap()].into_iter().flatten().collect();
+    let (first, second) = (sealer(store, None), sealer(store, None));
+    let (one, two) = tokio::join!(run(&first, "one"), run(&second, "two"));
+    let done: Vec<Closed> = [one.unwrap(), two.unwrap()].into_iter().flatten().collect();
     assert_eq!(
         done.iter().map(|it| (it.batches, it.rows)).collect::<Vec<_>>(),
         [(3, 2500)],
@@ -152,10 +158,8 @@ async fn every_row_is_sealed_once_however_late_it_comes(store: &Fresh) {
     );
     // its key is smaller than those that are sealed
     store.append(vec![early]).await.unwrap();
-    sealer(store, None)
-        .run(if store.count("SELECT COUNT(*) FROM lease WHERE holder = 'one'").await > 0 { "one" } else { "two" })
-        .await
-        .unwrap();
+    let holder = if store.count("SELECT COUNT(*) FROM lease WHERE holder = 'one'").await > 0 { "one" } else { "two" };
+    run(&first, holder).await.unwrap();
     assert_eq!(store.count("SELECT COUNT(*) FROM change WHERE sealed_seq IS NULL").await, 0);
     assert_eq!(store.count("SELECT COUNT(*) FROM change WHERE sealed_seq = 4").await, 1);
     assert_eq!(store.count("SELECT MAX(seq) FROM audit_root").await, 4);
@@ -164,10 +168,10 @@ async fn every_row_is_sealed_once_however_late_it_comes(store: &Fresh) {
     // a lease that was lost without notice does no harm: a number is taken once
     let last = store.last_root().await.unwrap().unwrap();
     append(store, 1).await;
-    let key = store.unsealed(1).await.unwrap().remove(0).id;
-    assert!(!store.seal(last.clone(), vec![key.clone()]).await.unwrap());
+    let key = store.unbatched(1).await.unwrap().remove(0).id;
+    assert!(!store.close_batch(last.clone(), vec![key.clone()]).await.unwrap());
     let next = zot_domain::ports::audit::Root { seq: last.seq + 1, ..last };
-    assert!(!store.seal(next, vec![key, "of-nobody".to_owned()]).await.unwrap(), "all its rows, or none");
+    assert!(!store.close_batch(next, vec![key, "of-nobody".to_owned()]).await.unwrap(), "all its rows, or none");
     assert_eq!(store.count("SELECT COUNT(*) FROM change WHERE sealed_seq IS NULL").await, 1);
     assert_eq!(store.count("SELECT MAX(seq) FROM audit_root").await, 4);
 }
@@ -213,8 +217,8 @@ async fn what_is_changed_behind_its_back_shows(store: &Fresh) {
     for batch in 1..=3 {
         append(store, 5).await;
         assert_eq!(
-            sealer(store, None).run("x").await.unwrap().unwrap(),
-            Sealed { batches: 1, rows: 5, ..Sealed::default() }
+            run(&sealer(store, None), "x").await.unwrap().unwrap(),
+            Closed { batches: 1, rows: 5, ..Closed::default() }
         );
         assert_eq!(store.count("SELECT MAX(seq) FROM audit_root").await, batch);
     }
@@ -246,21 +250,21 @@ async fn what_is_changed_behind_its_back_shows(store: &Fresh) {
 
 async fn dropped_batches_leave_a_chain_that_verifies(store: &Fresh) {
     append(store, 5).await;
-    sealer(store, None).run("x").await.unwrap();
+    run(&sealer(store, None), "x").await.unwrap();
     append(store, 2).await;
     let week = Some(Duration::from_hours(7 * 24));
-    let done = sealer(store, week).run("x").await.unwrap().unwrap();
+    let done = run(&sealer(store, week), "x").await.unwrap().unwrap();
     assert_eq!((done.batches, done.dropped), (1, 0), "nothing is old");
-    let done = sealer(store, Some(Duration::ZERO)).run("x").await.unwrap().unwrap();
+    let done = run(&sealer(store, Some(Duration::ZERO)), "x").await.unwrap().unwrap();
     assert_eq!((done.dropped, done.suspect), (2, 0));
     assert_eq!(store.count("SELECT COUNT(*) FROM change").await, 0);
     append(store, 3).await;
-    sealer(store, week).run("x").await.unwrap();
+    run(&sealer(store, week), "x").await.unwrap();
     assert_eq!(store.last_root().await.unwrap().unwrap().seq, 3);
     assert_eq!(found(store, "k1").await, []);
     // who makes a batch old in the hope that its rows go gets nothing dropped
     store.execute("UPDATE audit_root SET newest_at = 1 WHERE seq = 3".to_owned()).await;
-    let done = sealer(store, week).run("x").await.unwrap().unwrap();
+    let done = run(&sealer(store, week), "x").await.unwrap().unwrap();
     assert_eq!((done.dropped, done.suspect), (0, 1));
     assert_eq!(store.count("SELECT COUNT(*) FROM change").await, 3);
 }

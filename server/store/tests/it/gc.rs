@@ -1,10 +1,13 @@
 //! Garbage collection, the database's half: what goes, what stays, and that nothing of it is a moment too early.
 //! How it meets writers is in `races`.
 
+use std::sync::Arc;
+
 use zot_domain::Error;
+use zot_domain::lease::Lease;
 use zot_domain::ports::metadata::{Content, Metadata as _, MountBlob, NewContent, RemoveTarget};
 use zot_domain::ports::objects::{Objects as _, PutObject, Source};
-use zot_domain::ports::upkeep::{CandidateKind, Collected, DeadSegment, Upkeep as _};
+use zot_domain::ports::upkeep::{CandidateKind, Collected, DeadSegment, Upkeep};
 
 use crate::database::Fresh;
 use crate::make::{ALL_RIGHTS, audit, commit, inline, publish, push, remove, repository, segment, sha256};
@@ -28,8 +31,10 @@ on_both! {
     a_merge_heals_a_damaged_winner,
     what_leaked_is_found_and_queued,
     leases_holds_and_places,
-    the_next_life_is_entered_once,
-    a_copy_is_not_at_home,
+    a_process_that_stops_gives_its_lease_back,
+    usage_is_folded_once,
+    the_next_incarnation_is_entered_once,
+    a_copy_has_another_physical_identity,
     a_merged_blob_heals_its_winner_before_it_goes,
 }
 
@@ -183,7 +188,7 @@ async fn a_blob_that_was_merged_goes_and_takes_no_copy_along(store: &Fresh) {
     bucket(store, "team").await;
     put(store, "small", "hello").await;
     let loser = multipart(store, "up").await;
-    store.seal(loser, &sha256("hello")).await.unwrap();
+    store.set_digest(loser, &sha256("hello")).await.unwrap();
     // a copy whose transaction began before sealing ended points to the loser
     let copy = PutObject { source: Source::Blob { blob: loser, size: 5 }, manifest_digest: None, ..object("copy", "") };
     store.put_object(copy).await.unwrap();
@@ -297,7 +302,7 @@ async fn a_merge_heals_a_damaged_winner(store: &Fresh) {
     let winner = store.blobs_after(0, 10).await.unwrap()[0].id;
     store.quarantine_blob(winner).await.unwrap();
     let loser = multipart(store, "up").await;
-    store.seal(loser, &sha256("hello")).await.unwrap();
+    store.set_digest(loser, &sha256("hello")).await.unwrap();
     for key in ["small", "big"] {
         let object = store.object("team", key, None).await.unwrap().unwrap();
         assert!(matches!(object.content, Content::Segments(segments) if segments.len() == 1), "{key}");
@@ -315,15 +320,23 @@ async fn what_leaked_is_found_and_queued(store: &Fresh) {
 }
 
 async fn leases_holds_and_places(store: &Fresh) {
-    assert!(store.lease("gc", "a", 60).await.unwrap());
-    assert!(store.lease("gc", "a", 60).await.unwrap(), "it may be renewed");
-    assert!(!store.lease("gc", "b", 60).await.unwrap());
-    store.release("gc", "b").await.unwrap();
-    assert!(!store.lease("gc", "b", 60).await.unwrap(), "another's lease is not given back");
-    store.release("gc", "a").await.unwrap();
-    assert!(store.lease("gc", "b", 60).await.unwrap());
+    let lease = async |holder| store.lease("gc", holder, 60).await.unwrap();
+    let first = lease("a").await.unwrap();
+    let renewed = lease("a").await.unwrap();
+    assert!(renewed > first, "a fence rises with each renewal");
+    assert_eq!(lease("b").await, None);
+    store.release("gc", "b", renewed).await.unwrap();
+    assert_eq!(lease("b").await, None, "another holder's lease is not given back");
+    store.release("gc", "a", first).await.unwrap();
+    assert_eq!(lease("b").await, None, "a lease that was taken again meanwhile is not given back");
+    store.release("gc", "a", renewed).await.unwrap();
+    store.release("gc", "a", renewed).await.unwrap();
+    let taken = lease("b").await.unwrap();
+    store.release("gc", "a", renewed).await.unwrap();
+    assert_eq!(lease("a").await, None, "giving back twice takes nothing from the next holder");
+    assert!(taken > renewed);
     store.execute("UPDATE lease SET until_at = until_at + 31536000000000".to_owned()).await;
-    assert!(store.lease("gc", "c", 60).await.unwrap(), "a clock that was ahead holds nobody up");
+    assert!(lease("c").await.is_some(), "a clock that was ahead holds nobody up");
     assert_eq!(store.holds().await.unwrap(), []);
     store.hold("backup", 60).await.unwrap();
     store.hold("longer", 600).await.unwrap();
@@ -339,7 +352,48 @@ async fn leases_holds_and_places(store: &Fresh) {
     assert_eq!(store.place("sweep").await.unwrap(), 22);
 }
 
-async fn the_next_life_is_entered_once(store: &Fresh) {
+async fn a_process_that_stops_gives_its_lease_back(store: &Fresh) {
+    let upkeep: Arc<dyn Upkeep> = Arc::new((**store).clone());
+    let [stopping, next] = ["stopping", "next"].map(|holder| Lease::new(Arc::clone(&upkeep), "gc", holder, 3600));
+    next.release().await.unwrap();
+    assert!(stopping.take().await.unwrap());
+    stopping.renew().await.unwrap();
+    assert!(!next.take().await.unwrap());
+    assert!(matches!(next.renew().await, Err(Error::Conflict)));
+    next.release().await.unwrap();
+    stopping.renew().await.unwrap();
+    stopping.release().await.unwrap();
+    assert!(next.take().await.unwrap(), "at once, an hour before the lease would have ended");
+    stopping.release().await.unwrap();
+    next.renew().await.unwrap();
+}
+
+async fn usage_is_folded_once(store: &Fresh) {
+    bucket(store, "team").await;
+    bucket(store, "other").await;
+    let total = async |name: &str| {
+        let sql = format!(
+            "SELECT CAST(COALESCE(SUM(t.bytes), 0) AS BIGINT) FROM usage_total t
+            JOIN namespace n ON n.id = t.ns WHERE n.name = '{name}'"
+        );
+        store.count(Box::leak(sql.into_boxed_str())).await
+    };
+    assert_eq!(store.fold_usage(100).await.unwrap(), 0);
+    put(store, "one", "hello").await;
+    put(store, "two", "bytes here").await;
+    push(store, "other/app", "layer").await;
+    let rows = store.count("SELECT COUNT(*) FROM usage_delta").await;
+    assert_eq!(store.fold_usage(1).await.unwrap(), 1, "no more than asked for");
+    assert_eq!(total("team").await, 5);
+    assert_eq!(store.fold_usage(100).await.unwrap(), u64::try_from(rows - 1).unwrap());
+    assert_eq!((total("team").await, total("other").await), (15, 5));
+    delete(store, "two", None).await;
+    assert_eq!(store.fold_usage(100).await.unwrap(), 1);
+    assert_eq!(total("team").await, 5);
+    assert_eq!(usage(store).await, 0, "every row was folded");
+}
+
+async fn the_next_incarnation_is_entered_once(store: &Fresh) {
     let first = store.info().await.unwrap().incarnation;
     assert_eq!(store.incarnations().await.unwrap(), (first.clone(), None));
     store.begin_incarnation(&first, "second").await.unwrap();
@@ -349,22 +403,22 @@ async fn the_next_life_is_entered_once(store: &Fresh) {
     store.enter_incarnation("second").await.unwrap();
     store.enter_incarnation("second").await.unwrap();
     assert_eq!(store.incarnations().await.unwrap(), ("second".to_owned(), None));
-    assert!(matches!(store.begin_incarnation(&first, "third").await, Err(Error::Conflict)), "that life is over");
+    assert!(matches!(store.begin_incarnation(&first, "third").await, Err(Error::Conflict)), "that incarnation is over");
 }
 
-/// A dump and a copy hold all rows, also the one that says where the original is.
-async fn a_copy_is_not_at_home(store: &Fresh) {
+/// A dump and a copy hold all rows, also the one with the original's physical identity.
+async fn a_copy_has_another_physical_identity(store: &Fresh) {
     store.info().await.unwrap();
-    assert!(store.is_at_home().await.unwrap(), "nothing was noted yet");
-    store.settle().await.unwrap();
-    store.settle().await.unwrap();
-    assert!(store.is_at_home().await.unwrap());
+    assert!(store.has_recorded_identity().await.unwrap(), "nothing was noted yet");
+    store.note_physical_identity().await.unwrap();
+    store.note_physical_identity().await.unwrap();
+    assert!(store.has_recorded_identity().await.unwrap());
     let copy = store.copied().await;
-    assert!(!copy.is_at_home().await.unwrap());
-    copy.settle().await.unwrap();
-    assert!(!copy.is_at_home().await.unwrap(), "that does not settle by itself");
-    copy.come_home().await.unwrap();
-    assert!(copy.is_at_home().await.unwrap());
+    assert!(!copy.has_recorded_identity().await.unwrap());
+    copy.note_physical_identity().await.unwrap();
+    assert!(!copy.has_recorded_identity().await.unwrap(), "only `adopt` records it anew");
+    copy.record_identity().await.unwrap();
+    assert!(copy.has_recorded_identity().await.unwrap());
 }
 
 async fn a_merged_blob_heals_its_winner_before_it_goes(store: &Fresh) {
@@ -372,7 +426,7 @@ async fn a_merged_blob_heals_its_winner_before_it_goes(store: &Fresh) {
     put(store, "small", "hello").await;
     let winner = store.blobs_after(0, 10).await.unwrap()[0].id;
     let loser = multipart(store, "up").await;
-    store.seal(loser, &sha256("hello")).await.unwrap();
+    store.set_digest(loser, &sha256("hello")).await.unwrap();
     store.quarantine_blob(winner).await.unwrap();
     for _ in 0..3 {
         pass(store).await;

@@ -29,7 +29,7 @@ pub(crate) fn audit() -> Audit {
     Audit {
         request_id,
         actor: "tester".to_owned(),
-        action: "test",
+        action: zot_core::AuditAction::ManifestPush,
         resource: "test".to_owned(),
         request: request_id,
         origin: Origin::default(),

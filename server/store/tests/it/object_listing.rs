@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sqlx::{Connection as _, SqliteConnection};
 use zot_core::object_key::{LAST, NEXT};
 use zot_domain::ports::objects::{Entry, ListQuery, Objects as _, VersionsQuery};
-use zot_store::sql;
 
 use crate::database::Fresh;
 use crate::objects::{bucket, object};
@@ -148,7 +147,7 @@ async fn a_page_costs_the_same_steps_everywhere(store: &Fresh) {
 
 /// How many instructions SQLite runs for a statement.
 async fn steps<const N: usize>(store: &Fresh, name: &str, values: [&str; N]) -> u64 {
-    let statement = sql::all().find(|statement| statement.name == name).unwrap();
+    let statement = zot_store::statements().find(|statement| statement.name == name).unwrap();
     let mut connection = SqliteConnection::connect(&store.url).await.unwrap();
     let steps = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&steps);

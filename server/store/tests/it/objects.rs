@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use zot_core::checksum::Checksums;
 use zot_core::digest::Digest;
 use zot_core::render::{RENDER_VERSION, Rendering};
-use zot_domain::bucket::condition::WriteCondition;
+use zot_domain::condition::WriteCondition;
 use zot_domain::ports::metadata::{Content, Metadata as _, PushRights, RemoveTarget};
 use zot_domain::ports::objects::{
     Attributes, BeginMultipart, CompleteMultipart, ConfigureBucket, CreateBucket, DeleteObject, Deleted,
@@ -297,12 +297,11 @@ pub(crate) async fn multipart(store: &Fresh, id: &str) -> i64 {
 async fn sealing_names_the_blob_and_its_objects(store: &Fresh) {
     bucket(store, "team").await;
     let blob = multipart(store, "up").await;
-    let open = store.lease_open_blob("me", 60).await.unwrap().unwrap();
+    let open = store.oldest_open_blob().await.unwrap().unwrap();
     assert_eq!((open.blob, open.size, open.segments.len()), (blob, 5, 1));
-    assert!(store.lease_open_blob("another", 60).await.unwrap().is_none(), "the lease is mine");
-    store.seal(blob, &sha256("hello")).await.unwrap();
-    store.seal(blob, &sha256("hello")).await.unwrap();
-    assert!(store.lease_open_blob("me", 60).await.unwrap().is_none());
+    store.set_digest(blob, &sha256("hello")).await.unwrap();
+    store.set_digest(blob, &sha256("hello")).await.unwrap();
+    assert!(store.oldest_open_blob().await.unwrap().is_none());
     let sealed = store.object("team", "big", None).await.unwrap().unwrap();
     assert_eq!(sealed.digest, Some(sha256("hello")));
     let reference = manifest_digest("big", "hello");
@@ -316,7 +315,7 @@ async fn sealing_onto_a_known_digest_moves_the_objects(store: &Fresh) {
     let winner = store.object("team", "small", None).await.unwrap().unwrap().blob;
     let blob = multipart(store, "up").await;
     let copy = PutObject { source: Source::Blob { blob, size: 5 }, manifest_digest: None, ..object("copy", "") };
-    store.seal(blob, &sha256("hello")).await.unwrap();
+    store.set_digest(blob, &sha256("hello")).await.unwrap();
     // a copy that was asked for before the sealing and made after it
     store.put_object(copy).await.unwrap();
     for key in ["big", "copy"] {

@@ -3,7 +3,7 @@
 
 use sqlx::{AssertSqlSafe, Row as _};
 use zot_domain::ports::metadata::Metadata as _;
-use zot_store::{Dialect, sql};
+use zot_store::Dialect;
 
 use crate::database::Fresh;
 use crate::make::{publish, repository, sha256};
@@ -38,7 +38,7 @@ fn padded(dialect: Dialect) -> &'static str {
 
 /// The plan of a statement, its `$1`, `$2`, … replaced by literals. It is shown in the test's output.
 pub(crate) async fn plan(store: &Fresh, name: &str, values: &[&str]) -> String {
-    let statement = sql::all().find(|statement| statement.name == name).unwrap();
+    let statement = zot_store::statements().find(|statement| statement.name == name).unwrap();
     let mut text = statement.text(store.dialect()).to_owned();
     // from the last: `$1` begins `$10`
     for (index, value) in values.iter().enumerate().rev() {

@@ -27,5 +27,7 @@ mod proxy;
 mod sealing;
 #[path = "races/sessions.rs"]
 mod sessions;
+#[path = "races/usage.rs"]
+mod usage;
 #[path = "races/use_cases.rs"]
 mod use_cases;

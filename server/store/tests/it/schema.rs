@@ -18,7 +18,7 @@ on_both! {
 async fn every_statement_can_be_prepared(store: &Fresh) {
     let mut connection = AnyConnection::connect(&store.url).await.unwrap();
     let mut count = 0;
-    for statement in sql::all() {
+    for statement in zot_store::statements() {
         let text = statement.text(store.dialect()).into_sql_str();
         if let Err(error) = connection.prepare(text).await {
             panic!("{}: {error}", statement.name);
@@ -26,6 +26,35 @@ async fn every_statement_can_be_prepared(store: &Fresh) {
         count += 1;
     }
     assert!(count > 50, "{count} statements are listed");
+}
+
+/// `zot_store::statements` lists the statements of every file that declares some.
+#[test]
+fn every_file_with_statements_is_listed() {
+    let listed: Vec<_> = zot_store::statements().map(|statement| statement.name).collect();
+    let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
+    let mut declared = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let Some((_, block)) = text.split_once("\nstatements! {\n") else { continue };
+            let (block, _) = block.split_once("\n}\n").unwrap();
+            for name in
+                block.lines().filter_map(|line| line.strip_prefix("    ")?.split_once(" = ")).map(|(name, _)| name)
+            {
+                if name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_') {
+                    assert!(listed.contains(&name), "{name} of {} is not listed in lib.rs", path.display());
+                    declared += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(declared, listed.len());
 }
 
 async fn migrating_twice_changes_nothing(store: &Fresh) {

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use sqlx::Executor as _;
 use zot_core::digest::{Algorithm, Digest};
-use zot_domain::bucket::condition::WriteCondition;
 use zot_domain::call::RequestId;
+use zot_domain::condition::WriteCondition;
 use zot_domain::ports::blobs::SegmentKey;
 use zot_domain::ports::metadata::{
     AppendUpload, BeginUpload, CommitBlob, Content, Metadata as _, MountBlob, NewContent, PushRights, RemoveTarget,
@@ -312,7 +312,7 @@ pub(crate) fn seal(key: &'static str, text: &'static str) -> Act {
     Act::new(move |side| async move {
         let Some(blob) = side.object("team", key, None).await?.and_then(|object| object.blob) else { return Ok(false) };
         let Some(open) = side.open_blob(blob).await? else { return Ok(false) };
-        side.seal(open.blob, &sha256(text)).await.map(|()| true)
+        side.set_digest(open.blob, &sha256(text)).await.map(|()| true)
     })
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use zot_core::name::Reference;
 use zot_core::render::{RENDER_VERSION, Rendering};
 use zot_domain::Error;
-use zot_domain::bucket::condition::WriteCondition;
+use zot_domain::condition::WriteCondition;
 use zot_domain::ports::metadata::{Metadata as _, RemoveTarget};
 use zot_domain::ports::objects::{BeginMultipart, MultipartInput, Objects as _, Versioning};
 

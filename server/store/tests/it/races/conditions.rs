@@ -1,7 +1,7 @@
 //! Conditions and rights of puts and deletes: rule A8.
 
 use zot_domain::Error;
-use zot_domain::bucket::condition::WriteCondition;
+use zot_domain::condition::WriteCondition;
 use zot_domain::ports::metadata::PushRights;
 
 use super::acts::{delete, delete_if, put, put_as, put_if, run};

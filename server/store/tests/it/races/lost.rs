@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use zot_domain::Error;
-use zot_domain::bucket::condition::WriteCondition;
 use zot_domain::call::RequestId;
+use zot_domain::condition::WriteCondition;
 use zot_domain::ports::metadata::{AppendUpload, BeginUpload, Metadata as _, RemoveTarget};
 use zot_domain::ports::objects::{
     BeginMultipart, ConfigureBucket, CreateBucket, MultipartInput, Objects as _, Versioning,

@@ -1,7 +1,7 @@
 //! Uploads in parts: rule A6.
 
 use zot_domain::Error;
-use zot_domain::bucket::condition::WriteCondition;
+use zot_domain::condition::WriteCondition;
 use zot_domain::ports::objects::Objects as _;
 
 use super::acts::{UPLOAD, abort, add_part, begin_parts, complete, complete_if, part, put};

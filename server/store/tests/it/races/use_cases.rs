@@ -14,12 +14,12 @@ use zot_core::policy::Settings;
 use zot_core::range::ByteRange;
 use zot_domain::Access;
 use zot_domain::artifact::Artifacts;
-use zot_domain::authorizer::Engine;
+use zot_domain::authorizer::Authorizer;
 use zot_domain::bucket::Buckets;
-use zot_domain::bucket::condition::WriteCondition;
 use zot_domain::bucket::multipart::NamedPart;
 use zot_domain::bucket::put::Expected;
 use zot_domain::call::Call;
+use zot_domain::condition::WriteCondition;
 use zot_domain::gc::{Collector, Rules};
 use zot_domain::ports::blobs::ByteStream;
 use zot_domain::ports::metadata::{Metadata as _, RemoveTarget};
@@ -72,11 +72,11 @@ impl Disk {
     }
 
     fn artifacts(&self, store: &Store) -> Artifacts {
-        Artifacts::new(Arc::new(store.clone()), Arc::new(self.blobs.clone()), Engine::new(POLICY))
+        Artifacts::new(Arc::new(store.clone()), Arc::new(self.blobs.clone()), Authorizer::new(POLICY))
     }
 
     fn buckets(&self, store: &Store) -> Buckets {
-        let access = Access::new(Arc::new(store.clone()), Engine::new(POLICY));
+        let access = Access::new(Arc::new(store.clone()), Authorizer::new(POLICY));
         Buckets::new(Arc::new(store.clone()), Arc::new(self.blobs.clone()), access)
     }
 
@@ -132,7 +132,7 @@ async fn whole(artifacts: &Artifacts, length: usize) -> bool {
     let digest = Digest::of(Algorithm::Sha256, &bytes(0, length));
     let Ok(blob) = artifacts.blob(&call(), &repository("team/a"), &digest).await else { return false };
     let range = ByteRange { start: 0, end: blob.size };
-    let read: Vec<Bytes> = artifacts.open(&blob.content, range).try_collect().await.unwrap();
+    let read: Vec<Bytes> = artifacts.open(&blob, range).try_collect().await.unwrap();
     assert_eq!(read.concat(), bytes(0, length));
     true
 }
@@ -304,7 +304,7 @@ async fn a3_a_reader_goes_on_to_the_last_byte_of_what_is_deleted() {
     finish(&artifacts, pieces * CHUNK, pieces * CHUNK).await.unwrap();
     let digest = Digest::of(Algorithm::Sha256, &bytes(0, pieces * CHUNK));
     let blob = artifacts.blob(&call(), &repository("team/a"), &digest).await.unwrap();
-    let mut reader = artifacts.open(&blob.content, ByteRange { start: 0, end: blob.size });
+    let mut reader = artifacts.open(&blob, ByteRange { start: 0, end: blob.size });
     let mut read = reader.next().await.unwrap().unwrap().to_vec();
 
     remove(store, "team/a", RemoveTarget::Blob(digest.clone())).await.unwrap();
@@ -314,7 +314,7 @@ async fn a3_a_reader_goes_on_to_the_last_byte_of_what_is_deleted() {
     let hour = std::time::Duration::from_hours(1);
     let rules = Rules { grace: hour, delete_delay: 24 * hour, orphan_age: 48 * hour };
     let collector = Collector::new(Arc::new((**store).clone()), Arc::new(disk.blobs.clone()), rules);
-    let report = collector.run("me", 256).await.unwrap().unwrap();
+    let report = collector.run(&collector.lease("me"), 256).await.unwrap().unwrap();
     assert_eq!((report.blobs, report.segments), (1, 0), "{report:?}");
     assert_eq!(store.count("SELECT COUNT(*) FROM segment WHERE state = 'dead'").await, 9);
     assert!(store.blob(&repository("team/a"), &digest).await.unwrap().is_none());

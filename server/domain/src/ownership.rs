@@ -1,0 +1,38 @@
+//! Whether the blobs in storage belong to this database (rule A4 of `docs/STORE.md`): asked before anything is deleted
+//! or repaired.
+
+use crate::error::{Error, Result};
+use crate::ports::inventory::Inventory;
+use crate::ports::upkeep::Upkeep;
+
+/// The database's incarnation, and the next one while it is being entered, once it is clear that the blobs belong to it.
+///
+/// # Errors
+/// [`Error::Denied`] with the reason if they are not.
+pub async fn owned(upkeep: &dyn Upkeep, inventory: &dyn Inventory) -> Result<(String, Option<String>)> {
+    let mut found = false;
+    // twice, as between the two looks another process may have gone from one incarnation to the next
+    for _ in 0..2 {
+        let marker = inventory.marker().await?;
+        found |= marker.is_some();
+        let (current, next) = upkeep.incarnations().await?;
+        if marker.is_some()
+            && (marker.as_ref() == Some(&current) || marker == next)
+            && upkeep.has_recorded_identity().await?
+        {
+            return Ok((current, next));
+        }
+    }
+    if !found {
+        return Err(Error::Denied(
+            "the blob storage has no marker of this store: is the volume mounted, is it the right bucket? If it is, and only \
+             the marker was lost, stop all servers and run `zot-artifact-store adopt`"
+                .to_owned(),
+        ));
+    }
+    Err(Error::Denied(
+        "the blobs belong to another incarnation of this database: it was restored or copied. If no other server uses these \
+         blobs, run `zot-artifact-store adopt`"
+            .to_owned(),
+    ))
+}

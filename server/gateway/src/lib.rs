@@ -1,0 +1,121 @@
+//! What every request passes through, whatever API it is for: connections and TLS, the request's id, its log line and
+//! metrics, CORS, limits, the caller's credentials; and health and metrics for operators.
+//!
+//! No path and no error format of an API is known here. An API is an [`axum::Router`]: it says by [`Dialect`] how its
+//! requests are refused, and takes the [`Caller`] out of each request.
+
+mod address;
+mod caller;
+mod failure;
+mod health;
+mod limits;
+pub mod listen;
+pub mod metrics;
+mod middleware;
+mod options;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+use utoipa_axum::routes;
+use zot_domain::Artifacts;
+
+pub use address::Endpoint;
+pub use caller::{Authenticator, Caller, Sender};
+pub use failure::{message, noted};
+pub use health::Version;
+pub use limits::Dialect;
+pub use middleware::{METHOD_NOT_ALLOWED, RouteTemplate, method_not_allowed, nothing_at};
+pub use options::{Cors, HealthPaths, Notes, Options};
+
+use crate::health::Health;
+use crate::metrics::Metrics;
+
+/// What all APIs of a server share. Cheap to clone: all clones are one.
+#[derive(Clone)]
+pub struct Gateway {
+    authenticator: Authenticator,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+    options: Arc<Options>,
+    draining: Arc<AtomicBool>,
+    in_flight: Arc<AtomicUsize>,
+}
+
+impl Gateway {
+    /// A gateway whose health is that of the database and storage behind `artifacts`.
+    pub fn new(
+        authenticator: Authenticator,
+        artifacts: Artifacts,
+        metrics: Arc<Metrics>,
+        options: Options,
+        version: Version,
+    ) -> Self {
+        let health = Arc::new(Health::new(artifacts, version, &options));
+        let (draining, in_flight) = (Arc::default(), Arc::default());
+        Self { authenticator, metrics, health, options: Arc::new(options), draining, in_flight }
+    }
+
+    /// From now on readiness is red, so that no new requests are sent here.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Who tells whose credentials are right.
+    pub fn authenticator(&self) -> &Authenticator {
+        &self.authenticator
+    }
+
+    /// Puts the [`Caller`] into each request. Bad credentials are not refused here, but by the API, in its dialect.
+    pub fn authenticated(&self, router: Router) -> Router {
+        router.layer(from_fn_with_state(self.authenticator.clone(), caller::authenticate))
+    }
+
+    /// Keeps the requests of an API within the limits, and answers for handlers that panic.
+    pub fn limited<D: Dialect>(&self, router: Router, dialect: D) -> Router {
+        router.layer(from_fn_with_state((self.clone(), dialect), limits::limit::<D>))
+    }
+
+    /// All routes of a port, with what every port has around them.
+    pub fn port(&self, router: Router) -> Router {
+        let router = router.layer(CatchPanicLayer::custom(middleware::panicked));
+        let router = match &self.options.cors {
+            Some(cors) => router.layer(cors.layer()),
+            None => router,
+        };
+        router.layer(from_fn_with_state(self.clone(), middleware::observe))
+    }
+
+    /// The answer to paths that no API has; it names `known` ones.
+    pub fn unknown(&self, known: &'static str) -> Router {
+        self.authenticated(Router::new().fallback(async move |request| middleware::not_found(&request, known)))
+    }
+
+    /// Health and metrics, where the configuration has them. They answer whoever asks, also where nobody can be
+    /// authenticated as the database is away, and are not limited.
+    pub fn operations(&self) -> (Router, OpenApi) {
+        let mut table = OpenApiRouter::new();
+        if let Some(paths) = &self.options.health {
+            table = table
+                .routes(at(&paths.health, routes!(health::health)))
+                .routes(at(&paths.live, routes!(health::live)))
+                .routes(at(&paths.ready, routes!(health::ready)));
+        }
+        if let Some(path) = &self.options.metrics_path {
+            table = table.routes(at(path, routes!(metrics::scrape)));
+        }
+        let (router, document) = table.split_for_parts();
+        (router.method_not_allowed_fallback(method_not_allowed).with_state(self.clone()), document)
+    }
+}
+
+/// The same at another path than the handler says.
+fn at(path: &str, (schemas, mut paths, handlers): UtoipaMethodRouter<Gateway>) -> UtoipaMethodRouter<Gateway> {
+    paths.paths = paths.paths.into_values().map(|item| (path.to_owned(), item)).collect();
+    (schemas, paths, handlers)
+}

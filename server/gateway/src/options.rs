@@ -1,0 +1,84 @@
+//! What the configuration says about the gateway, already checked.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::http::{HeaderName, HeaderValue, Method};
+use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders};
+
+/// Settings of all ports.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Where health is served; none: not at all.
+    pub health: Option<HealthPaths>,
+    /// Where metrics are served; none: not at all.
+    pub metrics_path: Option<String>,
+    /// Cross-origin access for browsers.
+    pub cors: Option<Cors>,
+    /// Requests served at a time; beyond it 503.
+    pub max_concurrent_requests: Option<usize>,
+    /// Until a response begins.
+    pub request_timeout: Option<Duration>,
+    /// Networks of proxies that are believed when they tell a client's address and scheme.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// Shown by `/health`.
+    pub warnings: Vec<String>,
+    /// Shown there too, and changing while the server runs.
+    pub notes: Notes,
+}
+
+/// What is odd at present, one sentence for each topic. Cheap to clone: all clones are one.
+#[derive(Clone, Debug, Default)]
+pub struct Notes(Arc<Mutex<BTreeMap<&'static str, String>>>);
+
+impl Notes {
+    /// Notes what is odd about a topic, or that nothing is any more.
+    pub fn set(&self, topic: &'static str, note: Option<String>) {
+        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match note {
+            Some(note) => notes.insert(topic, note),
+            None => notes.remove(topic),
+        };
+    }
+
+    pub(crate) fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+}
+
+/// Paths of the health endpoints.
+#[derive(Clone, Debug)]
+pub struct HealthPaths {
+    /// Everything, for people.
+    pub health: String,
+    /// Whether the process runs.
+    pub live: String,
+    /// Whether requests can be served.
+    pub ready: String,
+}
+
+/// Cross-origin resource sharing.
+#[derive(Clone, Debug)]
+pub struct Cors {
+    /// Origins; empty or one `*`: any.
+    pub origins: Vec<HeaderValue>,
+    /// Methods.
+    pub methods: Vec<Method>,
+    /// Request headers.
+    pub headers: Vec<HeaderName>,
+    /// Response headers that scripts may read.
+    pub expose: Vec<HeaderName>,
+}
+
+impl Cors {
+    pub(crate) fn layer(&self) -> CorsLayer {
+        let any = self.origins.is_empty() || self.origins.iter().any(|origin| origin == "*");
+        let origins = if any { AllowOrigin::any() } else { AllowOrigin::list(self.origins.clone()) };
+        CorsLayer::new()
+            .allow_origin(origins)
+            .allow_methods(AllowMethods::list(self.methods.clone()))
+            .allow_headers(AllowHeaders::list(self.headers.clone()))
+            .expose_headers(ExposeHeaders::list(self.expose.clone()))
+    }
+}

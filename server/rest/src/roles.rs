@@ -1,0 +1,210 @@
+//! `/rbac/roles`: roles, which are policies with the id `role-NAME` about whoever has the role; tokens examined.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use zot_api::{Assignment, Role, RoleInput, Roles, TokenInput, ValidatedToken};
+use zot_core::policy::Policy;
+use zot_core::principal::Principal;
+use zot_domain::access::Access;
+use zot_domain::ports::access::{PolicyChange, StoredPolicy};
+use zot_domain::{Error, Result as DomainResult};
+
+use crate::error::Result;
+use crate::extract::{Caller, JsonBody, Prefix};
+use crate::rbac::permission;
+use crate::{Rest, time};
+
+/// Ids of the policies of roles begin so.
+const PREFIX: &str = "role-";
+
+fn policy_id(role: &str) -> String {
+    format!("{PREFIX}{role}")
+}
+
+fn role(stored: StoredPolicy) -> Role {
+    let StoredPolicy { policy, created, .. } = stored;
+    Role {
+        id: policy.id.strip_prefix(PREFIX).unwrap_or(&policy.id).to_owned(),
+        name: policy.name,
+        description: policy.description.unwrap_or_default(),
+        resource: policy.resource,
+        permissions: policy.actions,
+        created_at: time(created),
+    }
+}
+
+/// Lists all roles.
+#[utoipa::path(
+    get, path = "/rbac/roles", operation_id = "listRoles", tag = "policies",
+    responses(
+        (status = 200, description = "All of them, by their ids.", body = Roles),
+        (status = 403, description = "Needs `admin` on `system:policies`."),
+    ),
+)]
+pub(crate) async fn list(State(rest): State<Rest>, Caller(call): Caller) -> Result<Json<Roles>> {
+    let policies = rest.access.policies(&call).await?;
+    let roles = policies.into_iter().filter(|it| it.policy.id.starts_with(PREFIX)).map(role).collect();
+    Ok(Json(Roles { roles }))
+}
+
+/// Makes a role.
+///
+/// Whoever the identity provider gives a role of this name has it; so has an account with it.
+#[utoipa::path(
+    post, path = "/rbac/roles", operation_id = "createRole", tag = "policies",
+    request_body = RoleInput,
+    responses(
+        (status = 201, description = "The role that was made.", body = Role,
+            headers(("Location" = String, description = "Where it is."))),
+        (status = 400, description = "The role cannot be; the message names the field."),
+        (status = 403, description = "Needs `admin` on `system:policies`."),
+        (status = 409, description = "There is one of that id."),
+    ),
+)]
+pub(crate) async fn create(
+    State(rest): State<Rest>,
+    Caller(call): Caller,
+    prefix: Prefix,
+    JsonBody(input): JsonBody<RoleInput>,
+) -> Result<Response> {
+    if input.id.is_empty() {
+        return Err(Error::ParameterInvalid("id: name the role".to_owned()).into());
+    }
+    let policy = Policy {
+        id: policy_id(&input.id),
+        principals: vec![format!("role:{}", input.id)],
+        name: input.name.unwrap_or(input.id),
+        description: input.description,
+        resource: input.resource.unwrap_or_else(|| "*".to_owned()),
+        actions: input.permissions,
+        ..Policy::default()
+    };
+    let made = role(rest.access.create_policy(&call, policy).await?);
+    Ok(prefix.created(&format!("/rbac/roles/{}", made.id), made))
+}
+
+/// Gets a role.
+#[utoipa::path(
+    get, path = "/rbac/roles/{roleId}", operation_id = "getRole", tag = "policies",
+    params(("roleId" = String, Path, description = "A role's id.")),
+    responses(
+        (status = 200, description = "The role.", body = Role),
+        (status = 403, description = "Needs `admin` on `system:policies`."),
+        (status = 404, description = "There is no such role."),
+    ),
+)]
+pub(crate) async fn get(State(rest): State<Rest>, Path(id): Path<String>, Caller(call): Caller) -> Result<Json<Role>> {
+    Ok(Json(role(rest.access.policy(&call, &policy_id(&id)).await?)))
+}
+
+/// Changes a role.
+///
+/// Whom its policy names beside the role's holders, and its conditions, stay.
+#[utoipa::path(
+    put, path = "/rbac/roles/{roleId}", operation_id = "replaceRole", tag = "policies",
+    params(("roleId" = String, Path, description = "A role's id.")),
+    request_body = RoleInput,
+    responses(
+        (status = 200, description = "The role as it is now.", body = Role),
+        (status = 400, description = "The role cannot be; the message names the field."),
+        (status = 403, description = "Needs `admin` on `system:policies`."),
+        (status = 404, description = "There is no such role."),
+    ),
+)]
+pub(crate) async fn replace(
+    State(rest): State<Rest>,
+    Path(id): Path<String>,
+    Caller(call): Caller,
+    JsonBody(input): JsonBody<RoleInput>,
+) -> Result<Json<Role>> {
+    let RoleInput { name, description, resource, permissions, .. } = input;
+    let change = PolicyChange { name, description, resource, actions: Some(permissions), ..PolicyChange::default() };
+    Ok(Json(role(rest.access.change_policy(&call, &policy_id(&id), change).await?)))
+}
+
+/// Removes a role: whoever has it may do no more for it.
+#[utoipa::path(
+    delete, path = "/rbac/roles/{roleId}", operation_id = "deleteRole", tag = "policies",
+    params(("roleId" = String, Path, description = "A role's id.")),
+    responses(
+        (status = 204, description = "It is gone."),
+        (status = 403, description = "Needs `admin` on `system:policies`."),
+        (status = 404, description = "There is no such role."),
+    ),
+)]
+pub(crate) async fn delete(
+    State(rest): State<Rest>,
+    Path(id): Path<String>,
+    Caller(call): Caller,
+) -> Result<StatusCode> {
+    rest.access.delete_policy(&call, &policy_id(&id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Gives a user the rights of a role.
+///
+/// The role's policy names them from then on. Roles that an identity provider gives need no such thing.
+#[utoipa::path(
+    post, path = "/rbac/users/{userId}/roles", operation_id = "assignRole", tag = "policies",
+    params(("userId" = String, Path, description = "A user, or another principal such as `account:ci`.")),
+    request_body = Assignment,
+    responses(
+        (status = 200, description = "The role.", body = Role),
+        (status = 400, description = "That is no principal."),
+        (status = 403, description = "Needs `admin` on `system:policies`."),
+        (status = 404, description = "There is no such role."),
+    ),
+)]
+pub(crate) async fn assign(
+    State(rest): State<Rest>,
+    Path(user): Path<String>,
+    Caller(call): Caller,
+    JsonBody(assignment): JsonBody<Assignment>,
+) -> Result<Json<Role>> {
+    let user = if user.contains(':') { user } else { format!("user:{user}") };
+    let change = PolicyChange { principal: Some(user), ..PolicyChange::default() };
+    Ok(Json(role(rest.access.change_policy(&call, &policy_id(&assignment.role_id), change).await?)))
+}
+
+/// Examines a token: whose it is, and what they may do.
+#[utoipa::path(
+    post, path = "/rbac/validate", operation_id = "validateToken", tag = "policies",
+    request_body = TokenInput,
+    responses(
+        (status = 200, description = "What it says, or why it is not accepted.", body = ValidatedToken),
+        (status = 400, description = "There is no token in the request."),
+        (status = 403, description = "Needs `admin` on `system:policies`."),
+    ),
+)]
+pub(crate) async fn validate(
+    State(rest): State<Rest>,
+    Caller(call): Caller,
+    JsonBody(input): JsonBody<TokenInput>,
+) -> Result<Json<ValidatedToken>> {
+    rest.access.require_admin(&call)?;
+    let principal = rest.identity.examined(&input.token).await;
+    Ok(Json(validated(&rest.access, principal)?))
+}
+
+fn validated(access: &Access, principal: DomainResult<Principal>) -> DomainResult<ValidatedToken> {
+    match principal {
+        Ok(principal) => {
+            let of = |kind| principal.names_of(kind).map(str::to_owned).collect();
+            Ok(ValidatedToken {
+                valid: true,
+                reason: None,
+                username: principal.claims.get("username").and_then(|names| names.first()).cloned(),
+                roles: of("role"),
+                groups: of("group"),
+                permissions: access.permissions_of(&principal).into_iter().map(permission).collect(),
+                user_id: Some(principal.subject),
+            })
+        }
+        Err(error @ (Error::CredentialsInvalid(_) | Error::CredentialsExpired(_))) => {
+            Ok(ValidatedToken { reason: Some(error.to_string()), ..ValidatedToken::default() })
+        }
+        Err(error) => Err(error),
+    }
+}

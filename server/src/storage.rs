@@ -1,0 +1,147 @@
+//! Opens the database and the blob storage that the settings name.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use zot_blobs::{Azure, Backend, BlobStore, Gcs, S3};
+use zot_domain::ownership::owned;
+use zot_domain::ports::inventory::Inventory as _;
+use zot_settings::{DriverName, Secret, Settings};
+use zot_store::{Dialect, Store};
+
+use crate::data_dir;
+use crate::error::{Error, shown_url};
+
+/// A store whose database and blobs are open.
+pub(crate) struct Opened {
+    pub store: Store,
+    pub blobs: BlobStore,
+    pub store_id: String,
+    /// What will not work on this storage.
+    pub warnings: Vec<String>,
+    /// Held while the server runs: SQLite allows one server on a directory.
+    lock: Option<File>,
+}
+
+/// Opens database and storage, having brought the schema up to date.
+pub(crate) async fn open(settings: &Settings) -> Result<Opened, Error> {
+    data_dir::prepare(settings)?;
+    let store = open_database(settings, true).await?;
+    let lock = match store.dialect() {
+        Dialect::Sqlite => Some(lock(settings)?),
+        Dialect::Postgres => None,
+    };
+    store.migrate().await?;
+    let info = store.info().await?;
+    let blobs = BlobStore::open(&backend(settings), &info.store_id)?;
+    let preflight = blobs.preflight().await.map_err(Error::preflight(settings))?;
+    let unreachable = |error| {
+        let hint = "check storage.storageDriver: endpoint, bucket and keys, and that the bucket exists";
+        Error::Store(format!("{}; {hint}", Error::from(error)))
+    };
+    let known = match blobs.marker().await {
+        // who may not list is not told either that something is absent; that reading is allowed was seen
+        Err(_) if !preflight.may_list => None,
+        found => found.map_err(unreachable)?,
+    };
+    if known.is_none() && store.has_segments().await? {
+        return Err(Error::Refused(format!(
+            "the database names blobs, but the blob storage does not belong to this store (no {}/marker): is the volume \
+             mounted, is it the right bucket? If it is, and only the marker was lost, run `zot-artifact-store adopt`",
+            info.store_id
+        )));
+    }
+    blobs.ensure_marker(&info.incarnation).await.map_err(unreachable)?;
+    store.note_physical_identity().await?;
+    if let Err(zot_domain::Error::Denied(why)) = owned(&store, &blobs).await {
+        tracing::warn!("{why}; until then nothing is deleted from blob storage");
+    }
+    Ok(Opened { store, blobs, store_id: info.store_id, warnings: preflight.warnings, lock })
+}
+
+/// Opens what is there, beside a running server: nothing is made, migrated or locked.
+pub(crate) async fn open_beside(settings: &Settings) -> Result<Opened, Error> {
+    let url = settings.effective_database_url();
+    let never = || Error::Refused(format!("no server ran on {} yet; start one with `serve`", shown_url(&url)));
+    if sqlite_file(&url).is_some_and(|path| !path.exists()) {
+        return Err(never());
+    }
+    let store = open_database(settings, false).await?;
+    store.check_schema().await?;
+    let info = store.known_info().await?.ok_or_else(never)?;
+    let blobs = BlobStore::open(&backend(settings), &info.store_id)?;
+    Ok(Opened { store, blobs, store_id: info.store_id, warnings: Vec::new(), lock: None })
+}
+
+/// Opens what is there while no server uses an SQLite database; nothing is made or migrated.
+pub(crate) async fn open_alone(settings: &Settings) -> Result<Opened, Error> {
+    let mut opened = open_beside(settings).await?;
+    if opened.store.dialect() == Dialect::Sqlite {
+        let running = |_| Error::Refused("a server runs on this database: stop it first".to_owned());
+        opened.lock = Some(lock(settings).map_err(running)?);
+    }
+    Ok(opened)
+}
+
+/// Opens the database alone.
+pub(crate) async fn open_database(settings: &Settings, create: bool) -> Result<Store, Error> {
+    let secret = settings.effective_database_url();
+    let (url, max_connections) = (secret.expose().to_owned(), settings.database.max_connections);
+    let opened = Store::open(&zot_store::Options { url, max_connections, create }).await;
+    opened.map_err(Error::database(&secret))
+}
+
+/// Two servers on one SQLite database would each believe to be its only writer: the lock lies beside the database.
+fn lock(settings: &Settings) -> Result<File, Error> {
+    let path = sqlite_file(&settings.effective_database_url()).unwrap_or_default();
+    // a link to it is the same database
+    let path = std::fs::canonicalize(&path).unwrap_or(path);
+    let path = format!("{}.lock", path.display());
+    let file = File::create(&path).map_err(Error::file(&path))?;
+    file.try_lock().map_err(|_| {
+        Error::Refused(format!(
+            "another server runs on this database (it holds {path}): SQLite allows one; for several set database.url to a \
+             Postgres database"
+        ))
+    })?;
+    Ok(file)
+}
+
+/// Where an SQLite database lies.
+fn sqlite_file(url: &Secret) -> Option<PathBuf> {
+    let path = url.expose().strip_prefix("sqlite:")?.trim_start_matches("//");
+    // as it is read where the database is opened
+    let path = percent_encoding::percent_decode_str(path.split('?').next().unwrap_or_default());
+    Some(path.decode_utf8_lossy().into_owned().into())
+}
+
+pub(crate) fn backend(settings: &Settings) -> Backend {
+    let Some(driver) = &settings.storage.storage_driver else {
+        return Backend::Local(settings.storage.root_directory.join("blobs"));
+    };
+    let (endpoint, prefix, skip_verify) = (driver.endpoint_url(), driver.root_directory.clone(), driver.skip_verify);
+    // settings without the name of a bucket or container are refused when they are loaded
+    let bucket = driver.bucket.clone().unwrap_or_default();
+    match driver.name {
+        DriverName::S3 => Backend::S3(S3 {
+            bucket,
+            region: driver.effective_region().to_owned(),
+            endpoint,
+            keys: driver.access_key.clone().zip(driver.secret_key.as_ref().map(|secret| secret.expose().to_owned())),
+            prefix,
+            path_style: driver.path_style(),
+            skip_verify,
+        }),
+        DriverName::Gcs => {
+            Backend::Gcs(Gcs { bucket, key_file: driver.keyfile.clone(), endpoint, prefix, skip_verify })
+        }
+        DriverName::Azure => Backend::Azure(Azure {
+            account: driver.account_name.clone().unwrap_or_default(),
+            key: driver.account_key.as_ref().map(|key| key.expose().to_owned()),
+            container: driver.container.clone().unwrap_or_default(),
+            endpoint,
+            prefix,
+            skip_verify,
+        }),
+    }
+}
