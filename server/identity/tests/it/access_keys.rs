@@ -66,8 +66,8 @@ async fn a_rotated_key_lives_on_for_its_grace() {
 #[tokio::test]
 async fn people_look_after_keys_of_their_own() {
     let store = Fixture::new().await;
-    let (alice, bob) = (person("alice"), person("bob"));
-    let (key, secret) = store.accounts.create_key(&alice, NewKey::default()).await.unwrap();
+    let (alice, bob) = (|| person("alice"), person("bob"));
+    let (key, secret) = store.accounts.create_key(&alice(), NewKey::default()).await.unwrap();
     assert_eq!(key.owner, "user:alice");
     let left = key.expires.unwrap() - now();
     assert!((89 * DAY_MICROS..=90 * DAY_MICROS).contains(&left), "a person's key expires");
@@ -78,8 +78,8 @@ async fn people_look_after_keys_of_their_own() {
         "what is denied to the role is denied to the key"
     );
 
-    assert_eq!(store.accounts.keys(&alice, None).await.unwrap(), std::slice::from_ref(&key));
-    assert_eq!(store.accounts.keys(&alice, Some("user:alice")).await.unwrap(), std::slice::from_ref(&key));
+    assert_eq!(store.accounts.keys(&alice(), None).await.unwrap(), std::slice::from_ref(&key));
+    assert_eq!(store.accounts.keys(&alice(), Some("user:alice")).await.unwrap(), std::slice::from_ref(&key));
     assert!(store.accounts.keys(&bob, None).await.unwrap().is_empty());
     assert_eq!(error_of(store.accounts.keys(&bob, Some("user:alice")).await), "denied");
     assert_eq!(error_of(store.accounts.key(&bob, &key.id).await), "denied");
@@ -88,15 +88,15 @@ async fn people_look_after_keys_of_their_own() {
     assert_eq!(error_of(store.accounts.key(&with_the_key, &key.id).await), "denied", "a key makes no keys");
     for expires in [None, Some(now() + 91 * DAY_MICROS)] {
         let change = KeyChange { expires: Some(expires), ..KeyChange::default() };
-        assert_eq!(error_of(store.accounts.change_key(&alice, &key.id, change).await), "parameter");
+        assert_eq!(error_of(store.accounts.change_key(&alice(), &key.id, change).await), "parameter");
     }
-    let (rotated, _) = store.accounts.rotate_key(&alice, &key.id, 0).await.unwrap();
+    let (rotated, _) = store.accounts.rotate_key(&alice(), &key.id, 0).await.unwrap();
     assert_eq!(rotated.expires, key.expires);
     for _ in 2..20 {
-        store.accounts.create_key(&alice, NewKey::default()).await.unwrap();
+        store.accounts.create_key(&alice(), NewKey::default()).await.unwrap();
     }
-    assert_eq!(error_of(store.accounts.create_key(&alice, NewKey::default()).await), "conflict", "at most 20");
-    store.accounts.delete_key(&alice, &rotated.id).await.unwrap();
+    assert_eq!(error_of(store.accounts.create_key(&alice(), NewKey::default()).await), "conflict", "at most 20");
+    store.accounts.delete_key(&alice(), &rotated.id).await.unwrap();
 }
 
 #[tokio::test]

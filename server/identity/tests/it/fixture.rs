@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, header};
 use tempfile::TempDir;
 use zot_core::policy::Settings;
 use zot_core::principal::Principal;
-use zot_domain::authorizer::Engine;
+use zot_domain::authorizer::Authorizer;
 use zot_domain::call::RequestId;
 use zot_domain::{Access, Call, Error, Result};
 use zot_identity::{
@@ -123,7 +123,8 @@ async fn replica(
     token_file: PathBuf,
     differs: Differs<'_>,
 ) -> (Arc<Identity>, Accounts) {
-    let engine = Engine::new(Settings { access_control: true, anonymous_read: false, read_only: differs.read_only });
+    let authorizer =
+        Authorizer::new(Settings { access_control: true, anonymous_read: false, read_only: differs.read_only });
     let config = |name: &str, kind, url: &str, prefix: &str| IssuerConfig {
         name: name.to_owned(),
         kind,
@@ -154,10 +155,10 @@ async fn replica(
         failures_per_minute: differs.failures_per_minute,
         session_max_secs: SESSION_MAX_SECS,
     };
-    let policies = Access::new(Arc::new(database.clone()), engine.clone());
+    let policies = Access::new(Arc::new(database.clone()), authorizer.clone());
     let identity = Arc::new(Identity::new(setup, Arc::new(database.clone()), policies).unwrap());
     identity.follow().await.unwrap();
-    (Arc::clone(&identity), Accounts::new(identity, engine))
+    (Arc::clone(&identity), Accounts::new(identity, authorizer))
 }
 
 pub(crate) fn masters(secrets: &[&str]) -> Vec<Vec<u8>> {
