@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use zot_core::policy::Settings;
 use zot_core::principal::Principal;
 use zot_domain::authorizer::Authorizer;
-use zot_domain::call::RequestId;
+use zot_domain::call::{Agent, Origin, RequestId};
 use zot_domain::{Access, Call, Error, Result};
 use zot_identity::{
     AccessKey, Accounts, ClaimPath, Identity, Issuer, IssuerConfig, KeySet, Kind, NewKey, Setup, ShownKey, Source,
@@ -167,7 +167,7 @@ pub(crate) fn masters(secrets: &[&str]) -> Vec<Vec<u8>> {
 
 /// A request of this principal.
 pub(crate) fn call(principal: Principal) -> Call {
-    Call { principal, request_id: RequestId::new(), origin: Default::default(), agent: Default::default() }
+    Call { principal, request_id: RequestId::new(), origin: Origin::default(), agent: Agent::default() }
 }
 
 /// A request of the administrator whom no policy can deny.
