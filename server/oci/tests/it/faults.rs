@@ -11,10 +11,10 @@ use zot_core::hash::Hasher;
 use zot_domain::ports::blobs::{BlobReads, BlobWrites, Blobs, ByteStream, Piece, SegmentKey, Written};
 use zot_domain::{Error, Result};
 
-use crate::app::{ADMIN, STRICT, TestApp, options};
-use crate::client::Client;
-use crate::content::{bytes, image, sha256};
-use crate::reply::Reply;
+use zot_testing::app::{ADMIN, TestApp};
+use zot_testing::client::Client;
+use zot_testing::content::{bytes, image, sha256};
+use zot_testing::reply::Reply;
 
 #[track_caller]
 fn comes_again(reply: &Reply) {
@@ -183,7 +183,7 @@ async fn a_read_that_breaks_is_503_before_the_first_byte_and_broken_after_it() {
     let digest = app.admin().push_blob("team/app", &content).await;
     let client = |after| {
         let blobs: Arc<dyn Blobs> = Arc::new(BreaksOff { real: Arc::clone(&app.blobs), after });
-        app.doors_over(&blobs, STRICT, options()).with_key(ADMIN)
+        app.over(&blobs).with_key(ADMIN)
     };
     let path = format!("/v2/team/app/blobs/{digest}");
     comes_again(&client(0).get(&path).await);

@@ -2,9 +2,9 @@
 
 use axum::http::{Method, StatusCode};
 
-use crate::app::TestApp;
-use crate::content::sha256;
-use crate::reply::Reply;
+use zot_testing::app::TestApp;
+use zot_testing::content::sha256;
+use zot_testing::reply::Reply;
 
 const BAD_NAMES: [&str; 19] = [
     "..",

@@ -1,13 +1,13 @@
-//! The description of the REST door is the door: what is described is served, and what is not, is not.
+//! The description of the REST API: what it describes is served, and nothing else.
 
 use std::collections::HashSet;
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
-use zot_http::{HealthPaths, Options};
+use zot_gateway::{HealthPaths, Options};
 
-use crate::app::{STRICT, TestApp, options};
-use crate::client::Client;
+use zot_testing::app::{STRICT, TestApp, options};
+use zot_testing::client::Client;
 
 const PATH: &str = "/api/v1/openapi.json";
 const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
@@ -55,14 +55,14 @@ async fn operations_are_described_at_the_paths_of_the_configuration() {
     let app = TestApp::new().await;
     let moved = HealthPaths { health: "/how".to_owned(), live: "/how/live".to_owned(), ready: "/ready".to_owned() };
     let elsewhere = Options { health: Some(moved), metrics_path: Some("/numbers".to_owned()), ..options() };
-    let described = document(&app.doors(STRICT, elsewhere)).await;
+    let described = document(&app.client(STRICT, elsewhere)).await;
     for (path, id) in
         [("/how", "getHealth"), ("/how/live", "getLiveness"), ("/ready", "getReadiness"), ("/numbers", "getMetrics")]
     {
         assert_eq!(described["paths"][path]["get"]["operationId"], id, "{path}");
     }
     assert!(described["paths"].get("/health").is_none());
-    let without = document(&app.doors(STRICT, Options { health: None, metrics_path: None, ..options() })).await;
+    let without = document(&app.client(STRICT, Options { health: None, metrics_path: None, ..options() })).await;
     assert!(operations(&without).iter().all(|(path, ..)| {
         path.starts_with("/api/") || path.starts_with("/.well-known/") || *path == "/auth/token"
     }));
