@@ -4,3 +4,5 @@
 
 #[path = "it/openapi.rs"]
 mod openapi;
+#[path = "it/rbac.rs"]
+mod rbac;
