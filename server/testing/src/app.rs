@@ -132,6 +132,11 @@ impl TestApp {
         self.directory.path().join("blobs")
     }
 
+    /// The first column of all rows, texts.
+    pub async fn column(&self, sql: &'static str) -> Vec<String> {
+        sqlx::query_scalar(sql).fetch_all(self.store.raw_pool()).await.unwrap()
+    }
+
     /// The first column of the first row, a number.
     pub async fn count(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(self.store.raw_pool()).await.unwrap()
@@ -198,8 +203,10 @@ fn setup(store_id: &str) -> Setup {
         let principal = Principal::known(&subject, [subject.clone(), format!("role:{role}")], BTreeMap::new());
         AccessKey::new(id.to_owned(), secret.to_owned(), principal)
     };
+    let principal = Principal::break_glass(&format!("key:{}", ADMIN.0));
+    let admin = AccessKey::new(ADMIN.0.to_owned(), ADMIN.1.to_owned(), principal);
     Setup {
-        fixed: vec![key(ADMIN, "admin"), key(SECOND, "admin"), key(READER, "viewer")],
+        fixed: vec![admin, key(SECOND, "admin"), key(READER, "viewer")],
         store_id: store_id.to_owned(),
         service: SERVICE.to_owned(),
         masters: vec![ADMIN.1.as_bytes().to_vec()],

@@ -1,5 +1,7 @@
 //! A client: its credentials, and requests that read like their request line.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
@@ -7,7 +9,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::stream;
+use serde_json::Value;
 use tower::ServiceExt as _;
+use zot_domain::call::Origin;
 
 use crate::reply::Reply;
 
@@ -49,6 +53,13 @@ impl Client {
         if let Some(value) = &self.authorization {
             request.headers_mut().insert(header::AUTHORIZATION, HeaderValue::from_str(value).unwrap());
         }
+        self.prepared(request)
+    }
+
+    /// Sends a request as it is, from an address of loopback.
+    pub fn prepared(&self, mut request: Request<Body>) -> Call {
+        let address = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        request.extensions_mut().insert(Origin { address, ..Origin::default() });
         Call { router: self.router.clone(), request }
     }
 
@@ -107,6 +118,11 @@ impl Call {
         let name: HeaderName = name.parse().unwrap();
         self.request.headers_mut().append(name, HeaderValue::from_bytes(value.as_ref()).unwrap());
         self
+    }
+
+    /// With a JSON document.
+    pub fn json(self, document: &Value) -> Self {
+        self.header("content-type", "application/json").body(document.to_string())
     }
 
     /// With a body whose length is announced.

@@ -1,5 +1,7 @@
 //! What came back, with assertions that say what was asked.
 
+use std::fmt::{self, Display, Formatter};
+
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
@@ -36,6 +38,22 @@ impl Reply {
         assert_eq!(self.status, status, "{}: {}", self.what, self.text());
         assert!(self.complete, "{}: the body broke off", self.what);
         self
+    }
+
+    /// The same, for chains.
+    #[track_caller]
+    pub fn expect_status(self, status: u16) -> Self {
+        self.assert_status(StatusCode::from_u16(status).unwrap());
+        self
+    }
+
+    /// An error of the S3 API in XML, which HEAD has without a body.
+    #[track_caller]
+    pub fn expect_code(self, status: u16, code: &str) -> Self {
+        let reply = self.expect_status(status);
+        let headless = reply.what.starts_with("HEAD ") && reply.body.is_empty();
+        assert!(headless || reply.text().contains(&format!("<Code>{code}</Code>")), "{reply}");
+        reply
     }
 
     /// An error in the OCI dialect: the code, a text, and the request's id, which the header names too.
@@ -101,5 +119,11 @@ impl Reply {
 
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).chars().take(2000).collect()
+    }
+}
+
+impl Display for Reply {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} {}", self.what, self.status, self.text())
     }
 }
