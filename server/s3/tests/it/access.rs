@@ -127,7 +127,7 @@ async fn without_the_database_it_is_unavailable_and_says_nothing_of_its_insides(
     let reply = store.client().get("/s3/team/a").await.expect_code(503, "ServiceUnavailable");
     assert!(!reply.text().to_ascii_lowercase().contains("sql"), "{reply}");
     let json = store.client().call(Method::GET, "/s3/team/a").header("accept", "application/json").send().await;
-    assert_eq!(json.expect_status(503).json()["code"], "unavailable");
+    assert_eq!(json.expect_status(503).json()["code"], "service_unavailable");
 }
 
 /// The routes of all APIs are built together, and none takes another's paths.

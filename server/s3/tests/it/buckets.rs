@@ -8,14 +8,17 @@ use crate::support::Store;
 async fn buckets_are_made_listed_and_deleted() {
     let store = Store::new().await;
     let admin = store.client();
-    for (method, path) in [(Method::GET, "/s3/none?list-type=2"), (Method::PUT, "/s3/none/a"), (Method::DELETE, "/s3/none")] {
+    for (method, path) in
+        [(Method::GET, "/s3/none?list-type=2"), (Method::PUT, "/s3/none/a"), (Method::DELETE, "/s3/none")]
+    {
         admin.call(method, path).body("").send().await.expect_code(404, "NoSuchBucket");
     }
     admin.put("/s3/team", "").await.expect_code(409, "BucketAlreadyOwnedByYou");
     admin.put("/s3/Not_A_Name", "").await.expect_code(400, "InvalidBucketName");
     admin.head("/s3/team").await.expect_status(200);
     admin.head("/s3/none").await.expect_status(404);
-    let elsewhere = "<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>";
+    let elsewhere =
+        "<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>";
     admin.put("/s3/other", elsewhere).await.expect_status(200);
     let location = admin.get("/s3/other?location").await.expect_status(200).text();
     assert!(location.contains(">eu-west-1</LocationConstraint>"), "{location}");

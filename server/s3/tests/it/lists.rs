@@ -38,7 +38,8 @@ async fn version_2_groups_and_continues() {
         if texts(&page, "IsTruncated") == ["false"] {
             break;
         }
-        let next: String = url::form_urlencoded::byte_serialize(texts(&page, "NextContinuationToken")[0].as_bytes()).collect();
+        let next: String =
+            url::form_urlencoded::byte_serialize(texts(&page, "NextContinuationToken")[0].as_bytes()).collect();
         token = format!("&continuation-token={next}");
     }
     assert_eq!(walked, ["list/a", "list/b/", "list/c", "list/d/"]);
@@ -84,7 +85,10 @@ async fn versions_are_kept_listed_and_deleted() {
     assert_eq!(marker.header("x-amz-delete-marker"), "true");
     let marker = marker.header("x-amz-version-id").to_owned();
     let gone = client.get("/s3/team/versioned").await.expect_code(404, "NoSuchKey");
-    assert_eq!(gone.header("x-amz-delete-marker"), "true");
+    assert_eq!((gone.header("x-amz-delete-marker"), gone.header("content-type")), ("true", "application/xml"));
+    let json = client.call(Method::GET, "/s3/team/versioned").header("accept", "application/json").send().await;
+    assert_eq!(json.header("x-amz-delete-marker"), "true");
+    assert_eq!(json.expect_status(404).json()["code"], "not_found");
     let at = |version: &str| format!("/s3/team/versioned?versionId={version}");
     client.get(&at(&marker)).await.expect_code(405, "MethodNotAllowed");
     assert_eq!(client.get(&at(&made[0])).await.expect_status(200).text(), "1");

@@ -20,7 +20,8 @@ async fn part(store: &Store, upload: &str, number: usize, body: Vec<u8>) -> Stri
 }
 
 fn document(parts: &[(usize, &str)]) -> String {
-    let parts = parts.iter().map(|(number, etag)| format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"));
+    let parts =
+        parts.iter().map(|(number, etag)| format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"));
     format!("<CompleteMultipartUpload>{}</CompleteMultipartUpload>", parts.collect::<String>())
 }
 

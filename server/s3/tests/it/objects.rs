@@ -34,7 +34,9 @@ async fn with(store: &Store, method: Method, key: &str, headers: &[(&str, &str)]
 async fn keys_are_kept_byte_for_byte() {
     let store = Store::new().await;
     let long = "k".repeat(1024);
-    for key in ["plain", "a%20b/%C3%BC%2B%26%3Dx~(1).txt", "dir//double", "trailing/", "../up", "./here", &long, "q%3Fx%3D1"] {
+    for key in
+        ["plain", "a%20b/%C3%BC%2B%26%3Dx~(1).txt", "dir//double", "trailing/", "../up", "./here", &long, "q%3Fx%3D1"]
+    {
         let path = format!("/s3/team/{key}");
         store.client().put(&path, key.to_owned()).await.expect_status(200);
         assert_eq!(store.client().get(&path).await.expect_status(200).text(), key);
@@ -59,7 +61,6 @@ async fn what_was_said_of_an_object_comes_back_with_it() {
             ("content-disposition", "attachment"),
             ("content-language", "en"),
             ("x-amz-meta-colour", "blue"),
-            ("x-amz-tagging-count", "2"),
             ("content-length", "10"),
             ("etag", ETAG),
             ("accept-ranges", "bytes"),
@@ -68,6 +69,7 @@ async fn what_was_said_of_an_object_comes_back_with_it() {
         }
         assert!(found.optional("last-modified").is_some() && found.optional("x-amz-request-id").is_some());
     }
+    assert_eq!(with(&store, Method::GET, "described", &[], "").await.header("x-amz-tagging-count"), "2");
     let other = with(&store, Method::GET, "described?response-content-type=text/x", &[], "").await;
     assert_eq!(other.expect_status(200).header("content-type"), "text/x");
     let attributes = [("x-amz-object-attributes", "ETag,ObjectSize")];

@@ -29,7 +29,8 @@ async fn transfers_and_credentials_are_counted() {
         &time[..8],
         "0".repeat(64)
     );
-    let stranger = app.anonymous().call(Method::GET, "/s3/team").header("authorization", signature).header("host", "localhost");
+    let stranger =
+        app.anonymous().call(Method::GET, "/s3/team").header("authorization", signature).header("host", "localhost");
     let stranger = stranger.header("x-amz-date", &time).header("x-amz-content-sha256", "UNSIGNED-PAYLOAD");
     stranger.send().await.expect_status(403);
     for (series, expected) in [
