@@ -42,7 +42,7 @@ use s3s::dto::{
 use s3s::{S3, S3Request, S3Response, S3Result};
 use zot_domain::{Buckets, Call};
 
-/// The door's operations over the use cases.
+/// The operations of the S3 API over the use cases.
 #[derive(Clone)]
 pub(crate) struct Ops {
     buckets: Buckets,

@@ -1,7 +1,7 @@
 //! Signature Version 4, verified in front of the S3 codec.
 //!
 //! The codec (`s3s`) only turns requests into typed operations. What it would take for authentication is decided here
-//! and removed from the request, over the path as the client sent it, so that the door works under a prefix as well.
+//! and removed from the request, over the path as the client sent it, so that the API works under a prefix as well.
 //!
 //! ```text
 //! request -> Front::authenticate -> Access, PayloadHash, Trailers in the extensions; a body that checks itself
@@ -124,7 +124,7 @@ pub enum PayloadHash {
     Streaming,
 }
 
-/// SHA-256 of a body that was read before: the door for STS puts it into the extensions, since STS clients sign the
+/// SHA-256 of a body that was read before: the STS API puts it into the extensions, since STS clients sign the
 /// digest without sending it.
 #[derive(Debug, Clone, Copy)]
 pub struct BodySha256(pub [u8; 32]);
@@ -151,7 +151,7 @@ impl Default for Config {
 /// What tells the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// The door-keeper.
+/// Verifies requests.
 pub struct Front {
     keys: Arc<dyn Keys>,
     cache: keys::Cache,

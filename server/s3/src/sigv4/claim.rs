@@ -59,7 +59,7 @@ pub(super) fn signed_headers(text: &str, presigned: bool) -> Result<Vec<String>,
 }
 
 impl Claim {
-    /// Whether the scope is one of this door: its service, region and day.
+    /// Whether the scope is one of this API: its service, region and day.
     pub(super) fn check_scope(&self, config: &Config) -> Result<(), AuthError> {
         let Scope { date, region, service } = &self.scope;
         if service != "s3" && !(config.allow_sts && service == "sts") {

@@ -89,7 +89,7 @@ fn stamp(headers: &HeaderMap) -> Result<Stamp, AuthError> {
     stamp.ok_or(AuthError::AccessDenied(message.into()))
 }
 
-/// What is said of the body. S3 clients say it in a header; those of STS do not, so its door hashes the form first.
+/// What is said of the body. S3 clients say it in a header; those of STS do not, so the STS API hashes the form first.
 fn payload(headers: &HeaderMap, extensions: &Extensions, service: &str) -> Result<(String, Payload), AuthError> {
     if let Some(value) = single(headers, CONTENT_SHA256)? {
         let text = String::from_utf8_lossy(value.trim_ascii()).into_owned();
