@@ -1,6 +1,6 @@
 //! The OCI API, the registry's tokens, and what all requests pass: each rule, each bad input, and what operators see.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where something is not as it should be")]
+#![expect(clippy::unwrap_used, reason = "a test fails where something is not as it must be")]
 
 #[path = "it/auth.rs"]
 mod auth;

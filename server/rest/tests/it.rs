@@ -1,6 +1,6 @@
 //! The REST API in its own process.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails where something is not as it must be")]
+#![expect(clippy::unwrap_used, reason = "a test fails where something is not as it must be")]
 
 #[path = "it/openapi.rs"]
 mod openapi;

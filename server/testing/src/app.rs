@@ -190,7 +190,7 @@ impl Served {
         };
         let (oci, tokens) = zot_oci::router(registry, &gateway);
         let (operations, health) = gateway.operations();
-        let rest = zot_rest::router(rest, &gateway, [tokens, health]);
+        let rest = zot_rest::router(&rest, &gateway, [tokens, health]);
         let router = oci.merge(operations).merge(rest).merge(gateway.unknown(zot_rest::KNOWN_PATHS));
         let router = gateway.port(router.merge(s3.router(S3_PATH, &gateway)));
         Self { gateway, access, router }

@@ -67,7 +67,7 @@ async fn uploads_in_json_keep_what_the_client_says() {
     let app = TestApp::new().await;
     let send = async |method: Method, path: &str, headers: &[(&str, &str)], body: Vec<u8>| {
         let request = ask(&app, method, path).body(body);
-        answer(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
+        answer(headers.iter().fold(request, |request, (name, value)| request.header(name, value))).await
     };
     assert_eq!(send(Method::PUT, "/s3/team", &[], Vec::new()).await.0, StatusCode::OK);
     let said =

@@ -21,11 +21,15 @@ impl Key {
 
     /// A request below the API's path, with a body that is not signed. `path` and `query` need no escapes.
     pub(crate) fn request(&self, method: Method, path: &str, query: &str) -> Call {
-        self.client.prepared(self.signer(&method, path, query).sign(""))
+        let mut request = self.signer(&method, path, query).sign("");
+        *request.method_mut() = method;
+        self.client.prepared(request)
     }
 
     pub(crate) fn presigned(&self, method: Method, path: &str, query: &str) -> Call {
-        self.client.prepared(self.signer(&method, path, query).presign(""))
+        let mut request = self.signer(&method, path, query).presign("");
+        *request.method_mut() = method;
+        self.client.prepared(request)
     }
 
     pub(crate) fn signer(&self, method: &Method, path: &str, query: &str) -> Signer {
