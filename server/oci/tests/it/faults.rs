@@ -64,8 +64,8 @@ async fn without_the_database_everything_is_unavailable() {
     app.anonymous().get("/v2/team/app/tags/list").await.assert(StatusCode::UNAUTHORIZED, "UNAUTHORIZED");
 }
 
-/// A database that is not away but says nothing: whoever waits for it is told so in time, all of them at once and not one
-/// after the other; and what needs no credentials does not wait at all.
+/// A database that does not answer: each request that waits for it is refused in time, all of them at once.
+/// Requests that need no credentials do not wait.
 #[tokio::test]
 async fn a_database_that_is_stalled_keeps_nobody_waiting() {
     let app = TestApp::new().await;

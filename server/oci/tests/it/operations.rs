@@ -61,7 +61,7 @@ async fn every_response_has_an_id_of_its_own() {
 }
 
 #[tokio::test]
-async fn beyond_the_limit_of_concurrency_requests_are_told_to_come_again() {
+async fn requests_beyond_the_limit_of_concurrency_are_refused_for_now() {
     let app = TestApp::new().await;
     let client = app.client(STRICT, Options { max_concurrent_requests: Some(0), ..options() }).with_key(ADMIN);
     for path in ["/v2/", "/v2/team/app/tags/list"] {
