@@ -38,6 +38,10 @@ e2e: ## run the operator's cluster tests, on a local cluster (as root) or on tha
 manifests: ## generate the custom resource's definition and config/install.yaml
 	hack/manifests
 
+.PHONY: openapi
+openapi: ## write docs/reference/openapi.json, the description of the REST API
+	UPDATE_OPENAPI=1 cargo test -p zot-rest --test it the_snapshot
+
 .PHONY: soak
 soak: ## run long tests: large blobs, many clients (tests named soak_)
 	hack/test --run-ignored only -E 'test(/soak_/)' $(ARGS)

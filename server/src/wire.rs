@@ -130,7 +130,7 @@ pub(crate) async fn wire(settings: &Settings, opened: &Opened, version: &'static
     };
     let (oci, tokens) = zot_oci::router(registry, &gateway);
     let (operations, health) = gateway.operations();
-    let rest = zot_rest::router(rest, &gateway, [tokens, health]);
+    let rest = zot_rest::router(&rest, &gateway, [tokens, health]);
     let router = oci.merge(operations).merge(rest).merge(gateway.unknown(zot_rest::KNOWN_PATHS));
     let router = match &s3 {
         Some(s3) => router.merge(s3.router(base_path, &gateway)),

@@ -26,7 +26,7 @@ pub use policies::{CurrentPrincipal, Effect, ExplainRequest, Explanation, Permis
 pub use roles::{Assignment, Role, RoleInput, Roles, TokenInput, ValidatedToken};
 
 /// A field that the server sets. It is accepted, whatever it holds, so that a client may send back what it read.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Ignored;
 
 impl Ignored {

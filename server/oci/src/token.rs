@@ -27,7 +27,7 @@ use crate::error::{Context, Errors, respond};
 const SCOPES_MAX: usize = 64;
 /// Longest scope, in bytes: a repository's name has up to 255, and there are three actions.
 const SCOPE_MAX: usize = 512;
-/// Largest form, in bytes: a token of 64 KiB, as many scopes as there may be, and room.
+/// Largest form, in bytes: a token of 64 KiB, the most scopes, and a reserve.
 pub(crate) const FORM_MAX: usize = 128 * 1024;
 
 /// The protocol's actions.

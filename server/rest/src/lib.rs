@@ -67,7 +67,7 @@ pub const KNOWN_PATHS: &str = "/v2/, /api/v1/openapi.json and /health";
 const ALIAS: &str = "/api/v1";
 
 /// The routes of the REST API. Its description describes `others` as well.
-pub fn router(rest: Rest, gateway: &Gateway, others: impl IntoIterator<Item = OpenApi>) -> Router {
+pub fn router(rest: &Rest, gateway: &Gateway, others: impl IntoIterator<Item = OpenApi>) -> Router {
     let (contract, rbac) = contract().split_for_parts();
     let contract = contract.route("/supplychain/{*path}", any(not_yet));
     let (own, artifacts) = own().split_for_parts();

@@ -37,6 +37,8 @@ pub(crate) fn to_s3(error: Error) -> S3Error {
         }
     }
     if !headers.is_empty() {
+        // they replace all headers of the codec
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
         answer.set_headers(headers);
     }
     answer

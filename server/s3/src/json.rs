@@ -124,7 +124,7 @@ async fn list(buckets: &Buckets, call: &Call, bucket: &str, query: &Query) -> Re
     }))
 }
 
-/// What a client said of an object is told to who may read it: a list alone shows what S3's own lists show.
+/// Metadata is shown only to callers who may read the object. The right to list shows no more than S3's own lists.
 fn object_entry(object: &ObjectVersion, readable: bool) -> Value {
     let mut entry = json!({
         "key": object.key, "size": object.size, "lastModified": time(object.created), "etag": object.etag,

@@ -1,5 +1,5 @@
-//! The operations of S3, as the codec hands them over: typed in, typed out. Each group has a file; this one is their
-//! table of contents. What is not here is answered 501 by the codec.
+//! The operations of S3, with typed inputs and outputs from the codec. Each group has a file; this one lists
+//! them. The codec answers 501 to any other operation.
 
 mod bucket;
 mod checksums;
@@ -42,7 +42,7 @@ use s3s::dto::{
 use s3s::{S3, S3Request, S3Response, S3Result};
 use zot_domain::{Buckets, Call};
 
-/// The door's operations over the use cases.
+/// The operations of the S3 API over the use cases.
 #[derive(Clone)]
 pub(crate) struct Ops {
     buckets: Buckets,
@@ -55,13 +55,13 @@ impl Ops {
     }
 }
 
-/// Who asks: put there by the front. Without it nothing is served.
+/// The caller, as the front put it into the extensions. An operation without it is refused.
 fn call<T>(request: &S3Request<T>) -> S3Result<Call> {
     let call = request.extensions.get::<Call>().cloned();
     call.ok_or_else(|| s3s::s3_error!(AccessDenied, "the request was not authenticated"))
 }
 
-/// Hands each operation of the codec to a function of ours.
+/// Calls a function of `ops/` for each operation of the codec.
 macro_rules! operations {
     ($($name:ident($input:ty) -> $output:ty = $function:path;)*) => {
         #[async_trait::async_trait]

@@ -1,7 +1,8 @@
 //! Signature Version 4, verified in front of the S3 codec.
 //!
-//! The codec (`s3s`) only turns requests into typed operations. What it would take for authentication is decided here
-//! and removed from the request, over the path as the client sent it, so that the door works under a prefix as well.
+//! The codec (`s3s`) only turns requests into typed operations. Authentication is decided here, over the path
+//! as the client sent it, so that the API works under a prefix as well. Its headers and parameters are removed from the
+//! request.
 //!
 //! ```text
 //! request -> Front::authenticate -> Access, PayloadHash, Trailers in the extensions; a body that checks itself
@@ -53,21 +54,21 @@ use header::Scheme;
 use payload::{CONTENT_SHA256, Payload};
 use query::Query;
 
-/// Who sent a request. It is in the extensions of each request that passed.
+/// Who sent a request. It is in the extensions of each verified request.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Access {
-    /// Nobody in particular.
+    /// The request has no credentials.
     Anonymous,
-    /// The holder of a key.
+    /// Signed with an access key.
     Signed {
-        /// Which key.
+        /// The access key's id.
         access_key: String,
         /// The token that came with temporary credentials.
         session_token: Option<String>,
-        /// Whether the holder has signed a URL, which anybody may have used.
+        /// Whether the URL is signed. Whoever has the URL can use it.
         presigned: bool,
     },
-    /// The `Authorization` header is of another scheme, and still there.
+    /// The `Authorization` header has another scheme. It stays in the request.
     Other,
 }
 
@@ -84,7 +85,7 @@ impl fmt::Debug for Access {
     }
 }
 
-/// What a request says of who signed it, before anything is verified.
+/// The access key and session token that a request names, before verification.
 #[derive(Debug, Default)]
 pub struct Claimed {
     /// The access key.
@@ -94,7 +95,7 @@ pub struct Claimed {
 }
 
 impl Claimed {
-    /// Looks into header and query. Nothing here is trusted, so that what is malformed is left to the front.
+    /// Reads header and query. Malformed credentials are left to the front, which refuses them.
     pub fn of(request: &Request<Body>) -> Self {
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
         let query = |name: &str| {
@@ -112,24 +113,24 @@ impl Claimed {
     }
 }
 
-/// What is known of the body. It is in the extensions of each request that passed.
+/// What is known of the body. It is in the extensions of each verified request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PayloadHash {
-    /// The sender has signed nothing about it.
+    /// The signature does not cover it.
     Unsigned,
     /// It must have this SHA-256. **Whoever hashes the body has to compare**; only large uploads of objects and parts
     /// come with this.
     Sha256([u8; 32]),
-    /// It is checked while it is read.
+    /// It is verified while it is read.
     Streaming,
 }
 
-/// SHA-256 of a body that was read before: the door for STS puts it into the extensions, since STS clients sign the
+/// SHA-256 of a body that was read before: the STS API puts it into the extensions, since STS clients sign the
 /// digest without sending it.
 #[derive(Debug, Clone, Copy)]
 pub struct BodySha256(pub [u8; 32]);
 
-/// What is accepted.
+/// Limits of what is accepted.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The only region clients may name; any if there is none.
@@ -151,11 +152,11 @@ impl Default for Config {
 /// What tells the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// The door-keeper.
+/// Verifies requests.
 pub struct Front {
     keys: Arc<dyn Keys>,
     cache: keys::Cache,
-    /// Stands in for the secret of an unknown key.
+    /// Used in place of an unknown key's secret, so that a refusal takes the same time.
     decoy: Secret,
     config: Config,
     clock: Clock,
@@ -168,14 +169,14 @@ impl Front {
         Self { keys, cache, decoy: Secret::new("decoy"), config, clock: Arc::new(Timestamp::now) }
     }
 
-    /// The same with another clock.
+    /// The same with another clock, for tests.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Lets a request pass or not, and says who sent it.
+    /// Verifies a request. Its extensions then say who sent it.
     pub fn authenticate(&self, request: Request<Body>) -> Result<Request<Body>, AuthError> {
         let (mut parts, body) = request.into_parts();
         refuse_form(&parts)?;
@@ -194,7 +195,7 @@ impl Front {
         open::open(parts, body, payload, Some(chain))
     }
 
-    /// What the request claims, if it is signed at all.
+    /// The claim of a signed request; none: it is not signed.
     fn claim(&self, parts: &Parts, query: &Query) -> Result<Option<Claim>, AuthError> {
         let authorization = authorization(&parts.headers)?;
         let in_query = query.is_presigned() || query.is_version_2();
@@ -239,7 +240,7 @@ fn refuse_form(parts: &Parts) -> Result<(), AuthError> {
     Ok(())
 }
 
-/// The body of a request that nobody signed. botocore sends chunks without saying so in `x-amz-content-sha256` then.
+/// The body of an unsigned request. For those botocore sends chunks without saying so in `x-amz-content-sha256`.
 fn unsigned_payload(headers: &HeaderMap) -> Result<Payload, AuthError> {
     let payload = match single(headers, CONTENT_SHA256)? {
         Some(value) => Payload::parse(&String::from_utf8_lossy(value.trim_ascii()))?,

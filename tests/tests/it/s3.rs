@@ -2,7 +2,6 @@
 //! replicas.
 
 mod clients;
-mod json;
 mod large;
 mod observed;
 mod policy;

@@ -3,9 +3,9 @@
 use axum::http::{Method, StatusCode};
 use zot_core::policy::Settings;
 
-use crate::app::{ADMIN, READER, STRICT, TestApp, options};
-use crate::client::basic;
-use crate::content::sha256;
+use zot_testing::app::{ADMIN, READER, STRICT, TestApp, options};
+use zot_testing::client::basic;
+use zot_testing::content::sha256;
 
 #[tokio::test]
 async fn the_base_tells_where_tokens_are() {
@@ -26,7 +26,7 @@ async fn the_base_tells_where_tokens_are() {
 #[tokio::test]
 async fn the_base_challenges_even_where_the_anonymous_may_read() {
     let app = TestApp::new().await;
-    let public = app.doors(Settings { anonymous_read: true, ..STRICT }, options());
+    let public = app.client(Settings { anonymous_read: true, ..STRICT }, options());
     public.get("/v2/").await.assert(StatusCode::UNAUTHORIZED, "UNAUTHORIZED");
     let token = public.token("repository:team/app:pull").await;
     public.with_token(&token).get("/v2/").await.assert_status(StatusCode::OK);
@@ -128,7 +128,7 @@ async fn the_anonymous_cannot_tell_what_is_there() {
             let (there, absent) = (ask("there").await, ask("gone0").await);
             assert_eq!(there.status, absent.status, "{method} {rest}");
             assert_eq!(there.stable_body(), absent.stable_body(), "{method} {rest}");
-            let named = |reply: &crate::reply::Reply| {
+            let named = |reply: &zot_testing::reply::Reply| {
                 let headers = reply.stable_headers(&[]);
                 headers.into_iter().map(|(name, value)| (name, value.replace("there", "gone0"))).collect::<Vec<_>>()
             };

@@ -2,10 +2,10 @@
 
 use axum::http::{Method, StatusCode};
 
-use crate::app::TestApp;
-use crate::client::Client;
-use crate::content::{bytes, sha256, sha512};
-use crate::reply::Reply;
+use zot_testing::app::TestApp;
+use zot_testing::client::Client;
+use zot_testing::content::{bytes, sha256, sha512};
+use zot_testing::reply::Reply;
 
 /// The ways to push a blob under a digest. Large ones become segments.
 #[derive(Clone, Copy, Debug)]

@@ -2,9 +2,9 @@
 
 use axum::http::{Method, StatusCode};
 
-use crate::app::TestApp;
-use crate::content::{bytes, sha256};
-use crate::reply::Reply;
+use zot_testing::app::TestApp;
+use zot_testing::content::{bytes, sha256};
+use zot_testing::reply::Reply;
 
 async fn patch(app: &TestApp, session: &str, range: &str, body: &[u8]) -> Reply {
     let call = app.admin().call(Method::PATCH, session).header("content-range", range);

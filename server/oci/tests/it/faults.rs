@@ -11,10 +11,10 @@ use zot_core::hash::Hasher;
 use zot_domain::ports::blobs::{BlobReads, BlobWrites, Blobs, ByteStream, Piece, SegmentKey, Written};
 use zot_domain::{Error, Result};
 
-use crate::app::{ADMIN, STRICT, TestApp, options};
-use crate::client::Client;
-use crate::content::{bytes, image, sha256};
-use crate::reply::Reply;
+use zot_testing::app::{ADMIN, TestApp};
+use zot_testing::client::Client;
+use zot_testing::content::{bytes, image, sha256};
+use zot_testing::reply::Reply;
 
 #[track_caller]
 fn comes_again(reply: &Reply) {
@@ -64,8 +64,8 @@ async fn without_the_database_everything_is_unavailable() {
     app.anonymous().get("/v2/team/app/tags/list").await.assert(StatusCode::UNAUTHORIZED, "UNAUTHORIZED");
 }
 
-/// A database that is not away but says nothing: whoever waits for it is told so in time, all of them at once and not one
-/// after the other; and what needs no credentials does not wait at all.
+/// A database that does not answer: each request that waits for it is refused in time, all of them at once.
+/// Requests that need no credentials do not wait.
 #[tokio::test]
 async fn a_database_that_is_stalled_keeps_nobody_waiting() {
     let app = TestApp::new().await;
@@ -183,7 +183,7 @@ async fn a_read_that_breaks_is_503_before_the_first_byte_and_broken_after_it() {
     let digest = app.admin().push_blob("team/app", &content).await;
     let client = |after| {
         let blobs: Arc<dyn Blobs> = Arc::new(BreaksOff { real: Arc::clone(&app.blobs), after });
-        app.doors_over(&blobs, STRICT, options()).with_key(ADMIN)
+        app.over(&blobs).with_key(ADMIN)
     };
     let path = format!("/v2/team/app/blobs/{digest}");
     comes_again(&client(0).get(&path).await);

@@ -4,8 +4,8 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use zot_core::media_type::{OCI_INDEX, OCI_MANIFEST};
 
-use crate::app::TestApp;
-use crate::content::{bytes, descriptor, image, sha256, sha512};
+use zot_testing::app::TestApp;
+use zot_testing::content::{bytes, descriptor, image, sha256, sha512};
 
 const MIB: usize = 1024 * 1024;
 

@@ -2,9 +2,9 @@
 
 use axum::http::{Method, StatusCode};
 
-use crate::app::{ADMIN, STRICT, TestApp, options};
-use crate::client::Client;
-use crate::content::sha256;
+use zot_testing::app::{ADMIN, STRICT, TestApp, options};
+use zot_testing::client::Client;
+use zot_testing::content::sha256;
 
 /// The value of the series with that name and exactly these labels.
 async fn value(client: &Client, series: &str) -> Option<f64> {
@@ -19,7 +19,7 @@ async fn value(client: &Client, series: &str) -> Option<f64> {
 #[tokio::test]
 async fn transfers_are_counted_by_bucket_and_type() {
     let app = TestApp::new().await;
-    let client = app.doors(STRICT, options()).with_key(ADMIN);
+    let client = app.client(STRICT, options()).with_key(ADMIN);
     client.push_image("team/app", "v1").await;
     client.get("/v2/team/app/manifests/v1").await.assert_status(StatusCode::OK);
     client.get(&format!("/v2/team/app/blobs/{}", sha256(b"layer"))).await.assert_status(StatusCode::OK);
@@ -43,7 +43,7 @@ async fn transfers_are_counted_by_bucket_and_type() {
 #[tokio::test]
 async fn failures_and_credentials_are_counted() {
     let app = TestApp::new().await;
-    let client = app.doors(STRICT, options());
+    let client = app.client(STRICT, options());
     let admin = client.clone().with_key(ADMIN);
     admin.get("/v2/").await.assert_status(StatusCode::OK);
     client.clone().with_key(("admin", "wrong")).get("/v2/").await.assert_status(StatusCode::UNAUTHORIZED);
@@ -63,7 +63,7 @@ async fn failures_and_credentials_are_counted() {
 #[tokio::test]
 async fn faults_are_counted_by_component() {
     let app = TestApp::new().await;
-    let client = app.doors(STRICT, options()).with_key(ADMIN);
+    let client = app.client(STRICT, options()).with_key(ADMIN);
     app.store.close().await;
     client.get("/v2/team/app/tags/list").await.assert_status(StatusCode::SERVICE_UNAVAILABLE);
     let series = "system_errors_total{type=\"unavailable\",component=\"metadata_store\"}";
@@ -73,7 +73,7 @@ async fn faults_are_counted_by_component() {
 #[tokio::test]
 async fn the_process_shows_its_figures() {
     let app = TestApp::new().await;
-    let client = app.doors(STRICT, options());
+    let client = app.client(STRICT, options());
     for series in ["process_resident_memory_bytes", "process_open_fds"] {
         assert!(value(&client, series).await.unwrap() > 0.0, "{series}");
     }
@@ -86,7 +86,7 @@ async fn the_process_shows_its_figures() {
 #[tokio::test]
 async fn no_clients_text_makes_a_series() {
     let app = TestApp::new().await;
-    let client = app.doors(STRICT, options()).with_key(ADMIN);
+    let client = app.client(STRICT, options()).with_key(ADMIN);
     for n in 0..20 {
         client.get(&format!("/v2/made-up-{n}/app/manifests/v1")).await.assert_status(StatusCode::NOT_FOUND);
         client.get(&format!("/made-up-{n}")).await.assert_status(StatusCode::NOT_FOUND);

@@ -3,10 +3,10 @@
 use axum::http::StatusCode;
 use zot_core::policy::Settings;
 
-use crate::app::{STRICT, TestApp, options};
-use crate::client::Client;
-use crate::content::{bytes, sha256};
-use crate::reply::Reply;
+use zot_testing::app::{STRICT, TestApp, options};
+use zot_testing::client::Client;
+use zot_testing::content::{bytes, sha256};
+use zot_testing::reply::Reply;
 
 fn mount(digest: &str, from: &str) -> String {
     format!("/v2/team/b/blobs/uploads/?mount={digest}&from={from}")
@@ -109,7 +109,7 @@ async fn a_blob_that_no_repository_has_any_more_is_not_mounted() {
 async fn the_anonymous_and_readers_mount_nothing() {
     let app = TestApp::new().await;
     let digest = app.admin().push_blob("team/a", b"x").await;
-    let public = app.doors(Settings { anonymous_read: true, ..STRICT }, options());
+    let public = app.client(Settings { anonymous_read: true, ..STRICT }, options());
     for digest in [digest.clone(), sha256(b"absent")] {
         for anonymous in [&app.anonymous(), &public] {
             anonymous.post(&mount(&digest, "team/a"), "").await.assert(StatusCode::UNAUTHORIZED, "UNAUTHORIZED");

@@ -2,9 +2,9 @@
 
 use axum::http::{Method, StatusCode};
 
-use crate::app::TestApp;
-use crate::content::sha256;
-use crate::reply::Reply;
+use zot_testing::app::TestApp;
+use zot_testing::content::sha256;
+use zot_testing::reply::Reply;
 
 const BAD_NAMES: [&str; 19] = [
     "..",
@@ -151,7 +151,7 @@ async fn methods_that_a_path_does_not_have_are_named() {
 }
 
 #[tokio::test]
-async fn the_rest_door_refuses_paths_and_methods_in_its_own_form() {
+async fn the_rest_api_refuses_paths_and_methods_in_its_own_form() {
     let app = TestApp::new().await;
     for (method, path, status, code, allow) in [
         (Method::GET, "/api/v1/nothing", StatusCode::NOT_FOUND, "not_found", None),

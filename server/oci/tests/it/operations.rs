@@ -1,4 +1,4 @@
-//! What operators set and see: health, request ids, limits, cross-origin access; and that no input breaks the doors.
+//! What operators set and see: health, request ids, limits, cross-origin access; and that no input breaks the server.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::json;
 use tower::ServiceExt as _;
-use zot_http::{Cors, Options};
+use zot_gateway::{Cors, Options};
 
-use crate::app::{ADMIN, STRICT, TestApp, options};
-use crate::content::sha256;
+use zot_testing::app::{ADMIN, Config, STRICT, TestApp, options};
+use zot_testing::content::sha256;
 
 #[tokio::test]
 async fn a_healthy_store_says_so() {
@@ -31,7 +31,7 @@ async fn a_healthy_store_says_so() {
 #[tokio::test]
 async fn warnings_make_health_degraded_and_no_more() {
     let app = TestApp::new().await;
-    let client = app.doors(STRICT, Options { warnings: vec!["mind".to_owned()], ..options() });
+    let client = app.client(STRICT, Options { warnings: vec!["mind".to_owned()], ..options() });
     let report = client.get("/health").await.assert_status(StatusCode::OK).json();
     assert_eq!((&report["status"], &report["warnings"]), (&json!("degraded"), &json!(["mind"])));
     client.get("/health/ready").await.assert_status(StatusCode::OK);
@@ -40,7 +40,7 @@ async fn warnings_make_health_degraded_and_no_more() {
 #[tokio::test]
 async fn a_draining_server_is_alive_and_not_ready() {
     let app = TestApp::new().await;
-    app.app.drain();
+    app.gateway.drain();
     app.anonymous().get("/health/ready").await.assert_status(StatusCode::SERVICE_UNAVAILABLE);
     app.anonymous().get("/health/live").await.assert_status(StatusCode::OK);
     app.admin().get("/v2/").await.assert_status(StatusCode::OK);
@@ -61,9 +61,9 @@ async fn every_response_has_an_id_of_its_own() {
 }
 
 #[tokio::test]
-async fn beyond_the_limit_of_concurrency_requests_are_told_to_come_again() {
+async fn requests_beyond_the_limit_of_concurrency_are_refused_for_now() {
     let app = TestApp::new().await;
-    let client = app.doors(STRICT, Options { max_concurrent_requests: Some(0), ..options() }).with_key(ADMIN);
+    let client = app.client(STRICT, Options { max_concurrent_requests: Some(0), ..options() }).with_key(ADMIN);
     for path in ["/v2/", "/v2/team/app/tags/list"] {
         let reply = client.get(path).await;
         reply.assert(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE");
@@ -79,7 +79,7 @@ async fn beyond_the_limit_of_concurrency_requests_are_told_to_come_again() {
 async fn a_request_that_takes_too_long_is_given_up() {
     let app = TestApp::new().await;
     let limit = Some(Duration::from_millis(50));
-    let client = app.doors(STRICT, Options { request_timeout: limit, ..options() }).with_key(ADMIN);
+    let client = app.client(STRICT, Options { request_timeout: limit, ..options() }).with_key(ADMIN);
     let session = client.begin("team/app").await;
     let reply = client.call(Method::PATCH, &session).endless().send().await;
     reply.assert(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE");
@@ -90,7 +90,7 @@ async fn a_request_that_takes_too_long_is_given_up() {
 #[tokio::test]
 async fn a_body_beyond_the_limit_is_refused() {
     let app = TestApp::new().await;
-    let client = app.doors(STRICT, Options { max_body: Some(10), ..options() }).with_key(ADMIN);
+    let client = app.configured(Config { max_body: Some(10), ..Config::default() }).with_key(ADMIN);
     let path = format!("/v2/team/app/blobs/uploads/?digest={}", sha256(b"0123456789a"));
     client.post(&path, "0123456789a").await.assert(StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID");
     let session = client.begin("team/app").await;
@@ -111,7 +111,7 @@ async fn browsers_of_the_named_origins_may_ask() {
         headers: vec![HeaderName::from_static("authorization")],
         expose: vec![HeaderName::from_static("docker-content-digest")],
     };
-    let client = app.doors(STRICT, Options { cors: Some(cors), ..options() });
+    let client = app.client(STRICT, Options { cors: Some(cors), ..options() });
     let preflight = |origin: &'static str| {
         let call = client.call(Method::OPTIONS, "/v2/").header("origin", origin);
         call.header("access-control-request-method", "GET").send()
@@ -195,7 +195,7 @@ async fn no_bytes_make_the_store_fail() {
     let app = TestApp::new().await;
     app.admin().push_image("team/app", "list").await;
     let open = zot_core::policy::Settings { access_control: false, ..STRICT };
-    let router = app.doors(open, options()).router();
+    let router = app.client(open, options()).router();
     let handle = tokio::runtime::Handle::current();
     let mut runner =
         TestRunner::new(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() });

@@ -2,8 +2,8 @@
 
 use axum::http::StatusCode;
 
-use crate::app::TestApp;
-use crate::client::Client;
+use zot_testing::app::TestApp;
+use zot_testing::client::Client;
 
 /// All names, and the pages that it took.
 async fn walk(client: &Client, first: &str, field: &str) -> (Vec<String>, usize) {

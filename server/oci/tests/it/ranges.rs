@@ -2,9 +2,9 @@
 
 use axum::http::{Method, StatusCode};
 
-use crate::app::TestApp;
-use crate::content::{bytes, sha256};
-use crate::reply::Reply;
+use zot_testing::app::TestApp;
+use zot_testing::content::{bytes, sha256};
+use zot_testing::reply::Reply;
 
 /// Blobs of three kinds: inline, of one segment, of several.
 async fn pushed(app: &TestApp) -> Vec<(String, Vec<u8>)> {

@@ -4,9 +4,9 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use zot_core::media_type::OCI_INDEX;
 
-use crate::app::TestApp;
-use crate::client::Client;
-use crate::content::{descriptor, image, referrer, sha256, sha512};
+use zot_testing::app::TestApp;
+use zot_testing::client::Client;
+use zot_testing::content::{descriptor, image, referrer, sha256, sha512};
 
 const SIGNATURE: &str = "application/vnd.example.signature";
 const SBOM: &str = "application/vnd.example.sbom";

@@ -3,10 +3,10 @@
 use axum::http::{Method, StatusCode};
 use zot_core::policy::Settings;
 
-use crate::app::{STRICT, TestApp, options};
-use crate::client::Client;
-use crate::content::{image, sha256};
-use crate::reply::Reply;
+use zot_testing::app::{STRICT, TestApp, options};
+use zot_testing::client::Client;
+use zot_testing::content::{image, sha256};
+use zot_testing::reply::Reply;
 
 /// Every way to read `team/app`, which holds an image.
 async fn reads(client: &Client) -> Vec<Reply> {
@@ -68,7 +68,7 @@ async fn a_reader_reads_and_changes_nothing() {
 async fn the_anonymous_read_where_the_setting_says_so_and_never_write() {
     let app = TestApp::new().await;
     app.admin().push_image("team/app", "v1").await;
-    let public = app.doors(Settings { anonymous_read: true, ..STRICT }, options());
+    let public = app.client(Settings { anonymous_read: true, ..STRICT }, options());
     for reply in reads(&app.anonymous()).await {
         reply.assert_status(StatusCode::UNAUTHORIZED);
     }
@@ -90,8 +90,8 @@ async fn the_anonymous_read_where_the_setting_says_so_and_never_write() {
 async fn a_read_only_store_takes_no_change_from_anybody() {
     let app = TestApp::new().await;
     app.admin().push_image("team/app", "v1").await;
-    let read_only = app.doors(Settings { read_only: true, ..STRICT }, options()).with_key(crate::app::ADMIN);
-    let open = app.doors(Settings { read_only: true, access_control: false, ..STRICT }, options());
+    let read_only = app.client(Settings { read_only: true, ..STRICT }, options()).with_key(zot_testing::app::ADMIN);
+    let open = app.client(Settings { read_only: true, access_control: false, ..STRICT }, options());
     for client in [read_only, open] {
         for reply in writes(&client).await {
             reply.assert(StatusCode::FORBIDDEN, "DENIED");

@@ -10,7 +10,7 @@ use p256::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::app::{ADMIN, SERVICE, TestApp};
+use zot_testing::app::{ADMIN, SERVICE, TestApp};
 
 /// The key that the store derives from its first secret: an attacker does not have it, these tests do, so that a
 /// token is refused for the one thing that is wrong with it.

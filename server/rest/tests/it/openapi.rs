@@ -1,13 +1,13 @@
-//! The description of the REST door is the door: what is described is served, and what is not, is not.
+//! The description of the REST API: what it describes is served, and nothing else.
 
 use std::collections::HashSet;
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
-use zot_http::{HealthPaths, Options};
+use zot_gateway::{HealthPaths, Options};
 
-use crate::app::{STRICT, TestApp, options};
-use crate::client::Client;
+use zot_testing::app::{STRICT, TestApp, options};
+use zot_testing::client::Client;
 
 const PATH: &str = "/api/v1/openapi.json";
 const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
@@ -28,26 +28,80 @@ fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
     found
 }
 
+/// Where the description is kept for readers; `make openapi` writes it anew.
+const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/openapi.json");
+
 #[tokio::test]
-async fn what_is_described_is_served_and_nothing_else() {
+async fn the_snapshot_is_what_the_server_serves() {
     let app = TestApp::new().await;
-    let document = document(&app.anonymous()).await;
+    let served = format!("{:#}\n", document(&app.anonymous()).await);
+    if std::env::var_os("UPDATE_OPENAPI").is_some() {
+        std::fs::write(SNAPSHOT, &served).unwrap();
+    }
+    let kept = std::fs::read_to_string(SNAPSHOT).unwrap_or_default();
+    assert!(kept == served, "docs/reference/openapi.json is not what the server serves: run `make openapi`");
+}
+
+#[tokio::test]
+async fn what_is_described_is_served_under_both_prefixes_and_nothing_else() {
+    let app = TestApp::new().await;
+    let document: Value = serde_json::from_str(&std::fs::read_to_string(SNAPSHOT).unwrap()).unwrap();
     for (path, item) in document["paths"].as_object().unwrap() {
         let at = path.replace(['{', '}'], "");
-        for method in METHODS {
+        let alias = at.starts_with("/rbac/").then(|| format!("/api/v1{at}"));
+        for (at, method) in alias.iter().chain([&at]).flat_map(|at| METHODS.map(|method| (at, method))) {
             let named = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-            let reply = app.anonymous().call(named, &at).send().await;
+            let reply = app.anonymous().call(named, at).send().await;
             let described = item.get(method).is_some();
-            assert_eq!(reply.status != StatusCode::METHOD_NOT_ALLOWED, described, "{method} {path}: {}", reply.text());
-            assert!(!reply.text().contains("there is nothing at"), "{method} {path}");
+            assert_eq!(reply.status != StatusCode::METHOD_NOT_ALLOWED, described, "{method} {at}: {}", reply.text());
+            assert!(!reply.text().contains("there is nothing at"), "{method} {at}");
         }
     }
-    for absent in ["/api", "/api/", "/api/v1", "/api/v1/", "/api/v1/none", "/api/v1/rbac", "/api/v1/rbac/policies/a/b"]
-    {
-        app.admin().get(absent).await.assert_status(StatusCode::NOT_FOUND);
+    for absent in [
+        "/api",
+        "/api/",
+        "/api/v1",
+        "/api/v1/",
+        "/api/v1/none",
+        "/api/v1/rbac",
+        "/api/v1/rbac/policies/a/b",
+        "/rbac",
+        "/rbac/",
+        "/rbac/policies/a/b",
+        "/supplychain",
+        "/supplychain/",
+    ] {
+        let reply = app.admin().get(absent).await;
+        assert!(reply.assert_status(StatusCode::NOT_FOUND).text().contains("there is nothing at"), "{absent}");
     }
     // a route of its own would not be described
-    assert!(!include_str!("../../src/lib.rs").contains("\"/api/"), "REST routes belong into the table of rest.rs");
+    assert!(!include_str!("../../src/lib.rs").contains(".route(\"/api/"), "REST routes belong into a table of lib.rs");
+}
+
+#[tokio::test]
+async fn the_supply_chain_comes_later() {
+    let app = TestApp::new().await;
+    for path in ["/supplychain/sign/team/app", "/api/v1/supplychain/sign/team/app"] {
+        for method in [Method::GET, Method::POST] {
+            let reply = app.admin().call(method.clone(), path).send().await;
+            assert_eq!(reply.assert_status(StatusCode::NOT_IMPLEMENTED).json()["code"], "not_implemented", "{path}");
+            let anonymous = app.anonymous().call(method, path).send().await;
+            assert_eq!(anonymous.assert_status(StatusCode::UNAUTHORIZED).json()["code"], "unauthorized", "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_made_policy_is_at_a_path_below_the_prefix_that_was_asked() {
+    let app = TestApp::new().await;
+    for (prefix, id) in [("", "first"), ("/api/v1", "second")] {
+        let policy = json!({"id": id, "resource": "team/*", "actions": ["read"], "principals": ["user:alice"]});
+        let call = app.admin().call(Method::POST, &format!("{prefix}/rbac/policies"));
+        let made = call.header("content-type", "application/json").body(policy.to_string()).send().await;
+        made.assert_status(StatusCode::CREATED);
+        assert_eq!(made.header("location"), format!("{prefix}/rbac/policies/{id}"));
+        app.admin().get(made.header("location")).await.assert_status(StatusCode::OK);
+    }
 }
 
 #[tokio::test]
@@ -55,16 +109,16 @@ async fn operations_are_described_at_the_paths_of_the_configuration() {
     let app = TestApp::new().await;
     let moved = HealthPaths { health: "/how".to_owned(), live: "/how/live".to_owned(), ready: "/ready".to_owned() };
     let elsewhere = Options { health: Some(moved), metrics_path: Some("/numbers".to_owned()), ..options() };
-    let described = document(&app.doors(STRICT, elsewhere)).await;
+    let described = document(&app.client(STRICT, elsewhere)).await;
     for (path, id) in
         [("/how", "getHealth"), ("/how/live", "getLiveness"), ("/ready", "getReadiness"), ("/numbers", "getMetrics")]
     {
         assert_eq!(described["paths"][path]["get"]["operationId"], id, "{path}");
     }
     assert!(described["paths"].get("/health").is_none());
-    let without = document(&app.doors(STRICT, Options { health: None, metrics_path: None, ..options() })).await;
+    let without = document(&app.client(STRICT, Options { health: None, metrics_path: None, ..options() })).await;
     assert!(operations(&without).iter().all(|(path, ..)| {
-        path.starts_with("/api/") || path.starts_with("/.well-known/") || *path == "/auth/token"
+        ["/api/", "/rbac/", "/.well-known/"].iter().any(|begin| path.starts_with(begin)) || *path == "/auth/token"
     }));
 }
 
@@ -132,7 +186,7 @@ fn assert_responses(path: &str, method: &str, operation: &Value) {
         assert!(response["description"].as_str().is_some_and(|text| !text.is_empty()), "{what}");
         assert!(response["headers"]["X-Request-Id"].is_object(), "{what}");
         assert_eq!(response.get("content").is_none(), status == "204", "{what}");
-        if path.starts_with("/api/") && !status.starts_with('2') {
+        if (path.starts_with("/api/") || path.starts_with("/rbac/")) && !status.starts_with('2') {
             let schema = &response["content"]["application/json"]["schema"]["$ref"];
             assert_eq!(schema, "#/components/schemas/Error", "{what}");
         }

@@ -1,4 +1,4 @@
-//! Buckets: making, looking, listing, removing, location and versioning.
+//! Buckets: create, head, list, delete, location and versioning.
 
 use s3s::dto::{
     Bucket, BucketLocationConstraint, BucketVersioningStatus, CreateBucketInput, CreateBucketOutput, DeleteBucketInput,
@@ -14,9 +14,9 @@ use super::translate::time;
 use super::{Ops, call};
 use crate::error::to_s3;
 
-/// Most buckets of a page.
+/// Most buckets on a page.
 const PAGE_MAX: u32 = 1000;
-/// Where a bucket is that was made without a location.
+/// The location of a bucket that was created without one.
 const DEFAULT_REGION: &str = "us-east-1";
 
 pub(super) async fn create(
@@ -66,7 +66,7 @@ pub(super) async fn list(ops: &Ops, request: S3Request<ListBucketsInput>) -> S3R
     Ok(S3Response::new(output))
 }
 
-/// Who owns everything here, as far as S3's clients want to see an owner.
+/// The owner that S3 clients see: one for all buckets and objects.
 pub(super) fn owner() -> Owner {
     Owner { display_name: Some("zot-artifact-store".to_owned()), id: Some("zot-artifact-store".to_owned()) }
 }

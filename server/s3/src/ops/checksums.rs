@@ -1,4 +1,4 @@
-//! Checksums between the codec's five fields and the domain's map, and what a request announces of its body.
+//! Converts checksums between the codec's five fields and the domain's map; reads what a request says of its body.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -60,7 +60,7 @@ impl From<&Checksums> for Fields {
 }
 
 impl Fields {
-    /// The one checksum that a client gives.
+    /// The single checksum that a client sent.
     pub(super) fn one(self) -> S3Result<Option<(Algorithm, String)>> {
         let all = [
             (Algorithm::Crc32, self.crc32),
@@ -98,7 +98,7 @@ pub(super) fn algorithm_of(name: Option<&ChecksumAlgorithm>) -> S3Result<Option<
     name.map(parse).transpose()
 }
 
-/// What the request says of its body: signature, `Content-MD5`, length, and a checksum in a header or behind the body.
+/// What the request says of its body: signature, `Content-MD5`, length, and a checksum in a header or a trailer.
 pub(super) fn expected<T>(
     request: &S3Request<T>,
     fields: Fields,
@@ -139,7 +139,7 @@ fn value_of<T>(request: &S3Request<T>, header: Option<String>, trailing: Option<
     }))
 }
 
-/// The checksum that `x-amz-trailer` announces.
+/// The algorithm of the checksum that `x-amz-trailer` announces.
 fn trailing_algorithm<T>(request: &S3Request<T>) -> S3Result<Option<Algorithm>> {
     let Some(names) = request.headers.get("x-amz-trailer").and_then(|value| value.to_str().ok()) else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Copies of objects and parts. No byte moves for an object; a part is read and written once.
+//! Copies of objects and parts. Copying an object moves no bytes; copying a part reads and writes it once.
 
 use s3s::dto::{
     CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopyPartResult, CopySource, MetadataDirective,
@@ -20,7 +20,7 @@ use super::translate::{
 use super::{Ops, call};
 use crate::error::to_s3;
 
-/// Where to copy from; access points are AWS's own.
+/// The source. Access points are not supported.
 fn source(copy: &CopySource) -> S3Result<(String, ObjectKey, Option<String>)> {
     match copy {
         CopySource::Bucket { bucket, key: object, version_id } => {
@@ -30,7 +30,7 @@ fn source(copy: &CopySource) -> S3Result<(String, ObjectKey, Option<String>)> {
     }
 }
 
-/// The condition on the source, out of an input's four fields.
+/// The condition on the source, from four fields of the input.
 macro_rules! source_condition {
     ($input:expr) => {
         ReadCondition {
@@ -75,7 +75,7 @@ pub(super) async fn copy(ops: &Ops, mut request: S3Request<CopyObjectInput>) -> 
     Ok(S3Response::with_headers(output, reference_header(&input.bucket, copied.manifest_digest.as_ref())))
 }
 
-/// New attributes, where the request says REPLACE.
+/// New attributes, if the request says REPLACE.
 fn replacing(input: &mut CopyObjectInput, expires: Option<String>) -> S3Result<Option<Attributes>> {
     match input.metadata_directive.as_ref().map(MetadataDirective::as_str) {
         Some(MetadataDirective::REPLACE) => {}
@@ -117,7 +117,7 @@ pub(super) async fn part(
     Ok(S3Response::new(output))
 }
 
-/// `bytes=FIRST-LAST`: of a copy both are needed.
+/// Parses `bytes=FIRST-LAST`. A copy needs both numbers.
 fn range_of(text: &str) -> S3Result<ByteRange> {
     let invalid = || s3_error!(InvalidArgument, "x-amz-copy-source-range must be bytes=FIRST-LAST");
     let (first, last) = text.strip_prefix("bytes=").and_then(|rest| rest.split_once('-')).ok_or_else(invalid)?;

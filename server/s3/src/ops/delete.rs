@@ -13,7 +13,7 @@ use super::translate::{key, write_condition};
 use super::{Ops, call};
 use crate::error::to_s3;
 
-/// Most objects of one request.
+/// Most objects in one request.
 const OBJECTS_MAX: usize = 1000;
 
 pub(super) async fn one(ops: &Ops, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
@@ -31,7 +31,7 @@ pub(super) async fn one(ops: &Ops, request: S3Request<DeleteObjectInput>) -> S3R
     }))
 }
 
-/// The condition of a delete; what is not known must not pass for none.
+/// The condition of a deletion. An unknown condition is refused, never ignored.
 fn condition(etag: Option<ETagCondition>, size: Option<i64>, modified: Option<&Timestamp>) -> S3Result<WriteCondition> {
     if size.is_some() || modified.is_some() {
         return Err(s3_error!(NotImplemented, "a delete takes the condition If-Match (ETag) alone; nothing was done"));

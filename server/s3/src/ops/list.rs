@@ -17,10 +17,10 @@ use super::translate::{etag, number, time};
 use super::{Ops, call};
 use crate::error::to_s3;
 
-/// What `encoding-type=url` leaves as it is.
+/// Characters that `encoding-type=url` does not encode.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*').remove(b'/');
 
-/// Texts of a listing, encoded where the client asks for it.
+/// Encodes texts of a list if the client asks for it.
 struct Encoding(bool);
 
 impl Encoding {
@@ -43,7 +43,7 @@ fn size(max_keys: Option<i32>) -> S3Result<u32> {
     Ok(size.min(PAGE_MAX))
 }
 
-/// Objects and rolled-up prefixes of a page.
+/// Objects and common prefixes of a page.
 fn contents(listing: Listing, encoding: &Encoding, with_owner: bool) -> (Vec<Object>, Vec<CommonPrefix>) {
     let (mut objects, mut prefixes) = (Vec::new(), Vec::new());
     for entry in listing.entries {

@@ -20,7 +20,7 @@ use super::{Ops, call};
 use crate::body::incoming;
 use crate::error::to_s3;
 
-/// Most entries of a page.
+/// Most entries on a page.
 const PAGE_MAX: i32 = 1000;
 
 pub(super) async fn create(
@@ -58,7 +58,7 @@ pub(super) async fn create(
     }))
 }
 
-/// The type that is asked for, or the algorithm's default: CRC64NVME is of the whole object, the others of its parts.
+/// The requested type, or the algorithm's default: CRC64NVME covers the whole object, the others its parts.
 fn kind(asked: Option<&ChecksumType>, algorithm: Option<Algorithm>) -> Kind {
     match asked.map(ChecksumType::as_str) {
         Some(ChecksumType::FULL_OBJECT) => Kind::FullObject,
@@ -191,7 +191,7 @@ pub(super) async fn uploads(
     let limit = u32::try_from(size).unwrap_or(0) + 1;
     let prefix = input.prefix.clone().unwrap_or_default();
     let key_marker = input.key_marker.clone().unwrap_or_default();
-    // a marker of the key alone passes all uploads of that key: no id sorts behind this one
+    // a key marker without an id skips all uploads of that key: no id sorts after this one
     let id_marker = input.upload_id_marker.clone().unwrap_or_else(|| "~".to_owned());
     let mut found =
         ops.buckets.multiparts(&call, &input.bucket, &prefix, (&key_marker, &id_marker), limit).await.map_err(to_s3)?;

@@ -24,7 +24,7 @@ use super::{Ops, call};
 use crate::body::{incoming, outgoing};
 use crate::error::{custom, to_s3};
 
-/// The OCI reference of an object, `bucket@digest`: what follows a registry's host in `oras pull`.
+/// The OCI reference of an object, `bucket@digest`; `oras pull` takes it after the registry's host.
 const OCI_REFERENCE: HeaderName = HeaderName::from_static("x-zot-oci-reference");
 
 pub(super) async fn put(ops: &Ops, mut request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
@@ -63,18 +63,18 @@ pub(super) async fn put(ops: &Ops, mut request: S3Request<PutObjectInput>) -> S3
     Ok(S3Response::with_headers(output, reference_header(&input.bucket, done.manifest_digest.as_ref())))
 }
 
-/// A version's id, where the bucket keeps versions.
+/// A version's id, if the bucket keeps versions.
 pub(super) fn version(versioning: Versioning, id: &str) -> Option<String> {
     (versioning != Versioning::Off).then(|| id.to_owned())
 }
 
-/// The reference of an object whose bytes are sealed.
+/// The reference of an object whose digest is known.
 pub(super) fn reference_header(bucket: &str, manifest: Option<&Digest>) -> HeaderMap {
     let value = manifest.and_then(|digest| HeaderValue::from_str(&format!("{bucket}@{digest}")).ok());
     value.map(|value| (OCI_REFERENCE, value)).into_iter().collect()
 }
 
-/// An object that may be served, and which bytes of it.
+/// An object that the caller may read, and the range to serve.
 struct Found {
     object: Readable<ObjectVersion>,
     versioned: bool,
@@ -83,7 +83,7 @@ struct Found {
     parts_count: Option<i32>,
 }
 
-/// What GET and HEAD have in common in their inputs.
+/// The fields that the inputs of GET and HEAD share.
 macro_rules! find {
     ($ops:expr, $call:expr, $input:expr) => {
         find(
@@ -145,7 +145,7 @@ fn resolve(range: Range, size: u64) -> S3Result<ByteRange> {
     Ok(ByteRange { start: checked.start, end: checked.end })
 }
 
-/// The bytes of one part, as it was uploaded; an object of no parts has one.
+/// The bytes of one part, as uploaded. An object that was not uploaded in parts has one.
 fn part_of(object: &ObjectVersion, number: i32) -> S3Result<ByteRange> {
     let invalid = || {
         let message = "The requested partnumber is not satisfiable";
@@ -159,7 +159,7 @@ fn part_of(object: &ObjectVersion, number: i32) -> S3Result<ByteRange> {
     Ok(ByteRange { start, end: start + size })
 }
 
-/// Builds an output of GET or HEAD. Response overrides win over what was put.
+/// Builds an output of GET or HEAD. Overrides in the query replace the object's own headers.
 macro_rules! describe {
     ($output:ident, $found:expr, $input:expr) => {{
         let (object, range) = (&$found.object, $found.range);
@@ -213,7 +213,7 @@ pub(super) async fn head(ops: &Ops, mut request: S3Request<HeadObjectInput>) -> 
     Ok(S3Response::with_headers(output, own_headers(&input.bucket, &found.object)))
 }
 
-/// Headers that the codec has no field for.
+/// Headers for which the codec has no field.
 fn own_headers(bucket: &str, object: &ObjectVersion) -> HeaderMap {
     let mut headers = reference_header(bucket, object.manifest_digest().as_ref());
     if let Some(expires) = object.attributes.headers.get("expires").and_then(|text| HeaderValue::from_str(text).ok()) {

@@ -1,4 +1,4 @@
-//! What a bucket says of who may do what to it: its policy, what of it must not be public, and ACLs that a request brings.
+//! Access to a bucket: its policy, its public access block, and ACLs in requests.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use s3s::dto::{
@@ -17,9 +17,9 @@ use super::unconfigured::missing;
 use super::{Ops, call};
 use crate::error::to_s3;
 
-/// How the names of AWS's groups of everybody begin.
+/// The prefix of AWS's group names.
 const EVERYBODY: &str = "http://acs.amazonaws.com/groups/global/";
-/// Canned ACLs that let everybody in, or everybody who has an account.
+/// Canned ACLs that grant access to everybody, or to everybody who has an account.
 const PUBLIC: [&str; 3] =
     [ObjectCannedACL::PUBLIC_READ, ObjectCannedACL::PUBLIC_READ_WRITE, ObjectCannedACL::AUTHENTICATED_READ];
 
@@ -101,7 +101,7 @@ pub(super) async fn delete_public_access(
     Ok(S3Response::new(DeletePublicAccessBlockOutput::default()))
 }
 
-/// Refuses an ACL for everybody where the bucket blocks those. Any other one has no effect.
+/// Refuses a public ACL if the bucket blocks those. ACLs have no other effect.
 pub(super) async fn check_acl(
     ops: &Ops,
     call: &Call,

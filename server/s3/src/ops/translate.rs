@@ -1,4 +1,4 @@
-//! Between the codec's types and the domain's: keys, times, entity tags, conditions, attributes.
+//! Converts between types of the codec and of the domain: keys, times, entity tags, conditions, attributes.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -50,13 +50,13 @@ pub(super) fn write_condition(
     WriteCondition::of(tags_of(if_match), tags_of(if_none_match)).map_err(to_s3)
 }
 
-/// The condition in a request's headers, for operations whose input has no fields for it.
+/// The condition in the headers, for operations whose input has no field for it.
 pub(crate) fn write_condition_of(headers: &HeaderMap) -> zot_domain::Result<WriteCondition> {
     let tags = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(Tags::parse);
     WriteCondition::of(tags(header::IF_MATCH), tags(header::IF_NONE_MATCH))
 }
 
-/// A version's id, unless it is the one of objects that have no versions.
+/// A version's id; none for `null`, the id of objects without versions.
 pub(super) fn kept_version(version_id: String) -> Option<String> {
     Some(version_id).filter(|version| version != NULL_VERSION)
 }
@@ -71,7 +71,7 @@ pub(super) fn meta(metadata: Option<s3s::dto::Metadata>) -> BTreeMap<String, Str
     metadata.into_iter().flatten().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect()
 }
 
-/// Standard headers that are kept with an object. `aws-chunked` was the front's.
+/// Standard headers that are stored with an object. The front removed `aws-chunked`.
 pub(super) fn standard_headers(headers: [(&str, Option<String>); 6]) -> BTreeMap<String, String> {
     headers.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.filter(|v| !v.is_empty())?))).collect()
 }

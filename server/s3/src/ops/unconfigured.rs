@@ -1,5 +1,5 @@
-//! What this store does not have and infrastructure tools read all the same: AWS's answers for a bucket on which
-//! nothing was configured. Setting any of it is 501.
+//! Features that this store does not have but infrastructure tools read: AWS's answers for a bucket without any
+//! configuration. Setting one is answered 501.
 
 use axum::http::StatusCode;
 use s3s::dto::{
@@ -20,12 +20,12 @@ use super::translate::key;
 use super::{Ops, call};
 use crate::error::{custom, to_s3};
 
-/// The answer where S3 says that something was not configured.
+/// S3's error for a configuration that is not set.
 pub(super) fn missing<T>(code: &str, message: &'static str) -> S3Result<T> {
     Err(custom(code, StatusCode::NOT_FOUND, message))
 }
 
-/// Answers of a bucket that exists.
+/// Defines operations that give a fixed answer for a bucket that exists.
 macro_rules! answers {
     ($($name:ident($input:ty) -> $output:ty = $answer:expr;)*) => {
         $(pub(super) async fn $name(ops: &Ops, request: S3Request<$input>) -> S3Result<S3Response<$output>> {

@@ -15,7 +15,7 @@ use subtle::ConstantTimeEq as _;
 use super::chunked::Decoder;
 use super::error::AuthError;
 
-/// The trailing headers of a body, there once it has ended well.
+/// The trailing headers of a body. They are available after a successful end.
 #[derive(Debug, Clone, Default)]
 pub struct Trailers(Arc<OnceLock<HeaderMap>>);
 
@@ -33,11 +33,11 @@ impl Trailers {
     }
 }
 
-/// What is done with the bytes.
+/// How the bytes are verified.
 pub(super) enum Check {
-    /// They are chunks.
+    /// They are decoded from signed or unsigned chunks.
     Chunks(Box<Decoder>),
-    /// They have this digest.
+    /// They must have this digest.
     Digest(Sha256, [u8; 32]),
 }
 
@@ -64,10 +64,10 @@ impl Check {
     }
 }
 
-/// A body that is checked as it passes.
+/// A body that is verified while it is read.
 ///
-/// The latest piece is held back until another one comes or the end proves right. So even a reader that stops at the
-/// announced length has not got all of a body that is wrong.
+/// The latest piece is kept back until another one arrives or the end is verified. So a reader that stops at the
+/// announced length never has all of a wrong body.
 pub(super) struct Checked {
     inner: Body,
     check: Check,
@@ -79,12 +79,12 @@ pub(super) struct Checked {
 }
 
 impl Checked {
-    /// Wraps a body of a known length, or not.
+    /// Wraps a body. `length`: in bytes, if known.
     pub(super) fn new(inner: Body, check: Check, length: Option<u64>, trailers: Trailers) -> Self {
         Self { inner, check, trailers, input: Bytes::new(), held: None, left: length, done: false }
     }
 
-    /// Ends the body; after an error nothing more comes.
+    /// Ends the body. Nothing follows an error.
     fn fail<T>(&mut self, error: impl Into<BoxError>) -> Poll<Option<Result<T, BoxError>>> {
         self.done = true;
         self.held = None;

@@ -1,8 +1,8 @@
 //! Decoder of `aws-chunked` bodies, signed or not.
 //!
 //! "Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks" and "... Including
-//! Trailing Headers". A chunk is `size[;chunk-signature=...]\r\n data \r\n`; the last one is empty. Bytes go on as they
-//! come: nothing is kept but the line being read.
+//! Trailing Headers". A chunk is `size[;chunk-signature=...]\r\n data \r\n`; the last one is empty. Bytes are passed
+//! on at once: only the current line is kept.
 
 mod line;
 mod signature;
@@ -19,7 +19,7 @@ use super::error::AuthError;
 /// Longest line that begins a chunk: 16 digits and a signature are 97 bytes.
 const SIZE_LINE: usize = 256;
 
-/// What comes next.
+/// What is expected next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Size,
@@ -42,7 +42,7 @@ pub(super) struct Decoder {
     trailers: TrailerBlock,
 }
 
-/// Which form a body has.
+/// The form of a chunked body.
 pub(super) struct Form {
     /// The signatures to check, if chunks are signed.
     pub(super) chain: Option<Chain>,
@@ -53,7 +53,7 @@ pub(super) struct Form {
 }
 
 impl Decoder {
-    /// Starts at the first chunk.
+    /// A decoder before its first chunk.
     pub(super) fn new(form: Form) -> Self {
         Self {
             state: State::Size,
@@ -89,7 +89,7 @@ impl Decoder {
         Ok(None)
     }
 
-    /// Called when the input has ended. The trailing headers, if all was well.
+    /// Ends the input and gives the trailing headers.
     pub(super) fn end(&mut self) -> Result<HeaderMap, AuthError> {
         match self.state {
             State::Done => Ok(self.trailers.take()),
@@ -129,7 +129,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// The signature is checked before the last bytes of a chunk go on.
+    /// The signature is verified before the last bytes of a chunk are passed on.
     fn data(&mut self, left: u64, input: &mut Bytes) -> Result<Bytes, AuthError> {
         let take = usize::try_from(left).map_or(input.len(), |left| left.min(input.len()));
         let bytes = input.split_to(take);

@@ -1,4 +1,4 @@
-//! What a request claims, whichever way it says it.
+//! The claim of a signed request, from the header or the query.
 
 use std::borrow::Cow;
 
@@ -7,12 +7,12 @@ use super::error::AuthError;
 use super::payload::Payload;
 use super::scope::{Scope, Stamp};
 
-/// The algorithm that is served.
+/// The only supported algorithm.
 pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// The header, and the query parameter, with the token of temporary credentials.
 pub(super) const SECURITY_TOKEN: &str = "x-amz-security-token";
 
-/// The parts of a signature, read but not yet believed.
+/// The parts of a signature, before verification.
 #[derive(Debug)]
 pub(super) struct Claim {
     pub(super) access_key: String,
@@ -27,7 +27,7 @@ pub(super) struct Claim {
     pub(super) payload: Payload,
 }
 
-/// The error for credentials that make no sense, by where they stand.
+/// The error for malformed credentials in the header or in the query.
 pub(super) fn malformed(presigned: bool, message: impl Into<Cow<'static, str>>) -> AuthError {
     if presigned {
         AuthError::AuthorizationQueryParametersError(message.into())
@@ -59,7 +59,7 @@ pub(super) fn signed_headers(text: &str, presigned: bool) -> Result<Vec<String>,
 }
 
 impl Claim {
-    /// Whether the scope is one of this door: its service, region and day.
+    /// Whether the scope is one of this API: its service, region and day.
     pub(super) fn check_scope(&self, config: &Config) -> Result<(), AuthError> {
         let Scope { date, region, service } = &self.scope;
         if service != "s3" && !(config.allow_sts && service == "sts") {

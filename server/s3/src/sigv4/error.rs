@@ -1,4 +1,4 @@
-//! What is refused, in the words of S3.
+//! Refusals with the codes of S3.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -16,7 +16,7 @@ pub enum AuthError {
     /// The caller may not do this, or not this way.
     #[error("{0}")]
     AccessDenied(Message),
-    /// The `Authorization` header can not be read, or names what is not served here.
+    /// The `Authorization` header is malformed, or names something that is not supported.
     #[error("The authorization header is malformed; {0}")]
     AuthorizationHeaderMalformed(Message),
     /// The same for the parameters of a presigned URL.
@@ -34,7 +34,7 @@ pub enum AuthError {
     /// A value that is not one of the known ones.
     #[error("{0}")]
     InvalidArgument(Message),
-    /// A request that makes no sense.
+    /// A contradictory request.
     #[error("{0}")]
     InvalidRequest(Message),
     /// Temporary credentials that are unknown, expired or given with another key.
@@ -46,16 +46,16 @@ pub enum AuthError {
     /// A trailer that is broken, missing or was not announced.
     #[error("{0}")]
     MalformedTrailer(Message),
-    /// A streamed upload that does not say how long it is.
+    /// A streamed upload without `x-amz-decoded-content-length`.
     #[error("You must provide the x-amz-decoded-content-length HTTP header.")]
     MissingContentLength,
-    /// A form of authentication that is not served here.
+    /// A form of authentication that is not supported.
     #[error("{0}")]
     NotImplemented(Message),
-    /// The clocks are too far apart.
+    /// The times of client and server differ too much.
     #[error("The difference between the request time and the current time is too large.")]
     RequestTimeTooSkewed,
-    /// The signature is another one.
+    /// The signature does not match.
     #[error(
         "The request signature we calculated does not match the signature you provided. Check your key and signing method."
     )]

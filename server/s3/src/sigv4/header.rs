@@ -15,14 +15,14 @@ use super::scope::Stamp;
 /// What an `Authorization` header is.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Scheme<'a> {
-    /// Ours; the parameters follow.
+    /// Signature Version 4; the parameters follow.
     Version4(&'a str),
-    /// Of HTTP itself: for another part of the server.
+    /// Basic or Bearer, which another part of the server verifies.
     Other,
 }
 
 impl<'a> Scheme<'a> {
-    /// Tells them apart.
+    /// Reads the scheme.
     pub(super) fn of(value: &'a str) -> Result<Self, AuthError> {
         let (scheme, rest) = value.split_once([' ', '\t']).unwrap_or((value, ""));
         match scheme {
@@ -43,7 +43,7 @@ pub(super) fn version_2() -> AuthError {
     AuthError::InvalidRequest(message.into())
 }
 
-/// Reads the claim.
+/// Reads the claim from the header.
 pub(super) fn claim(parts: &Parts, parameters: &str) -> Result<Claim, AuthError> {
     let [credentials, names, signature] = split(parameters)?;
     let (access_key, scope) = credential(credentials, false)?;
@@ -79,7 +79,7 @@ fn split(parameters: &str) -> Result<[&str; 3], AuthError> {
     }
 }
 
-/// The time of the request. It is part of the string to sign, so an unsigned `Date` header can not change it.
+/// The time of the request. It is part of the string to sign, so an unsigned `Date` header cannot change it.
 fn stamp(headers: &HeaderMap) -> Result<Stamp, AuthError> {
     let stamp = match single_text(headers, "x-amz-date")? {
         Some(text) => Stamp::parse(text),
@@ -89,7 +89,7 @@ fn stamp(headers: &HeaderMap) -> Result<Stamp, AuthError> {
     stamp.ok_or(AuthError::AccessDenied(message.into()))
 }
 
-/// What is said of the body. S3 clients say it in a header; those of STS do not, so its door hashes the form first.
+/// How the body is signed. S3 clients say it in a header. STS clients do not, so the STS API hashes the form first.
 fn payload(headers: &HeaderMap, extensions: &Extensions, service: &str) -> Result<(String, Payload), AuthError> {
     if let Some(value) = single(headers, CONTENT_SHA256)? {
         let text = String::from_utf8_lossy(value.trim_ascii()).into_owned();

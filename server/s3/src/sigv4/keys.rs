@@ -14,8 +14,8 @@ use super::scope::Scope;
 pub trait Keys: Send + Sync {
     /// The secret of an access key, or nothing if there is no such key now.
     ///
-    /// Temporary credentials come with a session token. A token that does not belong to the key, that has expired, or
-    /// that comes with a permanent key, and a temporary key without its token: each is answered by nothing.
+    /// Temporary credentials need their session token. There is no secret for a token of another key, an expired token,
+    /// a token with a permanent key, or a temporary key without its token.
     fn lookup(&self, access_key: &str, session_token: Option<&str>) -> Option<Secret>;
 }
 
@@ -27,7 +27,7 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// Wraps the text.
+    /// A secret of this text.
     pub fn new(text: impl Into<String>) -> Self {
         let text = Zeroizing::new(text.into());
         let fingerprint = Sha256::digest(text.as_bytes()).into();
@@ -90,15 +90,15 @@ pub(super) fn hex64(digest: &[u8; 32]) -> [u8; 64] {
     text
 }
 
-/// Derived keys, so that a client costs four HMACs a day and not a request.
+/// Caches derived keys: a client costs four HMACs a day instead of four per request.
 #[derive(Default)]
 pub(super) struct Cache(Mutex<HashMap<String, ([u8; 32], SigningKey)>>);
 
-/// More than the clients of one day; strangers that fill it cost everyone one derivation more, nothing else.
+/// More entries than clients in one day. If unknown keys fill the cache, each client costs one more derivation.
 const CACHED: usize = 1024;
 
 impl Cache {
-    /// The key for an access key and scope. A new secret is noticed by its fingerprint.
+    /// The key for an access key and scope. The fingerprint detects a new secret.
     pub(super) fn get(&self, access_key: &str, secret: &Secret, scope: &Scope) -> SigningKey {
         // the parts of a scope have no slash, so no two pairs share a name
         let name = format!("{}/{access_key}", scope.text());

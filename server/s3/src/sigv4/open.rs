@@ -1,4 +1,4 @@
-//! A verified request as the codec gets it.
+//! Prepares a verified request for the codec.
 
 use axum::body::Body;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
@@ -18,10 +18,10 @@ use super::payload::{CONTENT_SHA256, Payload};
 use super::query::{Query, without_signing};
 
 const DECODED_LENGTH: &str = "x-amz-decoded-content-length";
-/// Bodies up to this size are hashed here even if the store will do it again.
+/// Bodies up to this size, in bytes, are hashed here even if the store hashes them again.
 const SMALL: u64 = 64 * 1024;
 
-/// Removes what signed the request.
+/// Removes the signature and its parameters.
 pub(super) fn strip(parts: &mut Parts, presigned: bool) -> Result<(), AuthError> {
     parts.headers.remove(AUTHORIZATION);
     parts.headers.remove(SECURITY_TOKEN);
@@ -37,7 +37,7 @@ pub(super) fn strip(parts: &mut Parts, presigned: bool) -> Result<(), AuthError>
     Ok(())
 }
 
-/// Puts the checks around the body.
+/// Wraps the body so that it is verified while it is read.
 pub(super) fn open(
     mut parts: Parts,
     body: Body,
@@ -85,7 +85,7 @@ fn decoded(body: Body, decoder: Decoder, trailers: &Trailers) -> Body {
     Body::new(Checked::new(body, Check::Chunks(Box::new(decoder)), Some(length), trailers.clone()))
 }
 
-/// Reads what is said of the chunks, and says instead what comes out of them.
+/// Replaces the headers about chunks with those of the decoded body.
 fn decoder(headers: &mut HeaderMap, trailer: bool, chain: Option<Chain>) -> Result<Decoder, AuthError> {
     let text = single_text(headers, DECODED_LENGTH)?.ok_or(AuthError::MissingContentLength)?;
     let declared = number(text)
@@ -130,7 +130,7 @@ const fn is_aws_chunked(coding: &str) -> bool {
     coding.eq_ignore_ascii_case("aws-chunked")
 }
 
-/// `aws-chunked` is of the way, not of the object; S3 does not keep it either.
+/// `aws-chunked` describes the transfer, not the object. S3 does not store it either.
 fn strip_encoding(headers: &mut HeaderMap) {
     if !is_chunked(headers) {
         return;
@@ -145,8 +145,8 @@ fn strip_encoding(headers: &mut HeaderMap) {
     }
 }
 
-/// Large uploads are hashed once, by the store. All else is checked here, since nobody else sees the bytes of an XML
-/// document that the codec has read.
+/// The store hashes large uploads. Everything else is hashed here, since the codec does not verify the XML documents
+/// that it reads.
 fn is_hashed_by_store(parts: &Parts) -> Result<bool, AuthError> {
     let query = Query::parse(parts.uri.query().unwrap_or_default())?;
     let large = content_length(&parts.headers).is_some_and(|length| length > SMALL);

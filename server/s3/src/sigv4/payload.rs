@@ -1,4 +1,4 @@
-//! What a request says of its body: the table of `x-amz-content-sha256` on the page "Authenticating Requests: Using the
+//! How a request describes its body: the table of `x-amz-content-sha256` on the page "Authenticating Requests: Using the
 //! Authorization Header".
 
 use super::error::AuthError;
@@ -11,9 +11,9 @@ pub(super) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 /// How the body is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Payload {
-    /// As it is, with nothing to compare.
+    /// Unchanged and unverified.
     Unsigned,
-    /// As it is; it has this digest.
+    /// Unchanged; it must have this digest.
     Sha256([u8; 32]),
     /// In signed chunks.
     Signed {
@@ -25,7 +25,7 @@ pub(super) enum Payload {
 }
 
 impl Payload {
-    /// Reads the value.
+    /// Parses the header's value.
     pub(super) fn parse(value: &str) -> Result<Self, AuthError> {
         match value {
             UNSIGNED => Ok(Self::Unsigned),

@@ -11,7 +11,7 @@ use super::payload::{CONTENT_SHA256, Payload, UNSIGNED};
 use super::query::Query;
 use super::scope::Stamp;
 
-/// Reads the claim, and how many seconds it lasts.
+/// Reads the claim, and the URL's lifetime in seconds.
 pub(super) fn claim(headers: &HeaderMap, query: &Query, config: &Config) -> Result<(Claim, i64), AuthError> {
     algorithm(required(query, "X-Amz-Algorithm")?)?;
     let (access_key, scope) = credential(required(query, "X-Amz-Credential")?, true)?;
@@ -87,7 +87,7 @@ fn token(headers: &HeaderMap, query: &Query) -> Result<Option<String>, AuthError
     Ok(token.map(str::to_owned))
 }
 
-/// Whether now is within the life of the URL.
+/// Refuses a URL that has expired or is not yet valid.
 pub(super) fn check_time(stamp: &Stamp, lasts: i64, now: Timestamp, config: &Config) -> Result<(), AuthError> {
     let age = stamp.age(now);
     if age < -config.max_skew {

@@ -31,7 +31,7 @@ impl Query {
         pairs.collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether a parameter is there. Names are compared without case, so that no other spelling slips by.
+    /// Whether a parameter is there. Names are compared without case, so that no other spelling is missed.
     pub(super) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(found, _)| found.eq_ignore_ascii_case(name))
     }
@@ -47,7 +47,7 @@ impl Query {
         Ok(value.map(|(_, value)| value.as_str()))
     }
 
-    /// Whether it is signed, or pretends to be.
+    /// Whether it has any parameter of a signature.
     pub(super) fn is_presigned(&self) -> bool {
         ["x-amz-algorithm", "x-amz-credential", "x-amz-signature", "x-amz-signedheaders"]
             .iter()

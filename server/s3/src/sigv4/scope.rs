@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-/// Longest region that is looked at; the longest of AWS has 14 letters.
+/// Longest accepted region; the longest of AWS has 14 letters.
 const REGION: usize = 64;
 
-/// What a signature is good for.
+/// Day, region and service of a signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Scope {
     /// `yyyymmdd`.
@@ -64,7 +64,8 @@ impl Stamp {
         Some(Self { time, text: text.to_owned() })
     }
 
-    /// The `Date` header (RFC 9110 section 5.6.7), for clients without `x-amz-date`; some write the other form there.
+    /// The `Date` header (RFC 9110 section 5.6.7), for clients without `x-amz-date`. Some write the other
+    /// form there.
     pub(super) fn parse_date(text: &str) -> Option<Self> {
         Self::parse(text).or_else(|| {
             let time = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
@@ -72,7 +73,7 @@ impl Stamp {
         })
     }
 
-    /// Seconds from then until now; negative if then is to come.
+    /// Seconds since then; negative for a time in the future.
     pub(super) fn age(&self, now: Timestamp) -> i64 {
         now.as_second().saturating_sub(self.time.as_second())
     }

@@ -1,4 +1,4 @@
-//! The comparison itself.
+//! Compares signatures.
 
 use http::request::Parts;
 use sha2::{Digest as _, Sha256};
@@ -17,7 +17,7 @@ pub(super) struct Verified {
     pub(super) seed: [u8; 64],
 }
 
-/// Checks that all that matters is signed, then the signature.
+/// Checks that all required headers are signed, then compares the signature.
 pub(super) fn verify(front: &Front, parts: &Parts, query: &Query, claim: &Claim) -> Result<Verified, AuthError> {
     check_signed_headers(parts, claim)?;
     let paths = canonical::paths(parts.uri.path())?;
@@ -25,7 +25,7 @@ pub(super) fn verify(front: &Front, parts: &Parts, query: &Query, claim: &Claim)
 
     let secret = front.keys.lookup(&claim.access_key, claim.token.as_deref());
     let known = secret.is_some();
-    // a stranger costs as much as a wrong signature: the same cache, the same hashes, another secret
+    // an unknown key takes as long as a wrong signature: the same cache and hashes, another secret
     let name = if known { claim.access_key.as_str() } else { "" };
     let key = front.cache.get(name, secret.as_ref().unwrap_or(&front.decoy), &claim.scope);
 

@@ -7,7 +7,7 @@ use super::Apis;
 use super::caller::Caller;
 use super::row::{Access, Needs, Outcome, Row, row};
 
-const DISPATCH: &str = include_str!("../../../../server/http/src/oci.rs");
+const DISPATCH: &str = include_str!("../../../../server/oci/src/lib.rs");
 const PLACES: [&str; 4] = ["team/b", "team/bc", "team/b/c", "public/b"];
 
 /// What the server dispatches, such as `Tags GET`.

@@ -11,9 +11,9 @@ pub(super) fn rows() -> Vec<Row> {
     vec![
         row("GET /api/v1/auth", vec![nobody()]),
         row("GET /.well-known/oauth-protected-resource", vec![nobody()]),
-        row("GET /api/v1/rbac/roles", vec![admin(), reader().gives(403)]),
+        row("GET /rbac/roles", vec![admin(), reader().gives(403)]),
         row(
-            "POST /api/v1/rbac/roles",
+            "POST /rbac/roles",
             vec![
                 admin().json(role.clone()).gives(201),
                 admin().json(role.clone()).gives(409),
@@ -22,7 +22,7 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         row(
-            "GET /api/v1/rbac/roles/{roleId}",
+            "GET /rbac/roles/{roleId}",
             vec![
                 admin().with("roleId", "release"),
                 admin().with("roleId", "none").gives(404),
@@ -30,7 +30,7 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         row(
-            "PUT /api/v1/rbac/roles/{roleId}",
+            "PUT /rbac/roles/{roleId}",
             vec![
                 admin().with("roleId", "release").json(role.clone()),
                 admin().with("roleId", "none").json(role.clone()).gives(404),
@@ -39,7 +39,7 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         row(
-            "POST /api/v1/rbac/users/{userId}/roles",
+            "POST /rbac/users/{userId}/roles",
             vec![
                 admin().with("userId", "alice").json(json!({"roleId": "release"})),
                 admin().with("userId", "alice").json(json!({"roleId": "none"})).gives(404),
@@ -48,7 +48,7 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         row(
-            "DELETE /api/v1/rbac/roles/{roleId}",
+            "DELETE /rbac/roles/{roleId}",
             vec![
                 reader().with("roleId", "release").gives(403),
                 admin().with("roleId", "release").gives(204),
@@ -56,7 +56,7 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         row(
-            "POST /api/v1/rbac/validate",
+            "POST /rbac/validate",
             vec![
                 admin().json(json!({"token": "eyJhbGciOiJub25lIn0.e30."})),
                 admin().json(json!({})).gives(400),
@@ -64,7 +64,7 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         row(
-            "POST /api/v1/rbac/accounts",
+            "POST /rbac/accounts",
             vec![
                 admin().json(account.clone()).gives(201),
                 admin().json(account.clone()).gives(409),
@@ -72,9 +72,9 @@ pub(super) fn rows() -> Vec<Row> {
                 reader().json(account.clone()).gives(403),
             ],
         ),
-        row("GET /api/v1/rbac/accounts", vec![admin(), reader().gives(403)]),
+        row("GET /rbac/accounts", vec![admin(), reader().gives(403)]),
         row(
-            "GET /api/v1/rbac/accounts/{name}",
+            "GET /rbac/accounts/{name}",
             vec![
                 admin().with("name", "ci"),
                 admin().with("name", "none").gives(404),
@@ -82,7 +82,7 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         row(
-            "PUT /api/v1/rbac/accounts/{name}",
+            "PUT /rbac/accounts/{name}",
             vec![
                 admin().with("name", "ci").json(account.clone()),
                 admin().with("name", "none").json(account.clone()).gives(404),
@@ -91,7 +91,7 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         row(
-            "POST /api/v1/rbac/access-keys",
+            "POST /rbac/access-keys",
             vec![
                 admin().json(key.clone()).gives(201).keep("key", "/id"),
                 admin().json(json!({"owner": "account:none"})).gives(404),
@@ -101,9 +101,9 @@ pub(super) fn rows() -> Vec<Row> {
         )
         // too many, and of a disabled one: held.rs
         .rare(&[409]),
-        row("GET /api/v1/rbac/access-keys", vec![admin().query("?owner=account:ci"), reader().gives(403)]),
+        row("GET /rbac/access-keys", vec![admin().query("?owner=account:ci"), reader().gives(403)]),
         row(
-            "GET /api/v1/rbac/access-keys/{id}",
+            "GET /rbac/access-keys/{id}",
             vec![
                 admin().with("id", "$key"),
                 admin().with("id", "none").gives(404),
@@ -111,7 +111,7 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         row(
-            "PATCH /api/v1/rbac/access-keys/{id}",
+            "PATCH /rbac/access-keys/{id}",
             vec![
                 admin().with("id", "$key").json(json!({"expiresAt": "2099-01-01T00:00:00Z"})),
                 admin().with("id", "none").json(json!({"disabled": true})).gives(404),
@@ -120,7 +120,7 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         row(
-            "POST /api/v1/rbac/access-keys/{id}/rotate",
+            "POST /rbac/access-keys/{id}/rotate",
             vec![
                 admin().with("id", "$key").json(json!({"graceSeconds": 60})).gives(201),
                 admin().with("id", "none").json(json!({})).gives(404),
@@ -130,7 +130,7 @@ pub(super) fn rows() -> Vec<Row> {
         )
         .rare(&[409]),
         row(
-            "DELETE /api/v1/rbac/access-keys/{id}",
+            "DELETE /rbac/access-keys/{id}",
             vec![
                 reader().with("id", "$key").gives(403),
                 admin().with("id", "$key").gives(204),
@@ -138,7 +138,7 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         row(
-            "DELETE /api/v1/rbac/accounts/{name}",
+            "DELETE /rbac/accounts/{name}",
             vec![
                 reader().with("name", "ci").gives(403),
                 admin().with("name", "ci").gives(204),
@@ -146,7 +146,7 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         row(
-            "POST /api/v1/rbac/revocations",
+            "POST /rbac/revocations",
             vec![
                 admin().json(json!({"principal": "user:alice"})).gives(204),
                 admin().json(json!({"principal": "*"})).gives(400),

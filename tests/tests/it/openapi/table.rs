@@ -161,7 +161,7 @@ pub(super) fn rows() -> Vec<Row> {
         )
         .rare(&[409]),
         row(
-            "POST /api/v1/rbac/policies",
+            "POST /rbac/policies",
             vec![
                 admin().json(policy.clone()).gives(201),
                 admin()
@@ -173,9 +173,9 @@ pub(super) fn rows() -> Vec<Row> {
                 reader().json(policy.clone()).gives(403),
             ],
         ),
-        row("GET /api/v1/rbac/policies", vec![admin(), reader().gives(403)]),
+        row("GET /rbac/policies", vec![admin(), reader().gives(403)]),
         row(
-            "GET /api/v1/rbac/policies/{id}",
+            "GET /rbac/policies/{id}",
             vec![
                 admin().with("id", "$made"),
                 admin().with("id", "none").gives(404),
@@ -183,7 +183,7 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         row(
-            "PUT /api/v1/rbac/policies/{id}",
+            "PUT /rbac/policies/{id}",
             vec![
                 admin().with("id", "walked").json(policy.clone()),
                 admin().with("id", "none").json(policy.clone()).gives(404),
@@ -192,7 +192,7 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         row(
-            "DELETE /api/v1/rbac/policies/{id}",
+            "DELETE /rbac/policies/{id}",
             vec![
                 reader().with("id", "walked").gives(403),
                 admin().with("id", "walked").gives(204),
@@ -200,7 +200,7 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         row(
-            "POST /api/v1/rbac/authorize",
+            "POST /rbac/authorize",
             vec![
                 reader().json(mine),
                 admin().json(others.clone()),
@@ -209,9 +209,9 @@ pub(super) fn rows() -> Vec<Row> {
                 reader().json(impossible).gives(400),
             ],
         ),
-        row("GET /api/v1/rbac/permissions", vec![reader(), admin()]),
+        row("GET /rbac/permissions", vec![reader(), admin()]),
         row(
-            "GET /api/v1/rbac/audit",
+            "GET /rbac/audit",
             vec![
                 admin().query("?limit=2&outcome=denied&startTime=2020-01-01T00:00:00Z"),
                 admin(),
@@ -220,7 +220,7 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         row(
-            "GET /api/v1/rbac/audit/export",
+            "GET /rbac/audit/export",
             vec![admin().query("?action=read"), admin().query("?limit=1").gives(400), reader().gives(403)],
         ),
     ]

@@ -1,7 +1,5 @@
-//! Bucket policies and public access blocks, from outside: they are stored, only some callers may change them, and they are
-//! deleted with the bucket. `policy/decided.rs` tests their decisions.
-
-mod decided;
+//! Bucket policies and public access blocks on several replicas, and policies that cannot be read. All else about them is in
+//! `server/s3/tests/it/policy.rs`.
 
 use std::time::{Duration, Instant};
 
@@ -14,13 +12,8 @@ use zot_tests::server::{ADMIN, READER, Server, Setup};
 use zot_tests::signed::Signer;
 
 crate::on_both_backends!(
-    a_policy_is_kept_as_it_was_put,
-    it_ends_with_its_bucket,
-    malformed_ones_are_refused_and_named,
     a_change_is_in_force_on_every_replica,
-    a_store_that_takes_no_changes_keeps_them,
     one_that_cannot_be_read_any_more_closes_its_bucket_alone,
-    changes_are_recorded,
 );
 
 /// A bucket `team` with `a` and `dir/b`, and who asks for them.
@@ -32,18 +25,6 @@ struct Store {
 }
 
 impl Store {
-    async fn on(backend: Backend) -> Self {
-        let server = Setup::on(&backend.fresh().await).with_access_control().start().await;
-        let store = Self {
-            admin: signer(&server, ADMIN.id, ADMIN.secret),
-            reader: signer(&server, READER.id, READER.secret),
-            nobody: server.client().with(None),
-            server,
-        };
-        store.make().await;
-        store
-    }
-
     async fn make(&self) {
         sent(self.admin.request(Method::PUT, "/team", "")).await.expect_status(200);
         for key in ["a", "dir/b"] {
@@ -96,95 +77,6 @@ fn statement(effect: &str, principal: &str, actions: &[&str], resource: &str) ->
     json!({"Effect": effect, "Principal": {"AWS": principal}, "Action": actions, "Resource": resource})
 }
 
-async fn a_policy_is_kept_as_it_was_put(backend: Backend) {
-    let store = Store::on(backend).await;
-    let ask = async |signer: &Signer, method, query: &str| sent(signer.request(method, "/team", query)).await;
-    refused(ask(&store.admin, Method::GET, "policy=").await, 404, "NoSuchBucketPolicy");
-    refused(ask(&store.admin, Method::GET, "policyStatus=").await, 404, "NoSuchBucketPolicy");
-    ask(&store.admin, Method::DELETE, "policy=").await.expect_status(204);
-    let text = "{ \"Statement\":\n\t[{\"Sid\": \"\u{fc}\", \"Effect\": \"Allow\", \"Principal\": \"*\",\r\n \"Action\": \
-                \"s3:GetObject\", \"Resource\": \"arn:aws:s3:::team/*\"}]}\n";
-    store.put_text(text).await.expect_status(204);
-    let kept = ask(&store.admin, Method::GET, "policy=").await.expect_status(200);
-    assert_eq!((&kept.body[..], kept.header("content-type")), (text.as_bytes(), "application/json"));
-    let status = ask(&store.admin, Method::GET, "policyStatus=").await.expect_status(200);
-    assert!(String::from_utf8_lossy(&status.body).contains("<IsPublic>true</IsPublic>"), "{status}");
-    let private = json!({"Statement": [statement("Allow", "alice", &["s3:GetObject"], "team/*")]});
-    store.put(&private).await.expect_status(204);
-    let status = ask(&store.admin, Method::GET, "policyStatus=").await.expect_status(200);
-    assert!(String::from_utf8_lossy(&status.body).contains("<IsPublic>false</IsPublic>"), "{status}");
-    for query in ["policy=", "policyStatus=", "publicAccessBlock="] {
-        refused(ask(&store.reader, Method::GET, query).await, 403, "AccessDenied");
-        refused(sent(store.nobody.request(Method::GET, &format!("/s3/team?{query}"))).await, 403, "AccessDenied");
-        refused(sent(store.admin.request(Method::GET, "/absent", query)).await, 404, "NoSuchBucket");
-    }
-    for (method, query) in [
-        (Method::PUT, "policy="),
-        (Method::DELETE, "policy="),
-        (Method::PUT, "publicAccessBlock="),
-        (Method::DELETE, "publicAccessBlock="),
-    ] {
-        let body =
-            if query == "policy=" { private.to_string() } else { "<PublicAccessBlockConfiguration/>".to_owned() };
-        let asked = |signer: &Signer, path: &str| signer.request(method.clone(), path, query).body(body.clone());
-        refused(sent(asked(&store.reader, "/team")).await, 403, "AccessDenied");
-        refused(sent(asked(&store.admin, "/absent")).await, 404, "NoSuchBucket");
-    }
-    ask(&store.admin, Method::DELETE, "policy=").await.expect_status(204);
-    refused(ask(&store.admin, Method::GET, "policy=").await, 404, "NoSuchBucketPolicy");
-}
-
-async fn it_ends_with_its_bucket(backend: Backend) {
-    let store = Store::on(backend).await;
-    store.put(&allow(&["s3:GetObject"], "team/*")).await.expect_status(204);
-    store.block("BlockPublicAcls").await.expect_status(200);
-    assert_eq!(store.anonymous(Method::GET, "/team/a").await, 200);
-    for key in ["/team/a", "/team/dir/b", "/team"] {
-        sent(store.admin.request(Method::DELETE, key, "")).await.expect_status(204);
-    }
-    store.make().await;
-    // at once on the replica that was asked
-    assert_eq!(store.anonymous(Method::GET, "/team/a").await, 403);
-    refused(sent(store.admin.request(Method::GET, "/team", "policy=")).await, 404, "NoSuchBucketPolicy");
-    let block = sent(store.admin.request(Method::GET, "/team", "publicAccessBlock=")).await;
-    refused(block, 404, "NoSuchPublicAccessBlockConfiguration");
-}
-
-async fn malformed_ones_are_refused_and_named(backend: Backend) {
-    let store = Store::on(backend).await;
-    let good = allow(&["s3:GetObject"], "team/*");
-    store.put(&good).await.expect_status(204);
-    let with = |name: &str, value: Value| {
-        let mut policy = good.clone();
-        policy["Statement"][0][name] = value;
-        policy.to_string()
-    };
-    for (text, named) in [
-        (String::new(), "EOF"),
-        ("{".to_owned(), "EOF"),
-        ("[]".to_owned(), "expected"),
-        (with("NotPrincipal", json!("*")), "NotPrincipal"),
-        (with("NotAction", json!("s3:GetObject")), "NotAction"),
-        (with("NotResource", json!("*")), "NotResource"),
-        (with("Action", json!("s3:FlyObject")), "s3:FlyObject"),
-        (with("Resource", json!("arn:aws:s3:::other/*")), "other"),
-        (with("Effect", json!("Maybe")), "Maybe"),
-        (with("Condition", json!({"StringEquals": {"aws:PrincipalOrgID": "o"}})), "aws:PrincipalOrgID"),
-        (with("Condition", json!({"StringFlies": {"s3:prefix": "o"}})), "StringFlies"),
-        (format!("{good}{}", " ".repeat(20 * 1024)), "20480"),
-    ] {
-        let reply = refused(store.put_text(&text).await, 400, "MalformedPolicy");
-        assert!(String::from_utf8_lossy(&reply.body).contains(named), "{text}: {reply}");
-    }
-    sent(store.admin.request(Method::PUT, "/team", "policy=").body(&b"\xff\xfe"[..])).await.expect_status(400);
-    let huge = store.admin.request(Method::PUT, "/team", "policy=").body(vec![b' '; 3 * 1024 * 1024]);
-    refused(sent(huge).await, 400, "EntityTooLarge");
-    let kept = sent(store.admin.request(Method::GET, "/team", "policy=")).await.expect_status(200);
-    assert_eq!(kept.json(), good, "what was there stays");
-    let block = store.admin.request(Method::PUT, "/team", "publicAccessBlock=");
-    refused(sent(block.body("<PublicAccessBlockConfiguration><X/>")).await, 400, "MalformedXML");
-}
-
 async fn a_change_is_in_force_on_every_replica(backend: Backend) {
     let storage = backend.fresh().await;
     let setup = Setup::on(&storage).with_access_control();
@@ -226,27 +118,6 @@ async fn a_change_is_in_force_on_every_replica(backend: Backend) {
     again.client().with(None).get("/s3/team/a").await.expect_status(200);
 }
 
-async fn a_store_that_takes_no_changes_keeps_them(backend: Backend) {
-    let storage = backend.fresh().await;
-    let setup = Setup::on(&storage).with_access_control();
-    let first = setup.start().await;
-    let admin = signer(&first, ADMIN.id, ADMIN.secret);
-    let store = Store { reader: admin.clone(), nobody: first.client().with(None), admin, server: first };
-    store.make().await;
-    store.put(&allow(&["s3:*"], "team/*")).await.expect_status(204);
-    drop(store);
-    let server = setup.set("http.readOnly", true).start().await;
-    let admin = signer(&server, ADMIN.id, ADMIN.secret);
-    let store = Store { reader: admin.clone(), nobody: server.client().with(None), admin, server };
-    refused(store.put(&allow(&["s3:GetObject"], "team/*")).await, 403, "AccessDenied");
-    refused(store.block("BlockPublicPolicy").await, 403, "AccessDenied");
-    for query in ["policy=", "publicAccessBlock="] {
-        refused(sent(store.admin.request(Method::DELETE, "/team", query)).await, 403, "AccessDenied");
-    }
-    assert_eq!(store.anonymous(Method::GET, "/team/a").await, 200);
-    assert_eq!(store.anonymous(Method::PUT, "/team/a").await, 403);
-}
-
 /// As after a version that accepted more, which this one does not understand.
 async fn one_that_cannot_be_read_any_more_closes_its_bucket_alone(backend: Backend) {
     let storage = backend.fresh().await;
@@ -270,23 +141,4 @@ async fn one_that_cannot_be_read_any_more_closes_its_bucket_alone(backend: Backe
     sent(store.admin.request(Method::GET, "/team", "policy=")).await.expect_status(200);
     sent(store.admin.request(Method::DELETE, "/team", "policy=")).await.expect_status(204);
     sent(store.reader.request(Method::GET, "/team/a", "")).await.expect_status(200);
-}
-
-async fn changes_are_recorded(backend: Backend) {
-    let storage = backend.fresh().await;
-    let server = Setup::on(&storage).with_access_control().start().await;
-    let admin = signer(&server, ADMIN.id, ADMIN.secret);
-    let store = Store { reader: admin.clone(), nobody: server.client().with(None), admin, server };
-    store.make().await;
-    store.put(&allow(&["s3:GetObject"], "team/*")).await.expect_status(204);
-    store.block("BlockPublicPolicy").await.expect_status(200);
-    store.put(&allow(&["s3:GetObject"], "team/*")).await.expect_status(403);
-    for query in ["policy=", "policy=", "publicAccessBlock="] {
-        sent(store.admin.request(Method::DELETE, "/team", query)).await.expect_status(204);
-    }
-    let changes =
-        "SELECT action || ' ' || resource || ' ' || actor FROM change WHERE action LIKE 'bucket.p%' ORDER BY at";
-    let expected = ["policy.put", "publicaccess.put", "policy.delete", "publicaccess.delete"];
-    let expected = expected.map(|it| format!("bucket.{it} bucket:team key:{}", ADMIN.id));
-    assert_eq!(storage.column(changes).await, expected);
 }

@@ -1,4 +1,4 @@
-//! Lines between the data.
+//! Lines between chunks.
 
 use bytes::{Buf as _, Bytes};
 
@@ -11,12 +11,12 @@ pub(super) enum Ending {
     LfToo,
 }
 
-/// The line being read.
+/// The line that is being read.
 #[derive(Debug, Default)]
 pub(super) struct Line(Vec<u8>);
 
 impl Line {
-    /// Takes bytes up to and with the line feed; whether it has come.
+    /// Takes bytes up to and including the line feed. True: the line is complete.
     pub(super) fn fill(&mut self, input: &mut Bytes, limit: usize) -> Result<bool, AuthError> {
         let end = input.iter().position(|byte| *byte == b'\n');
         let take = end.map_or(input.len(), |end| end + 1);
@@ -62,7 +62,7 @@ pub(super) fn chunk_size(line: &[u8]) -> Result<(u64, Option<[u8; 64]>), AuthErr
     Ok((size, signature.transpose()?))
 }
 
-/// A body that is not what it says.
+/// The error for a malformed body.
 pub(super) fn broken() -> AuthError {
     AuthError::InvalidRequest("The body is not well-formed aws-chunked data.".into())
 }

@@ -26,12 +26,12 @@ impl Chain {
         Self { key, context, previous: seed, given: seed, hasher: Sha256::new() }
     }
 
-    /// A chunk with this signature follows.
+    /// Begins a chunk that has this signature.
     pub(super) const fn begin(&mut self, signature: [u8; 64]) {
         self.given = signature;
     }
 
-    /// Bytes of the chunk.
+    /// Adds bytes of the chunk.
     pub(super) fn update(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
     }
@@ -43,7 +43,7 @@ impl Chain {
         self.compare(&[b"AWS4-HMAC-SHA256-PAYLOAD", EMPTY, &digest], &given)
     }
 
-    /// Compares the signature of the trailer, of which the canonical text is given.
+    /// Compares the trailer's signature. `text` is its canonical form.
     pub(super) fn trailer(&mut self, canonical: &str, given: &[u8]) -> Result<(), AuthError> {
         let digest = hex64(&Sha256::digest(canonical).into());
         let given = given.try_into().map_err(|_| AuthError::SignatureDoesNotMatch)?;

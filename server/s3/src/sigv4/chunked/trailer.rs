@@ -1,18 +1,18 @@
-//! What follows the last chunk.
+//! The trailer, which follows the last chunk.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::super::error::AuthError;
 use super::signature::Chain;
 
-/// All lines of a trailer together.
+/// Most bytes of all lines of a trailer.
 const TRAILER: usize = 16 * 1024;
 /// The last line of a signed trailer.
 const SIGNATURE: &str = "x-amz-trailer-signature";
 
 /// The trailer being read.
 pub(super) struct TrailerBlock {
-    /// Names that were announced and have not come; nothing if no trailer may follow.
+    /// Announced names that have not arrived; none if no trailer may follow.
     missing: Option<Vec<String>>,
     signed: bool,
     verified: bool,
@@ -36,14 +36,14 @@ impl TrailerBlock {
         }
     }
 
-    /// Bytes that may still come.
+    /// Bytes that may still arrive.
     pub(super) const fn room(&self) -> usize {
         self.room
     }
 
-    /// Takes a line; whether it was the last one.
+    /// Takes a line. True: it was the last one.
     pub(super) fn line(&mut self, line: &[u8], chain: Option<&mut Chain>) -> Result<bool, AuthError> {
-        // what a line took of the room is counted here, since the reader starts each line afresh
+        // counted here, since the reader starts each line anew
         self.room = self.room.saturating_sub(line.len() + 1);
         if line.is_empty() {
             return self.empty_line();
@@ -87,7 +87,7 @@ impl TrailerBlock {
         self.missing.is_some() && !self.signed
     }
 
-    /// The headers that have come.
+    /// The headers that arrived.
     pub(super) fn take(&mut self) -> HeaderMap {
         std::mem::take(&mut self.headers)
     }

@@ -124,7 +124,7 @@ fn sts() {
     let authorization = other.headers()["authorization"].to_str().unwrap().replace("/sts/", "/s3/");
     let refused = front.authenticate(set(other, "authorization", &authorization)).unwrap_err();
     assert_eq!(refused, AuthError::SignatureDoesNotMatch);
-    // without the header the digest comes from the door, and for this service only
+    // without the header the digest comes from the STS API, and for this service only
     for (service, outcome) in [("sts", "passed"), ("s3", "InvalidRequest")] {
         let bare = get().with(sts).with(|it| {
             service.clone_into(&mut it.service);

@@ -8,16 +8,16 @@ use zot_core::media_type::OCI_MANIFEST;
 use crate::client::Client;
 use crate::reply::Reply;
 
-pub(crate) fn sha256(bytes: &[u8]) -> String {
+pub fn sha256(bytes: &[u8]) -> String {
     Digest::of(Algorithm::Sha256, bytes).to_string()
 }
 
-pub(crate) fn sha512(bytes: &[u8]) -> String {
+pub fn sha512(bytes: &[u8]) -> String {
     Digest::of(Algorithm::Sha512, bytes).to_string()
 }
 
 /// Bytes that do not repeat soon.
-pub(crate) fn bytes(length: usize) -> Vec<u8> {
+pub fn bytes(length: usize) -> Vec<u8> {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64 ^ length as u64;
     let mut next = || {
         state ^= state << 13;
@@ -29,19 +29,19 @@ pub(crate) fn bytes(length: usize) -> Vec<u8> {
 }
 
 /// A descriptor of these bytes.
-pub(crate) fn descriptor(bytes: &[u8]) -> Value {
+pub fn descriptor(bytes: &[u8]) -> Value {
     json!({"mediaType": "application/octet-stream", "digest": sha256(bytes), "size": bytes.len()})
 }
 
 /// An image of a config and a layer.
-pub(crate) fn image(config: &[u8], layer: &[u8]) -> Value {
+pub fn image(config: &[u8], layer: &[u8]) -> Value {
     json!({
         "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": descriptor(config), "layers": [descriptor(layer)],
     })
 }
 
 /// An artifact without bytes of its own, which refers to a subject.
-pub(crate) fn referrer(subject: &str, artifact_type: &str, annotations: &Value) -> Value {
+pub fn referrer(subject: &str, artifact_type: &str, annotations: &Value) -> Value {
     let empty = json!({"mediaType": "application/vnd.oci.empty.v1+json", "digest": sha256(b"{}"), "size": 2});
     json!({
         "schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": artifact_type, "config": empty, "layers": [empty],
@@ -51,26 +51,26 @@ pub(crate) fn referrer(subject: &str, artifact_type: &str, annotations: &Value) 
 
 impl Client {
     /// Pushes a blob in one request and gives its digest.
-    pub(crate) async fn push_blob(&self, repository: &str, bytes: &[u8]) -> String {
+    pub async fn push_blob(&self, repository: &str, bytes: &[u8]) -> String {
         let digest = sha256(bytes);
         let path = format!("/v2/{repository}/blobs/uploads/?digest={digest}");
         self.post(&path, bytes.to_vec()).await.assert_status(StatusCode::CREATED);
         digest
     }
 
-    pub(crate) async fn put_manifest(&self, repository: &str, reference: &str, document: impl AsRef<[u8]>) -> Reply {
+    pub async fn put_manifest(&self, repository: &str, reference: &str, document: impl AsRef<[u8]>) -> Reply {
         let call = self.call(Method::PUT, &format!("/v2/{repository}/manifests/{reference}"));
         call.body(document.as_ref().to_vec()).send().await
     }
 
     /// Pushes a document by tag and gives its digest.
-    pub(crate) async fn push_manifest(&self, repository: &str, tag: &str, document: &Value) -> String {
+    pub async fn push_manifest(&self, repository: &str, tag: &str, document: &Value) -> String {
         let put = self.put_manifest(repository, tag, document.to_string()).await;
         put.assert_status(StatusCode::CREATED).header("docker-content-digest").to_owned()
     }
 
     /// Pushes an image of two blobs and gives its manifest's digest.
-    pub(crate) async fn push_image(&self, repository: &str, tag: &str) -> String {
+    pub async fn push_image(&self, repository: &str, tag: &str) -> String {
         self.push_blob(repository, b"config").await;
         self.push_blob(repository, b"layer").await;
         self.push_manifest(repository, tag, &image(b"config", b"layer")).await

@@ -1,23 +1,18 @@
 //! The S3 API in JSON, as the command line and the client libraries use it.
 
-use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
-use zot_tests::backend::Backend;
-use zot_tests::server::{ADMIN, READER, Server, Setup};
+use zot_core::policy::Settings;
+use zot_testing::app::{ADMIN, Config, READER, STRICT, TestApp};
+use zot_testing::client::Call;
 
 /// The entity tag of a part of these four letters.
 const MD5_OF_PART: &str = "f4c9385f1902f7334b00b9b4ecd164de";
 
-crate::on_both_backends!(
-    buckets_and_objects_in_json,
-    uploads_in_json_keep_what_the_client_says,
-    a_list_alone_does_not_show_what_a_client_said_of_objects,
-    a_bucket_in_the_host_is_the_same_in_both_dialects,
-);
-
-async fn buckets_and_objects_in_json(backend: Backend) {
-    let server = Setup::on(&backend.fresh().await).with_access_control().start().await;
-    let send = async |method: Method, path: &str, body: Vec<u8>| answer(ask(&server, method, path).body(body)).await;
+#[tokio::test]
+async fn buckets_and_objects_in_json() {
+    let app = TestApp::new().await;
+    let send = async |method: Method, path: &str, body: Vec<u8>| answer(ask(&app, method, path).body(body)).await;
     assert_eq!(send(Method::PUT, "/s3/team", Vec::new()).await.0, StatusCode::OK);
     for key in ["a.txt", "dir/b.txt", "dir/c.txt"] {
         assert_eq!(send(Method::PUT, &format!("/s3/team/{key}"), b"text".to_vec()).await.0, StatusCode::OK);
@@ -38,9 +33,9 @@ async fn buckets_and_objects_in_json(backend: Backend) {
 
     let (_, begun) = send(Method::POST, "/s3/team/big?uploads", Vec::new()).await;
     let id = begun["uploadId"].as_str().expect("an id").to_owned();
-    let part = ask(&server, Method::PUT, &format!("/s3/team/big?uploadId={id}&partNumber=1")).body("part");
-    let part = part.send().await.expect("a response");
-    let etag = part.headers()["etag"].to_str().expect("an entity tag").to_owned();
+    let part = ask(&app, Method::PUT, &format!("/s3/team/big?uploadId={id}&partNumber=1")).body("part");
+    let part = part.send().await;
+    let etag = part.header("etag").to_owned();
     let document = json!({"parts": [{"partNumber": 1, "etag": etag}]}).to_string().into_bytes();
     let (status, done) = send(Method::POST, &format!("/s3/team/big?uploadId={id}"), document).await;
     assert_eq!(
@@ -61,17 +56,18 @@ async fn buckets_and_objects_in_json(backend: Backend) {
         assert_eq!((found, &body["code"]), (status, &json!(code)), "{path}: {body}");
         assert!(body["message"].as_str().is_some_and(|text| !text.is_empty()) && body["retryable"] == false, "{body}");
     }
-    let reader = Client::new().put(format!("http://{}/s3/team/x", server.address()));
-    let reader = reader.header("accept", "application/json").basic_auth(READER.id, Some(READER.secret));
+    let reader = app.reader().call(Method::PUT, "/s3/team/x");
+    let reader = reader.header("accept", "application/json");
     let (status, body) = answer(reader).await;
     assert_eq!((status, &body["code"]), (StatusCode::FORBIDDEN, &json!("forbidden")));
 }
 
-async fn uploads_in_json_keep_what_the_client_says(backend: Backend) {
-    let server = Setup::on(&backend.fresh().await).with_access_control().start().await;
+#[tokio::test]
+async fn uploads_in_json_keep_what_the_client_says() {
+    let app = TestApp::new().await;
     let send = async |method: Method, path: &str, headers: &[(&str, &str)], body: Vec<u8>| {
-        let request = ask(&server, method, path).body(body);
-        answer(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
+        let request = ask(&app, method, path).body(body);
+        answer(headers.iter().fold(request, |request, (name, value)| request.header(name, value))).await
     };
     assert_eq!(send(Method::PUT, "/s3/team", &[], Vec::new()).await.0, StatusCode::OK);
     let said =
@@ -80,8 +76,8 @@ async fn uploads_in_json_keep_what_the_client_says(backend: Backend) {
     let (bucket, key) = (&begun["bucket"], &begun["key"]);
     assert_eq!((bucket, key), (&json!("team"), &json!("big")), "{begun}");
     let upload = format!("/s3/team/big?uploadId={}", begun["uploadId"].as_str().expect("an id"));
-    let part = ask(&server, Method::PUT, &format!("{upload}&partNumber=1")).body("part").send().await;
-    let etag = part.expect("a response").headers()["etag"].to_str().expect("an entity tag").to_owned();
+    let part = ask(&app, Method::PUT, &format!("{upload}&partNumber=1")).body("part").send().await;
+    let etag = part.header("etag").to_owned();
     let document = json!({"parts": [{"partNumber": 1, "etag": etag}]}).to_string().into_bytes();
 
     let (status, refused) = send(Method::POST, &upload, &[("if-match", "\"other\"")], document.clone()).await;
@@ -90,15 +86,15 @@ async fn uploads_in_json_keep_what_the_client_says(backend: Backend) {
         send(Method::POST, &upload, &[("x-amz-checksum-crc64nvme", "AAAAAAAAAAA=")], document.clone()).await;
     assert_eq!((status, &refused["s3Code"]), (StatusCode::BAD_REQUEST, &json!("BadDigest")), "{refused}");
     assert_eq!(send(Method::POST, &upload, &[("if-none-match", "*")], document.clone()).await.0, StatusCode::OK);
-    let object = ask(&server, Method::GET, "/s3/team/big").send().await.expect("a response");
+    let object = ask(&app, Method::GET, "/s3/team/big").send().await;
     for (name, value) in [("content-type", "text/x"), ("cache-control", "no-store"), ("x-amz-meta-who", "me")] {
-        assert_eq!(object.headers()[name], value);
+        assert_eq!(object.header(name), value);
     }
-    assert_eq!(object.headers()["x-amz-tagging-count"], "1");
+    assert_eq!(object.header("x-amz-tagging-count"), "1");
 
     let (_, again) = send(Method::POST, "/s3/team/big?uploads", &[], Vec::new()).await;
     let upload = format!("/s3/team/big?uploadId={}", again["uploadId"].as_str().expect("an id"));
-    ask(&server, Method::PUT, &format!("{upload}&partNumber=1")).body("part").send().await.expect("a response");
+    ask(&app, Method::PUT, &format!("{upload}&partNumber=1")).body("part").send().await;
     let (status, refused) = send(Method::POST, &upload, &[("if-none-match", "*")], document).await;
     assert_eq!(
         (status, &refused["code"]),
@@ -113,52 +109,48 @@ async fn uploads_in_json_keep_what_the_client_says(backend: Backend) {
     assert_eq!(send(Method::POST, "/s3/team/much?uploads", &large, Vec::new()).await.0, StatusCode::BAD_REQUEST);
 }
 
-async fn a_list_alone_does_not_show_what_a_client_said_of_objects(backend: Backend) {
-    let server = Setup::on(&backend.fresh().await).with_access_control().start().await;
-    ask(&server, Method::PUT, "/s3/team").send().await.expect("a response");
+#[tokio::test]
+async fn a_list_alone_does_not_show_what_a_client_said_of_objects() {
+    let app = TestApp::new().await;
+    ask(&app, Method::PUT, "/s3/team").send().await;
     for key in ["open/a", "shut/a"] {
-        let put = ask(&server, Method::PUT, &format!("/s3/team/{key}")).header("x-amz-meta-who", "me");
-        put.header("content-type", "text/x").body("text").send().await.expect("a response");
+        let put = ask(&app, Method::PUT, &format!("/s3/team/{key}")).header("x-amz-meta-who", "me");
+        put.header("content-type", "text/x").body("text").send().await;
     }
     let deny = json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::team/shut/*",
     }]});
-    let put = ask(&server, Method::PUT, "/s3/team?policy").body(deny.to_string()).send().await;
-    assert_eq!(put.expect("a response").status(), StatusCode::NO_CONTENT);
+    let put = ask(&app, Method::PUT, "/s3/team?policy").body(deny.to_string()).send().await;
+    assert_eq!(put.status, StatusCode::NO_CONTENT);
     for (who, shown) in [(READER, [true, false]), (ADMIN, [true, true])] {
-        let list = Client::new().get(format!("http://{}/s3/team?prefix=", server.address()));
-        let (_, list) = answer(list.header("accept", "application/json").basic_auth(who.id, Some(who.secret))).await;
+        let list = app.anonymous().with_key(who).call(Method::GET, "/s3/team?prefix=");
+        let (_, list) = answer(list.header("accept", "application/json")).await;
         for (number, shown) in shown.into_iter().enumerate() {
             let object = &list["objects"][number];
             assert_eq!(object["size"], 4, "{list}");
             let said = shown.then(|| (json!("text/x"), json!({"who": "me"})));
             let found = object.get("contentType").cloned().zip(object.get("metadata").cloned());
-            assert_eq!(found, said, "{}: {list}", who.id);
+            assert_eq!(found, said, "{}: {list}", who.0);
         }
     }
 }
 
-async fn a_bucket_in_the_host_is_the_same_in_both_dialects(backend: Backend) {
-    let setup = Setup::on(&backend.fresh().await).set("extensions.s3api.domain", "s3.test").with_s3_port();
-    let server = setup.start().await;
-    for (host, prefix, address) in [
-        ("hid.s3.test", "", server.s3_address()),
-        ("HID.S3.TEST", "", server.s3_address()),
-        ("hid.s3.test.", "", server.s3_address()),
-        ("Hid.s3.test.:9000", "/s3", server.address()),
-    ] {
+#[tokio::test]
+async fn a_bucket_in_the_host_is_the_same_in_both_dialects() {
+    let mut config = Config { policy: Settings { access_control: false, ..STRICT }, ..Config::default() };
+    config.s3.domain = Some("s3.test".to_owned());
+    let app = TestApp::with(config).await;
+    for host in ["hid.s3.test", "HID.S3.TEST", "hid.s3.test.", "Hid.s3.test.:9000"] {
         let send = async |method: Method, path: &str, accept: &str, body: String| {
-            let request = Client::new().request(method, format!("http://{address}{prefix}{path}"));
-            let reply = request.header("host", host).header("accept", accept).body(body).send().await;
-            let reply = reply.expect("a response");
-            (reply.status(), reply.text().await.expect("a body"))
+            let call = app.anonymous().call(method, &format!("/s3{path}")).header("host", host);
+            let reply = call.header("accept", accept).body(body).send().await;
+            (reply.status, reply.text())
         };
         let in_json = async |method: Method, path: &str, body: String| {
             let (status, text) = send(method, path, "application/json", body).await;
             (status, serde_json::from_str(&text).unwrap_or(Value::Null))
         };
-        let in_path = Client::new().put(format!("http://{}/s3/mine", server.address()));
-        in_path.send().await.expect("a response");
+        app.anonymous().put("/s3/mine", "").await;
         // its own, or there since the host before
         let (made, _) = send(Method::PUT, "/", "*/*", String::new()).await;
         assert!(made == StatusCode::OK || made == StatusCode::CONFLICT, "{host}: {made}");
@@ -199,14 +191,13 @@ async fn a_bucket_in_the_host_is_the_same_in_both_dialects(backend: Backend) {
     }
 }
 
-fn ask(server: &Server, method: Method, path: &str) -> RequestBuilder {
-    let request = Client::new().request(method, format!("http://{}{path}", server.address()));
-    request.header("accept", "application/json").basic_auth(ADMIN.id, Some(ADMIN.secret))
+fn ask(app: &TestApp, method: Method, path: &str) -> Call {
+    app.admin().call(method, path).header("accept", "application/json")
 }
 
-async fn answer(request: RequestBuilder) -> (StatusCode, Value) {
-    let response = request.send().await.expect("a response");
-    let status = response.status();
-    let text = response.text().await.expect("a body");
-    (status, if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) })
+async fn answer(call: Call) -> (StatusCode, Value) {
+    let reply = call.send().await;
+    let text = reply.text();
+    let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
+    (reply.status, body)
 }

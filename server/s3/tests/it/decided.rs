@@ -1,26 +1,18 @@
 //! What bucket policies and public access blocks allow and deny.
 
-use reqwest::Method;
+use axum::http::Method;
 use serde_json::{Value, json};
-use zot_tests::backend::Backend;
-use zot_tests::server::READER;
+use zot_testing::app::READER;
 
-use super::{Store, allow, refused, sent, statement};
+use crate::support::{Store, allow, refused, sent, statement};
 
-crate::on_both_backends!(
-    what_is_public_is_no_more_than_that,
-    a_deny_wins_but_not_over_the_admins_key,
-    conditions_decide,
-    each_action_is_asked_for_by_its_name,
-    each_flag_of_the_public_access_block_counts,
-);
-
-async fn what_is_public_is_no_more_than_that(backend: Backend) {
-    let store = Store::on(backend).await;
+#[tokio::test]
+async fn what_is_public_is_no_more_than_that() {
+    let store = Store::new().await;
     sent(store.admin.request(Method::PUT, "/other", "")).await.expect_status(200);
     sent(store.admin.request(Method::PUT, "/other/a", "").body("text")).await.expect_status(200);
-    let client = store.server.client();
-    let digest = client.push_image("team", "v1", vec![1; 100]).await;
+    let client = store.client();
+    let digest = client.push_image("team", "v1").await;
     let object = client.get("/api/v1/artifacts/team/a").await.expect_status(200).json();
     let reference = object["reference"].as_str().expect("a reference").split_once('@').expect("a digest").1.to_owned();
     let all = [
@@ -61,7 +53,7 @@ async fn what_is_public_is_no_more_than_that(backend: Backend) {
     }
     // names of buckets: those that one may list
     store.put(&allow(&["s3:ListBucket"], "team")).await.expect_status(204);
-    let listed = sent(store.nobody.request(Method::GET, "/s3/")).await.expect_status(200);
+    let listed = sent(store.nobody.call(Method::GET, "/s3/")).await.expect_status(200);
     let text = String::from_utf8_lossy(&listed.body).into_owned();
     assert!(text.contains("<Name>team</Name>") && !text.contains("other"), "{text}");
     store.put(&allow(&["s3:GetObject"], "team/*")).await.expect_status(204);
@@ -69,11 +61,12 @@ async fn what_is_public_is_no_more_than_that(backend: Backend) {
     assert_eq!(store.anonymous(Method::GET, "/team/a").await, 200);
 }
 
-async fn a_deny_wins_but_not_over_the_admins_key(backend: Backend) {
-    let store = Store::on(backend).await;
+#[tokio::test]
+async fn a_deny_wins_but_not_over_the_admins_key() {
+    let store = Store::new().await;
     let everything =
-        json!({"id": "all", "resource": "*", "actions": ["*"], "principals": [format!("key:{}", READER.id)]});
-    let policies = store.server.client().request(Method::POST, "/api/v1/rbac/policies");
+        json!({"id": "all", "resource": "*", "actions": ["*"], "principals": [format!("key:{}", READER.0)]});
+    let policies = store.client().call(Method::POST, "/api/v1/rbac/policies");
     sent(policies.json(&everything)).await.expect_status(201);
     let of_reader = async |method, path: &str, query: &str| sent(store.reader.request(method, path, query)).await;
     of_reader(Method::GET, "/team/a", "").await.expect_status(200);
@@ -85,29 +78,30 @@ async fn a_deny_wins_but_not_over_the_admins_key(backend: Backend) {
     refused(of_reader(Method::GET, "/team", "list-type=2").await, 403, "AccessDenied");
     refused(of_reader(Method::DELETE, "/team", "policy=").await, 403, "AccessDenied");
     // the repository of that name is not the bucket
-    let reader = store.server.client().with(Some(READER));
-    reader.push_image("team/app", "v1", vec![1; 10]).await;
+    let reader = store.app.reader();
+    reader.push_image("team/app", "v1").await;
     sent(store.admin.request(Method::GET, "/team/dir/b", "")).await.expect_status(200);
     sent(store.admin.request(Method::DELETE, "/team", "policy=")).await.expect_status(204);
     of_reader(Method::GET, "/team/dir/b", "").await.expect_status(200);
     // and the other way: what the REST API denies no bucket's policy allows
     let closed = json!({"id": "closed", "resource": "object:team/a", "actions": ["read"], "effect": "deny", "principals": ["anonymous"]});
-    let policies = store.server.client().request(Method::POST, "/api/v1/rbac/policies");
+    let policies = store.client().call(Method::POST, "/api/v1/rbac/policies");
     sent(policies.json(&closed)).await.expect_status(201);
     store.put(&allow(&["s3:GetObject"], "team/*")).await.expect_status(204);
     assert_eq!(store.anonymous(Method::GET, "/team/a").await, 403);
     assert_eq!(store.anonymous(Method::GET, "/team/dir/b").await, 200);
     let named = json!({"id": "bucket:1", "resource": "*", "actions": ["read"]});
-    let policies = store.server.client().request(Method::POST, "/api/v1/rbac/policies");
+    let policies = store.client().call(Method::POST, "/api/v1/rbac/policies");
     sent(policies.json(&named)).await.expect_status(400);
     let question = json!({"userId": "anonymous", "resource": "object:team/dir/b", "action": "read"});
-    let asked = store.server.client().request(Method::POST, "/api/v1/rbac/authorize").json(&question);
+    let asked = store.client().call(Method::POST, "/api/v1/rbac/authorize").json(&question);
     let decision = sent(asked).await.expect_status(200).json();
     assert_eq!((&decision["allowed"], &decision["policyId"]), (&json!(true), &json!("bucket:team/0")), "{decision}");
 }
 
-async fn conditions_decide(backend: Backend) {
-    let store = Store::on(backend).await;
+#[tokio::test]
+async fn conditions_decide() {
+    let store = Store::new().await;
     let with = |mut policy: Value, condition: Value| {
         policy["Statement"][0]["Condition"] = condition;
         policy
@@ -145,14 +139,15 @@ async fn conditions_decide(backend: Backend) {
         assert_eq!(store.anonymous(Method::GET, &format!("/team?{query}")).await, status, "{query}");
     }
     let in_json = async |query: &str| {
-        let request = store.nobody.request(Method::GET, &format!("/s3/team?{query}"));
+        let request = store.nobody.call(Method::GET, &format!("/s3/team?{query}"));
         sent(request.header("accept", "application/json")).await.status.as_u16()
     };
     assert_eq!((in_json("prefix=dir/").await, in_json("prefix=other").await), (200, 403));
 }
 
-async fn each_action_is_asked_for_by_its_name(backend: Backend) {
-    let store = Store::on(backend).await;
+#[tokio::test]
+async fn each_action_is_asked_for_by_its_name() {
+    let store = Store::new().await;
     let enable = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
     sent(store.admin.request(Method::PUT, "/team", "versioning=").body(enable)).await.expect_status(200);
     let put = sent(store.admin.request(Method::PUT, "/team/a", "").body("new")).await.expect_status(200);
@@ -181,22 +176,23 @@ async fn each_action_is_asked_for_by_its_name(backend: Backend) {
     }
     let many = "<Delete><Object><Key>x</Key></Object></Delete>";
     store.put(&allow(&["s3:DeleteObject"], "team/*")).await.expect_status(204);
-    let deleted = sent(store.nobody.request(Method::POST, "/s3/team?delete").body(many)).await.expect_status(200);
+    let deleted = sent(store.nobody.call(Method::POST, "/s3/team?delete").body(many)).await.expect_status(200);
     assert!(String::from_utf8_lossy(&deleted.body).contains("<Deleted>"), "{deleted}");
 }
 
-async fn each_flag_of_the_public_access_block_counts(backend: Backend) {
-    let store = Store::on(backend).await;
+#[tokio::test]
+async fn each_flag_of_the_public_access_block_counts() {
+    let store = Store::new().await;
     let public = allow(&["s3:GetObject"], "team/*");
     store.put(&public).await.expect_status(204);
     let acl = async |acl: &str| {
         // by Basic: a header of this kind would have to be signed
-        let request = store.server.client().request(Method::PUT, "/s3/team/acl").header("x-amz-acl", acl);
+        let request = store.client().call(Method::PUT, "/s3/team/acl").header("x-amz-acl", acl);
         sent(request.body("text")).await.status.as_u16()
     };
     let granted = async || {
         let everybody = "uri=\"http://acs.amazonaws.com/groups/global/AllUsers\"";
-        let request = store.server.client().request(Method::POST, "/s3/team/acl?uploads");
+        let request = store.client().call(Method::POST, "/s3/team/acl?uploads");
         sent(request.header("x-amz-grant-read", everybody)).await.status.as_u16()
     };
     let shown = async || {
@@ -226,9 +222,9 @@ async fn each_flag_of_the_public_access_block_counts(backend: Backend) {
     store.put(&public).await.expect_status(204);
 
     // whatever else makes something of the namespace public
-    store.server.client().push_image("team/app", "v1", vec![1; 10]).await;
+    store.client().push_image("team/app", "v1").await;
     let open = json!({"id": "open", "resource": "team/*", "actions": ["read"], "principals": ["anonymous"]});
-    let policies = store.server.client().request(Method::POST, "/api/v1/rbac/policies");
+    let policies = store.client().call(Method::POST, "/api/v1/rbac/policies");
     sent(policies.json(&open)).await.expect_status(201);
     store.nobody.get("/v2/team/app/manifests/v1").await.expect_status(200);
     store.block("RestrictPublicBuckets").await.expect_status(200);
@@ -238,7 +234,7 @@ async fn each_flag_of_the_public_access_block_counts(backend: Backend) {
     store.put(&public).await.expect_status(204);
     assert_eq!(store.anonymous(Method::GET, "/team/a").await, 403, "it may be said, and has no effect");
     store.put(&narrow).await.expect_status(204);
-    store.server.client().delete("/api/v1/rbac/policies/open").await.expect_status(204);
+    store.client().delete("/api/v1/rbac/policies/open").await.expect_status(204);
     assert_eq!(store.anonymous(Method::GET, "/team/a").await, 200, "a network is not the public");
     store.put(&public).await.expect_status(204);
     sent(store.admin.request(Method::DELETE, "/team", "publicAccessBlock=")).await.expect_status(204);

@@ -1,23 +1,25 @@
 //! What came back, with assertions that say what was asked.
 
+use std::fmt::{self, Display, Formatter};
+
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 
-pub(crate) struct Reply {
+pub struct Reply {
     /// The request line, cut.
     what: String,
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
     /// Whether the body ended as it should.
-    pub(crate) complete: bool,
+    pub complete: bool,
 }
 
 impl Reply {
-    pub(crate) async fn of(what: String, response: Response) -> Self {
+    pub async fn of(what: String, response: Response) -> Self {
         let (parts, mut body) = response.into_parts();
         let mut bytes = Vec::new();
         let mut complete = true;
@@ -32,15 +34,31 @@ impl Reply {
     }
 
     #[track_caller]
-    pub(crate) fn assert_status(&self, status: StatusCode) -> &Self {
+    pub fn assert_status(&self, status: StatusCode) -> &Self {
         assert_eq!(self.status, status, "{}: {}", self.what, self.text());
         assert!(self.complete, "{}: the body broke off", self.what);
         self
     }
 
+    /// The same, for chains.
+    #[track_caller]
+    pub fn expect_status(self, status: u16) -> Self {
+        self.assert_status(StatusCode::from_u16(status).unwrap());
+        self
+    }
+
+    /// An error of the S3 API in XML, which HEAD has without a body.
+    #[track_caller]
+    pub fn expect_code(self, status: u16, code: &str) -> Self {
+        let reply = self.expect_status(status);
+        let headless = reply.what.starts_with("HEAD ") && reply.body.is_empty();
+        assert!(headless || reply.text().contains(&format!("<Code>{code}</Code>")), "{reply}");
+        reply
+    }
+
     /// An error in the OCI dialect: the code, a text, and the request's id, which the header names too.
     #[track_caller]
-    pub(crate) fn assert(&self, status: StatusCode, code: &str) -> &Self {
+    pub fn assert(&self, status: StatusCode, code: &str) -> &Self {
         self.assert_status(status);
         assert_eq!(self.header("content-type"), "application/json", "{}", self.what);
         let body = self.json();
@@ -54,36 +72,36 @@ impl Reply {
 
     /// One of these outcomes.
     #[track_caller]
-    pub(crate) fn assert_any(&self, allowed: &[(StatusCode, &str)]) -> &Self {
+    pub fn assert_any(&self, allowed: &[(StatusCode, &str)]) -> &Self {
         let named = allowed.iter().find(|(status, _)| *status == self.status);
         let (status, code) = named.unwrap_or_else(|| panic!("{}: {} {}", self.what, self.status, self.text()));
         self.assert(*status, code)
     }
 
     #[track_caller]
-    pub(crate) fn header(&self, name: &str) -> &str {
+    pub fn header(&self, name: &str) -> &str {
         self.optional(name).unwrap_or_else(|| panic!("{}: no header {name} in {:?}", self.what, self.headers))
     }
 
-    pub(crate) fn optional(&self, name: &str) -> Option<&str> {
+    pub fn optional(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
     #[track_caller]
-    pub(crate) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{}: {e} in {}", self.what, self.text()))
     }
 
     /// The path of the next page.
     #[track_caller]
-    pub(crate) fn next_page(&self) -> Option<String> {
+    pub fn next_page(&self) -> Option<String> {
         let link = self.optional("link")?;
         let path = link.strip_prefix('<').and_then(|rest| rest.strip_suffix(">; rel=\"next\""));
         Some(path.unwrap_or_else(|| panic!("{}: {link} is no link", self.what)).to_owned())
     }
 
     /// The headers without those that differ from one request to the next.
-    pub(crate) fn stable_headers(&self, changing: &[&str]) -> Vec<(String, String)> {
+    pub fn stable_headers(&self, changing: &[&str]) -> Vec<(String, String)> {
         let mut headers: Vec<_> = self
             .headers
             .iter()
@@ -95,11 +113,17 @@ impl Reply {
     }
 
     /// The body without the request's id.
-    pub(crate) fn stable_body(&self) -> String {
+    pub fn stable_body(&self) -> String {
         self.text().replace(self.optional("x-request-id").unwrap_or("-"), "<id>")
     }
 
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).chars().take(2000).collect()
+    }
+}
+
+impl Display for Reply {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} {}", self.what, self.status, self.text())
     }
 }
