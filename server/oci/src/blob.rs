@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use zot_core::digest::Digest;
@@ -16,11 +16,9 @@ use zot_domain::{Call, Result};
 
 use super::body::outgoing;
 use super::error::document;
-use super::{multipart, not_modified, transferred, value};
+use super::{CONTENT_DIGEST, multipart, not_modified, transferred, value};
 use crate::Registry;
 
-/// The digest of what is served.
-pub(crate) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 pub(crate) const OCTET_STREAM: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 pub(crate) async fn get(

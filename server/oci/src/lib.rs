@@ -20,7 +20,7 @@ mod upload;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use axum::{Extension, Json, Router};
@@ -35,6 +35,9 @@ use zot_gateway::{Authenticator, Caller, Dialect, Endpoint, Gateway, RouteTempla
 
 use error::{Context, respond};
 use path::Route;
+
+/// The digest of what is served.
+const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
 /// What the handlers of the OCI API share. Cheap to clone.
 #[derive(Clone)]

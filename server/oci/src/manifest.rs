@@ -10,7 +10,7 @@ use zot_core::range::ByteRange;
 use zot_domain::observed::Direction;
 use zot_domain::{Call, Error, Result};
 
-use super::blob::CONTENT_DIGEST;
+use super::CONTENT_DIGEST;
 use super::body::{incoming, outgoing};
 use super::query::Parameters;
 use super::{not_modified, transferred, value};

@@ -11,8 +11,9 @@ use zot_domain::observed::Direction;
 use zot_domain::ports::blobs::ByteStream;
 use zot_domain::{Call, Error, Result};
 
-use super::blob::CONTENT_DIGEST;
+use super::CONTENT_DIGEST;
 use super::body::{announced, exactly, incoming};
+use super::error::held;
 use super::query::Parameters;
 use super::{transferred, value};
 use crate::Registry;
@@ -101,11 +102,6 @@ pub(crate) async fn cancel(
 ) -> Result<Response> {
     registry.artifacts.cancel_upload(call, repository, id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-/// The `Range` of a session: what it holds. Of an empty one `0-0`, as the spec has no other form.
-pub(crate) fn held(offset: u64) -> String {
-    format!("0-{}", offset.saturating_sub(1))
 }
 
 fn session_headers(repository: &RepositoryName, id: &str, offset: u64) -> HeaderMap {

@@ -11,7 +11,6 @@ use zot_domain::ports::metadata::PublishManifest;
 
 use crate::content::{FRESH_US, to_i64};
 use crate::error::TxError;
-use crate::own_repository::is_own;
 use crate::sql::{json_list, statements};
 use crate::tx::{Recorded, Tx, Write};
 
@@ -48,7 +47,7 @@ impl Write for PublishManifest {
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<(), TxError> {
         let ids = tx.ensure_repository(&self.repository, self.rights, &self.audit.actor).await?;
-        if is_own(&self.repository) {
+        if self.repository.is_bucket() {
             tx.hold_object(ids.ns, &self.digest).await?;
             let wanted: Vec<&Digest> = self.manifest.blobs.iter().map(|blob| &blob.digest).collect();
             tx.adopt_object_blobs(ids.repo, ids.ns, &wanted).await?;
