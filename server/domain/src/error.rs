@@ -1,6 +1,7 @@
 //! What can go wrong, in the store's own words. Doors map these to a status and a code in one exhaustive `match`.
 
 use zot_core::Invalid;
+use zot_core::checksum::Algorithm;
 use zot_core::digest::Digest;
 
 /// The result of a use case or a port.
@@ -149,6 +150,18 @@ pub enum Error {
     /// The bytes have another checksum than announced.
     #[error("{0}")]
     ChecksumMismatch(String),
+    /// The body has another SHA-256 than its signature covers.
+    #[error("the body does not have the SHA-256 that its signature covers")]
+    SignedHashMismatch,
+    /// The body has another MD5 than announced.
+    #[error("the body does not have the announced MD5")]
+    Md5Mismatch,
+    /// The announced checksum of this algorithm is malformed.
+    #[error("the announced {} checksum is malformed", .0.as_str())]
+    ChecksumMalformed(Algorithm),
+    /// A copy of an object onto itself that changes neither attributes nor tags.
+    #[error("a copy onto itself must change something")]
+    CopyUnchanged,
     /// Part of a protocol that this store does not have.
     #[error("{0}")]
     NotImplemented(String),

@@ -66,6 +66,11 @@ impl Context {
     }
 }
 
+/// The `Range` of an upload session: what it holds. Of an empty one `0-0`, as the spec has no other form.
+pub(crate) fn held(offset: u64) -> String {
+    format!("0-{}", offset.saturating_sub(1))
+}
+
 /// The answer to a failed request.
 pub(crate) fn respond(error: &Error, context: &Context) -> Response {
     let (status, code) = status_and_code(error);
@@ -80,7 +85,7 @@ pub(crate) fn respond(error: &Error, context: &Context) -> Response {
             headers.insert(header::WWW_AUTHENTICATE, context.challenge.header(error));
         }
         Error::UploadOutOfOrder { offset } => {
-            headers.insert(header::RANGE, value(&super::upload::held(*offset)));
+            headers.insert(header::RANGE, value(&held(*offset)));
             headers.insert(header::LOCATION, value(&context.path));
         }
         _ => {}
@@ -128,7 +133,7 @@ fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
         Error::BodyIncomplete => (StatusCode::BAD_REQUEST, "SIZE_INVALID"),
         Error::NotFound(_) => (StatusCode::NOT_FOUND, "NAME_UNKNOWN"),
         Error::PageInvalid(_) => (StatusCode::BAD_REQUEST, "PAGINATION_NUMBER_INVALID"),
-        Error::ParameterInvalid(_) => (StatusCode::BAD_REQUEST, "UNSUPPORTED"),
+        Error::ParameterInvalid(_) | Error::CopyUnchanged => (StatusCode::BAD_REQUEST, "UNSUPPORTED"),
         Error::Unauthenticated
         | Error::CredentialsInvalid(_)
         | Error::CredentialsExpired(_)
@@ -153,7 +158,11 @@ fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
         Error::PartInvalid(_) | Error::PartOrderInvalid | Error::PartTooSmall(_) => {
             (StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID")
         }
-        Error::ChecksumInvalid(_) | Error::ChecksumMismatch(_) => (StatusCode::BAD_REQUEST, "DIGEST_INVALID"),
+        Error::ChecksumInvalid(_)
+        | Error::ChecksumMalformed(_)
+        | Error::ChecksumMismatch(_)
+        | Error::SignedHashMismatch
+        | Error::Md5Mismatch => (StatusCode::BAD_REQUEST, "DIGEST_INVALID"),
         Error::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "DENIED"),
         Error::NotModified => (StatusCode::NOT_MODIFIED, "DENIED"),
         Error::NotImplemented(_) => (StatusCode::NOT_IMPLEMENTED, "UNSUPPORTED"),

@@ -118,7 +118,11 @@ fn place(error: &Error) -> (StatusCode, &'static str, &'static str) {
         | Error::PartOrderInvalid
         | Error::PartTooSmall(_)
         | Error::ChecksumInvalid(_)
-        | Error::ChecksumMismatch(_) => (StatusCode::BAD_REQUEST, "bad_request", CLIENT),
+        | Error::ChecksumMalformed(_)
+        | Error::ChecksumMismatch(_)
+        | Error::SignedHashMismatch
+        | Error::Md5Mismatch
+        | Error::CopyUnchanged => (StatusCode::BAD_REQUEST, "bad_request", CLIENT),
         Error::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "service_unavailable", "transient_error"),
         Error::Conflict => (StatusCode::CONFLICT, "metadata_locked", "transient_error"),
         Error::Unavailable { component: "storage", .. } => {

@@ -12,6 +12,14 @@ pub(crate) fn to_s3(error: Error) -> S3Error {
     let (code, status) = code_of(&error);
     let message = match &error {
         Error::Internal(_) => "We encountered an internal error. Please try again.".to_owned(),
+        Error::SignedHashMismatch => "x-amz-content-sha256 is not the SHA-256 of the body".to_owned(),
+        Error::Md5Mismatch => "Content-MD5 is not the MD5 of the body".to_owned(),
+        Error::ChecksumMalformed(algorithm) => {
+            format!("the value of x-amz-checksum-{} is malformed", algorithm.as_str().to_lowercase())
+        }
+        Error::CopyUnchanged => {
+            "a copy onto itself must change something, such as x-amz-metadata-directive: REPLACE".to_owned()
+        }
         shown => shown.to_string(),
     };
     match &error {
@@ -75,11 +83,14 @@ fn code_of(error: &Error) -> (S3ErrorCode, StatusCode) {
         Error::PartTooSmall(_) => (Code::EntityTooSmall, StatusCode::BAD_REQUEST),
         Error::PreconditionFailed => (Code::PreconditionFailed, StatusCode::PRECONDITION_FAILED),
         Error::NotModified => (Code::NotModified, StatusCode::NOT_MODIFIED),
-        Error::ChecksumInvalid(_) => (Code::InvalidRequest, StatusCode::BAD_REQUEST),
-        Error::ChecksumMismatch(_) | Error::DigestInvalid(_) => (Code::BadDigest, StatusCode::BAD_REQUEST),
+        Error::ChecksumInvalid(_) | Error::ChecksumMalformed(_) => (Code::InvalidRequest, StatusCode::BAD_REQUEST),
+        Error::ChecksumMismatch(_) | Error::SignedHashMismatch | Error::Md5Mismatch | Error::DigestInvalid(_) => {
+            (Code::BadDigest, StatusCode::BAD_REQUEST)
+        }
         Error::BodyIncomplete => (Code::IncompleteBody, StatusCode::BAD_REQUEST),
         Error::TooLarge { .. } => (Code::EntityTooLarge, StatusCode::BAD_REQUEST),
         Error::ParameterInvalid(_)
+        | Error::CopyUnchanged
         | Error::PageInvalid(_)
         | Error::TagInvalid(_)
         | Error::ManifestInvalid(_)

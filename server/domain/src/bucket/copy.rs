@@ -54,9 +54,7 @@ impl Buckets {
         let from = self.copyable(call, &source).await?;
         let itself = source.bucket == bucket && source.key == key && source.version_id.is_none();
         if itself && attributes.is_none() && tags.is_none() {
-            return Err(Error::ParameterInvalid(
-                "a copy onto itself must change something, such as x-amz-metadata-directive: REPLACE".to_owned(),
-            ));
+            return Err(Error::CopyUnchanged);
         }
         let mut copied = attributes.unwrap_or_else(|| from.attributes.clone());
         copied.tags = tags.unwrap_or_else(|| from.attributes.tags.clone());

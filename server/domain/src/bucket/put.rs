@@ -21,7 +21,7 @@ use crate::ports::objects::{Attributes, Put, PutObject, Source};
 pub struct Expected {
     /// SHA-256 that the signature covers.
     pub sha256: Option<[u8; 32]>,
-    /// `Content-MD5`
+    /// MD5 that the client announced.
     pub md5: Option<[u8; 16]>,
     /// Announced length in bytes.
     pub length: Option<u64>,
@@ -157,10 +157,10 @@ fn check(digests: &Digests, size: u64, expected: Expected) -> Result<ObjectSums>
     if let Some(sha256) = expected.sha256
         && digests.sha256.as_str() != format!("sha256:{}", hex::encode(sha256))
     {
-        return Err(Error::ChecksumMismatch("x-amz-content-sha256 is not the SHA-256 of the body".to_owned()));
+        return Err(Error::SignedHashMismatch);
     }
     if expected.md5.is_some_and(|md5| hex::encode(md5) != sums.md5) {
-        return Err(Error::ChecksumMismatch("Content-MD5 is not the MD5 of the body".to_owned()));
+        return Err(Error::Md5Mismatch);
     }
     if let Some(announced) = expected.checksum
         && let Some(value) = announced()?
@@ -168,10 +168,7 @@ fn check(digests: &Digests, size: u64, expected: Expected) -> Result<ObjectSums>
         let (algorithm, actual) = &sums.checksum;
         let name = algorithm.as_str();
         if !algorithm.is_valid(&value) {
-            return Err(Error::ChecksumInvalid(format!(
-                "the value of x-amz-checksum-{} is malformed",
-                name.to_lowercase()
-            )));
+            return Err(Error::ChecksumMalformed(*algorithm));
         }
         if value != *actual {
             return Err(Error::ChecksumMismatch(format!("the {name} you specified did not match the body")));

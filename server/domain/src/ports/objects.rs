@@ -47,9 +47,9 @@ pub struct Attributes {
     /// `Content-Type`
     pub content_type: String,
     /// Other standard headers, by lower-case name: `cache-control`, `content-disposition`, `content-encoding`,
-    /// `content-language`, `expires`, `x-amz-website-redirect-location`.
+    /// `content-language`, `expires`, and where a website redirects to.
     pub headers: BTreeMap<String, String>,
-    /// `x-amz-meta-*`, by lower-case name without the prefix.
+    /// User metadata, by lower-case name without the header's prefix.
     pub meta: BTreeMap<String, String>,
     /// Tags.
     pub tags: BTreeMap<String, String>,
