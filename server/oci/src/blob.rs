@@ -12,7 +12,7 @@ use zot_domain::call::RequestId;
 use zot_domain::observed::Direction;
 use zot_domain::ports::metadata::BlobContent;
 use zot_domain::read::Readable;
-use zot_domain::{Call, Result};
+use zot_domain::{ArtifactError, Call, Result};
 
 use super::body::outgoing;
 use super::error::document;
@@ -27,7 +27,7 @@ pub(crate) async fn get(
     repository: &RepositoryName,
     digest: &Digest,
     parts: &Parts,
-) -> Result<Response> {
+) -> Result<Response, ArtifactError> {
     let blob = registry.artifacts.blob(call, repository, digest).await?;
     let mut headers = content_headers(digest);
     if not_modified(parts, digest.as_str()) {
@@ -73,7 +73,11 @@ fn content_headers(digest: &Digest) -> HeaderMap {
     headers
 }
 
-async fn whole(registry: &Registry, blob: &Readable<BlobContent>, mut headers: HeaderMap) -> Result<Response> {
+async fn whole(
+    registry: &Registry,
+    blob: &Readable<BlobContent>,
+    mut headers: HeaderMap,
+) -> Result<Response, ArtifactError> {
     headers.insert(header::CONTENT_LENGTH, blob.size.into());
     let all = ByteRange { start: 0, end: blob.size };
     let body = if blob.size == 0 { Body::empty() } else { outgoing(registry.artifacts.open(blob, all)).await? };
@@ -85,7 +89,7 @@ async fn single(
     blob: &Readable<BlobContent>,
     part: ByteRange,
     mut headers: HeaderMap,
-) -> Result<Response> {
+) -> Result<Response, ArtifactError> {
     headers.insert(header::CONTENT_LENGTH, part.length().into());
     headers.insert(header::CONTENT_RANGE, value(&part.content_range(blob.size)));
     let body = outgoing(registry.artifacts.open(blob, part)).await?;
@@ -105,7 +109,7 @@ pub(crate) async fn delete(
     call: &Call,
     repository: &RepositoryName,
     digest: &Digest,
-) -> Result<Response> {
+) -> Result<Response, ArtifactError> {
     registry.artifacts.delete_blob(call, repository, digest).await?;
     Ok(transferred(StatusCode::ACCEPTED.into_response(), Direction::Delete, "blob", repository, 0))
 }

@@ -54,7 +54,16 @@ impl Failure {
                 (StatusCode::BAD_REQUEST, "IDPCommunicationError")
             }
             Error::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
-            _ => (StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure"),
+            Error::Invalid(_)
+            | Error::TooLarge { .. }
+            | Error::BodyIncomplete
+            | Error::BodyMismatch(_)
+            | Error::NotFound(_)
+            | Error::InsufficientScope(_)
+            | Error::NotImplemented(_)
+            | Error::Unsupported(_)
+            | Error::Conflict
+            | Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure"),
         };
         if status.is_server_error() {
             tracing::error!(%error, "temporary credentials cannot be given");
