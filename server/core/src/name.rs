@@ -1,6 +1,6 @@
 //! Names: repositories, namespaces, tags, and the reference that is a tag or a digest.
 //!
-//! Grammar: distribution-spec, *Workflow Categories / Pull*. A namespace must also be a valid bucket of the S3 door.
+//! Grammar: distribution-spec, *Workflow Categories / Pull*. A namespace must also be a valid bucket of the S3 API.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ pub const REPOSITORY_MAX: usize = 255;
 /// Longest tag, in bytes (distribution-spec).
 pub const TAG_MAX: usize = 128;
 
-/// First components that no namespace may have: they name routes of the other doors.
+/// First components that no namespace may have: they name routes of the other APIs.
 const RESERVED: [&str; 7] = ["api", "auth", "health", "metrics", "rbac", "s3", "supplychain"];
 
 /// A valid repository name, such as `team/app`.
@@ -26,9 +26,14 @@ impl RepositoryName {
         &self.0
     }
 
-    /// The first component: owner of quota and policy, and a bucket of the S3 door.
+    /// The first component: owner of quota and policy, and a bucket of the S3 API.
     pub fn namespace(&self) -> &str {
         self.0.split('/').next().unwrap_or(&self.0)
+    }
+
+    /// Whether this is a bucket's own repository, which shows the bucket's objects: it has one component.
+    pub fn is_bucket(&self) -> bool {
+        self.as_str() == self.namespace()
     }
 }
 

@@ -11,7 +11,7 @@ use zot_core::principal::Principal;
 
 use crate::authorizer::Authorizer;
 use crate::call::Call;
-use crate::error::{Error, Result};
+use crate::error::{AdministrationError, Error, Result};
 use crate::ports::access::{self, PolicyChange, PutMode, StoredPolicy};
 use crate::ports::metadata::Audit;
 
@@ -119,28 +119,26 @@ impl Access {
     /// Makes a policy; without an id it gets one.
     ///
     /// # Errors
-    /// [`Error::ParameterInvalid`] names the field, [`Error::PolicyExists`].
-    pub async fn create_policy(&self, call: &Call, mut policy: Policy) -> Result<StoredPolicy> {
+    /// [`Error::ParameterInvalid`] names the field, [`AdministrationError::PolicyExists`].
+    pub async fn create_policy(&self, call: &Call, mut policy: Policy) -> Result<StoredPolicy, AdministrationError> {
         self.require_change(call)?;
         if policy.id.is_empty() {
             policy.id = uuid::Uuid::new_v4().to_string();
         }
         if policy.id.starts_with(OF_BUCKETS) {
-            return Err(Error::ParameterInvalid(format!(
-                "id: {OF_BUCKETS} begins the names of buckets' own statements"
-            )));
+            let why = format!("id: {OF_BUCKETS} begins the names of buckets' own statements");
+            return Err(Error::ParameterInvalid(why).into());
         }
         // it is a part of a path. The colon is for roles of further issuers: role-partner:viewer
         let plain = policy.id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b));
         if !plain || policy.id.starts_with('.') {
-            return Err(Error::ParameterInvalid(
-                "id: letters, digits, '.', '_', '-' and ':', and no '.' at its beginning".to_owned(),
-            ));
+            let why = "id: letters, digits, '.', '_', '-' and ':', and no '.' at its beginning";
+            return Err(Error::ParameterInvalid(why.to_owned()).into());
         }
         self.require_capacity(1)?;
         let id = policy.id.clone();
         let made = self.put(call, policy, PutMode::Create, AuditAction::PolicyCreate).await?;
-        made.ok_or(Error::PolicyExists(id))
+        made.ok_or(AdministrationError::PolicyExists(id))
     }
 
     /// Changes a policy that is there.

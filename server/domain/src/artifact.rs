@@ -14,7 +14,7 @@ use zot_core::policy::Resource;
 
 use crate::authorizer::Authorizer;
 use crate::call::Call;
-use crate::error::Result;
+use crate::error::{MayBeCommon, Result};
 use crate::ports::blobs::{BlobWrites, Blobs};
 use crate::ports::metadata::{Metadata, PushRights};
 use crate::read::ReadGate;
@@ -66,7 +66,13 @@ impl Artifacts {
     }
 
     /// Logs a denial by the database, which was given the caller's rights.
-    fn settle<T>(&self, call: &Call, rights: PushRights, repository: &RepositoryName, outcome: Result<T>) -> Result<T> {
+    fn settle<T, E: MayBeCommon>(
+        &self,
+        call: &Call,
+        rights: PushRights,
+        repository: &RepositoryName,
+        outcome: Result<T, E>,
+    ) -> Result<T, E> {
         self.authorizer.settle(call, rights, Resource::Repository(repository), outcome)
     }
 

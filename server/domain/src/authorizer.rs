@@ -14,7 +14,7 @@ use zot_core::principal::Principal;
 
 use crate::call::Call;
 use crate::decision_log::{Asked, DecisionLog};
-use crate::error::{Error, Result};
+use crate::error::{Error, MayBeCommon, Result};
 use crate::ports::metadata::PushRights;
 
 /// The policy that the setting `extensions.rbac.allowAnonymousGet` stands for.
@@ -196,14 +196,14 @@ impl Authorizer {
 
     /// Logs a denial by the database, which was given the caller's rights: only it knows whether a write creates or
     /// updates.
-    pub(crate) fn settle<T>(
+    pub(crate) fn settle<T, E: MayBeCommon>(
         &self,
         call: &Call,
         rights: PushRights,
         resource: Resource<'_>,
-        outcome: Result<T>,
-    ) -> Result<T> {
-        if let Err(Error::Denied(why)) = &outcome {
+        outcome: Result<T, E>,
+    ) -> Result<T, E> {
+        if let Some(Error::Denied(why)) = outcome.as_ref().err().and_then(MayBeCommon::common) {
             let action = if rights.create && !rights.update { Action::Update } else { Action::Create };
             let decision = Decision { allowed: false, reason: Reason::NoMatch, policy: None };
             self.log.note(call, &Asked { action, resource }, &decision, why);

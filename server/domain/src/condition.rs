@@ -1,6 +1,6 @@
 //! Conditional requests: `If-Match`, `If-None-Match` and their dates (RFC 9110 section 13), for reads and writes.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ObjectError, Result};
 
 /// What an entity tag header says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,17 +45,17 @@ impl ReadCondition {
     /// Evaluates in the order of RFC 9110 section 13.2.2: entity tags win over dates.
     ///
     /// # Errors
-    /// [`Error::PreconditionFailed`], [`Error::NotModified`].
-    pub fn check(&self, etag: &str, modified: i64) -> Result<()> {
-        let failed = || Err(Error::PreconditionFailed);
+    /// [`ObjectError::PreconditionFailed`], [`ObjectError::NotModified`].
+    pub fn check(&self, etag: &str, modified: i64) -> Result<(), ObjectError> {
+        let failed = || Err(ObjectError::PreconditionFailed);
         match (&self.if_match, self.if_unmodified_since) {
             (Some(tags), _) if !tags.matches(etag) => return failed(),
             (None, Some(since)) if modified > since => return failed(),
             _ => {}
         }
         match (&self.if_none_match, self.if_modified_since) {
-            (Some(tags), _) if tags.matches(etag) => Err(Error::NotModified),
-            (None, Some(since)) if modified <= since => Err(Error::NotModified),
+            (Some(tags), _) if tags.matches(etag) => Err(ObjectError::NotModified),
+            (None, Some(since)) if modified <= since => Err(ObjectError::NotModified),
             _ => Ok(()),
         }
     }
@@ -107,12 +107,15 @@ mod tests {
         };
         let check = |c: ReadCondition| c.check("abc", 100);
         assert!(check(condition(Some("\"abc\""), None, None, Some(50))).is_ok());
-        assert!(matches!(check(condition(Some("\"x\", \"y\""), None, None, None)), Err(Error::PreconditionFailed)));
-        assert!(matches!(check(condition(None, Some("W/\"abc\""), None, None)), Err(Error::NotModified)));
+        assert!(matches!(
+            check(condition(Some("\"x\", \"y\""), None, None, None)),
+            Err(ObjectError::PreconditionFailed)
+        ));
+        assert!(matches!(check(condition(None, Some("W/\"abc\""), None, None)), Err(ObjectError::NotModified)));
         assert!(check(condition(None, Some("\"x\""), Some(200), None)).is_ok());
-        assert!(matches!(check(condition(None, None, Some(100), None)), Err(Error::NotModified)));
+        assert!(matches!(check(condition(None, None, Some(100), None)), Err(ObjectError::NotModified)));
         assert!(check(condition(None, None, Some(99), None)).is_ok());
-        assert!(matches!(check(condition(None, None, None, Some(99))), Err(Error::PreconditionFailed)));
+        assert!(matches!(check(condition(None, None, None, Some(99))), Err(ObjectError::PreconditionFailed)));
         assert!(check(condition(Some("*"), None, None, None)).is_ok());
     }
 

@@ -1,50 +1,37 @@
-//! What can go wrong, in the store's own words. Doors map these to a status and a code in one exhaustive `match`.
+//! What can go wrong. The common errors are here; those of one noun are in their own enum, with the common ones within it.
+//! Each API maps those that it can meet to a status and a code, in one exhaustive `match` per enum.
+
+mod administration;
+mod artifact;
+mod object;
 
 use zot_core::Invalid;
-use zot_core::digest::Digest;
+
+pub use administration::AdministrationError;
+pub use artifact::ArtifactError;
+pub use object::ObjectError;
 
 /// The result of a use case or a port.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong. Texts are for clients: they hold no internals, and say what to do where that is known.
+/// An error that may be a common one.
+pub trait MayBeCommon: std::error::Error + From<Error> + Send + Sync + 'static {
+    /// The common error that it is, if it is one.
+    fn common(&self) -> Option<&Error>;
+}
+
+impl MayBeCommon for Error {
+    fn common(&self) -> Option<&Error> {
+        Some(self)
+    }
+}
+
+/// What any request may meet. Texts are for clients: they hold no internals, and say what to do where that is known.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A repository name that the distribution spec does not allow.
-    #[error("invalid repository name: {0}")]
-    NameInvalid(String),
-    /// A tag that the distribution spec does not allow.
-    #[error("invalid tag: {0}")]
-    TagInvalid(String),
-    /// A digest that is malformed, of an unknown algorithm, or does not match the content.
-    #[error("{0}")]
-    DigestInvalid(String),
-    /// No such repository.
-    #[error("repository {0} is not known to the registry")]
-    NameUnknown(String),
-    /// No such manifest or tag in this repository.
-    #[error("manifest {0} is not known to the repository")]
-    ManifestUnknown(String),
-    /// The manifest is not valid.
-    #[error("manifest invalid: {0}")]
-    ManifestInvalid(String),
-    /// The manifest names blobs that are not members of this repository.
-    #[error("the manifest references blobs that were not pushed to this repository")]
-    ManifestBlobUnknown(Vec<Digest>),
-    /// No such blob in this repository.
-    #[error("blob {0} is not known to the repository")]
-    BlobUnknown(Digest),
-    /// No such upload session: never begun here, of another repository or user, finished, cancelled or expired.
-    #[error("upload session is not known to the repository; begin a new one")]
-    UploadUnknown,
-    /// The upload cannot go on in this way.
-    #[error("{0}")]
-    UploadInvalid(String),
-    /// A chunk that does not begin where the session ends, or that another request overtook. Carries the true length.
-    #[error("the chunk does not continue the upload, which holds {offset} bytes")]
-    UploadOutOfOrder {
-        /// Bytes that the session holds.
-        offset: u64,
-    },
+    /// A text of the client that its grammar does not allow.
+    #[error(transparent)]
+    Invalid(Invalid),
     /// The request body is larger than allowed.
     #[error("the content is larger than the limit of {limit} bytes")]
     TooLarge {
@@ -54,12 +41,12 @@ pub enum Error {
     /// The request body ended early or its length was not as announced.
     #[error("the request body is not as long as announced")]
     BodyIncomplete,
+    /// The body is not what its signature or its framing says.
+    #[error("{0}")]
+    BodyMismatch(String),
     /// Nothing is served at this path.
     #[error("{0}")]
     NotFound(String),
-    /// A page that cannot be asked for in this way.
-    #[error("{0}")]
-    PageInvalid(String),
     /// A query parameter or header with a value out of its range.
     #[error("{0}")]
     ParameterInvalid(String),
@@ -78,77 +65,6 @@ pub enum Error {
     /// The principal may do this, but its token's scope does not cover it: a token of that scope would.
     #[error("{0}")]
     InsufficientScope(String),
-    /// A bucket policy that is malformed, or that this store cannot decide by.
-    #[error("the policy is not accepted: {0}")]
-    PolicyMalformed(String),
-    /// A policy of that id is there.
-    #[error("there is a policy {0:?}; change it by PUT")]
-    PolicyExists(String),
-    /// An account of that name is there.
-    #[error("there is an account {0:?}; change it by PUT")]
-    AccountExists(String),
-    /// What is there stands in its way; says what to do first.
-    #[error("{0}")]
-    InTheWay(String),
-    /// A bucket without a policy.
-    #[error("bucket {0} has no policy")]
-    NoSuchPolicy(String),
-    /// A name that no bucket can have.
-    #[error("invalid bucket name: {0}")]
-    BucketNameInvalid(String),
-    /// No such bucket.
-    #[error("bucket {0} does not exist")]
-    NoSuchBucket(String),
-    /// A bucket of that name is there.
-    #[error("bucket {0} exists already")]
-    BucketExists(String),
-    /// The bucket holds objects, versions, uploads or repositories.
-    #[error("bucket {0} is not empty")]
-    BucketNotEmpty(String),
-    /// A key that no listing could show.
-    #[error("{0}")]
-    KeyInvalid(String),
-    /// An empty key, or one of more than 1,024 bytes.
-    #[error("a key has 1 to 1,024 bytes")]
-    KeyTooLong,
-    /// No such object.
-    #[error("object {0} does not exist")]
-    NoSuchKey(String),
-    /// No such version of the object.
-    #[error("version {0} does not exist")]
-    NoSuchVersion(String),
-    /// The newest version says that the object is deleted; carries that version's id.
-    #[error("the object is deleted")]
-    DeleteMarker {
-        /// The marker's version.
-        version_id: String,
-        /// The marker itself was asked for.
-        asked: bool,
-    },
-    /// No such multipart upload: never begun, completed, aborted or expired.
-    #[error("the multipart upload does not exist; it may have been completed or aborted")]
-    NoSuchMultipart,
-    /// A part that was not uploaded, or whose entity tag is another one.
-    #[error("part {0} was not uploaded with that entity tag")]
-    PartInvalid(i64),
-    /// Parts out of order, or one twice.
-    #[error("parts must be in ascending order of their numbers")]
-    PartOrderInvalid,
-    /// A part other than the last is below 5 MiB.
-    #[error("part {0} is smaller than 5 MiB, which only the last part may be")]
-    PartTooSmall(i64),
-    /// A condition of the request does not hold.
-    #[error("a condition of the request does not hold")]
-    PreconditionFailed,
-    /// The client has it already.
-    #[error("not modified")]
-    NotModified,
-    /// A checksum that is none.
-    #[error("{0}")]
-    ChecksumInvalid(String),
-    /// The bytes have another checksum than announced.
-    #[error("{0}")]
-    ChecksumMismatch(String),
     /// Part of a protocol that this store does not have.
     #[error("{0}")]
     NotImplemented(String),
@@ -195,17 +111,8 @@ impl Error {
 impl From<Invalid> for Error {
     fn from(invalid: Invalid) -> Self {
         match invalid {
-            Invalid::Repository(why) => Self::NameInvalid(why),
-            Invalid::Tag(why) => Self::TagInvalid(why),
-            Invalid::Digest(why) => Self::DigestInvalid(why),
-            Invalid::Manifest(why) => Self::ManifestInvalid(why),
-            Invalid::Bucket(why) => Self::BucketNameInvalid(why),
-            Invalid::Key(why) => Self::KeyInvalid(why),
-            Invalid::KeyTooLong => Self::KeyTooLong,
-            Invalid::Checksum(why) => Self::ChecksumInvalid(why),
             Invalid::Parameter(why) => Self::ParameterInvalid(why),
-            Invalid::Policy(why) => Self::PolicyMalformed(why),
-            Invalid::HashState => Self::UploadUnknown,
+            other => Self::Invalid(other),
         }
     }
 }

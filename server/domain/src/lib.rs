@@ -43,4 +43,4 @@ pub use artifact::Artifacts;
 pub use audit::AuditLog;
 pub use bucket::Buckets;
 pub use call::Call;
-pub use error::{Error, Result};
+pub use error::{AdministrationError, ArtifactError, Error, MayBeCommon, ObjectError, Result};

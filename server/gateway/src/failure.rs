@@ -2,31 +2,32 @@
 
 use axum::http::header;
 use axum::response::Response;
-use zot_domain::Error;
 use zot_domain::observed::Fault;
+use zot_domain::{Error, MayBeCommon};
 
 /// Completes the answer to a failed request.
-pub fn noted(error: &Error, mut response: Response) -> Response {
-    match error {
-        Error::Unavailable { component, source } => {
+pub fn noted(error: &impl MayBeCommon, mut response: Response) -> Response {
+    let common = error.common();
+    match common {
+        Some(Error::Unavailable { component, source }) => {
             tracing::error!(component, error = %source, "a component is not available");
         }
-        Error::Internal(_) => tracing::error!(%error, "internal error"),
+        Some(Error::Internal(_)) => tracing::error!(%error, "internal error"),
         _ => tracing::debug!(%error, status = response.status().as_u16(), "refused"),
     }
-    if let Some(fault) = Fault::of(error) {
+    if let Some(fault) = common.and_then(Fault::of) {
         response.extensions_mut().insert(fault);
     }
-    if let Some(seconds) = error.retry_after_secs() {
+    if let Some(seconds) = common.and_then(Error::retry_after_secs) {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     response
 }
 
 /// What a client is told: of a fault of ours nothing but that it is one.
-pub fn message(error: &Error) -> String {
-    match error {
-        Error::Internal(_) => "internal server error".to_owned(),
-        shown => shown.to_string(),
+pub fn message(error: &impl MayBeCommon) -> String {
+    match error.common() {
+        Some(Error::Internal(_)) => "internal server error".to_owned(),
+        _ => error.to_string(),
     }
 }

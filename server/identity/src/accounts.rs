@@ -12,7 +12,7 @@ use zot_domain::authorizer::Authorizer;
 use zot_domain::ports::access::PutMode;
 use zot_domain::ports::identities::{Account, KeyChange, StoredKey};
 use zot_domain::ports::metadata::Audit;
-use zot_domain::{Call, Error, Result};
+use zot_domain::{AdministrationError, Call, Error, Result};
 
 use crate::keyring::Purpose;
 use crate::{Identity, NAME_MAX, now_micros, now_secs};
@@ -103,12 +103,12 @@ impl Accounts {
     /// Makes an account.
     ///
     /// # Errors
-    /// [`Error::ParameterInvalid`] names the field, [`Error::AccountExists`].
-    pub async fn create_account(&self, call: &Call, account: Account) -> Result<Account> {
+    /// [`Error::ParameterInvalid`] names the field, [`AdministrationError::AccountExists`].
+    pub async fn create_account(&self, call: &Call, account: Account) -> Result<Account, AdministrationError> {
         let name = account.name.clone();
         self.put_account(call, account, PutMode::Create, AuditAction::AccountCreate)
             .await?
-            .ok_or(Error::AccountExists(name))
+            .ok_or(AdministrationError::AccountExists(name))
     }
 
     /// Changes an account that is there.
@@ -185,16 +185,17 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Error::ParameterInvalid`] names the field; [`Error::NotFound`] for an account that is not there;
-    /// [`Error::InTheWay`] for a person who has as many as they may.
-    pub async fn create_key(&self, call: &Call, new: NewKey) -> Result<(ShownKey, String)> {
+    /// [`AdministrationError::StateConflict`] for a person who has as many as they may.
+    pub async fn create_key(&self, call: &Call, new: NewKey) -> Result<(ShownKey, String), AdministrationError> {
         let own = person(call);
         let owner = match new.owner.clone().or_else(|| own.clone()) {
             Some(owner) => owner,
-            None if call.principal.is_anonymous() => return Err(Error::Unauthenticated),
+            None if call.principal.is_anonymous() => return Err(Error::Unauthenticated.into()),
             None => {
                 return Err(Error::ParameterInvalid(
                     "owner: name an account (account:NAME) or a person (user:NAME, userid:SUB)".to_owned(),
-                ));
+                )
+                .into());
             }
         };
         self.require_owner(call, &owner)?;
@@ -206,21 +207,23 @@ impl Accounts {
             }
             Some(("user" | "userid", name)) if !name.is_empty() => {
                 if name.len() > NAME_MAX {
-                    return Err(Error::ParameterInvalid(format!("owner: a name has at most {NAME_MAX} bytes")));
+                    return Err(Error::ParameterInvalid(format!("owner: a name has at most {NAME_MAX} bytes")).into());
                 }
                 check_text("owner", name)?;
                 let longest = (now_secs() + PERSONAL_MAX_SECS) * MICROS;
                 if expires.is_some_and(|at| at > longest) {
                     return Err(Error::ParameterInvalid(
                         "expiresAt: a person's key lives for 90 days at most".to_owned(),
-                    ));
+                    )
+                    .into());
                 }
                 expires = expires.or(Some(longest));
             }
             _ => {
                 return Err(Error::ParameterInvalid(
                     "owner: expected account:NAME, user:NAME or userid:SUB".to_owned(),
-                ));
+                )
+                .into());
             }
         }
         let held = held_by(call, &owner).unwrap_or_default();
@@ -232,16 +235,23 @@ impl Accounts {
     /// Makes a new access key like that one, which lives on for as long as programs need to take the new one.
     ///
     /// # Errors
-    /// [`Error::ParameterInvalid`], [`Error::NotFound`]; [`Error::InTheWay`] for a key that is disabled, and for a person
+    /// [`Error::ParameterInvalid`], [`Error::NotFound`]; [`AdministrationError::StateConflict`] for a key that is disabled, and for a person
     /// who has as many as they may.
-    pub async fn rotate_key(&self, call: &Call, id: &str, grace_secs: i64) -> Result<(ShownKey, String)> {
+    pub async fn rotate_key(
+        &self,
+        call: &Call,
+        id: &str,
+        grace_secs: i64,
+    ) -> Result<(ShownKey, String), AdministrationError> {
         let old = self.owned_key(call, id).await?;
         if !(0..=GRACE_MAX_SECS).contains(&grace_secs) {
-            return Err(Error::ParameterInvalid(format!("graceSeconds must be 0 to {GRACE_MAX_SECS}")));
+            return Err(Error::ParameterInvalid(format!("graceSeconds must be 0 to {GRACE_MAX_SECS}")).into());
         }
         if old.disabled {
             // the new one would not be
-            return Err(Error::InTheWay(format!("access key {id} is disabled; enable it first, or make another one")));
+            return Err(AdministrationError::StateConflict(format!(
+                "access key {id} is disabled; enable it first, or make another one"
+            )));
         }
         let ends = (now_secs() + grace_secs) * MICROS;
         let ends = old.expires.map_or(ends, |before| before.min(ends));
@@ -346,12 +356,12 @@ impl Accounts {
         key: StoredKey,
         instead_of: Option<(String, KeyChange)>,
         audit: zot_domain::ports::metadata::Audit,
-    ) -> Result<ShownKey> {
+    ) -> Result<ShownKey, AdministrationError> {
         let id = instead_of.as_ref().map_or_else(String::new, |(id, _)| id.clone());
         let at_most = is_person(&key.owner).then_some(PERSONAL_MAX);
         let added = self.identity.directory.store().add_key(key, at_most, instead_of, audit).await?;
         self.identity.directory.load().await?;
-        added.as_ref().map(ShownKey::from).ok_or_else(|| no_key(&id))
+        added.as_ref().map(ShownKey::from).ok_or_else(|| no_key(&id).into())
     }
 
     /// An access key that the caller may look after. One that is somebody else's is not there for them.

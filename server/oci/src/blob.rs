@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use zot_core::digest::Digest;
@@ -12,15 +12,13 @@ use zot_domain::call::RequestId;
 use zot_domain::observed::Direction;
 use zot_domain::ports::metadata::BlobContent;
 use zot_domain::read::Readable;
-use zot_domain::{Call, Result};
+use zot_domain::{ArtifactError, Call, Result};
 
 use super::body::outgoing;
 use super::error::document;
-use super::{multipart, not_modified, transferred, value};
+use super::{CONTENT_DIGEST, multipart, not_modified, transferred, value};
 use crate::Registry;
 
-/// The digest of what is served.
-pub(crate) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 pub(crate) const OCTET_STREAM: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 pub(crate) async fn get(
@@ -29,7 +27,7 @@ pub(crate) async fn get(
     repository: &RepositoryName,
     digest: &Digest,
     parts: &Parts,
-) -> Result<Response> {
+) -> Result<Response, ArtifactError> {
     let blob = registry.artifacts.blob(call, repository, digest).await?;
     let mut headers = content_headers(digest);
     if not_modified(parts, digest.as_str()) {
@@ -75,7 +73,11 @@ fn content_headers(digest: &Digest) -> HeaderMap {
     headers
 }
 
-async fn whole(registry: &Registry, blob: &Readable<BlobContent>, mut headers: HeaderMap) -> Result<Response> {
+async fn whole(
+    registry: &Registry,
+    blob: &Readable<BlobContent>,
+    mut headers: HeaderMap,
+) -> Result<Response, ArtifactError> {
     headers.insert(header::CONTENT_LENGTH, blob.size.into());
     let all = ByteRange { start: 0, end: blob.size };
     let body = if blob.size == 0 { Body::empty() } else { outgoing(registry.artifacts.open(blob, all)).await? };
@@ -87,7 +89,7 @@ async fn single(
     blob: &Readable<BlobContent>,
     part: ByteRange,
     mut headers: HeaderMap,
-) -> Result<Response> {
+) -> Result<Response, ArtifactError> {
     headers.insert(header::CONTENT_LENGTH, part.length().into());
     headers.insert(header::CONTENT_RANGE, value(&part.content_range(blob.size)));
     let body = outgoing(registry.artifacts.open(blob, part)).await?;
@@ -107,7 +109,7 @@ pub(crate) async fn delete(
     call: &Call,
     repository: &RepositoryName,
     digest: &Digest,
-) -> Result<Response> {
+) -> Result<Response, ArtifactError> {
     registry.artifacts.delete_blob(call, repository, digest).await?;
     Ok(transferred(StatusCode::ACCEPTED.into_response(), Direction::Delete, "blob", repository, 0))
 }

@@ -8,7 +8,7 @@ use axum::http::header;
 use axum::http::request::Parts;
 use futures_util::{StreamExt as _, stream};
 use zot_domain::ports::blobs::{ByteStream, begun};
-use zot_domain::{Error, Result};
+use zot_domain::{ArtifactError, Error, Result};
 
 /// The announced length of a request's body.
 pub(crate) fn announced(parts: &Parts) -> Option<u64> {
@@ -19,14 +19,16 @@ pub(crate) fn announced(parts: &Parts) -> Option<u64> {
 /// than the limit or than announced.
 ///
 /// # Errors
-/// [`Error::TooLarge`]; [`Error::UploadInvalid`] for a body in a content encoding: its digest would be ambiguous.
-pub(crate) fn incoming(parts: &Parts, body: Body, limit: Option<u64>) -> Result<ByteStream> {
+/// [`Error::TooLarge`]; [`ArtifactError::UploadInvalid`] for a body in a content encoding: its digest would be ambiguous.
+pub(crate) fn incoming(parts: &Parts, body: Body, limit: Option<u64>) -> Result<ByteStream, ArtifactError> {
     if parts.headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-        return Err(Error::UploadInvalid("Content-Encoding is not supported; send the bytes as they are".to_owned()));
+        return Err(ArtifactError::UploadInvalid(
+            "Content-Encoding is not supported; send the bytes as they are".to_owned(),
+        ));
     }
     let limit = limit.unwrap_or(u64::MAX);
     if announced(parts).is_some_and(|length| length > limit) {
-        return Err(Error::TooLarge { limit });
+        return Err(Error::TooLarge { limit }.into());
     }
     let received = Arc::new(AtomicU64::new(0));
     let chunks = body.into_data_stream().map(move |chunk| {
@@ -55,6 +57,6 @@ pub(crate) fn exactly(bytes: ByteStream, length: u64) -> ByteStream {
 }
 
 /// A response body. The first bytes are waited for, so that a dead backend is a 503 and not a broken 200.
-pub(crate) async fn outgoing(bytes: ByteStream) -> Result<Body> {
+pub(crate) async fn outgoing(bytes: ByteStream) -> Result<Body, ArtifactError> {
     Ok(Body::from_stream(begun(bytes).await?))
 }

@@ -7,9 +7,10 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
+use zot_core::Invalid;
 use zot_core::name::RepositoryName;
-use zot_domain::Error;
 use zot_domain::call::RequestId;
+use zot_domain::{ArtifactError, Error};
 use zot_gateway::{Sender, message, noted};
 
 use super::path::Route;
@@ -66,21 +67,28 @@ impl Context {
     }
 }
 
+/// The `Range` of an upload session: what it holds. Of an empty one `0-0`, as the spec has no other form.
+pub(crate) fn held(offset: u64) -> String {
+    format!("0-{}", offset.saturating_sub(1))
+}
+
 /// The answer to a failed request.
-pub(crate) fn respond(error: &Error, context: &Context) -> Response {
+pub(crate) fn respond(error: &ArtifactError, context: &Context) -> Response {
     let (status, code) = status_and_code(error);
     let body = document(code, message(error), detail(error, context));
     let mut response = (status, [(API_VERSION, HeaderValue::from_static("registry/2.0"))], body).into_response();
     let headers = response.headers_mut();
     match error {
-        Error::Unauthenticated
-        | Error::CredentialsInvalid(_)
-        | Error::CredentialsExpired(_)
-        | Error::InsufficientScope(_) => {
+        ArtifactError::Common(
+            error @ (Error::Unauthenticated
+            | Error::CredentialsInvalid(_)
+            | Error::CredentialsExpired(_)
+            | Error::InsufficientScope(_)),
+        ) => {
             headers.insert(header::WWW_AUTHENTICATE, context.challenge.header(error));
         }
-        Error::UploadOutOfOrder { offset } => {
-            headers.insert(header::RANGE, value(&super::upload::held(*offset)));
+        ArtifactError::UploadOutOfOrder { offset } => {
+            headers.insert(header::RANGE, value(&held(*offset)));
             headers.insert(header::LOCATION, value(&context.path));
         }
         _ => {}
@@ -110,24 +118,29 @@ pub(crate) fn document(code: &'static str, message: String, detail: Value) -> Js
     Json(Errors { errors: vec![Listed { code, message, detail }] })
 }
 
-/// The one place that maps the store's errors to the spec's. No wildcard: a new error has to be placed.
-fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
+/// The one place that maps errors to the spec's. No wildcards: a new error has to be placed.
+fn status_and_code(error: &ArtifactError) -> (StatusCode, &'static str) {
     match error {
-        Error::NameInvalid(_) => (StatusCode::BAD_REQUEST, "NAME_INVALID"),
-        Error::TagInvalid(_) => (StatusCode::BAD_REQUEST, "MANIFEST_INVALID"),
-        Error::DigestInvalid(_) => (StatusCode::BAD_REQUEST, "DIGEST_INVALID"),
-        Error::NameUnknown(_) => (StatusCode::NOT_FOUND, "NAME_UNKNOWN"),
-        Error::ManifestUnknown(_) => (StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN"),
-        Error::ManifestInvalid(_) => (StatusCode::BAD_REQUEST, "MANIFEST_INVALID"),
-        Error::ManifestBlobUnknown(_) => (StatusCode::BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN"),
-        Error::BlobUnknown(_) => (StatusCode::NOT_FOUND, "BLOB_UNKNOWN"),
-        Error::UploadUnknown => (StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN"),
-        Error::UploadInvalid(_) => (StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID"),
-        Error::UploadOutOfOrder { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "BLOB_UPLOAD_INVALID"),
+        ArtifactError::Common(error) => common_status_and_code(error),
+        ArtifactError::NameUnknown(_) => (StatusCode::NOT_FOUND, "NAME_UNKNOWN"),
+        ArtifactError::ManifestUnknown(_) => (StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN"),
+        ArtifactError::ManifestBlobUnknown(_) => (StatusCode::BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN"),
+        ArtifactError::BlobUnknown(_) => (StatusCode::NOT_FOUND, "BLOB_UNKNOWN"),
+        ArtifactError::DigestMismatch { .. } => (StatusCode::BAD_REQUEST, "DIGEST_INVALID"),
+        ArtifactError::UploadUnknown => (StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN"),
+        ArtifactError::UploadInvalid(_) => (StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID"),
+        ArtifactError::UploadOutOfOrder { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "BLOB_UPLOAD_INVALID"),
+        ArtifactError::PageInvalid(_) => (StatusCode::BAD_REQUEST, "PAGINATION_NUMBER_INVALID"),
+    }
+}
+
+fn common_status_and_code(error: &Error) -> (StatusCode, &'static str) {
+    match error {
+        Error::Invalid(invalid) => (StatusCode::BAD_REQUEST, invalid_code(invalid)),
         Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID"),
         Error::BodyIncomplete => (StatusCode::BAD_REQUEST, "SIZE_INVALID"),
+        Error::BodyMismatch(_) => (StatusCode::BAD_REQUEST, "DIGEST_INVALID"),
         Error::NotFound(_) => (StatusCode::NOT_FOUND, "NAME_UNKNOWN"),
-        Error::PageInvalid(_) => (StatusCode::BAD_REQUEST, "PAGINATION_NUMBER_INVALID"),
         Error::ParameterInvalid(_) => (StatusCode::BAD_REQUEST, "UNSUPPORTED"),
         Error::Unauthenticated
         | Error::CredentialsInvalid(_)
@@ -135,27 +148,6 @@ fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
         | Error::InsufficientScope(_) => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
         Error::Denied(_) => (StatusCode::FORBIDDEN, "DENIED"),
         Error::Unsupported(_) => (StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
-        // of the S3 API; here only where an object conflicts with a request
-        Error::BucketNameInvalid(_) | Error::KeyInvalid(_) | Error::KeyTooLong => {
-            (StatusCode::BAD_REQUEST, "NAME_INVALID")
-        }
-        Error::PolicyMalformed(_) => (StatusCode::BAD_REQUEST, "UNSUPPORTED"),
-        Error::NoSuchBucket(_) | Error::NoSuchPolicy(_) => (StatusCode::NOT_FOUND, "NAME_UNKNOWN"),
-        Error::NoSuchKey(_) | Error::NoSuchVersion(_) | Error::DeleteMarker { .. } => {
-            (StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN")
-        }
-        Error::NoSuchMultipart => (StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN"),
-        Error::BucketExists(_)
-        | Error::BucketNotEmpty(_)
-        | Error::PolicyExists(_)
-        | Error::AccountExists(_)
-        | Error::InTheWay(_) => (StatusCode::CONFLICT, "DENIED"),
-        Error::PartInvalid(_) | Error::PartOrderInvalid | Error::PartTooSmall(_) => {
-            (StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID")
-        }
-        Error::ChecksumInvalid(_) | Error::ChecksumMismatch(_) => (StatusCode::BAD_REQUEST, "DIGEST_INVALID"),
-        Error::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "DENIED"),
-        Error::NotModified => (StatusCode::NOT_MODIFIED, "DENIED"),
         Error::NotImplemented(_) => (StatusCode::NOT_IMPLEMENTED, "UNSUPPORTED"),
         Error::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),
         Error::Unavailable { .. } | Error::Conflict => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
@@ -163,13 +155,23 @@ fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
     }
 }
 
-fn detail(error: &Error, context: &Context) -> Value {
+fn invalid_code(invalid: &Invalid) -> &'static str {
+    match invalid {
+        Invalid::Repository(_) | Invalid::Bucket(_) | Invalid::Key(_) | Invalid::KeyTooLong => "NAME_INVALID",
+        Invalid::Tag(_) | Invalid::Manifest(_) => "MANIFEST_INVALID",
+        Invalid::Digest(_) | Invalid::Checksum(_) => "DIGEST_INVALID",
+        Invalid::Parameter(_) | Invalid::Policy(_) => "UNSUPPORTED",
+        Invalid::HashState => "BLOB_UPLOAD_INVALID",
+    }
+}
+
+fn detail(error: &ArtifactError, context: &Context) -> Value {
     let mut detail = json!({"requestId": context.request_id});
     match error {
-        Error::ManifestBlobUnknown(digests) => {
+        ArtifactError::ManifestBlobUnknown(digests) => {
             detail["digests"] = digests.iter().take(100).map(zot_core::digest::Digest::as_str).collect();
         }
-        Error::BlobUnknown(digest) => detail["digest"] = json!(digest.as_str()),
+        ArtifactError::BlobUnknown(digest) => detail["digest"] = json!(digest.as_str()),
         _ => {}
     }
     detail

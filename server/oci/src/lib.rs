@@ -20,7 +20,7 @@ mod upload;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use axum::{Extension, Json, Router};
@@ -30,11 +30,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use zot_core::name::RepositoryName;
 use zot_domain::observed::{Direction, Transfer};
-use zot_domain::{Artifacts, Call, Error, Result};
+use zot_domain::{ArtifactError, Artifacts, Call, Error, Result};
 use zot_gateway::{Authenticator, Caller, Dialect, Endpoint, Gateway, RouteTemplate, method_not_allowed};
 
 use error::{Context, respond};
 use path::Route;
+
+/// The digest of what is served.
+const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
 /// What the handlers of the OCI API share. Cheap to clone.
 #[derive(Clone)]
@@ -69,7 +72,7 @@ pub fn router(registry: Registry, gateway: &Gateway) -> (Router, OpenApi) {
 impl Dialect for Registry {
     fn refusal(&self, request: &Request) -> impl FnOnce(Error) -> Response + Send + 'static {
         let context = Context::of(self, request);
-        move |error| respond(&error, &context)
+        move |error| respond(&error.into(), &context)
     }
 
     /// A client that cannot list referrers takes that for "unsigned".
@@ -84,7 +87,7 @@ async fn serve(State(registry): State<Registry>, Extension(caller): Extension<Ca
     let parsed = path::parse(request.uri().path());
     let endpoint = parsed.as_ref().map_or("/v2/{invalid}", Route::template);
     let transfer = parsed.as_ref().ok().and_then(|route| route.transfer(request.method()));
-    let outcome = match (parsed, caller.call()) {
+    let outcome = match (parsed, caller.call().map_err(ArtifactError::from)) {
         (Ok(route), Ok(call)) => {
             context.need(&route, request.method());
             if matches!(route, Route::Uploads(_)) {
@@ -114,7 +117,13 @@ async fn serve(State(registry): State<Registry>, Extension(caller): Extension<Ca
     response
 }
 
-async fn dispatch(registry: &Registry, call: Call, route: Route, parts: &Parts, body: Body) -> Result<Response> {
+async fn dispatch(
+    registry: &Registry,
+    call: Call,
+    route: Route,
+    parts: &Parts,
+    body: Body,
+) -> Result<Response, ArtifactError> {
     match (&route, parts.method.as_str()) {
         (Route::Base, "GET" | "HEAD") => base(registry, &call),
         (Route::Catalog, "GET" | "HEAD") => catalog::list(registry, &call, parts).await,
@@ -137,24 +146,23 @@ async fn dispatch(registry: &Registry, call: Call, route: Route, parts: &Parts, 
 }
 
 /// Whether an error makes a transfer a failed one, and not one that was never to be.
-fn is_failure(error: &Error) -> bool {
+fn is_failure(error: &ArtifactError) -> bool {
     !matches!(
         error,
-        Error::Unauthenticated
-            | Error::InsufficientScope(_)
-            | Error::ManifestUnknown(_)
-            | Error::BlobUnknown(_)
-            | Error::UploadUnknown
-            | Error::NameUnknown(_)
+        ArtifactError::Common(Error::Unauthenticated | Error::InsufficientScope(_))
+            | ArtifactError::ManifestUnknown(_)
+            | ArtifactError::BlobUnknown(_)
+            | ArtifactError::UploadUnknown
+            | ArtifactError::NameUnknown(_)
     )
 }
 
 /// `GET /v2/`: whether this is a registry, and whether the caller has to say who they are.
-fn base(registry: &Registry, call: &Call) -> Result<Response> {
+fn base(registry: &Registry, call: &Call) -> Result<Response, ArtifactError> {
     // asked for even where the anonymous may read: clients learn only here how to authenticate for a push
     let token = call.principal.bound.is_some();
     if registry.artifacts.authorizer().settings().access_control && call.principal.is_anonymous() && !token {
-        return Err(Error::Unauthenticated);
+        return Err(Error::Unauthenticated.into());
     }
     let version = [(error::API_VERSION, HeaderValue::from_static("registry/2.0"))];
     Ok((StatusCode::OK, version, Json(json!({}))).into_response())

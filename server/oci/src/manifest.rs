@@ -4,13 +4,14 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use zot_core::Invalid;
 use zot_core::manifest::MANIFEST_MAX;
 use zot_core::name::{Reference, RepositoryName, Tag};
 use zot_core::range::ByteRange;
 use zot_domain::observed::Direction;
-use zot_domain::{Call, Error, Result};
+use zot_domain::{ArtifactError, Call, Result};
 
-use super::blob::CONTENT_DIGEST;
+use super::CONTENT_DIGEST;
 use super::body::{incoming, outgoing};
 use super::query::Parameters;
 use super::{not_modified, transferred, value};
@@ -25,7 +26,7 @@ pub(crate) async fn get(
     repository: &RepositoryName,
     reference: &Reference,
     parts: &Parts,
-) -> Result<Response> {
+) -> Result<Response, ArtifactError> {
     let manifest = registry.artifacts.manifest(call, repository, reference).await?;
     let digest = manifest.digest.as_str();
     let mut headers = HeaderMap::new();
@@ -52,11 +53,10 @@ pub(crate) async fn put(
     reference: &Reference,
     parts: &Parts,
     body: Body,
-) -> Result<Response> {
+) -> Result<Response, ArtifactError> {
     let tags = Parameters::of(parts).all("tag").map(str::parse).collect::<std::result::Result<Vec<Tag>, _>>()?;
     let content_type = parts.headers.get(header::CONTENT_TYPE).map(|v| v.to_str().map(ToOwned::to_owned));
-    let content_type =
-        content_type.transpose().map_err(|_| Error::ManifestInvalid("malformed Content-Type".to_owned()))?;
+    let content_type = content_type.transpose().map_err(|_| Invalid::Manifest("malformed Content-Type".to_owned()))?;
     let size = super::body::announced(parts).unwrap_or_default();
     let body = incoming(parts, body, Some(MANIFEST_MAX))?;
     let published =
@@ -79,7 +79,7 @@ pub(crate) async fn delete(
     call: &Call,
     repository: &RepositoryName,
     reference: &Reference,
-) -> Result<Response> {
+) -> Result<Response, ArtifactError> {
     registry.artifacts.delete_manifest(call, repository, reference).await?;
     Ok(transferred(StatusCode::ACCEPTED.into_response(), Direction::Delete, "manifest", repository, 0))
 }

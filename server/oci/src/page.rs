@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use zot_domain::artifact::list::PAGE_MAX;
-use zot_domain::{Error, Result};
+use zot_domain::{ArtifactError, Result};
 
 use super::query::Parameters;
 use super::value;
@@ -23,12 +23,12 @@ pub(crate) struct PageRequest {
 }
 
 impl PageRequest {
-    pub(crate) fn of(parts: &Parts) -> Result<Self> {
+    pub(crate) fn of(parts: &Parts) -> Result<Self, ArtifactError> {
         let parameters = Parameters::of(parts);
         let size = parameters.one("n")?.map_or(Ok(PAGE_MAX), size)?;
         let last = parameters.one("last")?.unwrap_or_default();
         if last.contains('\0') || last.len() > 1024 {
-            return Err(Error::PageInvalid("parameter last is no name that a list could hold".to_owned()));
+            return Err(ArtifactError::PageInvalid("parameter last is no name that a list could hold".to_owned()));
         }
         Ok(Self { size, last: last.to_owned() })
     }
@@ -42,10 +42,10 @@ impl PageRequest {
 }
 
 /// Any whole number is taken, however large: the page is never longer than [`PAGE_MAX`].
-fn size(text: &str) -> Result<u32> {
+fn size(text: &str) -> Result<u32, ArtifactError> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     if !digits {
-        return Err(Error::PageInvalid("parameter n must be a whole number, 0 or more".to_owned()));
+        return Err(ArtifactError::PageInvalid("parameter n must be a whole number, 0 or more".to_owned()));
     }
     Ok(text.parse::<u32>().map_or(PAGE_MAX, |n| n.min(PAGE_MAX)))
 }
@@ -57,7 +57,7 @@ pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json"
 mod tests {
     use super::*;
 
-    fn page(query: &str) -> Result<PageRequest> {
+    fn page(query: &str) -> Result<PageRequest, ArtifactError> {
         let request = axum::http::Request::builder().uri(format!("/v2/x/tags/list?{query}")).body(()).unwrap();
         PageRequest::of(&request.into_parts().0)
     }
@@ -75,7 +75,7 @@ mod tests {
             assert_eq!(page(&format!("n={n}")).unwrap().size, size, "{n}");
         }
         for bad in ["n=-1", "n=", "n=ten", "n=1.5", "n=%2B1", "n=1&n=2", "last=a&last=b", "last=%00"] {
-            assert!(matches!(page(bad), Err(Error::PageInvalid(_))), "{bad}");
+            assert!(matches!(page(bad), Err(ArtifactError::PageInvalid(_))), "{bad}");
         }
     }
 }

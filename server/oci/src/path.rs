@@ -2,10 +2,11 @@
 
 use axum::http::Method;
 use percent_encoding::percent_decode_str;
+use zot_core::Invalid;
 use zot_core::digest::Digest;
 use zot_core::name::{Reference, RepositoryName};
 use zot_domain::observed::Direction;
-use zot_domain::{Error, Result};
+use zot_domain::{ArtifactError, Error, Result};
 
 /// What a path names.
 #[derive(Debug, PartialEq, Eq)]
@@ -87,12 +88,12 @@ impl Route {
 /// Reads a path.
 ///
 /// # Errors
-/// [`Error::NameInvalid`], [`Error::TagInvalid`], [`Error::DigestInvalid`], [`Error::UploadUnknown`];
+/// [`Error::Invalid`] for a name, a tag or a digest, [`ArtifactError::UploadUnknown`];
 /// [`Error::NotFound`] for a path of no known shape.
-pub(crate) fn parse(path: &str) -> Result<Route> {
+pub(crate) fn parse(path: &str) -> Result<Route, ArtifactError> {
     let rest = path.strip_prefix("/v2/").unwrap_or_default();
     let raw: Vec<&str> = rest.split('/').collect();
-    let segments = raw.iter().map(|segment| decode(segment)).collect::<Result<Vec<_>>>()?;
+    let segments = raw.iter().map(|segment| decode(segment)).collect::<Result<Vec<_>, _>>()?;
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let name = |parts: &[&str]| parts.join("/").parse::<RepositoryName>();
     match segments.as_slice() {
@@ -104,19 +105,19 @@ pub(crate) fn parse(path: &str) -> Result<Route> {
         [head @ .., "blobs", "uploads"] | [head @ .., "blobs", "uploads", ""] => Ok(Route::Uploads(name(head)?)),
         [head @ .., "blobs", "uploads", id] => Ok(Route::Upload(name(head)?, session(id)?)),
         [head @ .., "blobs", digest] => Ok(Route::Blob(name(head)?, digest.parse()?)),
-        _ => Err(Error::NotFound("the path is none of the distribution spec".to_owned())),
+        _ => Err(Error::NotFound("the path is none of the distribution spec".to_owned()).into()),
     }
 }
 
 /// Clients may encode the colon of a digest; a slash or NUL that hides in an encoding is no part of any name.
-fn decode(segment: &str) -> Result<String> {
-    let refuse = || Error::NameInvalid(format!("{:?}", segment.chars().take(64).collect::<String>()));
+fn decode(segment: &str) -> Result<String, ArtifactError> {
+    let refuse = || Invalid::Repository(format!("{:?}", segment.chars().take(64).collect::<String>()));
     let decoded = percent_decode_str(segment).decode_utf8().map_err(|_| refuse())?;
-    if decoded.contains(['/', '\\', '\0']) { Err(refuse()) } else { Ok(decoded.into_owned()) }
+    if decoded.contains(['/', '\\', '\0']) { Err(refuse().into()) } else { Ok(decoded.into_owned()) }
 }
 
-fn session(id: &str) -> Result<String> {
-    let id = uuid::Uuid::try_parse(id).map_err(|_| Error::UploadUnknown)?;
+fn session(id: &str) -> Result<String, ArtifactError> {
+    let id = uuid::Uuid::try_parse(id).map_err(|_| ArtifactError::UploadUnknown)?;
     Ok(id.to_string())
 }
 
@@ -160,14 +161,26 @@ mod tests {
             "_catalog",
         ] {
             let path = format!("/v2/{name}/manifests/v1");
-            assert!(matches!(parse(&path), Err(Error::NameInvalid(_))), "{path}");
+            assert!(
+                matches!(parse(&path), Err(ArtifactError::Common(Error::Invalid(Invalid::Repository(_))))),
+                "{path}"
+            );
         }
-        assert!(matches!(parse("/v2/team/app/blobs/uploads/../../x"), Err(Error::NotFound(_) | Error::NameInvalid(_))));
-        assert!(matches!(parse("/v2/team/app/blobs/uploads/1234"), Err(Error::UploadUnknown)));
-        assert!(matches!(parse("/v2/team/app/manifests/-x"), Err(Error::TagInvalid(_))));
-        assert!(matches!(parse("/v2/team/app/blobs/sha256:abc"), Err(Error::DigestInvalid(_))));
-        assert!(matches!(parse("/v2/team/app"), Err(Error::NotFound(_))));
-        assert!(matches!(parse("/v2//"), Err(Error::NotFound(_))));
+        assert!(matches!(
+            parse("/v2/team/app/blobs/uploads/../../x"),
+            Err(ArtifactError::Common(Error::NotFound(_) | Error::Invalid(Invalid::Repository(_))))
+        ));
+        assert!(matches!(parse("/v2/team/app/blobs/uploads/1234"), Err(ArtifactError::UploadUnknown)));
+        assert!(matches!(
+            parse("/v2/team/app/manifests/-x"),
+            Err(ArtifactError::Common(Error::Invalid(Invalid::Tag(_))))
+        ));
+        assert!(matches!(
+            parse("/v2/team/app/blobs/sha256:abc"),
+            Err(ArtifactError::Common(Error::Invalid(Invalid::Digest(_))))
+        ));
+        assert!(matches!(parse("/v2/team/app"), Err(ArtifactError::Common(Error::NotFound(_)))));
+        assert!(matches!(parse("/v2//"), Err(ArtifactError::Common(Error::NotFound(_)))));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Query parameters of a request, each at most once unless it is a list.
 
 use axum::http::request::Parts;
-use zot_domain::{Error, Result};
+use zot_domain::{ArtifactError, Error, Result};
 
 /// The parameters in their order, decoded.
 pub(crate) struct Parameters(Vec<(String, String)>);
@@ -13,15 +13,15 @@ impl Parameters {
     }
 
     /// The one value of a parameter.
-    pub(crate) fn one(&self, name: &str) -> Result<Option<&str>> {
+    pub(crate) fn one(&self, name: &str) -> Result<Option<&str>, ArtifactError> {
         let mut values = self.all(name);
         let value = values.next();
         match values.next() {
             None => Ok(value),
             Some(_) if name == "n" || name == "last" => {
-                Err(Error::PageInvalid(format!("parameter {name} is given more than once")))
+                Err(ArtifactError::PageInvalid(format!("parameter {name} is given more than once")))
             }
-            Some(_) => Err(Error::ParameterInvalid(format!("parameter {name} is given more than once"))),
+            Some(_) => Err(Error::ParameterInvalid(format!("parameter {name} is given more than once")).into()),
         }
     }
 

@@ -14,7 +14,7 @@ use zot_core::manifest::MANIFEST_MAX;
 use zot_core::media_type::OCI_INDEX;
 use zot_core::name::RepositoryName;
 use zot_domain::ports::metadata::{Referrer, ReferrersQuery};
-use zot_domain::{Call, Error, Result};
+use zot_domain::{ArtifactError, Call, Error, Result};
 
 use super::query::Parameters;
 use super::value;
@@ -30,15 +30,15 @@ pub(crate) async fn list(
     repository: &RepositoryName,
     subject: &Digest,
     parts: &Parts,
-) -> Result<Response> {
+) -> Result<Response, ArtifactError> {
     let parameters = Parameters::of(parts);
     let artifact_type = parameters.one("artifactType")?.filter(|t| !t.is_empty());
     if artifact_type.is_some_and(|text| text.contains(char::is_control)) {
-        return Err(Error::ParameterInvalid("parameter artifactType is no media type".to_owned()));
+        return Err(Error::ParameterInvalid("parameter artifactType is no media type".to_owned()).into());
     }
     let after = parameters.one("last")?.map(cursor).transpose()?;
     let page = gather(registry, call, repository, subject, artifact_type, after).await?;
-    let entries = page.entries.iter().map(descriptor).collect::<Result<Vec<_>>>()?;
+    let entries = page.entries.iter().map(descriptor).collect::<Result<Vec<_>, _>>()?;
     let body = format!("{{\"schemaVersion\":2,\"mediaType\":\"{OCI_INDEX}\",\"manifests\":[{}]}}", entries.join(","));
     let mut response = Response::new(Body::from(body));
     let headers = response.headers_mut();
@@ -65,7 +65,7 @@ async fn gather(
     subject: &Digest,
     artifact_type: Option<&str>,
     mut after: Option<(i64, String)>,
-) -> Result<Page> {
+) -> Result<Page, ArtifactError> {
     let mut entries: Vec<Referrer> = Vec::new();
     let mut bytes = 0;
     loop {
@@ -97,7 +97,7 @@ fn weight(referrer: &Referrer) -> u64 {
     texts.into_iter().flatten().map(String::len).sum::<usize>() as u64 + 120
 }
 
-fn descriptor(referrer: &Referrer) -> Result<String> {
+fn descriptor(referrer: &Referrer) -> Result<String, ArtifactError> {
     let mut entry = json!({"mediaType": referrer.media_type, "digest": referrer.digest, "size": referrer.size});
     if let Some(artifact_type) = &referrer.artifact_type {
         entry["artifactType"] = json!(artifact_type);
@@ -114,7 +114,7 @@ fn descriptor(referrer: &Referrer) -> Result<String> {
 }
 
 /// The place behind a referrer: its time and digest.
-fn cursor(text: &str) -> Result<(i64, String)> {
+fn cursor(text: &str) -> Result<(i64, String), ArtifactError> {
     let refuse = || Error::ParameterInvalid("parameter last comes from the Link of the page before".to_owned());
     let (created, digest) = text.split_once('-').ok_or_else(refuse)?;
     let digest: Digest = digest.parse().map_err(|_| refuse())?;

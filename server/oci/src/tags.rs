@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use serde_json::json;
 use zot_core::name::RepositoryName;
-use zot_domain::{Call, Result};
+use zot_domain::{ArtifactError, Call, Result};
 
 use super::page::{JSON, PageRequest};
 use crate::Registry;
@@ -16,7 +16,7 @@ pub(crate) async fn list(
     call: &Call,
     repository: &RepositoryName,
     parts: &Parts,
-) -> Result<Response> {
+) -> Result<Response, ArtifactError> {
     let wanted = PageRequest::of(parts)?;
     let page = registry.artifacts.tags(call, repository, &wanted.last, wanted.size).await?;
     let body = json!({"name": repository.as_str(), "tags": page.names});

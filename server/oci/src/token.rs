@@ -191,7 +191,7 @@ fn answer(registry: &Registry, request_id: RequestId, issued: Result<(String, i6
             let body = TokenAnswer { token, access_token, expires_in: LIFETIME_SECS, issued_at, token_type };
             (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
         }
-        Err(error) => respond(&error, &Context::basic(registry, request_id)),
+        Err(error) => respond(&error.into(), &Context::basic(registry, request_id)),
     }
 }
 

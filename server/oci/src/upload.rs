@@ -4,15 +4,17 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use zot_core::Invalid;
 use zot_core::digest::{Algorithm, Digest};
 use zot_core::name::RepositoryName;
 use zot_domain::artifact::upload::TAIL_MAX;
 use zot_domain::observed::Direction;
 use zot_domain::ports::blobs::ByteStream;
-use zot_domain::{Call, Error, Result};
+use zot_domain::{ArtifactError, Call, Result};
 
-use super::blob::CONTENT_DIGEST;
+use super::CONTENT_DIGEST;
 use super::body::{announced, exactly, incoming};
+use super::error::held;
 use super::query::Parameters;
 use super::{transferred, value};
 use crate::Registry;
@@ -27,7 +29,7 @@ pub(crate) async fn begin(
     repository: &RepositoryName,
     parts: &Parts,
     body: Body,
-) -> Result<Response> {
+) -> Result<Response, ArtifactError> {
     let parameters = Parameters::of(parts);
     if let Some(digest) = parameters.one("mount")? {
         let from = parameters.one("from")?.filter(|name| !name.is_empty()).map(str::parse).transpose()?;
@@ -54,7 +56,7 @@ pub(crate) async fn status(
     call: &Call,
     repository: &RepositoryName,
     id: &str,
-) -> Result<Response> {
+) -> Result<Response, ArtifactError> {
     let upload = registry.artifacts.upload(call, repository, id).await?;
     Ok((StatusCode::NO_CONTENT, session_headers(repository, id, upload.offset)).into_response())
 }
@@ -67,7 +69,7 @@ pub(crate) async fn append(
     id: &str,
     parts: &Parts,
     body: Body,
-) -> Result<Response> {
+) -> Result<Response, ArtifactError> {
     let (start, body) = chunk(registry, parts, body)?;
     let offset = registry.artifacts.append_upload(call, repository, id, start, body).await?;
     Ok((StatusCode::ACCEPTED, session_headers(repository, id, offset)).into_response())
@@ -81,11 +83,11 @@ pub(crate) async fn finish(
     id: &str,
     parts: &Parts,
     body: Body,
-) -> Result<Response> {
+) -> Result<Response, ArtifactError> {
     let parameters = Parameters::of(parts);
     let digest = parameters
         .one("digest")?
-        .ok_or_else(|| Error::DigestInvalid("the parameter digest is missing: it names the whole blob".to_owned()))?;
+        .ok_or_else(|| Invalid::Digest("the parameter digest is missing: it names the whole blob".to_owned()))?;
     let digest: Digest = digest.parse()?;
     let (start, body) = chunk(registry, parts, body)?;
     let size = registry.artifacts.finish_upload(call, repository, id, start, &digest, body).await?;
@@ -98,14 +100,9 @@ pub(crate) async fn cancel(
     call: &Call,
     repository: &RepositoryName,
     id: &str,
-) -> Result<Response> {
+) -> Result<Response, ArtifactError> {
     registry.artifacts.cancel_upload(call, repository, id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-/// The `Range` of a session: what it holds. Of an empty one `0-0`, as the spec has no other form.
-pub(crate) fn held(offset: u64) -> String {
-    format!("0-{}", offset.saturating_sub(1))
 }
 
 fn session_headers(repository: &RepositoryName, id: &str, offset: u64) -> HeaderMap {
@@ -125,7 +122,7 @@ fn created(repository: &RepositoryName, digest: &Digest) -> Response {
 }
 
 /// Where a chunk begins, if it says so, and its bytes, which are as many as it says.
-fn chunk(registry: &Registry, parts: &Parts, body: Body) -> Result<(Option<u64>, ByteStream)> {
+fn chunk(registry: &Registry, parts: &Parts, body: Body) -> Result<(Option<u64>, ByteStream), ArtifactError> {
     let range = content_range(parts)?;
     let body = incoming(parts, body, registry.max_body)?;
     Ok(match range {
@@ -136,9 +133,10 @@ fn chunk(registry: &Registry, parts: &Parts, body: Body) -> Result<(Option<u64>,
 
 /// Where a chunk begins and how long it is, if it says so: `Content-Range: 0-1023`, as the spec has it, or with unit
 /// and total as RFC 9110 has it. It must agree with the announced length.
-fn content_range(parts: &Parts) -> Result<Option<(u64, u64)>> {
+fn content_range(parts: &Parts) -> Result<Option<(u64, u64)>, ArtifactError> {
     let Some(header) = parts.headers.get(header::CONTENT_RANGE) else { return Ok(None) };
-    let refuse = || Error::UploadInvalid("malformed Content-Range; it must be START-END, both included".to_owned());
+    let refuse =
+        || ArtifactError::UploadInvalid("malformed Content-Range; it must be START-END, both included".to_owned());
     let text = header.to_str().map_err(|_| refuse())?.trim();
     let text = text.strip_prefix("bytes").unwrap_or(text).trim_start_matches([' ', '=']);
     let text = text.split('/').next().unwrap_or_default();
@@ -146,10 +144,10 @@ fn content_range(parts: &Parts) -> Result<Option<(u64, u64)>> {
     let (start, end): (u64, u64) = (start.parse().map_err(|_| refuse())?, end.parse().map_err(|_| refuse())?);
     let length = end.checked_sub(start).and_then(|length| length.checked_add(1));
     match (length, announced(parts)) {
-        (None, _) => Err(Error::UploadInvalid("Content-Range ends before it starts".to_owned())),
-        (Some(length), Some(announced)) if length != announced => {
-            Err(Error::UploadInvalid(format!("Content-Range spans {length} bytes but Content-Length is {announced}")))
-        }
+        (None, _) => Err(ArtifactError::UploadInvalid("Content-Range ends before it starts".to_owned())),
+        (Some(length), Some(announced)) if length != announced => Err(ArtifactError::UploadInvalid(format!(
+            "Content-Range spans {length} bytes but Content-Length is {announced}"
+        ))),
         (Some(length), _) => Ok(Some((start, length))),
     }
 }
@@ -160,7 +158,7 @@ mod tests {
 
     use super::*;
 
-    fn parsed(range: &str, length: Option<&str>) -> Result<Option<(u64, u64)>> {
+    fn parsed(range: &str, length: Option<&str>) -> Result<Option<(u64, u64)>, ArtifactError> {
         let mut request = Request::builder().header(header::CONTENT_RANGE, range);
         if let Some(length) = length {
             request = request.header(header::CONTENT_LENGTH, length);
@@ -189,7 +187,7 @@ mod tests {
             ("0-99999999999999999999999", None),
             ("-1-5", None),
         ] {
-            assert!(matches!(parsed(range, length), Err(Error::UploadInvalid(_))), "{range}");
+            assert!(matches!(parsed(range, length), Err(ArtifactError::UploadInvalid(_))), "{range}");
         }
     }
 }

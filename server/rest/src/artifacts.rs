@@ -5,6 +5,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use percent_encoding::percent_decode_str;
 use zot_api::Artifact;
+use zot_core::Invalid;
 use zot_core::media_type::OCI_MANIFEST;
 use zot_core::render::OBJECT_TYPE;
 use zot_domain::Error;
@@ -43,8 +44,8 @@ pub(crate) async fn get(State(rest): State<Rest>, Caller(call): Caller, request:
     }
     let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
     let decoded = percent_decode_str(path.strip_prefix(PREFIX).unwrap_or_default()).decode_utf8();
-    let decoded = decoded.map_err(|_| Error::KeyInvalid("the key is not UTF-8".to_owned()))?;
-    let (bucket, key) = decoded.split_once('/').ok_or(Error::KeyTooLong)?;
+    let decoded = decoded.map_err(|_| Error::from(Invalid::Key("the key is not UTF-8".to_owned())))?;
+    let (bucket, key) = decoded.split_once('/').ok_or(Error::Invalid(Invalid::KeyTooLong))?;
     let version = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "versionId");
     let version = version.as_ref().map(|(_, value)| value.as_ref());
     let object = rest.buckets.digested_object(&call, bucket, &key.parse().map_err(Error::from)?, version).await?;

@@ -8,8 +8,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use zot_api::ErrorBody;
-use zot_domain::Error;
 use zot_domain::call::RequestId;
+use zot_domain::{AdministrationError, Error, MayBeCommon, ObjectError};
 use zot_gateway::{Sender, message, noted};
 
 /// What handlers return.
@@ -17,11 +17,11 @@ pub(crate) type Result<T, E = Failed> = std::result::Result<T, E>;
 
 /// A request that failed. As a response it has no body until [`complete`], which knows the request's id, writes it.
 #[derive(Clone)]
-pub(crate) struct Failed(Arc<Error>);
+pub(crate) struct Failed(Arc<dyn Fn(RequestId) -> Response + Send + Sync>);
 
-impl From<Error> for Failed {
-    fn from(error: Error) -> Self {
-        Self(Arc::new(error))
+impl<E: Placed> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self(Arc::new(move |request_id| respond(&error, request_id)))
     }
 }
 
@@ -37,9 +37,9 @@ impl IntoResponse for Failed {
 pub(crate) async fn complete(request: Request, next: Next) -> Response {
     let id = Sender::of(request.extensions()).request_id;
     let mut response = next.run(request).await;
-    let Some(Failed(error)) = response.extensions_mut().remove() else { return response };
+    let Some(Failed(answer)) = response.extensions_mut().remove() else { return response };
     let (parts, _) = response.into_parts();
-    let mut response = respond(&error, id);
+    let mut response = answer(id);
     // what was observed, and the methods that are served
     response.extensions_mut().extend(parts.extensions);
     if let Some(methods) = parts.headers.get(header::ALLOW) {
@@ -49,9 +49,9 @@ pub(crate) async fn complete(request: Request, next: Next) -> Response {
 }
 
 /// The answer to a failed request.
-pub(crate) fn respond(error: &Error, request_id: RequestId) -> Response {
-    let (status, code, kind) = place(error);
-    let (message, retry) = (message(error), error.retry_after_secs());
+pub(crate) fn respond(error: &impl Placed, request_id: RequestId) -> Response {
+    let (status, code, kind) = error.place();
+    let (message, retry) = (message(error), error.common().and_then(Error::retry_after_secs));
     let body = ErrorBody {
         error: message.clone(),
         code: code.to_owned(),
@@ -70,61 +70,74 @@ pub(crate) fn respond(error: &Error, request_id: RequestId) -> Response {
     noted(error, response)
 }
 
-/// Status, code and type. No wildcard: a new error has to be placed.
-fn place(error: &Error) -> (StatusCode, &'static str, &'static str) {
-    const CLIENT: &str = "client_error";
-    match error {
-        Error::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthorized", CLIENT),
-        Error::CredentialsInvalid(_) => (StatusCode::UNAUTHORIZED, "token_invalid", CLIENT),
-        Error::CredentialsExpired(_) => (StatusCode::UNAUTHORIZED, "token_expired", CLIENT),
-        Error::InsufficientScope(_) => (StatusCode::FORBIDDEN, "insufficient_permissions", CLIENT),
-        Error::Denied(_) => (StatusCode::FORBIDDEN, "forbidden", CLIENT),
-        Error::NotFound(_)
-        | Error::NameUnknown(_)
-        | Error::ManifestUnknown(_)
-        | Error::BlobUnknown(_)
-        | Error::UploadUnknown
-        | Error::NoSuchBucket(_)
-        | Error::NoSuchPolicy(_)
-        | Error::NoSuchKey(_)
-        | Error::NoSuchVersion(_)
-        | Error::DeleteMarker { .. }
-        | Error::NoSuchMultipart => (StatusCode::NOT_FOUND, "not_found", CLIENT),
-        Error::BucketExists(_)
-        | Error::BucketNotEmpty(_)
-        | Error::PolicyExists(_)
-        | Error::AccountExists(_)
-        | Error::InTheWay(_) => (StatusCode::CONFLICT, "conflict", CLIENT),
-        Error::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "precondition_failed", CLIENT),
-        Error::NotModified => (StatusCode::NOT_MODIFIED, "not_modified", CLIENT),
-        Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "entity_too_large", CLIENT),
-        Error::UploadOutOfOrder { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "invalid_range", CLIENT),
-        Error::Unsupported(_) => (StatusCode::METHOD_NOT_ALLOWED, "bad_request", CLIENT),
-        Error::NotImplemented(_) => (StatusCode::NOT_IMPLEMENTED, "not_implemented", "server_error"),
-        Error::NameInvalid(_)
-        | Error::TagInvalid(_)
-        | Error::DigestInvalid(_)
-        | Error::ManifestInvalid(_)
-        | Error::ManifestBlobUnknown(_)
-        | Error::UploadInvalid(_)
-        | Error::BodyIncomplete
-        | Error::ParameterInvalid(_)
-        | Error::PageInvalid(_)
-        | Error::PolicyMalformed(_)
-        | Error::BucketNameInvalid(_)
-        | Error::KeyInvalid(_)
-        | Error::KeyTooLong
-        | Error::PartInvalid(_)
-        | Error::PartOrderInvalid
-        | Error::PartTooSmall(_)
-        | Error::ChecksumInvalid(_)
-        | Error::ChecksumMismatch(_) => (StatusCode::BAD_REQUEST, "bad_request", CLIENT),
-        Error::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "service_unavailable", "transient_error"),
-        Error::Conflict => (StatusCode::CONFLICT, "metadata_locked", "transient_error"),
-        Error::Unavailable { component: "storage", .. } => {
-            (StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable", "transient_error")
+/// Status, code and type.
+type Place = (StatusCode, &'static str, &'static str);
+
+const CLIENT: &str = "client_error";
+const BAD_REQUEST: Place = (StatusCode::BAD_REQUEST, "bad_request", CLIENT);
+const NOT_FOUND: Place = (StatusCode::NOT_FOUND, "not_found", CLIENT);
+const CONFLICT: Place = (StatusCode::CONFLICT, "conflict", CLIENT);
+
+/// An error that this API can meet. No wildcards: a new error has to be placed.
+pub(crate) trait Placed: MayBeCommon {
+    /// Where it belongs.
+    fn place(&self) -> Place;
+}
+
+impl Placed for AdministrationError {
+    fn place(&self) -> Place {
+        match self {
+            Self::Common(error) => error.place(),
+            Self::PolicyExists(_) | Self::AccountExists(_) | Self::StateConflict(_) => CONFLICT,
         }
-        Error::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", "transient_error"),
-        Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "server_error"),
+    }
+}
+
+impl Placed for ObjectError {
+    fn place(&self) -> Place {
+        match self {
+            Self::Common(error) => error.place(),
+            Self::NoSuchBucket(_)
+            | Self::NoSuchPolicy(_)
+            | Self::NoSuchKey(_)
+            | Self::NoSuchVersion(_)
+            | Self::DeleteMarker { .. }
+            | Self::NoSuchMultipart => NOT_FOUND,
+            Self::BucketExists(_) | Self::BucketNotEmpty(_) => CONFLICT,
+            Self::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "precondition_failed", CLIENT),
+            Self::NotModified => (StatusCode::NOT_MODIFIED, "not_modified", CLIENT),
+            Self::PartInvalid(_)
+            | Self::PartOrderInvalid
+            | Self::PartTooSmall(_)
+            | Self::ChecksumMalformed(_)
+            | Self::ChecksumMismatch(_)
+            | Self::SignedHashMismatch
+            | Self::Md5Mismatch
+            | Self::CopyUnchanged => BAD_REQUEST,
+        }
+    }
+}
+
+impl Placed for Error {
+    fn place(&self) -> Place {
+        match self {
+            Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthorized", CLIENT),
+            Self::CredentialsInvalid(_) => (StatusCode::UNAUTHORIZED, "token_invalid", CLIENT),
+            Self::CredentialsExpired(_) => (StatusCode::UNAUTHORIZED, "token_expired", CLIENT),
+            Self::InsufficientScope(_) => (StatusCode::FORBIDDEN, "insufficient_permissions", CLIENT),
+            Self::Denied(_) => (StatusCode::FORBIDDEN, "forbidden", CLIENT),
+            Self::NotFound(_) => NOT_FOUND,
+            Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "entity_too_large", CLIENT),
+            Self::Unsupported(_) => (StatusCode::METHOD_NOT_ALLOWED, "bad_request", CLIENT),
+            Self::NotImplemented(_) => (StatusCode::NOT_IMPLEMENTED, "not_implemented", "server_error"),
+            Self::Invalid(_) | Self::BodyIncomplete | Self::BodyMismatch(_) | Self::ParameterInvalid(_) => BAD_REQUEST,
+            Self::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "service_unavailable", "transient_error"),
+            Self::Conflict => (StatusCode::CONFLICT, "metadata_locked", "transient_error"),
+            Self::Unavailable { component: "storage", .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable", "transient_error")
+            }
+            Self::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", "transient_error"),
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "server_error"),
+        }
     }
 }

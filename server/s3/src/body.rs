@@ -56,7 +56,7 @@ pub(crate) fn incoming(body: Option<StreamingBlob>) -> ByteStream {
 /// Why a body broke: what was refused in it is an error of the client, all else a client that went away.
 pub(crate) fn broken(error: &(dyn StdError + 'static)) -> Error {
     if let Some(refused) = stream_error(error) {
-        return Error::ChecksumMismatch(refused.to_string());
+        return Error::BodyMismatch(refused.to_string());
     }
     match cause::<Error>(error) {
         Some(Error::TooLarge { limit }) => Error::TooLarge { limit: *limit },

@@ -1,33 +1,30 @@
-//! Errors in the words of S3: the one place that maps the store's errors to codes and statuses.
+//! Errors in the words of S3: the one place that maps errors of objects and common ones to codes and statuses.
 //!
 //! Source: S3 API reference, *Error responses*.
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use s3s::{S3Error, S3ErrorCode};
-use zot_domain::Error;
+use zot_core::Invalid;
+use zot_domain::{Error, MayBeCommon, ObjectError};
 
 /// The S3 error of a domain error.
-#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
-pub(crate) fn to_s3(error: Error) -> S3Error {
+pub(crate) fn to_s3(error: impl Into<ObjectError>) -> S3Error {
+    let error = error.into();
     let (code, status) = code_of(&error);
-    let message = match &error {
-        Error::Internal(_) => "We encountered an internal error. Please try again.".to_owned(),
-        shown => shown.to_string(),
-    };
-    match &error {
-        Error::Internal(_) => tracing::error!(%error, "internal error"),
-        Error::Unavailable { component, source } => {
+    match error.common() {
+        Some(Error::Internal(_)) => tracing::error!(%error, "internal error"),
+        Some(Error::Unavailable { component, source }) => {
             tracing::error!(component, error = %source, "a component is not available");
         }
         _ => tracing::debug!(%error, code = code.as_str(), "refused"),
     }
-    let mut answer = S3Error::with_message(code, message);
+    let mut answer = S3Error::with_message(code, message(&error));
     answer.set_status_code(status);
     let mut headers = HeaderMap::new();
-    if let Some(seconds) = error.retry_after_secs() {
+    if let Some(seconds) = error.common().and_then(Error::retry_after_secs) {
         headers.insert(header::RETRY_AFTER, seconds.into());
     }
-    if let Error::DeleteMarker { version_id, asked } = &error {
+    if let ObjectError::DeleteMarker { version_id, asked } = &error {
         headers.insert("x-amz-delete-marker", HeaderValue::from_static("true"));
         if let Ok(version) = HeaderValue::from_str(version_id) {
             headers.insert("x-amz-version-id", version);
@@ -44,6 +41,22 @@ pub(crate) fn to_s3(error: Error) -> S3Error {
     answer
 }
 
+/// The error's text, with the names of headers where S3 has them.
+fn message(error: &ObjectError) -> String {
+    match error {
+        ObjectError::Common(Error::Internal(_)) => "We encountered an internal error. Please try again.".to_owned(),
+        ObjectError::SignedHashMismatch => "x-amz-content-sha256 is not the SHA-256 of the body".to_owned(),
+        ObjectError::Md5Mismatch => "Content-MD5 is not the MD5 of the body".to_owned(),
+        ObjectError::ChecksumMalformed(algorithm) => {
+            format!("the value of x-amz-checksum-{} is malformed", algorithm.as_str().to_lowercase())
+        }
+        ObjectError::CopyUnchanged => {
+            "a copy onto itself must change something, such as x-amz-metadata-directive: REPLACE".to_owned()
+        }
+        shown => shown.to_string(),
+    }
+}
+
 /// An error whose code the codec does not know.
 pub(crate) fn custom(code: &str, status: StatusCode, message: impl Into<std::borrow::Cow<'static, str>>) -> S3Error {
     let code = S3ErrorCode::from_bytes(code.as_bytes()).unwrap_or(S3ErrorCode::InvalidRequest);
@@ -53,44 +66,41 @@ pub(crate) fn custom(code: &str, status: StatusCode, message: impl Into<std::bor
 }
 
 /// No wildcard: a new error has to be placed.
-fn code_of(error: &Error) -> (S3ErrorCode, StatusCode) {
+fn code_of(error: &ObjectError) -> (S3ErrorCode, StatusCode) {
     use S3ErrorCode as Code;
     match error {
-        Error::BucketNameInvalid(_) | Error::NameInvalid(_) => (Code::InvalidBucketName, StatusCode::BAD_REQUEST),
-        Error::NoSuchBucket(_) | Error::NameUnknown(_) => (Code::NoSuchBucket, StatusCode::NOT_FOUND),
-        Error::PolicyMalformed(_) => (Code::MalformedPolicy, StatusCode::BAD_REQUEST),
-        Error::NoSuchPolicy(_) => (Code::NoSuchBucketPolicy, StatusCode::NOT_FOUND),
-        Error::PolicyExists(_) | Error::AccountExists(_) | Error::InTheWay(_) => {
-            (Code::InvalidRequest, StatusCode::CONFLICT)
+        ObjectError::Common(error) => common_code(error),
+        ObjectError::NoSuchBucket(_) => (Code::NoSuchBucket, StatusCode::NOT_FOUND),
+        ObjectError::NoSuchPolicy(_) => (Code::NoSuchBucketPolicy, StatusCode::NOT_FOUND),
+        ObjectError::BucketExists(_) => (Code::BucketAlreadyOwnedByYou, StatusCode::CONFLICT),
+        ObjectError::BucketNotEmpty(_) => (Code::BucketNotEmpty, StatusCode::CONFLICT),
+        ObjectError::NoSuchKey(_) => (Code::NoSuchKey, StatusCode::NOT_FOUND),
+        ObjectError::NoSuchVersion(_) => (Code::NoSuchVersion, StatusCode::NOT_FOUND),
+        ObjectError::DeleteMarker { asked: false, .. } => (Code::NoSuchKey, StatusCode::NOT_FOUND),
+        ObjectError::DeleteMarker { asked: true, .. } => (Code::MethodNotAllowed, StatusCode::METHOD_NOT_ALLOWED),
+        ObjectError::NoSuchMultipart => (Code::NoSuchUpload, StatusCode::NOT_FOUND),
+        ObjectError::PartInvalid(_) => (Code::InvalidPart, StatusCode::BAD_REQUEST),
+        ObjectError::PartOrderInvalid => (Code::InvalidPartOrder, StatusCode::BAD_REQUEST),
+        ObjectError::PartTooSmall(_) => (Code::EntityTooSmall, StatusCode::BAD_REQUEST),
+        ObjectError::PreconditionFailed => (Code::PreconditionFailed, StatusCode::PRECONDITION_FAILED),
+        ObjectError::NotModified => (Code::NotModified, StatusCode::NOT_MODIFIED),
+        ObjectError::ChecksumMalformed(_) => (Code::InvalidRequest, StatusCode::BAD_REQUEST),
+        ObjectError::ChecksumMismatch(_) | ObjectError::SignedHashMismatch | ObjectError::Md5Mismatch => {
+            (Code::BadDigest, StatusCode::BAD_REQUEST)
         }
-        Error::BucketExists(_) => (Code::BucketAlreadyOwnedByYou, StatusCode::CONFLICT),
-        Error::BucketNotEmpty(_) => (Code::BucketNotEmpty, StatusCode::CONFLICT),
-        Error::KeyInvalid(_) => (Code::InvalidArgument, StatusCode::BAD_REQUEST),
-        Error::KeyTooLong => (Code::KeyTooLongError, StatusCode::BAD_REQUEST),
-        Error::NoSuchKey(_) => (Code::NoSuchKey, StatusCode::NOT_FOUND),
-        Error::NoSuchVersion(_) => (Code::NoSuchVersion, StatusCode::NOT_FOUND),
-        Error::DeleteMarker { asked: false, .. } => (Code::NoSuchKey, StatusCode::NOT_FOUND),
-        Error::DeleteMarker { asked: true, .. } => (Code::MethodNotAllowed, StatusCode::METHOD_NOT_ALLOWED),
-        Error::NoSuchMultipart | Error::UploadUnknown => (Code::NoSuchUpload, StatusCode::NOT_FOUND),
-        Error::PartInvalid(_) => (Code::InvalidPart, StatusCode::BAD_REQUEST),
-        Error::PartOrderInvalid => (Code::InvalidPartOrder, StatusCode::BAD_REQUEST),
-        Error::PartTooSmall(_) => (Code::EntityTooSmall, StatusCode::BAD_REQUEST),
-        Error::PreconditionFailed => (Code::PreconditionFailed, StatusCode::PRECONDITION_FAILED),
-        Error::NotModified => (Code::NotModified, StatusCode::NOT_MODIFIED),
-        Error::ChecksumInvalid(_) => (Code::InvalidRequest, StatusCode::BAD_REQUEST),
-        Error::ChecksumMismatch(_) | Error::DigestInvalid(_) => (Code::BadDigest, StatusCode::BAD_REQUEST),
+        ObjectError::CopyUnchanged => (Code::InvalidArgument, StatusCode::BAD_REQUEST),
+    }
+}
+
+fn common_code(error: &Error) -> (S3ErrorCode, StatusCode) {
+    use S3ErrorCode as Code;
+    match error {
+        Error::Invalid(invalid) => (invalid_code(invalid), StatusCode::BAD_REQUEST),
         Error::BodyIncomplete => (Code::IncompleteBody, StatusCode::BAD_REQUEST),
+        Error::BodyMismatch(_) => (Code::BadDigest, StatusCode::BAD_REQUEST),
         Error::TooLarge { .. } => (Code::EntityTooLarge, StatusCode::BAD_REQUEST),
-        Error::ParameterInvalid(_)
-        | Error::PageInvalid(_)
-        | Error::TagInvalid(_)
-        | Error::ManifestInvalid(_)
-        | Error::ManifestBlobUnknown(_)
-        | Error::UploadInvalid(_)
-        | Error::UploadOutOfOrder { .. } => (Code::InvalidArgument, StatusCode::BAD_REQUEST),
-        Error::NotFound(_) | Error::ManifestUnknown(_) | Error::BlobUnknown(_) => {
-            (Code::NoSuchKey, StatusCode::NOT_FOUND)
-        }
+        Error::ParameterInvalid(_) => (Code::InvalidArgument, StatusCode::BAD_REQUEST),
+        Error::NotFound(_) => (Code::NoSuchKey, StatusCode::NOT_FOUND),
         Error::Unauthenticated | Error::Denied(_) | Error::InsufficientScope(_) => {
             (Code::AccessDenied, StatusCode::FORBIDDEN)
         }
@@ -102,5 +112,19 @@ fn code_of(error: &Error) -> (S3ErrorCode, StatusCode) {
         Error::Conflict => (Code::OperationAborted, StatusCode::CONFLICT),
         Error::Unavailable { .. } => (Code::ServiceUnavailable, StatusCode::SERVICE_UNAVAILABLE),
         Error::Internal(_) => (Code::InternalError, StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+fn invalid_code(invalid: &Invalid) -> S3ErrorCode {
+    use S3ErrorCode as Code;
+    match invalid {
+        Invalid::Bucket(_) | Invalid::Repository(_) => Code::InvalidBucketName,
+        Invalid::Policy(_) => Code::MalformedPolicy,
+        Invalid::KeyTooLong => Code::KeyTooLongError,
+        Invalid::Checksum(_) => Code::InvalidRequest,
+        Invalid::Digest(_) => Code::BadDigest,
+        Invalid::Key(_) | Invalid::Tag(_) | Invalid::Manifest(_) | Invalid::Parameter(_) | Invalid::HashState => {
+            Code::InvalidArgument
+        }
     }
 }

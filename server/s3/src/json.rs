@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use zot_core::checksum::Algorithm;
 use zot_domain::bucket::multipart::NamedPart;
 use zot_domain::ports::objects::{Bucket, Entry, ListQuery, ObjectVersion, Versioning};
-use zot_domain::{Buckets, Call, Error, Result};
+use zot_domain::{Buckets, Call, Error, ObjectError, Result};
 
 use crate::body::broken;
 use crate::ops::translate::write_condition_of;
@@ -28,7 +28,7 @@ pub(crate) fn is_wanted(headers: &HeaderMap) -> bool {
 pub(crate) async fn serve(
     buckets: &Buckets,
     request: Request<Body>,
-) -> std::result::Result<Result<Value>, Request<Body>> {
+) -> std::result::Result<Result<Value, ObjectError>, Request<Body>> {
     let Some(call) = request.extensions().get::<Call>().cloned() else { return Err(request) };
     let path = decoded(request.uri().path());
     let query = Query::of(request.uri().query());
@@ -77,7 +77,7 @@ fn time(micros: i64) -> Value {
     jiff::Timestamp::from_microsecond(micros).map_or(Value::Null, |time| json!(time.to_string()))
 }
 
-async fn list_buckets(buckets: &Buckets, call: &Call) -> Result<Value> {
+async fn list_buckets(buckets: &Buckets, call: &Call) -> Result<Value, ObjectError> {
     let mut found: Vec<Bucket> = Vec::new();
     loop {
         let after = found.last().map(|bucket| bucket.name.clone()).unwrap_or_default();
@@ -97,7 +97,7 @@ async fn list_buckets(buckets: &Buckets, call: &Call) -> Result<Value> {
     Ok(json!({"buckets": found.iter().map(entry).collect::<Vec<_>>()}))
 }
 
-async fn list(buckets: &Buckets, call: &Call, bucket: &str, query: &Query) -> Result<Value> {
+async fn list(buckets: &Buckets, call: &Call, bucket: &str, query: &Query) -> Result<Value, ObjectError> {
     let prefix = query.get("prefix").unwrap_or_default();
     let marker = query.get("marker").or_else(|| query.get("start-after")).unwrap_or_default();
     let limit = match query.get("max-keys") {
@@ -171,7 +171,7 @@ async fn complete(
     (bucket, key): (&str, &str),
     query: &Query,
     request: Request<Body>,
-) -> Result<Value> {
+) -> Result<Value, ObjectError> {
     let id = query.get("uploadId").unwrap_or_default();
     let condition = write_condition_of(request.headers())?;
     let announced = checksum_of(request.headers());

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
-use s3s::{S3Error, S3ErrorCode};
+use s3s::S3Error;
 use sha2::{Digest as _, Sha256};
 use zot_core::principal::Principal;
 use zot_domain::Error;
@@ -17,12 +17,11 @@ use zot_gateway::{Authenticator, Sender};
 use zot_identity::Credentials;
 
 use crate::caller::identify;
-use crate::error::to_s3;
 use crate::sigv4::{BodySha256, Front};
 
-/// Largest form, in bytes: a token of a trusted issuer, and a reserve.
+/// Largest form, in bytes: a token of a trusted issuer, and room.
 const FORM_MAX: usize = 128 * 1024;
-/// The parameters of a request for temporary credentials.
+/// What is looked at where temporary credentials are asked for.
 const KNOWN: [&str; 6] = ["Action", "Version", "RoleArn", "RoleSessionName", "WebIdentityToken", "DurationSeconds"];
 /// Longest part of a parameter's name in a message.
 const NAME_SHOWN_MAX: usize = 64;
@@ -31,7 +30,7 @@ const VERSION: &str = "2011-06-15";
 /// There is one account.
 const ACCOUNT: &str = "000000000000";
 
-/// An error with the codes of STS.
+/// An error in the words of STS.
 struct Failure {
     status: StatusCode,
     code: String,
@@ -43,24 +42,35 @@ impl Failure {
         Self { status: StatusCode::BAD_REQUEST, code: code.to_owned(), message: message.into() }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
     fn of(error: Error) -> Self {
-        let is_provider = matches!(error, Error::Unavailable { component: "identity_provider", .. });
-        let error = to_s3(error);
-        let message = error.message().unwrap_or_default();
-        let (status, code, message) = match error.code() {
-            S3ErrorCode::ExpiredToken => (StatusCode::BAD_REQUEST, "ExpiredTokenException", message),
-            S3ErrorCode::InvalidAccessKeyId => (StatusCode::BAD_REQUEST, "InvalidIdentityToken", message),
-            S3ErrorCode::AccessDenied => (StatusCode::FORBIDDEN, "AccessDenied", message),
-            S3ErrorCode::InvalidArgument => (StatusCode::BAD_REQUEST, "ValidationError", message),
-            S3ErrorCode::SlowDown => (StatusCode::TOO_MANY_REQUESTS, "Throttling", message),
-            S3ErrorCode::ServiceUnavailable if is_provider => {
-                (StatusCode::BAD_REQUEST, "IDPCommunicationError", message)
+        let (status, code) = match &error {
+            Error::CredentialsExpired(_) => (StatusCode::BAD_REQUEST, "ExpiredTokenException"),
+            Error::CredentialsInvalid(_) => (StatusCode::BAD_REQUEST, "InvalidIdentityToken"),
+            Error::Denied(_) | Error::Unauthenticated => (StatusCode::FORBIDDEN, "AccessDenied"),
+            Error::ParameterInvalid(_) => (StatusCode::BAD_REQUEST, "ValidationError"),
+            Error::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "Throttling"),
+            Error::Unavailable { component: "identity_provider", .. } => {
+                (StatusCode::BAD_REQUEST, "IDPCommunicationError")
             }
-            S3ErrorCode::ServiceUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message),
-            // a use case of identities gives no other error
-            _ => (StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure", "internal error"),
+            Error::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+            Error::Invalid(_)
+            | Error::TooLarge { .. }
+            | Error::BodyIncomplete
+            | Error::BodyMismatch(_)
+            | Error::NotFound(_)
+            | Error::InsufficientScope(_)
+            | Error::NotImplemented(_)
+            | Error::Unsupported(_)
+            | Error::Conflict
+            | Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure"),
         };
-        Self { status, code: code.to_owned(), message: message.to_owned() }
+        if status.is_server_error() {
+            tracing::error!(%error, "temporary credentials cannot be given");
+        }
+        let message =
+            if status == StatusCode::INTERNAL_SERVER_ERROR { "internal error".to_owned() } else { error.to_string() };
+        Self { status, code: code.to_owned(), message }
     }
 
     fn of_s3(error: &S3Error) -> Self {

@@ -1,7 +1,7 @@
 //! Failures of the database, sorted by what to do about them.
 
 use zot_core::Invalid;
-use zot_domain::Error;
+use zot_domain::{AdministrationError, ArtifactError, Error, MayBeCommon, ObjectError};
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -64,10 +64,10 @@ impl OpenError {
 
 /// What ends a transaction that did not commit.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum TxError {
+pub(crate) enum TxError<E: MayBeCommon = Error> {
     /// The use case says no: nothing to retry.
     #[error(transparent)]
-    Refused(#[from] Error),
+    Refused(E),
     /// The database says no.
     #[error(transparent)]
     Sql(#[from] sqlx::Error),
@@ -123,17 +123,58 @@ pub(crate) fn to_domain(error: sqlx::Error) -> Error {
     }
 }
 
-impl From<Invalid> for TxError {
+impl<E: MayBeCommon> From<Invalid> for TxError<E> {
     fn from(invalid: Invalid) -> Self {
-        Self::Refused(invalid.into())
+        Self::Refused(Error::from(invalid).into())
+    }
+}
+
+impl From<Error> for TxError {
+    fn from(error: Error) -> Self {
+        Self::Refused(error)
     }
 }
 
 impl From<TxError> for Error {
     fn from(error: TxError) -> Self {
-        match error {
-            TxError::Refused(error) => error,
-            TxError::Sql(error) => to_domain(error),
+        error.into_domain()
+    }
+}
+
+impl<E: MayBeCommon> TxError<E> {
+    /// The error that the use case gets.
+    pub(crate) fn into_domain(self) -> E {
+        match self {
+            Self::Refused(error) => error,
+            Self::Sql(error) => to_domain(error).into(),
         }
     }
 }
+
+/// Lets a write that refuses in the words of one noun use the steps and the errors that all writes have.
+macro_rules! refuses_as {
+    ($($error:ty),*) => {$(
+        impl From<$error> for TxError<$error> {
+            fn from(error: $error) -> Self {
+                Self::Refused(error)
+            }
+        }
+
+        impl From<Error> for TxError<$error> {
+            fn from(error: Error) -> Self {
+                Self::Refused(error.into())
+            }
+        }
+
+        impl From<TxError> for TxError<$error> {
+            fn from(error: TxError) -> Self {
+                match error {
+                    TxError::Refused(error) => Self::Refused(error.into()),
+                    TxError::Sql(error) => Self::Sql(error),
+                }
+            }
+        }
+    )*};
+}
+
+refuses_as!(AdministrationError, ArtifactError, ObjectError);

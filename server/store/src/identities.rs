@@ -6,7 +6,7 @@ use zot_domain::disk_reserve::Demand;
 use zot_domain::ports::access::PutMode;
 use zot_domain::ports::identities::{Account, Identities, KeyChange, Snapshot, StoredKey};
 use zot_domain::ports::metadata::Audit;
-use zot_domain::{Error, Result};
+use zot_domain::{AdministrationError, Result};
 
 use crate::error::TxError;
 use crate::pool::Store;
@@ -71,7 +71,7 @@ impl Identities for Store {
         at_most: Option<u32>,
         instead_of: Option<(String, KeyChange)>,
         audit: Audit,
-    ) -> Result<Option<StoredKey>> {
+    ) -> Result<Option<StoredKey>, AdministrationError> {
         self.write(AddKey { key, at_most, instead_of, audit }).await
     }
 
@@ -170,10 +170,10 @@ struct AddKey {
 }
 
 #[async_trait]
-impl Write for AddKey {
+impl Write<AdministrationError> for AddKey {
     type Output = Option<StoredKey>;
 
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<Option<StoredKey>, TxError> {
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Option<StoredKey>, TxError<AdministrationError>> {
         if let Some((id, change)) = &self.instead_of
             && !update(tx, id, change).await?
         {
@@ -186,7 +186,7 @@ impl Write for AddKey {
             && tx.number(tx.query(&COUNT_KEYS_OF).bind(it.owner.clone())).await?.is_some_and(|now| now >= most.into())
         {
             let why = format!("{} has {most} access keys, and may have no more; delete one first", it.owner);
-            return Err(Error::InTheWay(why).into());
+            return Err(AdministrationError::StateConflict(why).into());
         }
         let query = tx.query(&INSERT_KEY).bind(it.id.clone()).bind(it.owner.clone()).bind(text_of(&it.all_names));
         let query = query
@@ -200,7 +200,7 @@ impl Write for AddKey {
         Ok(Some(self.key.clone()))
     }
 
-    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<Option<StoredKey>>, TxError> {
+    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<Option<StoredKey>>, TxError<AdministrationError>> {
         Ok(tx.recorded(&self.audit).await?.then(|| Some(self.key.clone())))
     }
 }

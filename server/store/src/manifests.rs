@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use zot_core::Invalid;
 use zot_core::digest::Digest;
 use zot_core::name::Tag;
-use zot_domain::Error;
 use zot_domain::ports::metadata::PublishManifest;
+use zot_domain::{ArtifactError, Error};
 
 use crate::content::{FRESH_US, to_i64};
 use crate::error::TxError;
-use crate::own_repository::is_own;
 use crate::sql::{json_list, statements};
 use crate::tx::{Recorded, Tx, Write};
 
@@ -43,12 +43,12 @@ statements! {
 }
 
 #[async_trait]
-impl Write for PublishManifest {
+impl Write<ArtifactError> for PublishManifest {
     type Output = ();
 
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<(), TxError> {
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<(), TxError<ArtifactError>> {
         let ids = tx.ensure_repository(&self.repository, self.rights, &self.audit.actor).await?;
-        if is_own(&self.repository) {
+        if self.repository.is_bucket() {
             tx.hold_object(ids.ns, &self.digest).await?;
             let wanted: Vec<&Digest> = self.manifest.blobs.iter().map(|blob| &blob.digest).collect();
             tx.adopt_object_blobs(ids.repo, ids.ns, &wanted).await?;
@@ -69,16 +69,16 @@ impl Write for PublishManifest {
         for tag in &self.tags {
             before.push(put_tag(self, tx, ids.repo, tag).await?);
         }
-        tx.record(Recorded { audit: &self.audit, details: Some(self.details(before)) }).await
+        Ok(tx.record(Recorded { audit: &self.audit, details: Some(self.details(before)) }).await?)
     }
 
-    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<()>, TxError> {
+    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<()>, TxError<ArtifactError>> {
         Ok(tx.recorded(&self.audit).await?.then_some(()))
     }
 }
 
 /// The blobs that the manifest names, all members of the repository and left fresh.
-async fn members(publish: &PublishManifest, tx: &mut Tx<'_>, repo: i64) -> Result<Vec<i64>, TxError> {
+async fn members(publish: &PublishManifest, tx: &mut Tx<'_>, repo: i64) -> Result<Vec<i64>, TxError<ArtifactError>> {
     let wanted: BTreeMap<&Digest, u64> = publish.manifest.blobs.iter().map(|d| (&d.digest, d.size)).collect();
     if wanted.is_empty() {
         return Ok(Vec::new());
@@ -95,7 +95,7 @@ async fn members(publish: &PublishManifest, tx: &mut Tx<'_>, repo: i64) -> Resul
             None => unknown.push(digest.clone()),
             Some((_, size, _)) if *size != to_i64(said)? => {
                 let why = format!("{digest} has {size} bytes, but its descriptor says {said}");
-                return Err(Error::ManifestInvalid(why).into());
+                return Err(Invalid::Manifest(why).into());
             }
             Some((blob, _, stale)) => {
                 members.insert(*blob, *stale);
@@ -108,7 +108,11 @@ async fn members(publish: &PublishManifest, tx: &mut Tx<'_>, repo: i64) -> Resul
             return Err(Error::Conflict.into());
         }
     }
-    if unknown.is_empty() { Ok(members.into_keys().collect()) } else { Err(Error::ManifestBlobUnknown(unknown).into()) }
+    if unknown.is_empty() {
+        Ok(members.into_keys().collect())
+    } else {
+        Err(ArtifactError::ManifestBlobUnknown(unknown).into())
+    }
 }
 
 async fn insert(publish: &PublishManifest, tx: &mut Tx<'_>, repo: i64, blob: i64) -> Result<(), TxError> {

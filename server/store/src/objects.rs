@@ -17,7 +17,7 @@ use zot_domain::ports::objects::{
     BeginMultipart, Bucket, CompleteMultipart, ConfigureBucket, CreateBucket, DeleteObject, Deleted, Entry, ListQuery,
     Multipart, NULL_VERSION, ObjectVersion, Objects, OpenBlob, Part, Put, PutObject, VersionsQuery,
 };
-use zot_domain::{Error, Result};
+use zot_domain::{Error, ObjectError, Result};
 
 use crate::pool::Store;
 use crate::sql::Statement;
@@ -64,7 +64,7 @@ impl Objects for Store {
         self.write(configure).await
     }
 
-    async fn delete_bucket(&self, name: &str, audit: Audit) -> Result<bool> {
+    async fn delete_bucket(&self, name: &str, audit: Audit) -> Result<bool, ObjectError> {
         self.write(buckets::DeleteBucket { name: name.to_owned(), audit }).await
     }
 
@@ -72,11 +72,11 @@ impl Objects for Store {
         self.read_object(bucket, key, version_id).await
     }
 
-    async fn put_object(&self, put: PutObject) -> Result<Put> {
+    async fn put_object(&self, put: PutObject) -> Result<Put, ObjectError> {
         self.write(put).await
     }
 
-    async fn delete_object(&self, delete: DeleteObject) -> Result<Deleted> {
+    async fn delete_object(&self, delete: DeleteObject) -> Result<Deleted, ObjectError> {
         self.write(delete).await
     }
 
@@ -101,7 +101,7 @@ impl Objects for Store {
         self.read_versions(query).await
     }
 
-    async fn begin_multipart(&self, begin: BeginMultipart) -> Result<bool> {
+    async fn begin_multipart(&self, begin: BeginMultipart) -> Result<bool, ObjectError> {
         self.write(begin).await
     }
 
@@ -125,7 +125,7 @@ impl Objects for Store {
         self.read_parts(upload, after, limit).await
     }
 
-    async fn complete_multipart(&self, complete: CompleteMultipart) -> Result<Option<Put>> {
+    async fn complete_multipart(&self, complete: CompleteMultipart) -> Result<Option<Put>, ObjectError> {
         self.write(complete).await
     }
 

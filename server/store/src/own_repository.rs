@@ -1,4 +1,4 @@
-//! The bucket's own repository: objects as the OCI door sees them. Its manifests are rendered, not stored; its blobs
+//! The bucket's own repository: objects as the OCI API sees them. Its manifests are rendered, not stored; its blobs
 //! are those that an object of the bucket references.
 
 use bytes::Bytes;
@@ -45,11 +45,6 @@ statements! {
     HOLD_OBJECT = "UPDATE object_version SET manifest_digest = manifest_digest WHERE ns = $1 AND manifest_digest = $2";
     SELECT_IS_OBJECT = "SELECT v.seq FROM object_version v JOIN namespace n ON n.id = v.ns
         WHERE n.name = $1 AND v.manifest_digest = $2 LIMIT 1";
-}
-
-/// Whether a repository is a bucket's own.
-pub(crate) fn is_own(repository: &RepositoryName) -> bool {
-    repository.as_str() == repository.namespace()
 }
 
 impl Store {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{AnyConnection, AnyPool, Connection as _, Executor as _, Row as _};
-use zot_domain::Result;
 use zot_domain::disk_reserve::Demand;
+use zot_domain::{MayBeCommon, Result};
 
 use crate::error::OpenError;
 use crate::row::Row;
@@ -184,7 +184,7 @@ impl Store {
         }
     }
 
-    pub(crate) async fn write<W: Write + 'static>(&self, write: W) -> Result<W::Output> {
+    pub(crate) async fn write<E: MayBeCommon, W: Write<E> + 'static>(&self, write: W) -> Result<W::Output, E> {
         match &self.writer {
             Writer::Direct => {
                 Direct { pool: &self.pool, dialect: self.dialect, watched: &self.watched }.run(&write).await

@@ -7,7 +7,7 @@ use zot_domain::ports::metadata::{
     AppendUpload, BeginUpload, BlobContent, CommitBlob, Metadata, MountBlob, PublishManifest, Referrer, ReferrersQuery,
     Remove, Segment, StoredManifest, Totals, Upload,
 };
-use zot_domain::{Error, Result};
+use zot_domain::{ArtifactError, Error, Result};
 
 use crate::error::OpenError;
 use crate::pool::Store;
@@ -68,11 +68,11 @@ impl Metadata for Store {
         self.write(mount).await
     }
 
-    async fn publish_manifest(&self, publish: PublishManifest) -> Result<()> {
+    async fn publish_manifest(&self, publish: PublishManifest) -> Result<(), ArtifactError> {
         self.write(publish).await
     }
 
-    async fn remove(&self, remove: Remove) -> Result<bool> {
+    async fn remove(&self, remove: Remove) -> Result<bool, ArtifactError> {
         self.write(remove).await
     }
 

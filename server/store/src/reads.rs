@@ -8,7 +8,6 @@ use zot_domain::ports::metadata::{BlobContent, Content, Referrer, ReferrersQuery
 
 use crate::content::SELECT_REPOSITORY;
 use crate::error::TxError;
-use crate::own_repository::is_own;
 use crate::pool::Store;
 use crate::row::{Row, column, rows, segment_columns};
 use crate::sql::statements;
@@ -53,7 +52,7 @@ statements! {
 
 impl Store {
     pub(crate) async fn read_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<BlobContent>> {
-        if is_own(repository) {
+        if repository.is_bucket() {
             return self.read_own_blob(repository, digest).await;
         }
         let query = self.reading(&SELECT_BLOB_CONTENT).await.bind(repository.to_string()).bind(digest.to_string());
@@ -76,7 +75,7 @@ impl Store {
             manifest
         });
         match reference {
-            Reference::Digest(digest) if found.is_none() && is_own(repository) => {
+            Reference::Digest(digest) if found.is_none() && repository.is_bucket() => {
                 self.read_object_manifest(repository, digest).await
             }
             Reference::Digest(_) | Reference::Tag(_) => Ok(found),

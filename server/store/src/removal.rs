@@ -3,9 +3,9 @@
 
 use async_trait::async_trait;
 use serde_json::json;
-use zot_domain::Error;
 use zot_domain::disk_reserve::Demand;
 use zot_domain::ports::metadata::{Remove, RemoveTarget};
+use zot_domain::{ArtifactError, Error};
 
 use crate::content::{BlobIds, RepositoryIds, member_id};
 use crate::error::TxError;
@@ -38,10 +38,10 @@ statements! {
 }
 
 #[async_trait]
-impl Write for Remove {
+impl Write<ArtifactError> for Remove {
     type Output = bool;
 
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError> {
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError<ArtifactError>> {
         if let RemoveTarget::Manifest(digest) = &self.target
             && tx.is_object(&self.repository, digest).await?
         {
@@ -63,7 +63,7 @@ impl Write for Remove {
         Ok(true)
     }
 
-    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
+    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError<ArtifactError>> {
         Ok(tx.recorded(&self.audit).await?.then_some(true))
     }
 

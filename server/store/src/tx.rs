@@ -17,9 +17,9 @@ use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, AnyPool, Connection as _};
 use zot_domain::disk_reserve::Demand;
-use zot_domain::{Error, Result};
+use zot_domain::{Error, MayBeCommon, Result};
 
-use crate::error::{TxError, is_broken_reference, is_lost, is_retryable, to_domain};
+use crate::error::{TxError, is_broken_reference, is_lost, is_retryable};
 use crate::row::Row;
 use crate::sql::{Dialect, Statement};
 
@@ -93,16 +93,16 @@ impl<'c> Tx<'c> {
 
 /// A write: a value that says what to do, so that it can be done again.
 #[async_trait]
-pub(crate) trait Write: Send + Sync {
+pub(crate) trait Write<E: MayBeCommon = Error>: Send + Sync {
     /// What it comes to.
     type Output: Send;
 
     /// Does it. All or nothing is the caller's business.
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Output, TxError>;
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Output, TxError<E>>;
 
     /// What it came to, if it was committed earlier. Is asked in a transaction that is rolled back, after a COMMIT whose
     /// answer was lost and which may still be under way: so it has to wait for that one, by a lock that it holds.
-    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<Self::Output>, TxError>;
+    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<Self::Output>, TxError<E>>;
 
     /// Whether a broken foreign key ends it: garbage collection gives way, and says that a rule did not hold.
     fn gives_way(&self) -> bool {
@@ -116,9 +116,12 @@ pub(crate) trait Write: Send + Sync {
 }
 
 /// Runs a write and records what it booked.
-async fn run<W: Write>(write: &W, tx: &mut Tx<'_>) -> Result<W::Output, TxError> {
+async fn run<E: MayBeCommon, W: Write<E>>(write: &W, tx: &mut Tx<'_>) -> Result<W::Output, TxError<E>> {
     let output = write.run(tx).await?;
-    tx.settle().await?;
+    tx.settle().await.map_err(|error| match error {
+        TxError::Refused(error) => TxError::Refused(error.into()),
+        TxError::Sql(error) => TxError::Sql(error),
+    })?;
     Ok(output)
 }
 
@@ -136,7 +139,7 @@ impl<'a> Direct<'a> {
     }
 
     /// Runs a write in transactions of its own until one commits.
-    pub(crate) async fn run<W: Write>(self, write: &W) -> Result<W::Output> {
+    pub(crate) async fn run<E: MayBeCommon, W: Write<E>>(self, write: &W) -> Result<W::Output, E> {
         let mut maybe_committed = false;
         let mut attempt = 0;
         loop {
@@ -146,20 +149,25 @@ impl<'a> Direct<'a> {
             match tried.unwrap_or(Err(TxError::Sql(sqlx::Error::PoolTimedOut))) {
                 Ok(output) => return Ok(output),
                 Err(TxError::Sql(error)) if write.gives_way() && is_broken_reference(&error) => {
-                    return Err(Error::Conflict);
+                    return Err(Error::Conflict.into());
                 }
-                Err(TxError::Refused(Error::Conflict)) if attempt < ATTEMPTS => {}
+                Err(TxError::Refused(error))
+                    if attempt < ATTEMPTS && matches!(error.common(), Some(Error::Conflict)) => {}
                 Err(TxError::Sql(error)) if attempt < ATTEMPTS && (is_retryable(&error) || is_lost(&error)) => {
                     tracing::debug!(%error, attempt, "a write is tried again");
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error.into_domain()),
             }
             tokio::time::sleep(backoff(attempt)).await;
         }
     }
 
     /// Runs it once, unless it turns out that an earlier attempt was committed.
-    async fn attempt<W: Write>(self, write: &W, maybe_committed: &mut bool) -> Result<W::Output, TxError> {
+    async fn attempt<E: MayBeCommon, W: Write<E>>(
+        self,
+        write: &W,
+        maybe_committed: &mut bool,
+    ) -> Result<W::Output, TxError<E>> {
         let mut conn = self.pool.acquire().await?;
         if *maybe_committed {
             self.watched.before(Step::Look).await;
@@ -198,8 +206,5 @@ fn backoff(attempt: u32) -> Duration {
 
 /// Maps a read's failure.
 pub(crate) fn read_error(error: impl Into<TxError>) -> Error {
-    match error.into() {
-        TxError::Refused(error) => error,
-        TxError::Sql(error) => to_domain(error),
-    }
+    error.into().into_domain()
 }

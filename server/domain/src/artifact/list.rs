@@ -6,7 +6,7 @@ use zot_core::policy::Resource;
 
 use crate::artifact::Artifacts;
 use crate::call::Call;
-use crate::error::{Error, Result};
+use crate::error::{ArtifactError, Result};
 use crate::ports::metadata::{Referrer, ReferrersQuery};
 
 /// Entries of a page that says nothing of its size, and the most of any page.
@@ -33,12 +33,18 @@ impl Artifacts {
     /// Up to `size` tags behind `after`.
     ///
     /// # Errors
-    /// [`Error::NameUnknown`] for a repository that nothing was pushed to.
-    pub async fn tags(&self, call: &Call, repository: &RepositoryName, after: &str, size: u32) -> Result<Page> {
+    /// [`ArtifactError::NameUnknown`] for a repository that nothing was pushed to.
+    pub async fn tags(
+        &self,
+        call: &Call,
+        repository: &RepositoryName,
+        after: &str,
+        size: u32,
+    ) -> Result<Page, ArtifactError> {
         self.require(call, Action::List, repository)?;
         let size = size.min(PAGE_MAX);
         let names = self.metadata.tags(repository, after, size + 1).await?;
-        let names = names.ok_or_else(|| Error::NameUnknown(repository.to_string()))?;
+        let names = names.ok_or_else(|| ArtifactError::NameUnknown(repository.to_string()))?;
         Ok(Page::cut(names, size))
     }
 
@@ -46,7 +52,7 @@ impl Artifacts {
     ///
     /// # Errors
     /// Of policy and of the database.
-    pub async fn repositories(&self, call: &Call, after: &str, size: u32) -> Result<Page> {
+    pub async fn repositories(&self, call: &Call, after: &str, size: u32) -> Result<Page, ArtifactError> {
         let call = self.authorizer.require_catalog(call)?;
         let size = size.min(PAGE_MAX);
         let listed = |name: &String| {
@@ -72,8 +78,8 @@ impl Artifacts {
     ///
     /// # Errors
     /// Of policy and of the database.
-    pub async fn referrers(&self, call: &Call, query: ReferrersQuery<'_>) -> Result<Vec<Referrer>> {
+    pub async fn referrers(&self, call: &Call, query: ReferrersQuery<'_>) -> Result<Vec<Referrer>, ArtifactError> {
         self.require(call, Action::Read, query.repository)?;
-        self.metadata.referrers(query).await
+        Ok(self.metadata.referrers(query).await?)
     }
 }

@@ -12,7 +12,7 @@ use zot_core::name::{Reference, RepositoryName, Tag};
 use crate::artifact::Artifacts;
 use crate::body;
 use crate::call::Call;
-use crate::error::{Error, Result};
+use crate::error::{ArtifactError, Error, Result};
 use crate::ports::blobs::ByteStream;
 use crate::ports::metadata::{Audit, Content, INLINE_MAX, NewContent, PublishManifest, Segment};
 
@@ -34,7 +34,7 @@ impl Artifacts {
     /// Puts a manifest by tag, or by digest with further tags.
     ///
     /// # Errors
-    /// [`Error::ManifestInvalid`], [`Error::ManifestBlobUnknown`], [`Error::DigestInvalid`], [`Error::TooLarge`],
+    /// [`Error::Invalid`], [`ArtifactError::ManifestBlobUnknown`], [`ArtifactError::DigestMismatch`], [`Error::TooLarge`],
     /// [`Error::Denied`] if a tag may not be moved.
     pub async fn publish(
         &self,
@@ -44,7 +44,7 @@ impl Artifacts {
         tags: Vec<Tag>,
         content_type: Option<&str>,
         body: ByteStream,
-    ) -> Result<Published> {
+    ) -> Result<Published, ArtifactError> {
         let rights = self.push_rights(call, repository)?;
         if !rights.create && !rights.update {
             self.require(call, Action::Create, repository)?;
@@ -73,7 +73,7 @@ impl Artifacts {
     }
 
     /// Makes a manifest's bytes durable where they are too large for a row.
-    async fn store(&self, bytes: Bytes, mut hasher: Hasher) -> Result<NewContent> {
+    async fn store(&self, bytes: Bytes, mut hasher: Hasher) -> Result<NewContent, ArtifactError> {
         self.blobs.admit()?;
         self.metadata.admit()?;
         let size = bytes.len() as u64;
@@ -90,28 +90,28 @@ impl Artifacts {
 }
 
 /// The digest under which the manifest is known: the one it is put by, else its SHA-256.
-fn named(reference: &Reference, bytes: &Bytes) -> Result<(Digest, Hasher)> {
+fn named(reference: &Reference, bytes: &Bytes) -> Result<(Digest, Hasher), ArtifactError> {
     match reference {
         Reference::Tag(_) => Ok((Digest::of(Algorithm::Sha256, bytes), Hasher::new(Algorithm::Sha256))),
         Reference::Digest(digest) => {
             let actual = Digest::of(digest.algorithm(), bytes);
             if actual != *digest {
-                return Err(Error::DigestInvalid(format!("the content has the digest {actual}, not {digest}")));
+                return Err(ArtifactError::DigestMismatch { actual, wanted: digest.clone() });
             }
             Ok((actual, Hasher::new(digest.algorithm())))
         }
     }
 }
 
-fn all_tags(reference: &Reference, mut tags: Vec<Tag>) -> Result<Vec<Tag>> {
+fn all_tags(reference: &Reference, mut tags: Vec<Tag>) -> Result<Vec<Tag>, ArtifactError> {
     if let Reference::Tag(tag) = reference {
         if !tags.is_empty() {
-            return Err(Error::ParameterInvalid("the parameter tag needs a manifest put by digest".to_owned()));
+            return Err(Error::ParameterInvalid("the parameter tag needs a manifest put by digest".to_owned()).into());
         }
         tags.push(tag.clone());
     }
     if tags.len() > TAGS_MAX {
-        return Err(Error::ParameterInvalid(format!("at most {TAGS_MAX} tags can be set at once")));
+        return Err(Error::ParameterInvalid(format!("at most {TAGS_MAX} tags can be set at once")).into());
     }
     // one order for all writers, so that two requests never wait for each other in a circle
     tags.sort();

@@ -9,7 +9,7 @@ use zot_core::range::ByteRange;
 
 use crate::artifact::Artifacts;
 use crate::call::Call;
-use crate::error::{Error, Result};
+use crate::error::{ArtifactError, Result};
 use crate::ports::blobs::ByteStream;
 use crate::ports::metadata::{BlobContent, Content, StoredManifest};
 use crate::read::{HasContent, Readable};
@@ -18,17 +18,21 @@ impl Artifacts {
     /// A blob of a repository.
     ///
     /// # Errors
-    /// [`Error::BlobUnknown`] if it is no member, whether or not the store has its bytes.
+    /// [`ArtifactError::BlobUnknown`] if it is no member, whether or not the store has its bytes.
     pub async fn blob(
         &self,
         call: &Call,
         repository: &RepositoryName,
         digest: &Digest,
-    ) -> Result<Readable<BlobContent>> {
+    ) -> Result<Readable<BlobContent>, ArtifactError> {
         let find = async {
             match builtin(digest) {
                 Some(builtin) => Ok(builtin),
-                None => self.metadata.blob(repository, digest).await?.ok_or_else(|| Error::BlobUnknown(digest.clone())),
+                None => self
+                    .metadata
+                    .blob(repository, digest)
+                    .await?
+                    .ok_or_else(|| ArtifactError::BlobUnknown(digest.clone())),
             }
         };
         self.gate.authorize_read(call, None, Resource::Repository(repository), find).await
@@ -37,16 +41,16 @@ impl Artifacts {
     /// A manifest of a repository.
     ///
     /// # Errors
-    /// [`Error::ManifestUnknown`].
+    /// [`ArtifactError::ManifestUnknown`].
     pub async fn manifest(
         &self,
         call: &Call,
         repository: &RepositoryName,
         reference: &Reference,
-    ) -> Result<Readable<StoredManifest>> {
+    ) -> Result<Readable<StoredManifest>, ArtifactError> {
         let find = async {
             let manifest = self.metadata.manifest(repository, reference).await?;
-            manifest.ok_or_else(|| Error::ManifestUnknown(reference.to_string()))
+            manifest.ok_or_else(|| ArtifactError::ManifestUnknown(reference.to_string()))
         };
         self.gate.authorize_read(call, None, Resource::Repository(repository), find).await
     }

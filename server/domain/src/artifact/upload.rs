@@ -17,7 +17,7 @@ use crate::artifact::Artifacts;
 use crate::artifact::read::builtin;
 use crate::body;
 use crate::call::Call;
-use crate::error::{Error, Result};
+use crate::error::{ArtifactError, Error, Result};
 use crate::ports::blobs::ByteStream;
 use crate::ports::metadata::{
     AppendUpload, Audit, BeginUpload, CommitBlob, Content, INLINE_MAX, MountBlob, NewContent, Segment, Upload,
@@ -36,7 +36,12 @@ impl Artifacts {
     ///
     /// # Errors
     /// [`Error::TooManyRequests`] at [`SESSIONS_MAX`] open sessions.
-    pub async fn begin_upload(&self, call: &Call, repository: &RepositoryName, algorithm: Algorithm) -> Result<String> {
+    pub async fn begin_upload(
+        &self,
+        call: &Call,
+        repository: &RepositoryName,
+        algorithm: Algorithm,
+    ) -> Result<String, ArtifactError> {
         self.require(call, Action::Create, repository)?;
         let id = uuid::Uuid::new_v4().to_string();
         let upload = BeginUpload {
@@ -54,17 +59,17 @@ impl Artifacts {
     /// A session as it stands.
     ///
     /// # Errors
-    /// [`Error::UploadUnknown`], also for a session of another repository or principal.
-    pub async fn upload(&self, call: &Call, repository: &RepositoryName, id: &str) -> Result<Upload> {
+    /// [`ArtifactError::UploadUnknown`], also for a session of another repository or principal.
+    pub async fn upload(&self, call: &Call, repository: &RepositoryName, id: &str) -> Result<Upload, ArtifactError> {
         self.require(call, Action::Create, repository)?;
         let upload = self.metadata.upload(id, repository, &call.principal.subject).await?;
-        upload.ok_or(Error::UploadUnknown)
+        upload.ok_or(ArtifactError::UploadUnknown)
     }
 
     /// Takes a chunk into a session and gives the bytes it then holds. `start` is where the client says it begins.
     ///
     /// # Errors
-    /// [`Error::UploadOutOfOrder`] if it does not begin where the session ends, or another request was faster.
+    /// [`ArtifactError::UploadOutOfOrder`] if it does not begin where the session ends, or another request was faster.
     pub async fn append_upload(
         &self,
         call: &Call,
@@ -72,7 +77,7 @@ impl Artifacts {
         id: &str,
         start: Option<u64>,
         body: ByteStream,
-    ) -> Result<u64> {
+    ) -> Result<u64, ArtifactError> {
         let upload = self.upload(call, repository, id).await?;
         in_order(&upload, start)?;
         let chunk = self.receive(&upload, body, TAIL_MAX).await?;
@@ -88,27 +93,27 @@ impl Artifacts {
         };
         if !self.metadata.append_upload(append).await? {
             let now = self.upload(call, repository, id).await?;
-            return Err(Error::UploadOutOfOrder { offset: now.offset });
+            return Err(ArtifactError::UploadOutOfOrder { offset: now.offset });
         }
         // what arrived before the body broke is kept: the client goes on from there
-        chunk.broken.map_or(Ok(offset), Err)
+        chunk.broken.map_or(Ok(offset), |broken| Err(broken.into()))
     }
 
     /// Ends a session without a blob.
     ///
     /// # Errors
-    /// [`Error::UploadUnknown`].
-    pub async fn cancel_upload(&self, call: &Call, repository: &RepositoryName, id: &str) -> Result<()> {
+    /// [`ArtifactError::UploadUnknown`].
+    pub async fn cancel_upload(&self, call: &Call, repository: &RepositoryName, id: &str) -> Result<(), ArtifactError> {
         self.require(call, Action::Create, repository)?;
         let cancelled = self.metadata.cancel_upload(id, repository, &call.principal.subject).await?;
-        if cancelled { Ok(()) } else { Err(Error::UploadUnknown) }
+        if cancelled { Ok(()) } else { Err(ArtifactError::UploadUnknown) }
     }
 
     /// Takes in the last chunk of a session, which may be empty, and makes the whole a blob of the repository;
     /// gives its length.
     ///
     /// # Errors
-    /// [`Error::DigestInvalid`] if the content is another one: the session stays as it was.
+    /// [`ArtifactError::DigestMismatch`] if the content is another one: the session stays as it was.
     pub async fn finish_upload(
         &self,
         call: &Call,
@@ -117,7 +122,7 @@ impl Artifacts {
         start: Option<u64>,
         digest: &Digest,
         body: ByteStream,
-    ) -> Result<u64> {
+    ) -> Result<u64, ArtifactError> {
         let mut upload = self.upload(call, repository, id).await?;
         in_order(&upload, start)?;
         if upload.offset == upload.tail.len() as u64 {
@@ -135,20 +140,20 @@ impl Artifacts {
             return Ok(size);
         }
         let now = self.upload(call, repository, id).await?;
-        Err(Error::UploadOutOfOrder { offset: now.offset })
+        Err(ArtifactError::UploadOutOfOrder { offset: now.offset })
     }
 
     /// Pushes a blob in one request and gives its length.
     ///
     /// # Errors
-    /// [`Error::DigestInvalid`] if the content is another one.
+    /// [`ArtifactError::DigestMismatch`] if the content is another one.
     pub async fn push_blob(
         &self,
         call: &Call,
         repository: &RepositoryName,
         digest: &Digest,
         body: ByteStream,
-    ) -> Result<u64> {
+    ) -> Result<u64, ArtifactError> {
         self.require(call, Action::Create, repository)?;
         let nothing = Upload {
             id: String::new(),
@@ -159,7 +164,7 @@ impl Artifacts {
         };
         let chunk = self.receive(&nothing, body, INLINE_MAX).await?;
         let pushed = self.commit(call, repository, digest, None, chunk).await?;
-        pushed.ok_or(Error::UploadUnknown)
+        pushed.ok_or(ArtifactError::UploadUnknown)
     }
 
     /// Makes a blob of another repository one of this one; false if it is not there or may not be read there, which
@@ -173,7 +178,7 @@ impl Artifacts {
         repository: &RepositoryName,
         digest: &Digest,
         from: Option<&RepositoryName>,
-    ) -> Result<bool> {
+    ) -> Result<bool, ArtifactError> {
         self.require(call, Action::Create, repository)?;
         if builtin(digest).is_some() {
             return Ok(true);
@@ -198,7 +203,7 @@ impl Artifacts {
             rights,
             audit: Audit::of(call, AuditAction::BlobMount, format!("repository:{repository}@{digest}")),
         };
-        self.settle(call, rights, repository, self.metadata.mount_blob(mount).await)
+        self.settle(call, rights, repository, self.metadata.mount_blob(mount).await).map_err(Into::into)
     }
 
     /// Names durable bytes, if they are what the client says, and gives their length; none if another request went on
@@ -210,11 +215,11 @@ impl Artifacts {
         digest: &Digest,
         upload: Option<Upload>,
         mut chunk: Received,
-    ) -> Result<Option<u64>> {
+    ) -> Result<Option<u64>, ArtifactError> {
         chunk.hasher.update(&chunk.tail);
         let size = chunk.hasher.length();
         let digests = chunk.hasher.finish();
-        let wrong = chunk.broken.or_else(|| mismatch(&digests, digest));
+        let wrong = chunk.broken.map(Into::into).or_else(|| mismatch(&digests, digest));
         if let Some(error) = wrong {
             if let Some(segment) = chunk.segment {
                 self.blobs.discard(&segment.key).await;
@@ -242,10 +247,10 @@ impl Artifacts {
     }
 
     /// Takes in a body behind a session's tail: kept in memory up to `small` bytes, else written as a segment.
-    async fn receive(&self, upload: &Upload, mut body: ByteStream, small: usize) -> Result<Received> {
+    async fn receive(&self, upload: &Upload, mut body: ByteStream, small: usize) -> Result<Received, ArtifactError> {
         self.blobs.admit()?;
         self.metadata.admit()?;
-        let hasher = Hasher::resume(&upload.hash_state)?;
+        let hasher = Hasher::resume(&upload.hash_state).map_err(|_| ArtifactError::UploadUnknown)?;
         let head = body::head(&mut body, upload.tail.clone(), small).await;
         if head.ended && (head.bytes.len() <= small || head.bytes.is_empty()) {
             return Ok(Received { hasher, tail: head.bytes, segment: None, broken: head.broken });
@@ -259,20 +264,31 @@ impl Artifacts {
     }
 
     /// Why a session has not the segments that it had when it was read.
-    async fn overtaken(&self, call: &Call, repository: &RepositoryName, read: &Upload, chunk: Received) -> Error {
+    async fn overtaken(
+        &self,
+        call: &Call,
+        repository: &RepositoryName,
+        read: &Upload,
+        chunk: Received,
+    ) -> ArtifactError {
         if let Some(segment) = chunk.segment {
             self.blobs.discard(&segment.key).await;
         }
         match self.upload(call, repository, &read.id).await {
-            Ok(now) if now.epoch == read.epoch => Error::Internal("a session's segments have a gap".to_owned()),
-            Ok(now) => Error::UploadOutOfOrder { offset: now.offset },
+            Ok(now) if now.epoch == read.epoch => Error::Internal("a session's segments have a gap".to_owned()).into(),
+            Ok(now) => ArtifactError::UploadOutOfOrder { offset: now.offset },
             Err(error) => error,
         }
     }
 
     /// Reads a session's segments once more, for an algorithm that the client named only at the end; none if they are not
     /// those of the session as it was read.
-    async fn rehash(&self, upload: &Upload, chunk: &Received, algorithm: Algorithm) -> Result<Option<Hasher>> {
+    async fn rehash(
+        &self,
+        upload: &Upload,
+        chunk: &Received,
+        algorithm: Algorithm,
+    ) -> Result<Option<Hasher>, ArtifactError> {
         let mut segments = self.metadata.upload_segments(&upload.id).await?;
         segments.extend(chunk.segment.clone());
         let length = chunk.hasher.length();
@@ -304,14 +320,14 @@ fn inline_max(upload: &Upload) -> usize {
     if upload.offset == upload.tail.len() as u64 { INLINE_MAX } else { 0 }
 }
 
-fn in_order(upload: &Upload, start: Option<u64>) -> Result<()> {
+fn in_order(upload: &Upload, start: Option<u64>) -> Result<(), ArtifactError> {
     match start {
-        Some(start) if start != upload.offset => Err(Error::UploadOutOfOrder { offset: upload.offset }),
+        Some(start) if start != upload.offset => Err(ArtifactError::UploadOutOfOrder { offset: upload.offset }),
         _ => Ok(()),
     }
 }
 
-fn mismatch(digests: &Digests, wanted: &Digest) -> Option<Error> {
+fn mismatch(digests: &Digests, wanted: &Digest) -> Option<ArtifactError> {
     let actual = digests.get(wanted.algorithm()).unwrap_or(&digests.sha256);
-    (actual != wanted).then(|| Error::DigestInvalid(format!("the content has the digest {actual}, not {wanted}")))
+    (actual != wanted).then(|| ArtifactError::DigestMismatch { actual: actual.clone(), wanted: wanted.clone() })
 }

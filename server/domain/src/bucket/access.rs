@@ -8,7 +8,7 @@ use zot_core::policy::{Operation, Resource, bucket};
 
 use crate::bucket::Buckets;
 use crate::call::Call;
-use crate::error::{Error, Result};
+use crate::error::{Error, ObjectError, Result};
 use crate::ports::access::{BucketAccess, PublicAccessBlock, PutBucketPolicy};
 use crate::ports::metadata::Audit;
 
@@ -16,28 +16,28 @@ impl Buckets {
     /// A bucket's policy, byte for byte as it was put.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`], [`Error::NoSuchPolicy`].
-    pub async fn bucket_policy(&self, call: &Call, name: &str) -> Result<String> {
+    /// [`ObjectError::NoSuchBucket`], [`ObjectError::NoSuchPolicy`].
+    pub async fn bucket_policy(&self, call: &Call, name: &str) -> Result<String, ObjectError> {
         self.require_admin(call, Operation::GetBucketPolicy, name)?;
-        self.said_by(name).await?.policy.ok_or_else(|| Error::NoSuchPolicy(name.to_owned()))
+        self.said_by(name).await?.policy.ok_or_else(|| ObjectError::NoSuchPolicy(name.to_owned()))
     }
 
     /// Whether a bucket's policy lets everybody in.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`], [`Error::NoSuchPolicy`].
-    pub async fn bucket_is_public(&self, call: &Call, name: &str) -> Result<bool> {
+    /// [`ObjectError::NoSuchBucket`], [`ObjectError::NoSuchPolicy`].
+    pub async fn bucket_is_public(&self, call: &Call, name: &str) -> Result<bool, ObjectError> {
         self.require_admin(call, Operation::GetBucketPolicyStatus, name)?;
-        let policy = self.said_by(name).await?.policy.ok_or_else(|| Error::NoSuchPolicy(name.to_owned()))?;
+        let policy = self.said_by(name).await?.policy.ok_or_else(|| ObjectError::NoSuchPolicy(name.to_owned()))?;
         Ok(bucket::is_public(&bucket::parse(name, policy.as_bytes())?))
     }
 
     /// Puts a bucket's policy, which is in force on this replica when it is answered.
     ///
     /// # Errors
-    /// [`Error::PolicyMalformed`], [`Error::NoSuchBucket`], [`Error::Denied`] for a public one where the bucket blocks
+    /// [`Error::Invalid`], [`ObjectError::NoSuchBucket`], [`Error::Denied`] for a public one where the bucket blocks
     /// those.
-    pub async fn put_bucket_policy(&self, call: &Call, name: &str, policy: String) -> Result<()> {
+    pub async fn put_bucket_policy(&self, call: &Call, name: &str, policy: String) -> Result<(), ObjectError> {
         self.require_admin_change(call, Operation::PutBucketPolicy, name)?;
         self.existing(name).await?;
         let statements = bucket::parse(name, policy.as_bytes())?;
@@ -55,8 +55,8 @@ impl Buckets {
     /// Removes a bucket's policy; one that has none stays as it is.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`].
-    pub async fn delete_bucket_policy(&self, call: &Call, name: &str) -> Result<()> {
+    /// [`ObjectError::NoSuchBucket`].
+    pub async fn delete_bucket_policy(&self, call: &Call, name: &str) -> Result<(), ObjectError> {
         self.require_admin_change(call, Operation::DeleteBucketPolicy, name)?;
         let audit = Audit::of(call, AuditAction::BucketPolicyDelete, format!("bucket:{name}"));
         let done = self.access.store().delete_bucket_policy(name, audit).await?;
@@ -66,8 +66,8 @@ impl Buckets {
     /// What of a bucket must not be public, if that was ever said.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`].
-    pub async fn public_access(&self, call: &Call, name: &str) -> Result<Option<PublicAccessBlock>> {
+    /// [`ObjectError::NoSuchBucket`].
+    pub async fn public_access(&self, call: &Call, name: &str) -> Result<Option<PublicAccessBlock>, ObjectError> {
         self.require_admin(call, Operation::GetBucketPublicAccessBlock, name)?;
         Ok(self.said_by(name).await?.public_access)
     }
@@ -75,8 +75,13 @@ impl Buckets {
     /// Says what of a bucket must not be public, or no longer anything.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`].
-    pub async fn set_public_access(&self, call: &Call, name: &str, block: Option<PublicAccessBlock>) -> Result<()> {
+    /// [`ObjectError::NoSuchBucket`].
+    pub async fn set_public_access(
+        &self,
+        call: &Call,
+        name: &str,
+        block: Option<PublicAccessBlock>,
+    ) -> Result<(), ObjectError> {
         self.require_admin_change(call, Operation::PutBucketPublicAccessBlock, name)?;
         let action =
             if block.is_some() { AuditAction::BucketPublicAccessPut } else { AuditAction::BucketPublicAccessDelete };
@@ -90,26 +95,27 @@ impl Buckets {
     ///
     /// # Errors
     /// [`Error::Denied`] if the bucket blocks those.
-    pub async fn require_public_acl(&self, call: &Call, name: &str, key: &ObjectKey) -> Result<()> {
+    pub async fn require_public_acl(&self, call: &Call, name: &str, key: &ObjectKey) -> Result<(), ObjectError> {
         self.put_rights(call, Operation::PutObject, name, key.as_str())?;
         let said = self.access.store().bucket_access(name).await?;
         match said.and_then(|said| said.public_access) {
             Some(block) if block.block_public_acls => {
-                Err(Error::Denied(format!("bucket {name} blocks public ACLs (BlockPublicAcls)")))
+                Err(Error::Denied(format!("bucket {name} blocks public ACLs (BlockPublicAcls)")).into())
             }
             _ => Ok(()),
         }
     }
 
-    async fn said_by(&self, name: &str) -> Result<BucketAccess> {
-        self.access.store().bucket_access(name).await?.ok_or_else(|| Error::NoSuchBucket(name.to_owned()))
+    async fn said_by(&self, name: &str) -> Result<BucketAccess, ObjectError> {
+        self.access.store().bucket_access(name).await?.ok_or_else(|| ObjectError::NoSuchBucket(name.to_owned()))
     }
 
-    async fn in_force(&self, name: &str, done: bool) -> Result<()> {
+    async fn in_force(&self, name: &str, done: bool) -> Result<(), ObjectError> {
         if !done {
-            return Err(Error::NoSuchBucket(name.to_owned()));
+            return Err(ObjectError::NoSuchBucket(name.to_owned()));
         }
-        self.access.load().await.map(drop)
+        self.access.load().await?;
+        Ok(())
     }
 
     fn require_admin(&self, call: &Call, operation: Operation, name: &str) -> Result<()> {

@@ -9,7 +9,7 @@ use zot_core::policy::{Operation, Resource};
 
 use crate::bucket::Buckets;
 use crate::call::Call;
-use crate::error::{Error, Result};
+use crate::error::{ObjectError, Result};
 use crate::ports::metadata::Audit;
 use crate::ports::objects::{Bucket, ConfigureBucket, CreateBucket, Versioning};
 
@@ -17,35 +17,35 @@ impl Buckets {
     /// Makes a bucket.
     ///
     /// # Errors
-    /// [`Error::BucketNameInvalid`], [`Error::BucketExists`].
-    pub async fn create_bucket(&self, call: &Call, name: &str, region: Option<String>) -> Result<()> {
+    /// [`Error::BucketNameInvalid`], [`ObjectError::BucketExists`].
+    pub async fn create_bucket(&self, call: &Call, name: &str, region: Option<String>) -> Result<(), ObjectError> {
         self.authorizer.require(call, Action::Create, Resource::Bucket(name))?;
         let create = CreateBucket {
             name: bucket_name(name)?,
             region,
             audit: Audit::of(call, AuditAction::BucketCreate, format!("bucket:{name}")),
         };
-        if self.objects.create_bucket(create).await? { Ok(()) } else { Err(Error::BucketExists(name.to_owned())) }
+        if self.objects.create_bucket(create).await? { Ok(()) } else { Err(ObjectError::BucketExists(name.to_owned())) }
     }
 
     /// A bucket, to answer that operation, which lists.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`].
-    pub async fn bucket(&self, call: &Call, operation: Operation, name: &str) -> Result<Bucket> {
+    /// [`ObjectError::NoSuchBucket`].
+    pub async fn bucket(&self, call: &Call, operation: Operation, name: &str) -> Result<Bucket, ObjectError> {
         self.require(call, operation, Action::List, Resource::Bucket(name))?;
         self.existing(name).await
     }
 
-    pub(super) async fn existing(&self, name: &str) -> Result<Bucket> {
-        self.objects.bucket(name).await?.ok_or_else(|| Error::NoSuchBucket(name.to_owned()))
+    pub(super) async fn existing(&self, name: &str) -> Result<Bucket, ObjectError> {
+        self.objects.bucket(name).await?.ok_or_else(|| ObjectError::NoSuchBucket(name.to_owned()))
     }
 
     /// Up to `limit` buckets behind `after`.
     ///
     /// # Errors
     /// Of policy and of the database.
-    pub async fn buckets(&self, call: &Call, after: &str, limit: u32) -> Result<Vec<Bucket>> {
+    pub async fn buckets(&self, call: &Call, after: &str, limit: u32) -> Result<Vec<Bucket>, ObjectError> {
         self.authorizer.require_catalog(call)?;
         let mut found = Vec::new();
         let mut after = after.to_owned();
@@ -68,12 +68,12 @@ impl Buckets {
     /// Removes a bucket that holds nothing.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`], [`Error::BucketNotEmpty`].
-    pub async fn delete_bucket(&self, call: &Call, name: &str) -> Result<()> {
+    /// [`ObjectError::NoSuchBucket`], [`ObjectError::BucketNotEmpty`].
+    pub async fn delete_bucket(&self, call: &Call, name: &str) -> Result<(), ObjectError> {
         self.require(call, Operation::DeleteBucket, Action::Delete, Resource::Bucket(name))?;
         let audit = Audit::of(call, AuditAction::BucketDelete, format!("bucket:{name}"));
         if !self.objects.delete_bucket(name, audit).await? {
-            return Err(Error::NoSuchBucket(name.to_owned()));
+            return Err(ObjectError::NoSuchBucket(name.to_owned()));
         }
         // its policy is gone, and must not be found by a bucket that gets its name. Is the database away now, then it is
         // put out of force by the background task
@@ -84,16 +84,21 @@ impl Buckets {
     /// Switches versioning.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`].
-    pub async fn set_versioning(&self, call: &Call, name: &str, versioning: Versioning) -> Result<()> {
+    /// [`ObjectError::NoSuchBucket`].
+    pub async fn set_versioning(&self, call: &Call, name: &str, versioning: Versioning) -> Result<(), ObjectError> {
         self.configure(call, Operation::PutBucketVersioning, name, Some(versioning), None).await
     }
 
     /// Sets the tags.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`].
-    pub async fn set_bucket_tags(&self, call: &Call, name: &str, tags: BTreeMap<String, String>) -> Result<()> {
+    /// [`ObjectError::NoSuchBucket`].
+    pub async fn set_bucket_tags(
+        &self,
+        call: &Call,
+        name: &str,
+        tags: BTreeMap<String, String>,
+    ) -> Result<(), ObjectError> {
         self.configure(call, Operation::PutBucketTagging, name, None, Some(tags)).await
     }
 
@@ -104,10 +109,14 @@ impl Buckets {
         name: &str,
         versioning: Option<Versioning>,
         tags: Option<BTreeMap<String, String>>,
-    ) -> Result<()> {
+    ) -> Result<(), ObjectError> {
         self.require(call, operation, Action::Update, Resource::Bucket(name))?;
         let audit = Audit::of(call, AuditAction::BucketConfigure, format!("bucket:{name}"));
         let configure = ConfigureBucket { name: name.to_owned(), versioning, tags, audit };
-        if self.objects.configure_bucket(configure).await? { Ok(()) } else { Err(Error::NoSuchBucket(name.to_owned())) }
+        if self.objects.configure_bucket(configure).await? {
+            Ok(())
+        } else {
+            Err(ObjectError::NoSuchBucket(name.to_owned()))
+        }
     }
 }

@@ -8,7 +8,7 @@ use zot_core::render::{RENDER_VERSION, Rendering};
 use crate::bucket::Buckets;
 use crate::call::Call;
 use crate::condition::{ReadCondition, WriteCondition};
-use crate::error::{Error, Result};
+use crate::error::{ObjectError, Result};
 use crate::ports::metadata::Audit;
 use crate::ports::objects::{Attributes, ObjectVersion, Put, PutObject, Source};
 use crate::read::Readable;
@@ -49,14 +49,12 @@ impl Buckets {
         attributes: Option<Attributes>,
         tags: Option<std::collections::BTreeMap<String, String>>,
         condition: WriteCondition,
-    ) -> Result<Copied> {
+    ) -> Result<Copied, ObjectError> {
         let rights = self.put_rights(call, Operation::PutObject, bucket, key.as_str())?;
         let from = self.copyable(call, &source).await?;
         let itself = source.bucket == bucket && source.key == key && source.version_id.is_none();
         if itself && attributes.is_none() && tags.is_none() {
-            return Err(Error::ParameterInvalid(
-                "a copy onto itself must change something, such as x-amz-metadata-directive: REPLACE".to_owned(),
-            ));
+            return Err(ObjectError::CopyUnchanged);
         }
         let mut copied = attributes.unwrap_or_else(|| from.attributes.clone());
         copied.tags = tags.unwrap_or_else(|| from.attributes.tags.clone());
@@ -65,7 +63,7 @@ impl Buckets {
             Rendering { digest: digest.as_str(), size: from.size, content_type, key, version: RENDER_VERSION }
                 .manifest_digest()
         });
-        let blob = from.blob.ok_or_else(|| Error::NoSuchKey(source.key.as_str().to_owned()))?;
+        let blob = from.blob.ok_or_else(|| ObjectError::NoSuchKey(source.key.as_str().to_owned()))?;
         let put = PutObject {
             bucket: bucket.to_owned(),
             key: key.as_str().to_owned(),
@@ -87,12 +85,12 @@ impl Buckets {
     /// The source of a copy, which the caller may read, if its conditions hold.
     ///
     /// # Errors
-    /// As reading it; [`Error::PreconditionFailed`].
-    pub async fn copyable(&self, call: &Call, source: &CopySource<'_>) -> Result<Readable<ObjectVersion>> {
+    /// As reading it; [`ObjectError::PreconditionFailed`].
+    pub async fn copyable(&self, call: &Call, source: &CopySource<'_>) -> Result<Readable<ObjectVersion>, ObjectError> {
         let from = self.object(call, Operation::GetObject, source.bucket, source.key, source.version_id).await?;
         match source.condition.check(&from.etag, from.created / 1_000_000) {
             // a copy has no 304
-            Err(Error::NotModified) => Err(Error::PreconditionFailed),
+            Err(ObjectError::NotModified) => Err(ObjectError::PreconditionFailed),
             other => other.map(|()| from),
         }
     }

@@ -11,7 +11,7 @@ use zot_core::policy::{Context, Operation, Resource};
 use crate::bucket::Buckets;
 use crate::call::{Call, RequestId};
 use crate::condition::WriteCondition;
-use crate::error::Result;
+use crate::error::{ObjectError, Result};
 use crate::ports::metadata::Audit;
 use crate::ports::objects::{DeleteObject, Deleted};
 
@@ -39,7 +39,7 @@ impl Buckets {
     /// Deletes an object, or one version of it for ever. What is not there is deleted as well.
     ///
     /// # Errors
-    /// [`crate::Error::NoSuchBucket`], [`crate::Error::PreconditionFailed`].
+    /// [`crate::ObjectError::NoSuchBucket`], [`crate::ObjectError::PreconditionFailed`].
     pub async fn delete_object(
         &self,
         call: &Call,
@@ -47,14 +47,19 @@ impl Buckets {
         key: &ObjectKey,
         version_id: Option<&str>,
         condition: WriteCondition,
-    ) -> Result<Deleted> {
+    ) -> Result<Deleted, ObjectError> {
         let deletion = Deletion { key: key.clone(), version_id: version_id.map(ToOwned::to_owned), condition };
         self.require(call, deletion.operation(), Action::Delete, Resource::Object(bucket, key.as_str()))?;
         self.delete_permitted(call, bucket, deletion).await
     }
 
     /// Deletes many, and says of each what came of it, in their order. All are decided on before the first is deleted.
-    pub async fn delete_objects(&self, call: &Call, bucket: &str, deletions: Vec<Deletion>) -> Vec<Result<Deleted>> {
+    pub async fn delete_objects(
+        &self,
+        call: &Call,
+        bucket: &str,
+        deletions: Vec<Deletion>,
+    ) -> Vec<Result<Deleted, ObjectError>> {
         let context = |it: &Deletion| Context { operation: Some(it.operation()), ..call.context() };
         let asked = deletions.iter().map(|it| (Resource::Object(bucket, it.key.as_str()), context(it)));
         let permits = self.authorizer.require_each(call, Action::Delete, asked);
@@ -66,7 +71,7 @@ impl Buckets {
         outcomes.buffered(AT_ONCE).collect().await
     }
 
-    async fn delete_permitted(&self, call: &Call, bucket: &str, deletion: Deletion) -> Result<Deleted> {
+    async fn delete_permitted(&self, call: &Call, bucket: &str, deletion: Deletion) -> Result<Deleted, ObjectError> {
         let Deletion { key, version_id, condition } = deletion;
         let delete = DeleteObject {
             bucket: bucket.to_owned(),
@@ -93,7 +98,7 @@ impl Buckets {
         key: &ObjectKey,
         version_id: Option<&str>,
         tags: &BTreeMap<String, String>,
-    ) -> Result<String> {
+    ) -> Result<String, ObjectError> {
         let operation = if tags.is_empty() { Operation::DeleteObjectTagging } else { Operation::PutObjectTagging };
         let operation = operation.of_version(version_id.is_some());
         self.require(call, operation, Action::Update, Resource::Object(bucket, key.as_str()))?;

@@ -14,7 +14,7 @@ use zot_core::range::ByteRange;
 
 use crate::bucket::Buckets;
 use crate::call::Call;
-use crate::error::{Error, Result};
+use crate::error::{Error, ObjectError, Result};
 use crate::lease::Lease;
 use crate::ports::objects::{ObjectVersion, OpenBlob};
 use crate::ports::upkeep::Upkeep;
@@ -37,7 +37,7 @@ impl Buckets {
         bucket: &str,
         key: &ObjectKey,
         version_id: Option<&str>,
-    ) -> Result<Readable<ObjectVersion>> {
+    ) -> Result<Readable<ObjectVersion>, ObjectError> {
         let operation = Operation::GetObject.of_version(version_id.is_some());
         let find = async {
             let object = self.existing_object(bucket, key.as_str(), version_id).await?;

@@ -6,7 +6,7 @@ use zot_core::range::ByteRange;
 
 use crate::bucket::Buckets;
 use crate::call::Call;
-use crate::error::{Error, Result};
+use crate::error::{ObjectError, Result};
 use crate::ports::blobs::ByteStream;
 use crate::ports::objects::ObjectVersion;
 use crate::read::Readable;
@@ -15,7 +15,7 @@ impl Buckets {
     /// A version of an object, the newest if none is named, to answer that operation, which reads.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`], [`Error::NoSuchKey`], [`Error::NoSuchVersion`], [`Error::DeleteMarker`].
+    /// [`ObjectError::NoSuchBucket`], [`ObjectError::NoSuchKey`], [`ObjectError::NoSuchVersion`], [`ObjectError::DeleteMarker`].
     pub async fn object(
         &self,
         call: &Call,
@@ -23,7 +23,7 @@ impl Buckets {
         bucket: &str,
         key: &ObjectKey,
         version_id: Option<&str>,
-    ) -> Result<Readable<ObjectVersion>> {
+    ) -> Result<Readable<ObjectVersion>, ObjectError> {
         let operation = operation.of_version(version_id.is_some());
         let find = self.existing_object(bucket, key.as_str(), version_id);
         self.gate.authorize_read(call, Some(operation), Resource::Object(bucket, key.as_str()), find).await
@@ -39,17 +39,17 @@ impl Buckets {
         bucket: &str,
         key: &str,
         version_id: Option<&str>,
-    ) -> Result<ObjectVersion> {
+    ) -> Result<ObjectVersion, ObjectError> {
         match self.objects.object(bucket, key, version_id).await? {
             Some(object) if object.delete_marker => {
-                Err(Error::DeleteMarker { version_id: object.version_id, asked: version_id.is_some() })
+                Err(ObjectError::DeleteMarker { version_id: object.version_id, asked: version_id.is_some() })
             }
             Some(object) => Ok(object),
             None => {
                 self.existing(bucket).await?;
                 Err(match version_id {
-                    Some(version) => Error::NoSuchVersion(version.to_owned()),
-                    None => Error::NoSuchKey(key.to_owned()),
+                    Some(version) => ObjectError::NoSuchVersion(version.to_owned()),
+                    None => ObjectError::NoSuchKey(key.to_owned()),
                 })
             }
         }

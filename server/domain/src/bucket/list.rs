@@ -5,7 +5,7 @@ use zot_core::policy::Operation;
 
 use crate::bucket::Buckets;
 use crate::call::Call;
-use crate::error::Result;
+use crate::error::{ObjectError, Result};
 use crate::ports::objects::{Entry, ListQuery, ObjectVersion, VersionsQuery};
 
 /// Most entries of a page.
@@ -45,8 +45,8 @@ impl Buckets {
     /// A page of objects.
     ///
     /// # Errors
-    /// [`crate::Error::NoSuchBucket`].
-    pub async fn list(&self, call: &Call, query: ListQuery<'_>) -> Result<Listing> {
+    /// [`crate::ObjectError::NoSuchBucket`].
+    pub async fn list(&self, call: &Call, query: ListQuery<'_>) -> Result<Listing, ObjectError> {
         self.require_list(call, Operation::ListBucket, query.bucket, query.prefix)?;
         self.existing(query.bucket).await?;
         let limit = query.limit.min(PAGE_MAX);
@@ -63,13 +63,13 @@ impl Buckets {
     /// A page of versions.
     ///
     /// # Errors
-    /// [`crate::Error::NoSuchBucket`].
+    /// [`crate::ObjectError::NoSuchBucket`].
     pub async fn list_versions(
         &self,
         call: &Call,
         query: ListQuery<'_>,
         after_version: Option<&str>,
-    ) -> Result<VersionListing> {
+    ) -> Result<VersionListing, ObjectError> {
         self.require_list(call, Operation::ListBucketVersions, query.bucket, query.prefix)?;
         self.existing(query.bucket).await?;
         let mut cursor = Cursor::of(self, &query, after_version).await?;
@@ -117,7 +117,7 @@ enum Item {
 }
 
 impl Cursor {
-    async fn of(buckets: &Buckets, query: &ListQuery<'_>, version: Option<&str>) -> Result<Self> {
+    async fn of(buckets: &Buckets, query: &ListQuery<'_>, version: Option<&str>) -> Result<Self, ObjectError> {
         let seq = match version {
             None => None,
             Some(version) => {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use md5::{Digest as _, Md5};
 use zot_core::AuditAction;
+use zot_core::Invalid;
 use zot_core::checksum::{Algorithm, Checksums, Kind};
 use zot_core::object_key::ObjectKey;
 use zot_core::policy::{Operation, Resource};
@@ -17,7 +18,7 @@ use crate::bucket::copy::CopySource;
 use crate::bucket::put::Expected;
 use crate::call::Call;
 use crate::condition::WriteCondition;
-use crate::error::{Error, Result};
+use crate::error::{Error, ObjectError, Result};
 use crate::ports::blobs::ByteStream;
 use crate::ports::metadata::Audit;
 use crate::ports::metadata::{Content, Segment};
@@ -58,17 +59,17 @@ impl Buckets {
     /// Begins an upload and gives its id.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`].
+    /// [`ObjectError::NoSuchBucket`].
     pub async fn begin_multipart(
         &self,
         call: &Call,
         bucket: &str,
         key: &ObjectKey,
         input: MultipartInput,
-    ) -> Result<String> {
+    ) -> Result<String, ObjectError> {
         self.put_rights(call, Operation::PutObject, bucket, key.as_str())?;
         if input.kind == Kind::FullObject && matches!(input.algorithm, Some(Algorithm::Sha1 | Algorithm::Sha256)) {
-            return Err(Error::ChecksumInvalid("SHA1 and SHA256 have the checksum type COMPOSITE only".to_owned()));
+            return Err(Invalid::Checksum("SHA1 and SHA256 have the checksum type COMPOSITE only".to_owned()).into());
         }
         let id = uuid::Uuid::new_v4().simple().to_string();
         let begin = BeginMultipart {
@@ -79,13 +80,17 @@ impl Buckets {
             lifetime_secs: LIFETIME_SECS,
             audit: Audit::of(call, AuditAction::MultipartBegin, format!("object:{bucket}/{}", key.as_str())),
         };
-        if self.objects.begin_multipart(begin).await? { Ok(id) } else { Err(Error::NoSuchBucket(bucket.to_owned())) }
+        if self.objects.begin_multipart(begin).await? {
+            Ok(id)
+        } else {
+            Err(ObjectError::NoSuchBucket(bucket.to_owned()))
+        }
     }
 
     /// Uploads a part; one of the same number before it no longer counts.
     ///
     /// # Errors
-    /// [`Error::NoSuchMultipart`], [`Error::ParameterInvalid`] for a number beyond [`PARTS_MAX`], and as
+    /// [`ObjectError::NoSuchMultipart`], [`Error::ParameterInvalid`] for a number beyond [`PARTS_MAX`], and as
     /// [`Buckets::put_object`].
     pub async fn upload_part(
         &self,
@@ -95,28 +100,28 @@ impl Buckets {
         number: i64,
         mut expected: Expected,
         body: ByteStream,
-    ) -> Result<Part> {
+    ) -> Result<Part, ObjectError> {
         if !(1..=PARTS_MAX).contains(&number) {
-            return Err(Error::ParameterInvalid(format!("a part number lies between 1 and {PARTS_MAX}")));
+            return Err(Error::ParameterInvalid(format!("a part number lies between 1 and {PARTS_MAX}")).into());
         }
         let upload = self.multipart(call, Operation::PutObject, (bucket, key), id).await?;
         if let (Some(sent), Some(begun)) = (expected.algorithm, upload.input.algorithm)
             && sent != begun
         {
             let (sent, begun) = (sent.as_str(), begun.as_str());
-            return Err(Error::ChecksumInvalid(format!("the upload was begun with {begun}, the part has {sent}")));
+            return Err(Invalid::Checksum(format!("the upload was begun with {begun}, the part has {sent}")).into());
         }
         expected.algorithm = expected.algorithm.or(upload.input.algorithm);
         let received = self.receive_segment(body, expected).await?;
         if self.objects.add_part(id, Part { number, ..received.clone() }).await? {
             Ok(Part { number, ..received })
         } else {
-            Err(Error::NoSuchMultipart)
+            Err(ObjectError::NoSuchMultipart)
         }
     }
 
     /// A body as a segment, however small: parts are put together by their segments.
-    async fn receive_segment(&self, body: ByteStream, expected: Expected) -> Result<Part> {
+    async fn receive_segment(&self, body: ByteStream, expected: Expected) -> Result<Part, ObjectError> {
         // nothing is small enough to stay in memory, but an empty body has no byte to begin with
         let body: ByteStream =
             Box::pin(futures_util::StreamExt::chain(futures_util::stream::iter([Ok(bytes::Bytes::new())]), body));
@@ -147,11 +152,13 @@ impl Buckets {
         (bucket, key): (&str, &ObjectKey),
         id: &str,
         number: i64,
-    ) -> Result<Part> {
+    ) -> Result<Part, ObjectError> {
         let from = self.copyable(call, &source).await?;
         let range = range.unwrap_or(ByteRange { start: 0, end: from.size });
         if range.end > from.size || range.start > range.end {
-            return Err(Error::ParameterInvalid(format!("the source has {} bytes, less than the range", from.size)));
+            return Err(
+                Error::ParameterInvalid(format!("the source has {} bytes, less than the range", from.size)).into()
+            );
         }
         let body = self.open(&from, range);
         self.upload_part(call, (bucket, key), id, number, Expected::default(), body).await
@@ -160,20 +167,20 @@ impl Buckets {
     /// An open upload, to answer that operation, which writes.
     ///
     /// # Errors
-    /// [`Error::NoSuchMultipart`].
+    /// [`ObjectError::NoSuchMultipart`].
     pub async fn multipart(
         &self,
         call: &Call,
         operation: Operation,
         (bucket, key): (&str, &ObjectKey),
         id: &str,
-    ) -> Result<Multipart> {
+    ) -> Result<Multipart, ObjectError> {
         self.put_rights(call, operation, bucket, key.as_str())?;
         match self.objects.multipart(bucket, key.as_str(), id).await? {
             Some(upload) => Ok(upload),
             None => {
                 self.existing(bucket).await?;
-                Err(Error::NoSuchMultipart)
+                Err(ObjectError::NoSuchMultipart)
             }
         }
     }
@@ -181,7 +188,7 @@ impl Buckets {
     /// Up to `limit` parts behind `after`.
     ///
     /// # Errors
-    /// [`Error::NoSuchMultipart`].
+    /// [`ObjectError::NoSuchMultipart`].
     pub async fn parts(
         &self,
         call: &Call,
@@ -189,7 +196,7 @@ impl Buckets {
         id: &str,
         after: i64,
         limit: u32,
-    ) -> Result<(Multipart, Vec<Part>)> {
+    ) -> Result<(Multipart, Vec<Part>), ObjectError> {
         let upload = self.multipart(call, Operation::ListMultipartUploadParts, (bucket, key), id).await?;
         Ok((upload, self.objects.parts(id, after, limit).await?))
     }
@@ -197,7 +204,7 @@ impl Buckets {
     /// Up to `limit` open uploads behind `(key, id)`.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`].
+    /// [`ObjectError::NoSuchBucket`].
     pub async fn multiparts(
         &self,
         call: &Call,
@@ -205,28 +212,34 @@ impl Buckets {
         prefix: &str,
         after: (&str, &str),
         limit: u32,
-    ) -> Result<Vec<Multipart>> {
+    ) -> Result<Vec<Multipart>, ObjectError> {
         self.require_list(call, Operation::ListBucketMultipartUploads, bucket, prefix)?;
         self.existing(bucket).await?;
-        self.objects.multiparts(bucket, prefix, after, limit).await
+        Ok(self.objects.multiparts(bucket, prefix, after, limit).await?)
     }
 
     /// Gives an upload up.
     ///
     /// # Errors
-    /// [`Error::NoSuchMultipart`].
-    pub async fn abort_multipart(&self, call: &Call, bucket: &str, key: &ObjectKey, id: &str) -> Result<()> {
+    /// [`ObjectError::NoSuchMultipart`].
+    pub async fn abort_multipart(
+        &self,
+        call: &Call,
+        bucket: &str,
+        key: &ObjectKey,
+        id: &str,
+    ) -> Result<(), ObjectError> {
         self.multipart(call, Operation::AbortMultipartUpload, (bucket, key), id).await?;
         let audit = Audit::of(call, AuditAction::MultipartAbort, format!("object:{bucket}/{}", key.as_str()));
         let aborted = self.objects.abort_multipart(bucket, key.as_str(), id, audit).await?;
-        if aborted { Ok(()) } else { Err(Error::NoSuchMultipart) }
+        if aborted { Ok(()) } else { Err(ObjectError::NoSuchMultipart) }
     }
 
     /// Makes an object of parts. Asked again within 7 days, it answers as before.
     ///
     /// # Errors
-    /// [`Error::NoSuchMultipart`], [`Error::PartInvalid`], [`Error::PartOrderInvalid`], [`Error::PartTooSmall`],
-    /// [`Error::PreconditionFailed`]: then the upload stays open.
+    /// [`ObjectError::NoSuchMultipart`], [`ObjectError::PartInvalid`], [`ObjectError::PartOrderInvalid`], [`ObjectError::PartTooSmall`],
+    /// [`ObjectError::PreconditionFailed`]: then the upload stays open.
     pub async fn complete_multipart(
         &self,
         call: &Call,
@@ -235,13 +248,13 @@ impl Buckets {
         named: &[NamedPart],
         announced: Option<(Algorithm, String)>,
         condition: WriteCondition,
-    ) -> Result<Completed> {
+    ) -> Result<Completed, ObjectError> {
         let rights = self.put_rights(call, Operation::PutObject, bucket, key.as_str())?;
         let Some(upload) = self.objects.multipart(bucket, key.as_str(), id).await? else {
             return self.repeated(bucket, key, id).await;
         };
         let parts = match self.named_parts(id, named).await {
-            Err(Error::PartInvalid(_)) if self.objects.multipart(bucket, key.as_str(), id).await?.is_none() => {
+            Err(ObjectError::PartInvalid(_)) if self.objects.multipart(bucket, key.as_str(), id).await?.is_none() => {
                 // another request ended the upload since it was read, and its parts went with it
                 return self.repeated(bucket, key, id).await;
             }
@@ -252,7 +265,9 @@ impl Buckets {
             && checksums.values.get(&algorithm) != Some(&value)
         {
             let name = algorithm.as_str();
-            return Err(Error::ChecksumMismatch(format!("the {name} you specified did not match the parts together")));
+            return Err(ObjectError::ChecksumMismatch(format!(
+                "the {name} you specified did not match the parts together"
+            )));
         }
         let etag = etag_of(&parts)?;
         let result = serde_json::to_string(&(&etag, &checksums)).map_err(|e| Error::Internal(e.to_string()))?;
@@ -278,31 +293,32 @@ impl Buckets {
         }
     }
 
-    async fn repeated(&self, bucket: &str, key: &ObjectKey, id: &str) -> Result<Completed> {
+    async fn repeated(&self, bucket: &str, key: &ObjectKey, id: &str) -> Result<Completed, ObjectError> {
         self.existing(bucket).await?;
-        let result = self.objects.multipart_result(bucket, key.as_str(), id).await?.ok_or(Error::NoSuchMultipart)?;
+        let result =
+            self.objects.multipart_result(bucket, key.as_str(), id).await?.ok_or(ObjectError::NoSuchMultipart)?;
         let (etag, checksums) = serde_json::from_str(&result).map_err(|error| Error::Internal(error.to_string()))?;
         Ok(Completed { put: None, etag, checksums })
     }
 
     /// The uploaded parts that a client names, in order.
-    async fn named_parts(&self, id: &str, named: &[NamedPart]) -> Result<Vec<Part>> {
+    async fn named_parts(&self, id: &str, named: &[NamedPart]) -> Result<Vec<Part>, ObjectError> {
         if named.is_empty() || named.windows(2).any(|pair| pair[0].number >= pair[1].number) {
-            return Err(Error::PartOrderInvalid);
+            return Err(ObjectError::PartOrderInvalid);
         }
         let uploaded = self.objects.parts(id, 0, u32::try_from(PARTS_MAX).unwrap_or(u32::MAX)).await?;
         let mut uploaded: BTreeMap<i64, Part> = uploaded.into_iter().map(|part| (part.number, part)).collect();
         let mut parts = Vec::with_capacity(named.len());
         for (index, wanted) in named.iter().enumerate() {
             let part = uploaded.remove(&wanted.number).filter(|part| part.etag == wanted.etag);
-            let part = part.ok_or(Error::PartInvalid(wanted.number))?;
+            let part = part.ok_or(ObjectError::PartInvalid(wanted.number))?;
             if let Some((algorithm, value)) = &wanted.checksum
                 && part.checksums.values.get(algorithm) != Some(value)
             {
-                return Err(Error::PartInvalid(wanted.number));
+                return Err(ObjectError::PartInvalid(wanted.number));
             }
             if index + 1 < named.len() && part.segment.size < PART_MIN {
-                return Err(Error::PartTooSmall(wanted.number));
+                return Err(ObjectError::PartTooSmall(wanted.number));
             }
             parts.push(part);
         }
@@ -311,7 +327,7 @@ impl Buckets {
 }
 
 /// `md5(md5(part 1) … md5(part N))-N`
-fn etag_of(parts: &[Part]) -> Result<String> {
+fn etag_of(parts: &[Part]) -> Result<String, ObjectError> {
     let mut md5 = Md5::new();
     for part in parts {
         md5.update(hex::decode(&part.etag).map_err(|_| Error::Internal("a part's entity tag is no MD5".to_owned()))?);
@@ -320,7 +336,7 @@ fn etag_of(parts: &[Part]) -> Result<String> {
 }
 
 /// The object's checksum, if all parts have one of the same algorithm.
-fn combined(input: &MultipartInput, parts: &[Part]) -> Result<Checksums> {
+fn combined(input: &MultipartInput, parts: &[Part]) -> Result<Checksums, ObjectError> {
     let algorithm = input.algorithm.unwrap_or(Algorithm::Crc64Nvme);
     let values = parts.iter().map(|part| Some((part.checksums.values.get(&algorithm)?.clone(), part.segment.size)));
     let Some(values) = values.collect::<Option<Vec<_>>>() else { return Ok(Checksums::default()) };

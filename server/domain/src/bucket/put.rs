@@ -11,7 +11,7 @@ use crate::body;
 use crate::bucket::Buckets;
 use crate::call::Call;
 use crate::condition::WriteCondition;
-use crate::error::{Error, Result};
+use crate::error::{Error, ObjectError, Result};
 use crate::ports::blobs::ByteStream;
 use crate::ports::metadata::{Audit, Content, INLINE_MAX, NewContent, Segment};
 use crate::ports::objects::{Attributes, Put, PutObject, Source};
@@ -21,7 +21,7 @@ use crate::ports::objects::{Attributes, Put, PutObject, Source};
 pub struct Expected {
     /// SHA-256 that the signature covers.
     pub sha256: Option<[u8; 32]>,
-    /// `Content-MD5`
+    /// MD5 that the client announced.
     pub md5: Option<[u8; 16]>,
     /// Announced length in bytes.
     pub length: Option<u64>,
@@ -56,7 +56,7 @@ impl Buckets {
     /// Puts an object.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`], [`Error::ChecksumMismatch`], [`Error::BodyIncomplete`], [`Error::PreconditionFailed`].
+    /// [`ObjectError::NoSuchBucket`], [`ObjectError::ChecksumMismatch`], [`Error::BodyIncomplete`], [`ObjectError::PreconditionFailed`].
     pub async fn put_object(
         &self,
         call: &Call,
@@ -65,7 +65,7 @@ impl Buckets {
         condition: WriteCondition,
         expected: Expected,
         body: ByteStream,
-    ) -> Result<PutOutcome> {
+    ) -> Result<PutOutcome, ObjectError> {
         let rights = self.put_rights(call, Operation::PutObject, bucket, key.as_str())?;
         // before the bytes: a client that names a wrong bucket should not have to send them
         self.existing(bucket).await?;
@@ -99,7 +99,12 @@ impl Buckets {
     }
 
     /// Takes in a body, kept in memory up to `small` bytes, and holds it against what the client says.
-    pub(super) async fn receive(&self, mut body: ByteStream, expected: Expected, small: usize) -> Result<Received> {
+    pub(super) async fn receive(
+        &self,
+        mut body: ByteStream,
+        expected: Expected,
+        small: usize,
+    ) -> Result<Received, ObjectError> {
         self.blobs.admit()?;
         self.objects.admit()?;
         let mut hasher = Hasher::for_object(expected.algorithm.unwrap_or(Algorithm::Crc64Nvme));
@@ -115,7 +120,7 @@ impl Buckets {
         };
         let size = hasher.length();
         let digests = hasher.finish();
-        match broken.map_or_else(|| check(&digests, size, expected), Err) {
+        match broken.map_or_else(|| check(&digests, size, expected), |broken| Err(broken.into())) {
             Ok(sums) => {
                 let content = named(content, &digests);
                 Ok(Received { content: NewContent { digests, size, content }, sums })
@@ -149,18 +154,18 @@ fn named(content: Content, digests: &Digests) -> Content {
     }
 }
 
-fn check(digests: &Digests, size: u64, expected: Expected) -> Result<ObjectSums> {
+fn check(digests: &Digests, size: u64, expected: Expected) -> Result<ObjectSums, ObjectError> {
     let sums = digests.object.clone().ok_or_else(|| Error::Internal("no sums of an object".to_owned()))?;
     if expected.length.is_some_and(|length| length != size) {
-        return Err(Error::BodyIncomplete);
+        return Err(Error::BodyIncomplete.into());
     }
     if let Some(sha256) = expected.sha256
         && digests.sha256.as_str() != format!("sha256:{}", hex::encode(sha256))
     {
-        return Err(Error::ChecksumMismatch("x-amz-content-sha256 is not the SHA-256 of the body".to_owned()));
+        return Err(ObjectError::SignedHashMismatch);
     }
     if expected.md5.is_some_and(|md5| hex::encode(md5) != sums.md5) {
-        return Err(Error::ChecksumMismatch("Content-MD5 is not the MD5 of the body".to_owned()));
+        return Err(ObjectError::Md5Mismatch);
     }
     if let Some(announced) = expected.checksum
         && let Some(value) = announced()?
@@ -168,13 +173,10 @@ fn check(digests: &Digests, size: u64, expected: Expected) -> Result<ObjectSums>
         let (algorithm, actual) = &sums.checksum;
         let name = algorithm.as_str();
         if !algorithm.is_valid(&value) {
-            return Err(Error::ChecksumInvalid(format!(
-                "the value of x-amz-checksum-{} is malformed",
-                name.to_lowercase()
-            )));
+            return Err(ObjectError::ChecksumMalformed(*algorithm));
         }
         if value != *actual {
-            return Err(Error::ChecksumMismatch(format!("the {name} you specified did not match the body")));
+            return Err(ObjectError::ChecksumMismatch(format!("the {name} you specified did not match the body")));
         }
     }
     Ok(sums)

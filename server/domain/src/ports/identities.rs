@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 
-use crate::error::Result;
+use crate::error::{AdministrationError, Result};
 use crate::ports::access::PutMode;
 use crate::ports::metadata::Audit;
 
@@ -91,14 +91,14 @@ pub trait Identities: Send + Sync {
     async fn delete_account(&self, name: &str, audit: Audit) -> Result<bool>;
 
     /// Adds an access key, and changes the one that it takes the place of. None if that one is not there;
-    /// [`crate::Error::InTheWay`] if its owner has `at_most` already.
+    /// [`AdministrationError::StateConflict`] if its owner has `at_most` already.
     async fn add_key(
         &self,
         key: StoredKey,
         at_most: Option<u32>,
         instead_of: Option<(String, KeyChange)>,
         audit: Audit,
-    ) -> Result<Option<StoredKey>>;
+    ) -> Result<Option<StoredKey>, AdministrationError>;
 
     /// Changes an access key; none if it is not there.
     async fn change_key(&self, id: &str, change: KeyChange, audit: Audit) -> Result<Option<StoredKey>>;

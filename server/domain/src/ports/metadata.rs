@@ -10,7 +10,7 @@ use zot_core::manifest::Manifest;
 use zot_core::name::{Reference, RepositoryName, Tag};
 
 use crate::call::{Agent, Call, Origin, RequestId};
-use crate::error::Result;
+use crate::error::{ArtifactError, Result};
 
 pub use super::content::{BlobContent, Content, INLINE_MAX, NewContent, Segment};
 
@@ -302,10 +302,10 @@ pub trait Metadata: Send + Sync {
     async fn mount_blob(&self, mount: MountBlob) -> Result<bool>;
 
     /// Puts a manifest.
-    async fn publish_manifest(&self, publish: PublishManifest) -> Result<()>;
+    async fn publish_manifest(&self, publish: PublishManifest) -> Result<(), ArtifactError>;
 
     /// Removes; false if it was not there.
-    async fn remove(&self, remove: Remove) -> Result<bool>;
+    async fn remove(&self, remove: Remove) -> Result<bool, ArtifactError>;
 
     /// Row counts.
     async fn totals(&self) -> Result<Totals>;

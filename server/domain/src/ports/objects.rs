@@ -9,7 +9,7 @@ use zot_core::digest::Digest;
 use zot_core::render::Rendering;
 
 use crate::condition::WriteCondition;
-use crate::error::Result;
+use crate::error::{ObjectError, Result};
 use crate::ports::metadata::{Audit, Content, NewContent, PushRights, Segment};
 
 /// Whether overwritten and deleted objects are kept.
@@ -47,9 +47,9 @@ pub struct Attributes {
     /// `Content-Type`
     pub content_type: String,
     /// Other standard headers, by lower-case name: `cache-control`, `content-disposition`, `content-encoding`,
-    /// `content-language`, `expires`, `x-amz-website-redirect-location`.
+    /// `content-language`, `expires`, and where a website redirects to.
     pub headers: BTreeMap<String, String>,
-    /// `x-amz-meta-*`, by lower-case name without the prefix.
+    /// User metadata, by lower-case name without the header's prefix.
     pub meta: BTreeMap<String, String>,
     /// Tags.
     pub tags: BTreeMap<String, String>,
@@ -346,14 +346,14 @@ pub trait Objects: Send + Sync {
     /// Changes settings; false if there is no such bucket.
     async fn configure_bucket(&self, configure: ConfigureBucket) -> Result<bool>;
     /// Removes an empty bucket; false if there is none.
-    async fn delete_bucket(&self, name: &str, audit: Audit) -> Result<bool>;
+    async fn delete_bucket(&self, name: &str, audit: Audit) -> Result<bool, ObjectError>;
 
     /// A version of an object, the newest one if none is named. A delete marker is a version.
     async fn object(&self, bucket: &str, key: &str, version_id: Option<&str>) -> Result<Option<ObjectVersion>>;
     /// Puts an object.
-    async fn put_object(&self, put: PutObject) -> Result<Put>;
+    async fn put_object(&self, put: PutObject) -> Result<Put, ObjectError>;
     /// Deletes an object or a version.
-    async fn delete_object(&self, delete: DeleteObject) -> Result<Deleted>;
+    async fn delete_object(&self, delete: DeleteObject) -> Result<Deleted, ObjectError>;
     /// Sets the tags of a version; false if there is none.
     async fn tag_object(
         &self,
@@ -369,7 +369,7 @@ pub trait Objects: Send + Sync {
     async fn list_versions(&self, query: VersionsQuery<'_>) -> Result<Vec<ObjectVersion>>;
 
     /// Begins a multipart upload; false if there is no such bucket.
-    async fn begin_multipart(&self, begin: BeginMultipart) -> Result<bool>;
+    async fn begin_multipart(&self, begin: BeginMultipart) -> Result<bool, ObjectError>;
     /// An open upload of that bucket and key.
     async fn multipart(&self, bucket: &str, key: &str, id: &str) -> Result<Option<Multipart>>;
     /// The result of an upload that was completed lately.
@@ -381,7 +381,7 @@ pub trait Objects: Send + Sync {
     /// The newest revision of each part behind `after`.
     async fn parts(&self, upload: &str, after: i64, limit: u32) -> Result<Vec<Part>>;
     /// Makes the object; none if the upload is no longer open.
-    async fn complete_multipart(&self, complete: CompleteMultipart) -> Result<Option<Put>>;
+    async fn complete_multipart(&self, complete: CompleteMultipart) -> Result<Option<Put>, ObjectError>;
     /// Gives an upload up; false if there is none.
     async fn abort_multipart(&self, bucket: &str, key: &str, id: &str, audit: Audit) -> Result<bool>;
 

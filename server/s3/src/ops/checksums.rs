@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use s3s::dto::{ChecksumAlgorithm, ChecksumType};
 use s3s::{S3Request, S3Result, s3_error};
+use zot_core::Invalid;
 use zot_core::checksum::{Algorithm, Checksums, Kind};
-use zot_domain::Error;
 use zot_domain::bucket::put::Expected;
 
 use crate::sigv4::{PayloadHash, Trailers};
@@ -135,7 +135,7 @@ fn value_of<T>(request: &S3Request<T>, header: Option<String>, trailing: Option<
         let value = trailers.get().and_then(|headers| headers.get(&name)).and_then(|value| value.to_str().ok());
         value
             .map(|value| Some(value.to_owned()))
-            .ok_or_else(|| Error::ChecksumInvalid(format!("the trailer {name} is missing")))
+            .ok_or_else(|| Invalid::Checksum(format!("the trailer {name} is missing")).into())
     }))
 }
 

@@ -55,7 +55,7 @@ pub(super) async fn many(
     let mut outcomes = ops.buckets.delete_objects(&call, &input.bucket, whole).await.into_iter();
     for (read, object) in read.into_iter().zip(input.delete.objects) {
         let outcome = match read {
-            Ok(_) => outcomes.next().unwrap_or(Err(zot_domain::Error::Conflict)).map_err(to_s3),
+            Ok(_) => outcomes.next().unwrap_or(Err(zot_domain::Error::Conflict.into())).map_err(to_s3),
             Err(error) => Err(error),
         };
         match outcome {

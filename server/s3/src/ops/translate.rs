@@ -18,7 +18,7 @@ const META_MAX: usize = 2048;
 pub(super) const OBJECT_TAGS_MAX: usize = 10;
 
 pub(super) fn key(text: &str) -> S3Result<ObjectKey> {
-    text.parse().map_err(|invalid: zot_core::Invalid| to_s3(invalid.into()))
+    text.parse().map_err(|invalid: zot_core::Invalid| to_s3(invalid))
 }
 
 /// Microseconds since 1970 as the codec's time.

@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 use zot_domain::disk_reserve::Demand;
 use zot_domain::ports::metadata::Audit;
 use zot_domain::ports::objects::{Bucket, ConfigureBucket, CreateBucket, Versioning};
-use zot_domain::{Error, Result};
+use zot_domain::{Error, ObjectError, Result};
 
 use super::{from_json, to_json};
 use crate::content::{INSERT_NAMESPACE, SELECT_NAMESPACE};
@@ -70,9 +70,9 @@ impl Store {
 
 impl Tx<'_> {
     /// A bucket as it is within this transaction.
-    pub(super) async fn bucket(&mut self, name: &str) -> Result<Bucket, TxError> {
+    pub(super) async fn bucket(&mut self, name: &str) -> Result<Bucket, TxError<ObjectError>> {
         let bucket = self.optional(self.query(&SELECT_BUCKET).bind(name.to_owned())).await?;
-        Ok(bucket.ok_or_else(|| Error::NoSuchBucket(name.to_owned()))?)
+        Ok(bucket.ok_or_else(|| ObjectError::NoSuchBucket(name.to_owned()))?)
     }
 }
 
@@ -153,15 +153,15 @@ pub(super) struct DeleteBucket {
 }
 
 #[async_trait]
-impl Write for DeleteBucket {
+impl Write<ObjectError> for DeleteBucket {
     type Output = bool;
 
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError> {
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError<ObjectError>> {
         let Some(ns) = tx.number(tx.query(&SELECT_NAMESPACE).bind(self.name.clone())).await? else {
             return Ok(false);
         };
         if tx.exists(tx.query(&SELECT_BUCKET_CONTENT).bind(ns)).await? {
-            return Err(Error::BucketNotEmpty(self.name.clone()).into());
+            return Err(ObjectError::BucketNotEmpty(self.name.clone()).into());
         }
         tx.forget_access(ns).await?;
         for statement in REMAINS {
@@ -172,7 +172,7 @@ impl Write for DeleteBucket {
         Ok(true)
     }
 
-    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
+    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError<ObjectError>> {
         Ok(tx.recorded(&self.audit).await?.then_some(true))
     }
 

@@ -2,10 +2,10 @@
 //! (rule B12); bytes go later.
 
 use async_trait::async_trait;
-use zot_domain::Error;
 use zot_domain::condition::WriteCondition;
 use zot_domain::disk_reserve::Demand;
 use zot_domain::ports::objects::{Bucket, DeleteObject, Deleted, NULL_VERSION, Versioning};
+use zot_domain::{Error, ObjectError};
 
 use super::put::SELECT_LIVE;
 use crate::content::{FRESH_US, SELECT_REPOSITORY, TOUCH_BLOB};
@@ -126,10 +126,10 @@ impl Tx<'_> {
 }
 
 #[async_trait]
-impl Write for DeleteObject {
+impl Write<ObjectError> for DeleteObject {
     type Output = Deleted;
 
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<Deleted, TxError> {
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Deleted, TxError<ObjectError>> {
         let bucket = tx.bucket(&self.bucket).await?;
         match (&self.version_id, bucket.versioning) {
             (Some(version), _) => delete_version(tx, &bucket, self, version).await,
@@ -138,7 +138,7 @@ impl Write for DeleteObject {
         }
     }
 
-    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<Deleted>, TxError> {
+    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<Deleted>, TxError<ObjectError>> {
         if !tx.recorded(&self.audit).await? {
             return Ok(None);
         }
@@ -170,14 +170,18 @@ fn wanted_etag(delete: &DeleteObject) -> String {
 }
 
 /// The object, where no versions are kept. What is not there is deleted as well.
-async fn delete_unversioned(tx: &mut Tx<'_>, bucket: &Bucket, delete: &DeleteObject) -> Result<Deleted, TxError> {
+async fn delete_unversioned(
+    tx: &mut Tx<'_>,
+    bucket: &Bucket,
+    delete: &DeleteObject,
+) -> Result<Deleted, TxError<ObjectError>> {
     tx.touch_blob_of(bucket, &delete.key, NULL_VERSION).await?;
     let head = tx.query(&DELETE_HEAD).bind(bucket.id).bind(delete.key.clone()).bind(wanted_etag(delete));
     if tx.number(head).await?.is_none() {
         let live = tx.number(tx.query(&SELECT_LIVE).bind(bucket.id).bind(delete.key.clone())).await? == Some(1);
         return match delete.condition {
-            WriteCondition::Match(_) if live => Err(Error::PreconditionFailed.into()),
-            WriteCondition::Match(_) => Err(Error::NoSuchKey(delete.key.clone()).into()),
+            WriteCondition::Match(_) if live => Err(ObjectError::PreconditionFailed.into()),
+            WriteCondition::Match(_) => Err(ObjectError::NoSuchKey(delete.key.clone()).into()),
             // a put came between the two statements
             _ if live => Err(Error::Conflict.into()),
             _ => Ok(Deleted::default()),
@@ -189,12 +193,17 @@ async fn delete_unversioned(tx: &mut Tx<'_>, bucket: &Bucket, delete: &DeleteObj
 }
 
 /// A marker that says that the object is deleted; older versions stay.
-async fn mark(tx: &mut Tx<'_>, bucket: &Bucket, delete: &DeleteObject, version_id: String) -> Result<Deleted, TxError> {
+async fn mark(
+    tx: &mut Tx<'_>,
+    bucket: &Bucket,
+    delete: &DeleteObject,
+    version_id: String,
+) -> Result<Deleted, TxError<ObjectError>> {
     if version_id == NULL_VERSION {
         tx.touch_blob_of(bucket, &delete.key, NULL_VERSION).await?;
     }
     let head = tx.query(&MARK_HEAD).bind(bucket.id).bind(delete.key.clone()).bind(version_id.clone());
-    let seq = tx.number(head.bind(wanted_etag(delete))).await?.ok_or(Error::PreconditionFailed)?;
+    let seq = tx.number(head.bind(wanted_etag(delete))).await?.ok_or(ObjectError::PreconditionFailed)?;
     if version_id == NULL_VERSION {
         tx.drop_version(bucket, &delete.key, None, &delete.audit.actor).await?;
     }
@@ -210,16 +219,17 @@ async fn delete_version(
     bucket: &Bucket,
     delete: &DeleteObject,
     version: &str,
-) -> Result<Deleted, TxError> {
+) -> Result<Deleted, TxError<ObjectError>> {
     let outcome = |marker| Deleted { version_id: Some(version.to_owned()), delete_marker: marker };
     tx.touch_blob_of(bucket, &delete.key, version).await?;
     let lock = tx.query(&LOCK_HEAD).bind(bucket.id).bind(delete.key.clone());
     let Some(head) = tx.number(lock).await? else { return Ok(outcome(false)) };
     if let WriteCondition::Match(wanted) = &delete.condition {
         let select = tx.query(&SELECT_VERSION_ETAG).bind(bucket.id).bind(delete.key.clone()).bind(version.to_owned());
-        let (etag,): (String,) = tx.optional(select).await?.ok_or_else(|| Error::NoSuchVersion(version.to_owned()))?;
+        let (etag,): (String,) =
+            tx.optional(select).await?.ok_or_else(|| ObjectError::NoSuchVersion(version.to_owned()))?;
         if etag != *wanted {
-            return Err(Error::PreconditionFailed.into());
+            return Err(ObjectError::PreconditionFailed.into());
         }
     }
     let Some(taken) = tx.take_version(bucket, &delete.key, (version, None), &delete.audit.actor).await? else {

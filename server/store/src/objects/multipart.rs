@@ -6,7 +6,7 @@ use zot_core::object_key::LAST;
 use zot_domain::disk_reserve::Demand;
 use zot_domain::ports::metadata::{Audit, Segment};
 use zot_domain::ports::objects::{BeginMultipart, CompleteMultipart, Multipart, Part, Put};
-use zot_domain::{Error, Result};
+use zot_domain::{Error, ObjectError, Result};
 
 use super::put::write_version;
 use super::to_json;
@@ -110,10 +110,10 @@ impl Row for Part {
 }
 
 #[async_trait]
-impl Write for BeginMultipart {
+impl Write<ObjectError> for BeginMultipart {
     type Output = bool;
 
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError> {
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError<ObjectError>> {
         let bucket = tx.bucket(&self.bucket).await?;
         let insert = tx.query(&INSERT_MULTIPART).bind(self.id.clone()).bind(self.key.clone());
         let insert = insert.bind(self.audit.actor.clone()).bind(Vec::<u8>::new()).bind(self.lifetime_secs);
@@ -122,7 +122,7 @@ impl Write for BeginMultipart {
         Ok(true)
     }
 
-    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
+    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError<ObjectError>> {
         Ok(tx.recorded(&self.audit).await?.then_some(true))
     }
 }
@@ -160,10 +160,10 @@ impl Write for AddPart {
 }
 
 #[async_trait]
-impl Write for CompleteMultipart {
+impl Write<ObjectError> for CompleteMultipart {
     type Output = Option<Put>;
 
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<Option<Put>, TxError> {
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Option<Put>, TxError<ObjectError>> {
         let finish = tx.query(&FINISH_MULTIPART).bind(self.id.clone()).bind(self.result.clone());
         if tx.execute(finish).await? == 0 {
             return Ok(None);
@@ -181,7 +181,7 @@ impl Write for CompleteMultipart {
         write_version(tx, &bucket, &self.object, (blob, None)).await.map(Some)
     }
 
-    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<Option<Put>>, TxError> {
+    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<Option<Put>>, TxError<ObjectError>> {
         self.object.committed(tx).await.map(|put| put.map(Some))
     }
 }

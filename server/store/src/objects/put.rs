@@ -4,10 +4,10 @@
 use async_trait::async_trait;
 use zot_core::digest::Digest;
 use zot_core::render::{RENDER_VERSION, Rendering};
-use zot_domain::Error;
 use zot_domain::condition::WriteCondition;
 use zot_domain::ports::metadata::Audit;
 use zot_domain::ports::objects::{Bucket, NULL_VERSION, Put, PutObject, Source, Versioning};
+use zot_domain::{Error, ObjectError};
 
 use super::to_json;
 use crate::content::to_i64;
@@ -37,10 +37,10 @@ statements! {
 }
 
 #[async_trait]
-impl Write for PutObject {
+impl Write<ObjectError> for PutObject {
     type Output = Put;
 
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<Put, TxError> {
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Put, TxError<ObjectError>> {
         let bucket = tx.bucket(&self.bucket).await?;
         let (blob, manifest) = match &self.source {
             Source::New(content) => (tx.ensure_blob(content, None).await?.blob, self.manifest_digest.clone()),
@@ -49,7 +49,7 @@ impl Write for PutObject {
         write_version(tx, &bucket, self, (blob, manifest)).await
     }
 
-    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<Put>, TxError> {
+    async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<Put>, TxError<ObjectError>> {
         if !tx.recorded(&self.audit).await? {
             return Ok(None);
         }
@@ -60,8 +60,8 @@ impl Write for PutObject {
 
 /// A blob to copy from, left fresh, and the digest of the copy's manifest. Who is just sealing the blob is waited for, or
 /// waits: either it names the copy with the other versions, or the copy takes what it found (rule A9).
-async fn copied(tx: &mut Tx<'_>, put: &PutObject, blob: i64) -> Result<(i64, Option<Digest>), TxError> {
-    let gone = || Error::NoSuchKey("the source".to_owned());
+async fn copied(tx: &mut Tx<'_>, put: &PutObject, blob: i64) -> Result<(i64, Option<Digest>), TxError<ObjectError>> {
+    let gone = || ObjectError::NoSuchKey("the source".to_owned());
     let mut found: Option<(i64, String)> = tx.optional(tx.query(&RESOLVE_BLOB).bind(blob)).await?;
     if found.as_ref().is_some_and(|(_, state)| state == "open") {
         found = tx.optional(tx.query(&HOLD_OPEN_BLOB).bind(blob)).await?;
@@ -108,7 +108,7 @@ pub(super) async fn write_version(
     bucket: &Bucket,
     put: &PutObject,
     (blob, manifest): (i64, Option<Digest>),
-) -> Result<Put, TxError> {
+) -> Result<Put, TxError<ObjectError>> {
     let size = size_of(put);
     let version_id = version_id(bucket, put);
     if version_id == NULL_VERSION {
@@ -133,7 +133,7 @@ pub(super) async fn write_version(
 }
 
 /// The head statement: no row means that the condition or the right is missing.
-async fn put_head(tx: &mut Tx<'_>, ns: i64, put: &PutObject, version_id: &str) -> Result<i64, TxError> {
+async fn put_head(tx: &mut Tx<'_>, ns: i64, put: &PutObject, version_id: &str) -> Result<i64, TxError<ObjectError>> {
     let rights = put.rights;
     let bind = |tx: &Tx<'_>, statement: &'static Statement| {
         tx.query(statement).bind(ns).bind(put.key.clone()).bind(version_id.to_owned()).bind(put.etag.clone())
@@ -152,10 +152,10 @@ async fn put_head(tx: &mut Tx<'_>, ns: i64, put: &PutObject, version_id: &str) -
     Err(match put.condition {
         WriteCondition::Always => {
             let right = if rights.create { "update" } else { "create" };
-            Error::Denied(format!("{} needs the right to {right}", put.key))
+            Error::Denied(format!("{} needs the right to {right}", put.key)).into()
         }
-        WriteCondition::Match(_) if !live => Error::NoSuchKey(put.key.clone()),
-        WriteCondition::Match(_) | WriteCondition::Absent => Error::PreconditionFailed,
+        WriteCondition::Match(_) if !live => ObjectError::NoSuchKey(put.key.clone()),
+        WriteCondition::Match(_) | WriteCondition::Absent => ObjectError::PreconditionFailed,
     }
     .into())
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use sqlx::{AnyConnection, AnyPool, Executor as _};
 use tokio::sync::{mpsc, oneshot};
 use zot_domain::disk_reserve::{self, Demand};
-use zot_domain::{Error, Result};
+use zot_domain::{Error, MayBeCommon, Result};
 
 use super::{Tx, Watched, Write};
 use crate::error::{TxError, to_domain};
@@ -58,16 +58,16 @@ impl GroupCommit {
     }
 
     /// Runs a write as part of the next group.
-    pub(crate) async fn run<W: Write + 'static>(&self, write: W) -> Result<W::Output> {
+    pub(crate) async fn run<E: MayBeCommon, W: Write<E> + 'static>(&self, write: W) -> Result<W::Output, E> {
         self.admit(write.demand())?;
         let (answer, outcome) = oneshot::channel();
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let sent = self.queue.send(Box::new(Pending { write, output: None, answer: Some(answer) })).await;
         if sent.is_err() {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
-            return Err(Error::database(sqlx::Error::PoolClosed));
+            return Err(Error::database(sqlx::Error::PoolClosed).into());
         }
-        outcome.await.unwrap_or_else(|_| Err(Error::database(sqlx::Error::WorkerCrashed)))
+        outcome.await.unwrap_or_else(|_| Err(Error::database(sqlx::Error::WorkerCrashed).into()))
     }
 }
 
@@ -80,14 +80,14 @@ trait Queued: Send {
     fn answer(&mut self, failure: Option<Error>);
 }
 
-struct Pending<W: Write> {
+struct Pending<E: MayBeCommon, W: Write<E>> {
     write: W,
-    output: Option<Result<W::Output, TxError>>,
-    answer: Option<oneshot::Sender<Result<W::Output>>>,
+    output: Option<Result<W::Output, TxError<E>>>,
+    answer: Option<oneshot::Sender<Result<W::Output, E>>>,
 }
 
 #[async_trait]
-impl<W: Write> Queued for Pending<W> {
+impl<E: MayBeCommon, W: Write<E>> Queued for Pending<E, W> {
     async fn run(&mut self, conn: &mut AnyConnection) -> bool {
         let output = super::run(&self.write, &mut Tx::new(conn, Dialect::Sqlite, &Watched::default())).await;
         let keep = output.is_ok();
@@ -98,10 +98,10 @@ impl<W: Write> Queued for Pending<W> {
     fn answer(&mut self, failure: Option<Error>) {
         let Some(answer) = self.answer.take() else { return };
         let outcome = match (self.output.take(), failure) {
-            (Some(Err(error)), _) => Err(error.into()),
-            (_, Some(failure)) => Err(failure),
+            (Some(Err(error)), _) => Err(error.into_domain()),
+            (_, Some(failure)) => Err(failure.into()),
             (Some(Ok(output)), None) => Ok(output),
-            (None, None) => Err(Error::Internal("a write was never run".to_owned())),
+            (None, None) => Err(Error::Internal("a write was never run".to_owned()).into()),
         };
         // the one who waited may have gone; the write is done all the same
         let _ = answer.send(outcome);

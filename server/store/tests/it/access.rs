@@ -1,9 +1,9 @@
 //! What buckets say of who may do what: bound to the bucket, told by the epoch, recorded.
 
-use zot_domain::Error;
 use zot_domain::ports::access::{Access as _, BucketAccess, PolicyChange, PublicAccessBlock, PutBucketPolicy};
 use zot_domain::ports::identities::{Identities as _, StoredKey};
 use zot_domain::ports::objects::Objects as _;
+use zot_domain::{AdministrationError, Error};
 
 use crate::database::Fresh;
 use crate::make::audit;
@@ -64,7 +64,10 @@ async fn nobody_gets_more_keys_than_they_may_have(store: &Fresh) {
     let add = |number| store.add_key(key(number, "user:alice"), Some(5), None, audit());
     let added = futures_util::future::join_all((0..10).map(add)).await;
     let (good, bad): (Vec<_>, Vec<_>) = added.into_iter().partition(Result::is_ok);
-    assert!(bad.iter().all(|it| matches!(it, Err(Error::InTheWay(why)) if why.contains("delete one"))), "{bad:?}");
+    assert!(
+        bad.iter().all(|it| matches!(it, Err(AdministrationError::StateConflict(why)) if why.contains("delete one"))),
+        "{bad:?}"
+    );
     assert_eq!((good.len(), store.identities().await.unwrap().keys.len()), (5, 5));
     store.add_key(key(0, "user:bob"), Some(5), None, audit()).await.unwrap();
     store.add_key(key(11, "user:alice"), None, None, audit()).await.unwrap();

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use zot_domain::Error;
 use zot_domain::lease::Lease;
 use zot_domain::ports::metadata::{Content, Metadata as _, MountBlob, NewContent, RemoveTarget};
 use zot_domain::ports::objects::{Objects as _, PutObject, Source};
 use zot_domain::ports::upkeep::{CandidateKind, Collected, DeadSegment, Upkeep};
+use zot_domain::{ArtifactError, Error};
 
 use crate::database::Fresh;
 use crate::make::{ALL_RIGHTS, audit, commit, inline, publish, push, remove, repository, segment, sha256};
@@ -287,7 +287,7 @@ async fn a_damaged_blob_is_absent_until_it_is_pushed_again(store: &Fresh) {
     store.quarantine_blob(blob).await.unwrap();
     assert!(store.blob(&a, &sha256("layer")).await.unwrap().is_none());
     let unknown = publish(store, "team/a", "another", &["layer"], &[]).await;
-    assert!(matches!(unknown, Err(Error::ManifestBlobUnknown(_))), "{unknown:?}");
+    assert!(matches!(unknown, Err(ArtifactError::ManifestBlobUnknown(_))), "{unknown:?}");
     store.commit_blob(commit("team/a", large("layer"))).await.unwrap();
     assert!(store.blob(&a, &sha256("layer")).await.unwrap().is_some());
     let healed = store.blob(&b, &sha256("layer")).await.unwrap().unwrap();

@@ -1,8 +1,8 @@
 //! Manifests, tags and their rights.
 
 use zot_core::name::Reference;
-use zot_domain::Error;
 use zot_domain::ports::metadata::{Content, Metadata as _, PushRights, RemoveTarget};
+use zot_domain::{ArtifactError, Error};
 
 use crate::database::Fresh;
 use crate::make::{ALL_RIGHTS, manifest, publish, push, remove, repository, sha256};
@@ -36,7 +36,7 @@ async fn a_manifest_is_read_by_tag_and_by_digest(store: &Fresh) {
 async fn blobs_of_other_repositories_are_unknown(store: &Fresh) {
     push(store, "team/a", "layer").await;
     match publish(store, "team/b", "manifest", &["layer", "absent"], &["v1"]).await {
-        Err(Error::ManifestBlobUnknown(mut unknown)) => {
+        Err(ArtifactError::ManifestBlobUnknown(mut unknown)) => {
             unknown.sort();
             let mut expected = [sha256("absent"), sha256("layer")];
             expected.sort();
@@ -134,7 +134,7 @@ async fn a_manifest_of_many_layers_is_one_write(store: &Fresh) {
     let layers: Vec<String> = (0..2000).map(|index| format!("layer {index}")).collect();
     let names: Vec<&str> = layers.iter().map(String::as_str).collect();
     assert!(
-        matches!(publish(store, "team/a", "m", &names, &[]).await, Err(Error::ManifestBlobUnknown(u)) if u.len() == 2000)
+        matches!(publish(store, "team/a", "m", &names, &[]).await, Err(ArtifactError::ManifestBlobUnknown(u)) if u.len() == 2000)
     );
     for chunk in names.chunks(100) {
         for layer in chunk {

@@ -11,7 +11,7 @@ use zot_domain::ports::objects::{
     Attributes, BeginMultipart, CompleteMultipart, ConfigureBucket, CreateBucket, DeleteObject, Deleted,
     MultipartInput, Objects as _, Part, Put, PutObject, Source, Versioning,
 };
-use zot_domain::{Error, Result};
+use zot_domain::{Error, ObjectError, Result};
 
 use crate::database::Fresh;
 use crate::make::{ALL_RIGHTS, audit, inline, manifest, publish, push, remove, repository, segment, sha256};
@@ -89,7 +89,7 @@ pub(crate) async fn text(store: &Fresh, key: &str, version: Option<&str>) -> Opt
 }
 
 async fn an_object_is_what_was_put_last(store: &Fresh) {
-    assert!(matches!(store.put_object(object("a", "1")).await, Err(Error::NoSuchBucket(_))));
+    assert!(matches!(store.put_object(object("a", "1")).await, Err(ObjectError::NoSuchBucket(_))));
     bucket(store, "team").await;
     put(store, "a", "1").await;
     put(store, "a/b", "2").await;
@@ -120,7 +120,7 @@ async fn race(store: &Fresh, puts: Vec<PutObject>) -> Vec<Result<Put>> {
 
 fn won(outcomes: &[Result<Put>]) -> usize {
     for outcome in outcomes {
-        assert!(matches!(outcome, Ok(_) | Err(Error::PreconditionFailed)), "{outcome:?}");
+        assert!(matches!(outcome, Ok(_) | Err(ObjectError::PreconditionFailed)), "{outcome:?}");
     }
     outcomes.iter().filter(|outcome| outcome.is_ok()).count()
 }
@@ -142,7 +142,7 @@ async fn of_many_conditional_updaters_one_wins(store: &Fresh) {
     let update = |index| PutObject { condition: matching.clone(), ..object("a", &format!("update {index}")) };
     assert_eq!(won(&race(store, (0..32).map(update).collect()).await), 1);
     let absent = PutObject { condition: matching, ..object("absent", "x") };
-    assert!(matches!(store.put_object(absent).await, Err(Error::NoSuchKey(_))));
+    assert!(matches!(store.put_object(absent).await, Err(ObjectError::NoSuchKey(_))));
 }
 
 async fn create_is_not_update_for_objects(store: &Fresh) {
@@ -194,12 +194,12 @@ async fn a_bucket_that_holds_something_stays(store: &Fresh) {
     let gone = |name: &'static str| store.delete_bucket(name, audit());
     bucket(store, "team").await;
     put(store, "a", "1").await;
-    assert!(matches!(gone("team").await, Err(Error::BucketNotEmpty(_))));
+    assert!(matches!(gone("team").await, Err(ObjectError::BucketNotEmpty(_))));
     delete(store, "a", None).await;
     assert!(gone("team").await.unwrap());
     assert!(!gone("team").await.unwrap());
     push(store, "other/app", "blob").await;
-    assert!(matches!(gone("other").await, Err(Error::BucketNotEmpty(_))), "it holds a repository");
+    assert!(matches!(gone("other").await, Err(ObjectError::BucketNotEmpty(_))), "it holds a repository");
     remove(store, "other/app", RemoveTarget::Blob(sha256("blob"))).await.unwrap();
     assert!(gone("other").await.unwrap());
     assert_eq!(store.count("SELECT COUNT(*) FROM namespace").await, 0);

@@ -14,7 +14,7 @@ use zot_domain::ports::objects::{
     BeginMultipart, CompleteMultipart, DeleteObject, MultipartInput, Objects as _, Part, PutObject, Source,
 };
 use zot_domain::ports::upkeep::{Collected, DeadSegment, Upkeep as _};
-use zot_domain::{Error, Result};
+use zot_domain::{ArtifactError, Error, ObjectError, Result};
 
 use super::explore::{Act, Side};
 use crate::database::Fresh;
@@ -113,7 +113,7 @@ pub(crate) async fn begin_session(store: &Fresh) {
 }
 
 async fn session(side: &Side) -> Result<Upload> {
-    side.upload(SESSION, &repository(SESSION_OF), "tester").await?.ok_or(Error::UploadUnknown)
+    side.upload(SESSION, &repository(SESSION_OF), "tester").await?.ok_or(ArtifactError::UploadUnknown)
 }
 
 /// The segment of a session's tail and `size` bytes more.
@@ -271,7 +271,7 @@ pub(crate) fn put_segment(key: &'static str, text: &'static str) -> Act {
 pub(crate) fn copy(from: &'static str, to: &'static str) -> Act {
     Act::new(move |side| async move {
         let source = side.object("team", from, None).await?.filter(|object| !object.delete_marker);
-        let source = source.ok_or_else(|| Error::NoSuchKey(from.to_owned()))?;
+        let source = source.ok_or_else(|| ObjectError::NoSuchKey(from.to_owned()))?;
         let manifest_digest = source.digest.as_ref().map(|digest| {
             zot_core::render::Rendering {
                 digest: digest.as_str(),

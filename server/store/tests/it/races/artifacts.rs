@@ -1,9 +1,9 @@
 //! Artifacts: rules A7, A8, B1, B2, B8 and B10.
 
 use zot_core::name::Reference;
-use zot_domain::Error;
 use zot_domain::ports::metadata::{Content, Metadata as _, PushRights, RemoveTarget};
 use zot_domain::ports::objects::{CreateBucket, Objects as _};
+use zot_domain::{ArtifactError, Error};
 
 use super::acts::{age, mount, publish, publish_as, push, push_512, remove};
 use super::explore::{Act, Ends, Track};
@@ -63,7 +63,7 @@ async fn a7_a_manifest_and_the_removal_of_its_blob() {
     let acts = || (publish("team/a", "one", &["layer 1"], &["v1"]), remove("team/a", blob("layer 1")));
     let check = async |store: &Fresh, ends: &Ends| {
         assert_eq!(ends.done(), 1, "{:?}, {:?}", ends.a, ends.b);
-        assert!(matches!(ends.a, Ok(true) | Err(Error::ManifestBlobUnknown(_))), "{:?}", ends.a);
+        assert!(matches!(ends.a, Ok(true) | Err(ArtifactError::ManifestBlobUnknown(_))), "{:?}", ends.a);
         assert!(matches!(ends.b, Ok(true) | Err(Error::Unsupported(_))), "{:?}", ends.b);
         assert_eq!(there(store, "team/a", "one").await, ends.done_a());
         assert_eq!(readable(store, "team/a", "layer 1").await, ends.done_a());

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use zot_core::name::Reference;
 use zot_core::render::{RENDER_VERSION, Rendering};
-use zot_domain::Error;
 use zot_domain::condition::WriteCondition;
 use zot_domain::ports::metadata::{Metadata as _, RemoveTarget};
 use zot_domain::ports::objects::{BeginMultipart, MultipartInput, Objects as _, Versioning};
+use zot_domain::{ArtifactError, Error, ObjectError};
 
 use super::acts::{
     add_part, age, begin_parts, complete, delete, delete_if, part, publish, push, put, put_segment, remove, run,
@@ -232,7 +232,7 @@ async fn b12_an_object_goes_while_a_manifest_over_its_bytes_comes() {
     });
     let check = async |store: &Fresh, ends: &Ends| {
         assert!(ends.done_b(), "{:?}", ends.b);
-        assert!(matches!(ends.a, Ok(true) | Err(Error::ManifestBlobUnknown(_))), "{:?}", ends.a);
+        assert!(matches!(ends.a, Ok(true) | Err(ArtifactError::ManifestBlobUnknown(_))), "{:?}", ends.a);
         assert_eq!(text(store, "a", None).await, None);
         assert!(!rendered(store, "a", "one").await, "deleted on every path");
         assert!(store.blob(&repository("team"), &sha256("one")).await.unwrap().is_none());
@@ -285,8 +285,8 @@ async fn b8_a_bucket_goes_while_something_comes() {
     };
     let check = async |store: &Fresh, ends: &Ends| {
         assert_eq!(ends.done(), 1, "{:?}, {:?}", ends.a, ends.b);
-        assert!(matches!(ends.a, Ok(_) | Err(Error::NoSuchBucket(_))), "{:?}", ends.a);
-        assert!(matches!(ends.b, Ok(_) | Err(Error::BucketNotEmpty(_))), "{:?}", ends.b);
+        assert!(matches!(ends.a, Ok(_) | Err(ObjectError::NoSuchBucket(_))), "{:?}", ends.a);
+        assert!(matches!(ends.b, Ok(_) | Err(ObjectError::BucketNotEmpty(_))), "{:?}", ends.b);
         assert_eq!(store.count("SELECT COUNT(*) FROM namespace").await == 0, ends.done_b());
     };
     track.explore(setup, (put("a", "x"), gone()), &check).await;
@@ -311,7 +311,7 @@ async fn b8_a_bucket_goes_while_something_comes() {
     track
         .explore(setup, (push, gone()), async |store: &Fresh, ends: &Ends| {
             assert!(
-                ends.done_a() && matches!(ends.b, Ok(true) | Err(Error::BucketNotEmpty(_))),
+                ends.done_a() && matches!(ends.b, Ok(true) | Err(ObjectError::BucketNotEmpty(_))),
                 "{:?}, {:?}",
                 ends.a,
                 ends.b

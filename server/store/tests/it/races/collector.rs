@@ -3,10 +3,10 @@
 
 use sqlx::Row as _;
 use zot_core::name::Reference;
-use zot_domain::Error;
 use zot_domain::ports::metadata::{Content, Metadata as _, RemoveTarget};
 use zot_domain::ports::objects::{Objects as _, PutObject, Source};
 use zot_domain::ports::upkeep::{DeadSegment, Upkeep as _};
+use zot_domain::{ArtifactError, Error, ObjectError};
 
 use super::acts::{
     self, SESSION, UPLOAD, add_part, begin_parts, begin_session, close, collect, complete, copy, delete, expire,
@@ -77,7 +77,7 @@ async fn a2_a_mount_of_what_is_being_collected() {
 async fn a2_a_manifest_whose_members_are_being_collected() {
     let track = Track::new().await;
     let check = async |store: &Fresh, ends: &Ends| {
-        assert!(matches!(ends.a, Ok(true) | Err(Error::ManifestBlobUnknown(_))), "{:?}", ends.a);
+        assert!(matches!(ends.a, Ok(true) | Err(ArtifactError::ManifestBlobUnknown(_))), "{:?}", ends.a);
         assert!(ends.b.is_ok(), "{:?}", ends.b);
         assert_eq!(there(store, "team/a", "one").await, ends.done_a());
         assert_eq!(readable(store, "team/a").await, ends.done_a());
@@ -153,7 +153,7 @@ async fn a9_a_copy_of_a_merged_blob_that_is_being_collected() {
         forget(store).await;
     };
     let check = async |store: &Fresh, ends: &Ends| {
-        assert!(matches!(ends.a, Ok(true) | Err(Error::NoSuchKey(_))), "{:?}", ends.a);
+        assert!(matches!(ends.a, Ok(true) | Err(ObjectError::NoSuchKey(_))), "{:?}", ends.a);
         assert!(ends.b.is_ok(), "{:?}", ends.b);
         assert_eq!(rendered(store, "copy", "hello").await, ends.done_a());
         assert!(rendered(store, "big", "hello").await && rendered(store, "small", "hello").await);
@@ -251,7 +251,7 @@ async fn b2_a_bucket_goes_while_its_repositories_are_collected() {
         forget(store).await;
     };
     let check = async |_: &Fresh, ends: &Ends| {
-        assert!(matches!(ends.a, Ok(true) | Err(Error::BucketNotEmpty(_))), "{:?}", ends.a);
+        assert!(matches!(ends.a, Ok(true) | Err(ObjectError::BucketNotEmpty(_))), "{:?}", ends.a);
         assert!(ends.b.is_ok(), "{:?}", ends.b);
     };
     Track::new().await.explore(setup, (gone, collect()), check).await;
@@ -278,7 +278,12 @@ async fn a2_a_manifest_over_an_object_whose_membership_is_being_collected() {
 async fn a5_a_session_expires_while_it_goes_on() {
     let track = Track::new().await;
     let check = async |store: &Fresh, ends: &Ends| {
-        assert!(matches!(ends.a, Ok(_) | Err(Error::UploadUnknown)) && ends.b.is_ok(), "{:?}, {:?}", ends.a, ends.b);
+        assert!(
+            matches!(ends.a, Ok(_) | Err(ArtifactError::UploadUnknown)) && ends.b.is_ok(),
+            "{:?}, {:?}",
+            ends.a,
+            ends.b
+        );
         ends.at_once();
         let open = store.count("SELECT COUNT(*) FROM upload").await == 1;
         assert_eq!(open, !ends.done_b(), "{:?}, {:?}", ends.a, ends.b);
@@ -286,7 +291,12 @@ async fn a5_a_session_expires_while_it_goes_on() {
     };
     track.explore(begin_session, (patch(5), expire(SESSION)), check).await;
     let check = async |store: &Fresh, ends: &Ends| {
-        assert!(matches!(ends.a, Ok(_) | Err(Error::UploadUnknown)) && ends.b.is_ok(), "{:?}, {:?}", ends.a, ends.b);
+        assert!(
+            matches!(ends.a, Ok(_) | Err(ArtifactError::UploadUnknown)) && ends.b.is_ok(),
+            "{:?}, {:?}",
+            ends.a,
+            ends.b
+        );
         ends.at_once();
         assert_eq!(ends.done(), 1);
         let text = acts::session_text(5);

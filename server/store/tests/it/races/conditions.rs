@@ -1,8 +1,8 @@
 //! Conditions and rights of puts and deletes: rule A8.
 
-use zot_domain::Error;
 use zot_domain::condition::WriteCondition;
 use zot_domain::ports::metadata::PushRights;
+use zot_domain::{Error, ObjectError};
 
 use super::acts::{delete, delete_if, put, put_as, put_if, run};
 use super::explore::{Ends, Track};
@@ -24,7 +24,7 @@ async fn a8_of_two_puts_if_absent_one_wins() {
         assert_eq!(ends.done(), 1, "{:?}, {:?}", ends.a, ends.b);
         assert!(matches!(
             (&ends.a, &ends.b),
-            (Err(Error::PreconditionFailed), _) | (_, Err(Error::PreconditionFailed))
+            (Err(ObjectError::PreconditionFailed), _) | (_, Err(ObjectError::PreconditionFailed))
         ));
         ends.at_once();
         assert_eq!(text(store, "a", None).await.as_deref(), Some(if ends.done_a() { "x" } else { "y" }));
@@ -57,7 +57,7 @@ async fn a8_a_conditional_put_and_one_without() {
         let setup = async |store: &Fresh| if setup { one(store).await } else { empty(store).await };
         let check = async |store: &Fresh, ends: &Ends| {
             assert!(ends.done_b(), "{:?}", ends.b);
-            assert!(matches!(ends.a, Ok(true) | Err(Error::PreconditionFailed)), "{:?}", ends.a);
+            assert!(matches!(ends.a, Ok(true) | Err(ObjectError::PreconditionFailed)), "{:?}", ends.a);
             ends.at_once();
             assert_eq!(text(store, "a", None).await.as_deref(), Some("y"), "it came later, or the condition failed");
         };
@@ -94,7 +94,7 @@ async fn a8_a_conditional_delete_and_a_put() {
     let track = Track::of_all_ages().await;
     let check = async |store: &Fresh, ends: &Ends| {
         assert!(ends.done_b(), "{:?}", ends.b);
-        assert!(matches!(ends.a, Ok(true) | Err(Error::PreconditionFailed)), "{:?}", ends.a);
+        assert!(matches!(ends.a, Ok(true) | Err(ObjectError::PreconditionFailed)), "{:?}", ends.a);
         ends.at_once();
         assert_eq!(text(store, "a", None).await.as_deref(), Some("y"), "only what was asked for was deleted");
     };

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use bytes::Bytes;
-use zot_domain::Error;
+use zot_domain::ArtifactError;
 use zot_domain::call::RequestId;
 use zot_domain::condition::WriteCondition;
 use zot_domain::ports::metadata::{AppendUpload, BeginUpload, Metadata as _, RemoveTarget};
@@ -191,7 +191,7 @@ async fn b9_sessions() {
         side.begin_upload(upload).await.map(|()| true)
     });
     let small = Act::new(|side| async move {
-        let from = side.upload(SESSION, &repository("team/a"), "tester").await?.ok_or(Error::UploadUnknown)?;
+        let from = side.upload(SESSION, &repository("team/a"), "tester").await?.ok_or(ArtifactError::UploadUnknown)?;
         let append = AppendUpload {
             offset: 3,
             hash_state: from.hash_state.clone(),

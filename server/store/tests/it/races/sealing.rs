@@ -1,6 +1,6 @@
 //! Sealing, and what comes to the bytes meanwhile: rule A9.
 
-use zot_domain::Error;
+use zot_domain::ObjectError;
 use zot_domain::ports::metadata::Metadata as _;
 use zot_domain::ports::objects::Objects as _;
 
@@ -97,7 +97,7 @@ async fn a9_a_copy_of_an_object_that_goes() {
     let track = Track::of_all_ages().await;
     let check = async |store: &Fresh, ends: &Ends| {
         assert!(ends.done_b(), "{:?}", ends.b);
-        assert!(matches!(ends.a, Ok(true) | Err(Error::NoSuchKey(_))), "{:?}", ends.a);
+        assert!(matches!(ends.a, Ok(true) | Err(ObjectError::NoSuchKey(_))), "{:?}", ends.a);
         ends.at_once();
         assert_eq!(text(store, "copy", None).await.is_some(), ends.done_a());
     };

@@ -1,8 +1,8 @@
 //! Segments and sessions: rules A1 and A5.
 
-use zot_domain::Error;
 use zot_domain::ports::blobs::SegmentKey;
 use zot_domain::ports::metadata::Metadata as _;
+use zot_domain::{ArtifactError, Error};
 
 use super::acts::{
     SESSION, begin_parts, begin_session, cancel, close, part_under, patch, patch_under, push_under, session_text, sweep,
@@ -53,7 +53,7 @@ async fn begun(store: &Fresh) {
 /// Whoever lost was told so at once, and its bytes are dead: those of `b` only if it brought some.
 async fn losers_are_dead(store: &Fresh, ends: &Ends, b_has_bytes: bool) {
     for outcome in [&ends.a, &ends.b] {
-        assert!(matches!(outcome, Ok(_) | Err(Error::UploadUnknown)), "{outcome:?}");
+        assert!(matches!(outcome, Ok(_) | Err(ArtifactError::UploadUnknown)), "{outcome:?}");
     }
     ends.at_once();
     assert!(ends.done() >= 1, "{:?}, {:?}", ends.a, ends.b);

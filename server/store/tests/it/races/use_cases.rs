@@ -23,7 +23,7 @@ use zot_domain::condition::WriteCondition;
 use zot_domain::gc::{Collector, Rules};
 use zot_domain::ports::blobs::ByteStream;
 use zot_domain::ports::metadata::{Metadata as _, RemoveTarget};
-use zot_domain::{Error, Result};
+use zot_domain::{ArtifactError, ObjectError, Result};
 use zot_store::Store;
 
 use super::acts::{SESSION, begin_parts, begin_session};
@@ -165,11 +165,11 @@ fn told(outcome: Result<u64>) -> Result<bool> {
             assert_eq!(held, 2 * CHUNK as u64);
             Ok(true)
         }
-        Err(Error::UploadOutOfOrder { offset }) => {
+        Err(ArtifactError::UploadOutOfOrder { offset }) => {
             assert_eq!(offset, 2 * CHUNK as u64);
             Ok(false)
         }
-        Err(Error::UploadUnknown) => Ok(false),
+        Err(ArtifactError::UploadUnknown) => Ok(false),
         Err(error) => Err(error),
     }
 }
@@ -283,7 +283,10 @@ async fn a6_a_client_aborts_what_it_completes() {
     };
     let check = async |store: &Fresh, ends: &Ends| {
         assert_eq!(ends.done(), 1, "{:?}, {:?}", ends.a, ends.b);
-        assert!(matches!((&ends.a, &ends.b), (Err(Error::NoSuchMultipart), _) | (_, Err(Error::NoSuchMultipart))));
+        assert!(matches!(
+            (&ends.a, &ends.b),
+            (Err(ObjectError::NoSuchMultipart), _) | (_, Err(ObjectError::NoSuchMultipart))
+        ));
         assert_eq!(store.count("SELECT COUNT(*) FROM object_version").await == 1, ends.done_a());
     };
     Track::new().await.explore(setup, (completes(&disk), aborts), check).await;
