@@ -90,7 +90,7 @@ pub(crate) async fn keep_keys(identity: Arc<Identity>, accounts: Accounts, origi
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "the master keys cannot be read; those of before serve on"),
         }
-        match accounts.reseal().await {
+        match accounts.reencrypt().await {
             Ok((closed, lost)) => {
                 if closed > 0 {
                     tracing::info!(closed, "access keys were closed with the master key in use");

@@ -13,7 +13,7 @@ use std::time::Duration;
 use object_store::prefix::PrefixStore;
 use object_store::{ClientOptions, ObjectStore, RetryConfig};
 
-use crate::room::Room;
+use crate::disk_reserve::DiskReserve;
 use crate::tuning::Tuning;
 
 pub use azure::Azure;
@@ -83,7 +83,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(20);
 impl Backend {
     pub(crate) fn open(&self) -> Result<(Arc<dyn ObjectStore>, Tuning), OpenError> {
         // parts of a cloud's uploads are of 5 MiB or more
-        let cloud = Tuning { part: 8 * MIB, root: None, room: Room::default() };
+        let cloud = Tuning { part: 8 * MIB, root: None, disk_reserve: DiskReserve::default() };
         match self {
             Self::Local(root) => local::open(root),
             Self::S3(s3) => Ok((s3.open()?, cloud)),

@@ -9,7 +9,7 @@ mod hashing;
 mod inventory;
 mod preflight;
 mod read;
-mod room;
+mod disk_reserve;
 mod tuning;
 mod write;
 
@@ -81,11 +81,11 @@ impl BlobStore {
 #[async_trait]
 impl BlobWrites for BlobStore {
     fn admit(&self) -> Result<()> {
-        self.tuning.room.look()
+        self.tuning.disk_reserve.look()
     }
 
     fn is_short(&self) -> bool {
-        self.tuning.room.is_short()
+        self.tuning.disk_reserve.is_short()
     }
 
     async fn write(&self, head: Bytes, body: ByteStream, hasher: Hasher) -> Result<Written> {

@@ -85,7 +85,7 @@ impl BlobStore {
         let deleted = if whole.written || parted.written { self.try_delete(tried).await } else { Ok(()) };
         let full = match read_back.and(in_parts) {
             Err(error) if error.full => Some(error.to_string()),
-            Ok(()) if self.tuning.room.look().is_err() => Some(format!("{} is nearly full", self.backend)),
+            Ok(()) if self.tuning.disk_reserve.look().is_err() => Some(format!("{} is nearly full", self.backend)),
             written => written.map(|()| None)?,
         };
         let full =

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::room::Room;
+use crate::disk_reserve::DiskReserve;
 
 /// What differs between a disk and a cloud.
 #[derive(Clone, Debug)]
@@ -12,5 +12,5 @@ pub(crate) struct Tuning {
     /// The files' folder, on a disk: they are read past `object_store`.
     pub root: Option<PathBuf>,
     /// How much may still be written there.
-    pub room: Room,
+    pub disk_reserve: DiskReserve,
 }

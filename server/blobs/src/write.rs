@@ -109,7 +109,7 @@ impl Sink<'_> {
 
     /// Sends the part, having waited until few enough are on their way.
     async fn flush(&mut self) -> Result<()> {
-        let promise = self.tuning.room.take(self.held as u64)?;
+        let promise = self.tuning.disk_reserve.take(self.held as u64)?;
         let payload = PutPayload::from_iter(std::mem::take(&mut self.part));
         self.held = 0;
         self.parts += 1;
@@ -133,7 +133,7 @@ impl Sink<'_> {
 
     async fn close(&mut self) -> Result<()> {
         if self.upload.is_none() {
-            let _promise = self.tuning.room.take(self.held as u64)?;
+            let _promise = self.tuning.disk_reserve.take(self.held as u64)?;
             let payload = PutPayload::from_iter(std::mem::take(&mut self.part));
             return self.objects.put(self.path, payload).await.map(drop).map_err(Error::storage);
         }

@@ -1,5 +1,5 @@
-//! What a door observed of a request, for metrics. Doors put it into their responses, and the one place that counts
-//! takes it out: so every door is counted alike.
+//! What an API observed of a request, for metrics. Each API attaches it to its response, and one place counts it: so all
+//! APIs are counted alike.
 
 use crate::error::Error;
 

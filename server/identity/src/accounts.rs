@@ -316,7 +316,7 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn reseal(&self) -> Result<(usize, usize)> {
+    pub async fn reencrypt(&self) -> Result<(usize, usize)> {
         let (known, ring) = (self.identity.directory.known(), self.identity.ring.load_full());
         let (mut closed, mut lost) = (0, 0);
         for key in known.keys().filter(|key| !ring.keyring.is_current(&key.encrypted)) {

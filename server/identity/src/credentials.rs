@@ -1,5 +1,5 @@
 //! From an `Authorization` header to a principal: access keys and tokens by Basic, tokens by Bearer. Signatures of S3 are
-//! the S3 door's; it asks here for secrets and holders.
+//! the S3 API's; it asks here for secrets and holders.
 
 use std::net::IpAddr;
 

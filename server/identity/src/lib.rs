@@ -1,10 +1,10 @@
 //! From credentials to a [`Principal`]: access keys, registry tokens, tokens of trusted issuers, temporary credentials.
 //!
 //! ```text
-//! door -> Identity::principal | signer -> Principal -> policy
+//! API -> Identity::principal | signer -> Principal -> policy
 //! ```
 //! Everything is answered from memory: what the database says is followed by its epoch ([`Identity::follow`]), and what an
-//! issuer says by its keys. Nothing here knows a door's dialect; what a principal may do is decided in `zot-domain`.
+//! issuer says by its keys. Nothing here knows an API's dialect; what a principal may do is decided in `zot-domain`.
 
 mod access_key;
 mod accounts;
@@ -180,7 +180,7 @@ impl Identity {
         self.ring.load().tokens.sign(principal, access, now)
     }
 
-    /// The secret of an access key that is accepted now, for doors that verify signatures. Temporary credentials come with
+    /// The secret of an access key that is accepted now, for APIs that verify signatures. Temporary credentials come with
     /// their session token.
     pub fn signing_secret(&self, id: &str, session_token: Option<&str>) -> Option<String> {
         let ring = self.ring.load();

@@ -136,7 +136,7 @@ impl Changes for Store {
     }
 
     async fn close_batch(&self, root: Root, keys: Vec<String>) -> Result<bool> {
-        match self.write(Seal { root, keys }).await {
+        match self.write(CloseBatch { root, keys }).await {
             // its number was taken, or a row
             Err(Error::Conflict) => Ok(false),
             done => done.map(|()| true),
@@ -242,12 +242,12 @@ impl Write for Append {
 }
 
 /// Makes a batch.
-struct Seal {
+struct CloseBatch {
     root: Root,
     keys: Vec<String>,
 }
 
-impl Seal {
+impl CloseBatch {
     /// Whether the batch's number was free.
     async fn insert(&self, tx: &mut Tx<'_>) -> Result<bool, TxError> {
         let root = &self.root;
@@ -258,7 +258,7 @@ impl Seal {
 }
 
 #[async_trait]
-impl Write for Seal {
+impl Write for CloseBatch {
     type Output = ();
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<(), TxError> {

@@ -84,7 +84,7 @@ impl Identities for Store {
     }
 
     async fn reencrypt_key(&self, id: &str, old: Vec<u8>, new: Vec<u8>) -> Result<bool> {
-        self.write(Reseal { id: id.to_owned(), old, new }).await
+        self.write(ReencryptKey { id: id.to_owned(), old, new }).await
     }
 
     async fn revoke(&self, principal: &str, second: i64, audit: Audit) -> Result<()> {
@@ -281,14 +281,14 @@ impl Write for Remove {
     }
 }
 
-struct Reseal {
+struct ReencryptKey {
     id: String,
     old: Vec<u8>,
     new: Vec<u8>,
 }
 
 #[async_trait]
-impl Write for Reseal {
+impl Write for ReencryptKey {
     type Output = bool;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError> {

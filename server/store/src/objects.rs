@@ -1,12 +1,12 @@
-//! The port `Objects`, entry by entry: buckets, objects, multipart uploads and sealing, one file each.
+//! The port `Objects`, entry by entry: buckets, objects, multipart uploads and digesting, one file each.
 
 mod buckets;
 mod delete;
+mod digest;
 mod list;
 mod multipart;
 mod put;
 mod read;
-mod seal;
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ pub(crate) use multipart::DELETE_PARTS;
 
 /// Every statement of these files.
 pub(crate) fn statements() -> impl Iterator<Item = &'static Statement> {
-    [buckets::ALL, delete::ALL, list::ALL, multipart::ALL, put::ALL, read::ALL, seal::ALL]
+    [buckets::ALL, delete::ALL, list::ALL, multipart::ALL, put::ALL, read::ALL, digest::ALL]
         .into_iter()
         .flatten()
         .copied()
@@ -143,10 +143,10 @@ impl Objects for Store {
     }
 
     async fn set_digest(&self, blob: i64, digest: &Digest) -> Result<()> {
-        self.write(seal::Seal { blob, digest: digest.clone() }).await
+        self.write(digest::SetDigest { blob, digest: digest.clone() }).await
     }
 
     async fn quarantine(&self, blob: i64) -> Result<()> {
-        self.write(seal::Quarantine { blob }).await
+        self.write(digest::Quarantine { blob }).await
     }
 }

@@ -6,12 +6,12 @@ use zot_core::hash::{Digests, Hasher};
 use zot_core::manifest::{Descriptor, Manifest};
 use zot_core::media_type::OCI_MANIFEST;
 use zot_core::name::RepositoryName;
-use zot_domain::Result;
 use zot_domain::call::{Agent, Origin, RequestId};
 use zot_domain::ports::blobs::SegmentKey;
 use zot_domain::ports::metadata::{
     Audit, CommitBlob, Content, Metadata as _, NewContent, PublishManifest, PushRights, Remove, RemoveTarget, Segment,
 };
+use zot_domain::{ArtifactError, Result};
 use zot_store::Store;
 
 pub(crate) const ALL_RIGHTS: PushRights = PushRights { create_namespace: true, create: true, update: true };
@@ -77,11 +77,17 @@ pub(crate) fn manifest(name: &str, own: &str, blobs: &[&str], tags: &[&str]) -> 
     }
 }
 
-pub(crate) async fn publish(store: &Store, name: &str, own: &str, blobs: &[&str], tags: &[&str]) -> Result<Digest> {
+pub(crate) async fn publish(
+    store: &Store,
+    name: &str,
+    own: &str,
+    blobs: &[&str],
+    tags: &[&str],
+) -> Result<Digest, ArtifactError> {
     store.publish_manifest(manifest(name, own, blobs, tags)).await.map(|()| sha256(own))
 }
 
-pub(crate) async fn remove(store: &Store, name: &str, target: RemoveTarget) -> Result<bool> {
+pub(crate) async fn remove(store: &Store, name: &str, target: RemoveTarget) -> Result<bool, ArtifactError> {
     store.remove(Remove { repository: repository(name), target, audit: audit() }).await
 }
 

@@ -11,7 +11,7 @@ use zot_domain::ports::objects::{
     Attributes, BeginMultipart, CompleteMultipart, ConfigureBucket, CreateBucket, DeleteObject, Deleted,
     MultipartInput, Objects as _, Part, Put, PutObject, Source, Versioning,
 };
-use zot_domain::{Error, ObjectError, Result};
+use zot_domain::{ArtifactError, Error, ObjectError, Result};
 
 use crate::database::Fresh;
 use crate::make::{ALL_RIGHTS, audit, inline, manifest, publish, push, remove, repository, segment, sha256};
@@ -103,7 +103,7 @@ async fn an_object_is_what_was_put_last(store: &Fresh) {
     assert_eq!(text(store, "a", None).await.as_deref(), Some("4"));
 }
 
-async fn race(store: &Fresh, puts: Vec<PutObject>) -> Vec<Result<Put>> {
+async fn race(store: &Fresh, puts: Vec<PutObject>) -> Vec<Result<Put, ObjectError>> {
     let tasks: Vec<_> = puts
         .into_iter()
         .map(|put| {
@@ -118,7 +118,7 @@ async fn race(store: &Fresh, puts: Vec<PutObject>) -> Vec<Result<Put>> {
     outcomes
 }
 
-fn won(outcomes: &[Result<Put>]) -> usize {
+fn won(outcomes: &[Result<Put, ObjectError>]) -> usize {
     for outcome in outcomes {
         assert!(matches!(outcome, Ok(_) | Err(ObjectError::PreconditionFailed)), "{outcome:?}");
     }
@@ -151,12 +151,12 @@ async fn create_is_not_update_for_objects(store: &Fresh) {
         rights: PushRights { create, update, ..ALL_RIGHTS },
         ..object("a", text)
     };
-    assert!(matches!(store.put_object(with("1", false, true)).await, Err(Error::Denied(_))));
+    assert!(matches!(store.put_object(with("1", false, true)).await, Err(ObjectError::Common(Error::Denied(_)))));
     store.put_object(with("1", true, false)).await.unwrap();
-    assert!(matches!(store.put_object(with("2", true, false)).await, Err(Error::Denied(_))));
+    assert!(matches!(store.put_object(with("2", true, false)).await, Err(ObjectError::Common(Error::Denied(_)))));
     store.put_object(with("3", false, true)).await.unwrap();
     delete(store, "a", None).await;
-    assert!(matches!(store.put_object(with("4", false, true)).await, Err(Error::Denied(_))));
+    assert!(matches!(store.put_object(with("4", false, true)).await, Err(ObjectError::Common(Error::Denied(_)))));
 }
 
 async fn versions_are_kept_and_deleted_one_by_one(store: &Fresh) {
@@ -221,7 +221,7 @@ pub(crate) fn part(number: i64, etag: &str, size: u64) -> Part {
     Part { number, segment: segment(0, size), etag: etag.to_owned(), checksums: Checksums::default(), created: 0 }
 }
 
-async fn complete(store: &Fresh, id: &str, parts: Vec<Part>) -> Result<Option<Put>> {
+async fn complete(store: &Fresh, id: &str, parts: Vec<Part>) -> Result<Option<Put>, ObjectError> {
     let object = PutObject { manifest_digest: None, etag: "md5-2".to_owned(), ..object("big", "") };
     let size = parts.iter().map(|part| part.segment.size).sum();
     let object = PutObject { source: Source::Blob { blob: 0, size }, ..object };
@@ -280,7 +280,7 @@ async fn a_part_that_is_not_the_uploads_is_not_completed(store: &Fresh) {
     store.add_part("other", part(2, "f", 10)).await.unwrap();
     let mut parts = store.parts("up", 0, 100).await.unwrap();
     parts.extend(store.parts("other", 0, 100).await.unwrap());
-    assert!(matches!(complete(store, "up", parts).await, Err(Error::Conflict)));
+    assert!(matches!(complete(store, "up", parts).await, Err(ObjectError::Common(Error::Conflict))));
     assert!(store.object("team", "big", None).await.unwrap().is_none());
     assert_eq!(store.parts("up", 0, 100).await.unwrap().len(), 1, "all is rolled back");
     assert!(store.multipart("team", "big", "up").await.unwrap().is_some());
@@ -335,7 +335,7 @@ async fn an_object_is_an_artifact_of_the_buckets_repository(store: &Fresh) {
     assert!(store.blob(&repository("other"), &sha256("hello")).await.unwrap().is_none());
     publish(store, "team", "a manifest over the object", &["hello"], &["v1"]).await.unwrap();
     let removal = remove(store, "team", RemoveTarget::Manifest(reference)).await;
-    assert!(matches!(removal, Err(Error::Unsupported(_))), "it goes only with the object");
+    assert!(matches!(removal, Err(ArtifactError::Common(Error::Unsupported(_)))), "it goes only with the object");
 }
 
 async fn a_deleted_object_is_gone_on_every_path(store: &Fresh) {

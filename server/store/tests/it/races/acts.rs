@@ -16,7 +16,7 @@ use zot_domain::ports::objects::{
 use zot_domain::ports::upkeep::{Collected, DeadSegment, Upkeep as _};
 use zot_domain::{ArtifactError, Error, ObjectError, Result};
 
-use super::explore::{Act, Side};
+use super::explore::{Act, Refused, Side};
 use crate::database::Fresh;
 use crate::make::{ALL_RIGHTS, audit, commit, empty_hash, inline, manifest, repository, segment, sha256};
 use crate::objects::object;
@@ -112,7 +112,7 @@ pub(crate) async fn begin_session(store: &Fresh) {
     store.begin_upload(upload).await.unwrap();
 }
 
-async fn session(side: &Side) -> Result<Upload> {
+async fn session(side: &Side) -> Result<Upload, ArtifactError> {
     side.upload(SESSION, &repository(SESSION_OF), "tester").await?.ok_or(ArtifactError::UploadUnknown)
 }
 
@@ -146,7 +146,7 @@ pub(crate) fn patch_under(size: u64, key: Option<SegmentKey>) -> Act {
                 lifetime_secs: 60,
                 from,
             };
-            side.append_upload(append).await
+            Ok::<_, Refused>(side.append_upload(append).await?)
         }
     })
 }
@@ -162,7 +162,8 @@ pub(crate) fn close(size: u64) -> Act {
         let upload = session(&side).await?;
         let text = session_text(upload.offset + size);
         let content = NewContent { content: Content::Segments(vec![behind(&upload, size)]), ..inline(&text) };
-        side.commit_blob(CommitBlob { upload: Some(upload), ..commit(SESSION_OF, content) }).await
+        let commit = CommitBlob { upload: Some(upload), ..commit(SESSION_OF, content) };
+        Ok::<_, Refused>(side.commit_blob(commit).await?)
     })
 }
 
@@ -231,7 +232,7 @@ pub(crate) fn complete_if(condition: WriteCondition) -> Act {
                 ..object("big", "")
             };
             let complete = CompleteMultipart { id: UPLOAD.to_owned(), parts, object, result: etag };
-            Ok(side.complete_multipart(complete).await?.is_some())
+            Ok::<_, Refused>(side.complete_multipart(complete).await?.is_some())
         }
     })
 }
@@ -320,7 +321,7 @@ pub(crate) fn seal(key: &'static str, text: &'static str) -> Act {
 pub(crate) fn sweep(key: SegmentKey) -> Act {
     Act::new(move |side| {
         let found = [DeadSegment { key: key.clone(), size: 5 }];
-        async move { Ok(!side.claim_orphans(&found).await?.is_empty()) }
+        async move { Ok::<_, Refused>(!side.claim_orphans(&found).await?.is_empty()) }
     })
 }
 
@@ -334,7 +335,7 @@ pub(crate) fn collect() -> Act {
         for candidate in side.candidates(GRACE_SECS, 100).await? {
             removed |= matches!(side.collect(&candidate, GRACE_SECS).await?, Collected::Removed(_));
         }
-        Ok(removed)
+        Ok::<_, Refused>(removed)
     })
 }
 

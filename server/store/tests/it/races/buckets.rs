@@ -12,7 +12,7 @@ use zot_domain::{ArtifactError, Error, ObjectError};
 use super::acts::{
     add_part, age, begin_parts, complete, delete, delete_if, part, publish, push, put, put_segment, remove, run,
 };
-use super::explore::{Act, Ends, Track};
+use super::explore::{Act, Ends, Refused, Track};
 use crate::database::Fresh;
 use crate::make::{self, audit, manifest, repository, sha256};
 use crate::objects::{bucket, manifest_digest, object, text, versioning};
@@ -188,7 +188,7 @@ async fn a10_the_oci_door_deletes_a_manifest_that_becomes_an_objects() {
     };
     let check = async |store: &Fresh, ends: &Ends| {
         assert!(ends.done_b(), "{:?}", ends.b);
-        assert!(matches!(ends.a, Ok(true) | Err(Error::Unsupported(_))), "{:?}", ends.a);
+        assert!(matches!(ends.a, Ok(true) | Err(Refused::Common(Error::Unsupported(_)))), "{:?}", ends.a);
         ends.at_once();
         assert!(rendered(store, "a", "one").await, "the object is there on both doors");
         assert_eq!(text(store, "a", None).await.as_deref(), Some("one"));
@@ -200,7 +200,12 @@ async fn a10_the_oci_door_deletes_a_manifest_that_becomes_an_objects() {
 #[tokio::test]
 async fn a10_the_oci_door_cannot_delete_an_objects_manifest_while_it_is_put_again() {
     let check = async |store: &Fresh, ends: &Ends| {
-        assert!(ends.done_b() && matches!(ends.a, Err(Error::Unsupported(_))), "{:?}, {:?}", ends.a, ends.b);
+        assert!(
+            ends.done_b() && matches!(ends.a, Err(Refused::Common(Error::Unsupported(_)))),
+            "{:?}, {:?}",
+            ends.a,
+            ends.b
+        );
         ends.at_once();
         assert!(rendered(store, "a", "one").await && signed(store).await);
         assert!(store.manifest(&repository("team"), &"v1".parse().unwrap()).await.unwrap().is_some());
@@ -232,7 +237,11 @@ async fn b12_an_object_goes_while_a_manifest_over_its_bytes_comes() {
     });
     let check = async |store: &Fresh, ends: &Ends| {
         assert!(ends.done_b(), "{:?}", ends.b);
-        assert!(matches!(ends.a, Ok(true) | Err(ArtifactError::ManifestBlobUnknown(_))), "{:?}", ends.a);
+        assert!(
+            matches!(ends.a, Ok(true) | Err(Refused::Artifact(ArtifactError::ManifestBlobUnknown(_)))),
+            "{:?}",
+            ends.a
+        );
         assert_eq!(text(store, "a", None).await, None);
         assert!(!rendered(store, "a", "one").await, "deleted on every path");
         assert!(store.blob(&repository("team"), &sha256("one")).await.unwrap().is_none());
@@ -285,8 +294,8 @@ async fn b8_a_bucket_goes_while_something_comes() {
     };
     let check = async |store: &Fresh, ends: &Ends| {
         assert_eq!(ends.done(), 1, "{:?}, {:?}", ends.a, ends.b);
-        assert!(matches!(ends.a, Ok(_) | Err(ObjectError::NoSuchBucket(_))), "{:?}", ends.a);
-        assert!(matches!(ends.b, Ok(_) | Err(ObjectError::BucketNotEmpty(_))), "{:?}", ends.b);
+        assert!(matches!(ends.a, Ok(_) | Err(Refused::Object(ObjectError::NoSuchBucket(_)))), "{:?}", ends.a);
+        assert!(matches!(ends.b, Ok(_) | Err(Refused::Object(ObjectError::BucketNotEmpty(_)))), "{:?}", ends.b);
         assert_eq!(store.count("SELECT COUNT(*) FROM namespace").await == 0, ends.done_b());
     };
     track.explore(setup, (put("a", "x"), gone()), &check).await;
@@ -311,7 +320,7 @@ async fn b8_a_bucket_goes_while_something_comes() {
     track
         .explore(setup, (push, gone()), async |store: &Fresh, ends: &Ends| {
             assert!(
-                ends.done_a() && matches!(ends.b, Ok(true) | Err(ObjectError::BucketNotEmpty(_))),
+                ends.done_a() && matches!(ends.b, Ok(true) | Err(Refused::Object(ObjectError::BucketNotEmpty(_)))),
                 "{:?}, {:?}",
                 ends.a,
                 ends.b
@@ -326,7 +335,7 @@ async fn a7_a_reader_finds_a_blob_whatever_references_it() {
     let read = || {
         Act::new(|side| async move {
             let found = side.blob(&repository("team"), &sha256("one")).await?;
-            Ok(found.is_some())
+            Ok::<_, Refused>(found.is_some())
         })
     };
     let track = Track::of_all_ages().await;

@@ -13,7 +13,7 @@ use super::acts::{
     forget, mount, part, patch, publish, push, push_512, put, put_segment, remove, run, seal,
 };
 use super::buckets::{empty, one, rendered, unsealed, unsealed_twin};
-use super::explore::{Act, Ends, Track};
+use super::explore::{Act, Ends, Refused, Track};
 use crate::database::Fresh;
 use crate::make::{self, audit, repository, sha256};
 use crate::objects::{object, text};
@@ -77,7 +77,11 @@ async fn a2_a_mount_of_what_is_being_collected() {
 async fn a2_a_manifest_whose_members_are_being_collected() {
     let track = Track::new().await;
     let check = async |store: &Fresh, ends: &Ends| {
-        assert!(matches!(ends.a, Ok(true) | Err(ArtifactError::ManifestBlobUnknown(_))), "{:?}", ends.a);
+        assert!(
+            matches!(ends.a, Ok(true) | Err(Refused::Artifact(ArtifactError::ManifestBlobUnknown(_)))),
+            "{:?}",
+            ends.a
+        );
         assert!(ends.b.is_ok(), "{:?}", ends.b);
         assert_eq!(there(store, "team/a", "one").await, ends.done_a());
         assert_eq!(readable(store, "team/a").await, ends.done_a());
@@ -153,7 +157,7 @@ async fn a9_a_copy_of_a_merged_blob_that_is_being_collected() {
         forget(store).await;
     };
     let check = async |store: &Fresh, ends: &Ends| {
-        assert!(matches!(ends.a, Ok(true) | Err(ObjectError::NoSuchKey(_))), "{:?}", ends.a);
+        assert!(matches!(ends.a, Ok(true) | Err(Refused::Object(ObjectError::NoSuchKey(_)))), "{:?}", ends.a);
         assert!(ends.b.is_ok(), "{:?}", ends.b);
         assert_eq!(rendered(store, "copy", "hello").await, ends.done_a());
         assert!(rendered(store, "big", "hello").await && rendered(store, "small", "hello").await);
@@ -251,7 +255,7 @@ async fn b2_a_bucket_goes_while_its_repositories_are_collected() {
         forget(store).await;
     };
     let check = async |_: &Fresh, ends: &Ends| {
-        assert!(matches!(ends.a, Ok(true) | Err(ObjectError::BucketNotEmpty(_))), "{:?}", ends.a);
+        assert!(matches!(ends.a, Ok(true) | Err(Refused::Object(ObjectError::BucketNotEmpty(_)))), "{:?}", ends.a);
         assert!(ends.b.is_ok(), "{:?}", ends.b);
     };
     Track::new().await.explore(setup, (gone, collect()), check).await;
@@ -279,7 +283,7 @@ async fn a5_a_session_expires_while_it_goes_on() {
     let track = Track::new().await;
     let check = async |store: &Fresh, ends: &Ends| {
         assert!(
-            matches!(ends.a, Ok(_) | Err(ArtifactError::UploadUnknown)) && ends.b.is_ok(),
+            matches!(ends.a, Ok(_) | Err(Refused::Artifact(ArtifactError::UploadUnknown))) && ends.b.is_ok(),
             "{:?}, {:?}",
             ends.a,
             ends.b
@@ -292,7 +296,7 @@ async fn a5_a_session_expires_while_it_goes_on() {
     track.explore(begin_session, (patch(5), expire(SESSION)), check).await;
     let check = async |store: &Fresh, ends: &Ends| {
         assert!(
-            matches!(ends.a, Ok(_) | Err(ArtifactError::UploadUnknown)) && ends.b.is_ok(),
+            matches!(ends.a, Ok(_) | Err(Refused::Artifact(ArtifactError::UploadUnknown))) && ends.b.is_ok(),
             "{:?}, {:?}",
             ends.a,
             ends.b

@@ -5,7 +5,7 @@ use zot_domain::ports::metadata::PushRights;
 use zot_domain::{Error, ObjectError};
 
 use super::acts::{delete, delete_if, put, put_as, put_if, run};
-use super::explore::{Ends, Track};
+use super::explore::{Ends, Refused, Track};
 use crate::database::Fresh;
 use crate::make::ALL_RIGHTS;
 use crate::objects::text;
@@ -24,7 +24,8 @@ async fn a8_of_two_puts_if_absent_one_wins() {
         assert_eq!(ends.done(), 1, "{:?}, {:?}", ends.a, ends.b);
         assert!(matches!(
             (&ends.a, &ends.b),
-            (Err(ObjectError::PreconditionFailed), _) | (_, Err(ObjectError::PreconditionFailed))
+            (Err(Refused::Object(ObjectError::PreconditionFailed)), _)
+                | (_, Err(Refused::Object(ObjectError::PreconditionFailed)))
         ));
         ends.at_once();
         assert_eq!(text(store, "a", None).await.as_deref(), Some(if ends.done_a() { "x" } else { "y" }));
@@ -57,7 +58,7 @@ async fn a8_a_conditional_put_and_one_without() {
         let setup = async |store: &Fresh| if setup { one(store).await } else { empty(store).await };
         let check = async |store: &Fresh, ends: &Ends| {
             assert!(ends.done_b(), "{:?}", ends.b);
-            assert!(matches!(ends.a, Ok(true) | Err(ObjectError::PreconditionFailed)), "{:?}", ends.a);
+            assert!(matches!(ends.a, Ok(true) | Err(Refused::Object(ObjectError::PreconditionFailed))), "{:?}", ends.a);
             ends.at_once();
             assert_eq!(text(store, "a", None).await.as_deref(), Some("y"), "it came later, or the condition failed");
         };
@@ -69,7 +70,7 @@ async fn a8_a_conditional_put_and_one_without() {
 async fn a8_a_robot_that_may_only_create_and_a_racing_put() {
     let check = async |store: &Fresh, ends: &Ends| {
         assert!(ends.done_b(), "{:?}", ends.b);
-        assert!(matches!(ends.a, Ok(true) | Err(Error::Denied(_))), "{:?}", ends.a);
+        assert!(matches!(ends.a, Ok(true) | Err(Refused::Common(Error::Denied(_)))), "{:?}", ends.a);
         ends.at_once();
         assert_eq!(text(store, "a", None).await.as_deref(), Some("y"), "it came later, or was never overwritten");
     };
@@ -81,7 +82,7 @@ async fn a8_a_robot_that_may_only_create_and_a_racing_put() {
 async fn a8_a_robot_that_may_only_update_and_a_delete() {
     let check = async |store: &Fresh, ends: &Ends| {
         assert!(ends.done_b(), "{:?}", ends.b);
-        assert!(matches!(ends.a, Ok(true) | Err(Error::Denied(_))), "{:?}", ends.a);
+        assert!(matches!(ends.a, Ok(true) | Err(Refused::Common(Error::Denied(_)))), "{:?}", ends.a);
         ends.at_once();
         assert_eq!(text(store, "a", None).await, None, "it is not made anew");
     };
@@ -94,7 +95,7 @@ async fn a8_a_conditional_delete_and_a_put() {
     let track = Track::of_all_ages().await;
     let check = async |store: &Fresh, ends: &Ends| {
         assert!(ends.done_b(), "{:?}", ends.b);
-        assert!(matches!(ends.a, Ok(true) | Err(ObjectError::PreconditionFailed)), "{:?}", ends.a);
+        assert!(matches!(ends.a, Ok(true) | Err(Refused::Object(ObjectError::PreconditionFailed))), "{:?}", ends.a);
         ends.at_once();
         assert_eq!(text(store, "a", None).await.as_deref(), Some("y"), "only what was asked for was deleted");
     };

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Either, select};
-use zot_domain::Result;
+use zot_domain::{ArtifactError, Error, ObjectError, Result};
 use zot_store::{Step, Steps as _, Store};
 
 use super::gate::Gate;
@@ -22,16 +22,48 @@ use super::invariants;
 use crate::database::{self, Fresh};
 
 /// What a side came to: done; or not, in the way that its use case has for that.
-pub(crate) type Outcome = Result<bool>;
+pub(crate) type Outcome = Result<bool, Refused>;
+
+/// Why a side did not do it, whichever use case it was.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    Common(Error),
+    Artifact(ArtifactError),
+    Object(ObjectError),
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::Common(error)
+    }
+}
+
+impl From<ArtifactError> for Refused {
+    fn from(error: ArtifactError) -> Self {
+        match error {
+            ArtifactError::Common(error) => Self::Common(error),
+            own => Self::Artifact(own),
+        }
+    }
+}
+
+impl From<ObjectError> for Refused {
+    fn from(error: ObjectError) -> Self {
+        match error {
+            ObjectError::Common(error) => Self::Common(error),
+            own => Self::Object(own),
+        }
+    }
+}
 
 /// One side of a race, which can be run again and again.
 pub(crate) struct Act(Arc<dyn Fn(Side) -> BoxFuture<'static, Outcome> + Send + Sync>);
 
 impl Act {
-    pub(crate) fn new<F: Future<Output = Outcome> + Send + 'static>(
+    pub(crate) fn new<E: Into<Refused>, F: Future<Output = Result<bool, E>> + Send + 'static>(
         run: impl Fn(Side) -> F + Send + Sync + 'static,
     ) -> Self {
-        Self(Arc::new(move |side| run(side).boxed()))
+        Self(Arc::new(move |side| run(side).map(|outcome| outcome.map_err(Into::into)).boxed()))
     }
 
     /// Several as one side, done if the last one is.

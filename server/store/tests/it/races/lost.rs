@@ -19,7 +19,7 @@ use super::acts::{
     SESSION, UPLOAD, abort, add_part, begin_parts, begin_session, cancel, close, complete, complete_if, copy, delete,
     delete_if, mount, part, patch, publish, push, push_512, put, put_if, put_segment, remove, run, seal,
 };
-use super::explore::{Act, Track};
+use super::explore::{Act, Refused, Track};
 use super::gate::Gate;
 use super::invariants;
 use super::proxy::{Loss, Proxy};
@@ -201,7 +201,7 @@ async fn b9_sessions() {
             lifetime_secs: 60,
             from,
         };
-        side.append_upload(append).await
+        Ok::<_, Refused>(side.append_upload(append).await?)
     });
     line.loses("begin", nothing, begin).await;
     line.loses("chunk", begin_session, patch(5)).await;
@@ -277,7 +277,7 @@ async fn b9_garbage_collection() {
             for candidate in side.candidates(grace_secs, 10).await? {
                 side.collect(&candidate, grace_secs).await?;
             }
-            Ok(true)
+            Ok::<_, Refused>(true)
         })
     };
     line.loses("membership", unused, collect(3600)).await;

@@ -5,7 +5,7 @@ use zot_domain::condition::WriteCondition;
 use zot_domain::ports::objects::Objects as _;
 
 use super::acts::{UPLOAD, abort, add_part, begin_parts, complete, complete_if, part, put};
-use super::explore::{Ends, Track};
+use super::explore::{Ends, Refused, Track};
 use crate::database::Fresh;
 use crate::objects::{bucket, text};
 
@@ -95,7 +95,7 @@ async fn a6_a_completion_whose_condition_fails_leaves_the_upload_open() {
     let check = async |store: &Fresh, ends: &Ends| {
         assert!(ends.done_b(), "{:?}", ends.b);
         let open = store.multipart("team", "big", UPLOAD).await.unwrap().is_some();
-        assert_eq!(open, matches!(ends.a, Err(ObjectError::PreconditionFailed)), "{:?}", ends.a);
+        assert_eq!(open, matches!(ends.a, Err(Refused::Object(ObjectError::PreconditionFailed))), "{:?}", ends.a);
         assert_eq!(open, !ends.done_a());
         ends.at_once();
         assert_eq!(text(store, "big", None).await.as_deref(), Some("small"), "it came later, or won");

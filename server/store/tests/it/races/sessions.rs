@@ -7,7 +7,7 @@ use zot_domain::{ArtifactError, Error};
 use super::acts::{
     SESSION, begin_parts, begin_session, cancel, close, part_under, patch, patch_under, push_under, session_text, sweep,
 };
-use super::explore::{Ends, Track};
+use super::explore::{Ends, Refused, Track};
 use crate::database::Fresh;
 use crate::make::{repository, sha256};
 use crate::objects::bucket;
@@ -18,7 +18,7 @@ async fn a1_a_commit_and_the_sweep_of_its_segment() {
     let track = Track::new().await;
     let check = async |store: &Fresh, ends: &Ends| {
         assert_ne!(ends.done_a(), ends.done_b(), "who comes second loses");
-        assert!(matches!(ends.a, Ok(true) | Err(Error::Conflict)), "{:?}", ends.a);
+        assert!(matches!(ends.a, Ok(true) | Err(Refused::Common(Error::Conflict))), "{:?}", ends.a);
         let found = store.blob(&repository("team/a"), &sha256("hello")).await.unwrap();
         assert_eq!(found.is_some(), ends.done_a());
         let dead = store.count("SELECT COUNT(*) FROM segment WHERE state = 'dead'").await;
@@ -33,7 +33,7 @@ async fn a1_a_chunk_or_a_part_and_the_sweep_of_its_segment() {
     let track = Track::new().await;
     let check = async |store: &Fresh, ends: &Ends| {
         assert_ne!(ends.done_a(), ends.done_b(), "who comes second loses");
-        assert!(matches!(ends.a, Ok(true) | Err(Error::Conflict)), "{:?}", ends.a);
+        assert!(matches!(ends.a, Ok(true) | Err(Refused::Common(Error::Conflict))), "{:?}", ends.a);
         assert_eq!(store.count("SELECT COUNT(*) FROM segment WHERE state = 'dead'").await == 1, ends.done_b());
     };
     track.explore(begun, (patch_under(5, Some(key.clone())), sweep(key.clone())), &check).await;
@@ -53,7 +53,7 @@ async fn begun(store: &Fresh) {
 /// Whoever lost was told so at once, and its bytes are dead: those of `b` only if it brought some.
 async fn losers_are_dead(store: &Fresh, ends: &Ends, b_has_bytes: bool) {
     for outcome in [&ends.a, &ends.b] {
-        assert!(matches!(outcome, Ok(_) | Err(ArtifactError::UploadUnknown)), "{outcome:?}");
+        assert!(matches!(outcome, Ok(_) | Err(Refused::Artifact(ArtifactError::UploadUnknown))), "{outcome:?}");
     }
     ends.at_once();
     assert!(ends.done() >= 1, "{:?}, {:?}", ends.a, ends.b);

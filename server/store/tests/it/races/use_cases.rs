@@ -27,7 +27,7 @@ use zot_domain::{ArtifactError, ObjectError, Result};
 use zot_store::Store;
 
 use super::acts::{SESSION, begin_parts, begin_session};
-use super::explore::{Act, Ends, Track};
+use super::explore::{Act, Ends, Refused, Track};
 use crate::database::Fresh;
 use crate::make::{remove, repository};
 use crate::objects::bucket;
@@ -112,16 +112,16 @@ async fn begun(disk: &Disk, store: &Fresh) {
     assert_eq!(appended.unwrap(), CHUNK as u64);
 }
 
-async fn append(artifacts: &Artifacts, from: usize, to: usize) -> Result<u64> {
+async fn append(artifacts: &Artifacts, from: usize, to: usize) -> Result<u64, ArtifactError> {
     let start = Some(from as u64);
     artifacts.append_upload(&call(), &repository("team/a"), SESSION, start, body(bytes(from, to))).await
 }
 
-async fn finish(artifacts: &Artifacts, from: usize, to: usize) -> Result<u64> {
+async fn finish(artifacts: &Artifacts, from: usize, to: usize) -> Result<u64, ArtifactError> {
     finish_as(artifacts, Algorithm::Sha256, from, to).await
 }
 
-async fn finish_as(artifacts: &Artifacts, algorithm: Algorithm, from: usize, to: usize) -> Result<u64> {
+async fn finish_as(artifacts: &Artifacts, algorithm: Algorithm, from: usize, to: usize) -> Result<u64, ArtifactError> {
     let digest = Digest::of(algorithm, &bytes(0, to));
     let (repository, start) = (repository("team/a"), Some(from as u64));
     artifacts.finish_upload(&call(), &repository, SESSION, start, &digest, body(bytes(from, to))).await
@@ -159,7 +159,7 @@ fn last_as(disk: &Arc<Disk>, algorithm: Algorithm) -> Act {
 }
 
 /// Whoever was slower is told where the session stands, or that it is over.
-fn told(outcome: Result<u64>) -> Result<bool> {
+fn told(outcome: Result<u64, ArtifactError>) -> Result<bool, ArtifactError> {
     match outcome {
         Ok(held) => {
             assert_eq!(held, 2 * CHUNK as u64);
@@ -228,7 +228,7 @@ fn key() -> ObjectKey {
     "big".parse().unwrap()
 }
 
-async fn part(buckets: &Buckets, number: i64, text: &'static str) -> Result<String> {
+async fn part(buckets: &Buckets, number: i64, text: &'static str) -> Result<String, ObjectError> {
     let (call, key, body) = (call(), key(), body(Bytes::from_static(text.as_bytes())));
     let place = ("team", &key);
     let part = buckets.upload_part(&call, place, super::acts::UPLOAD, number, Expected::default(), body).await?;
@@ -246,7 +246,7 @@ fn completes(disk: &Arc<Disk>) -> Act {
             let completed =
                 buckets.complete_multipart(&call(), ("team", &key), id, &named, None, WriteCondition::Always).await?;
             assert!(completed.etag.ends_with("-1"), "{}", completed.etag);
-            Ok(true)
+            Ok::<_, Refused>(true)
         }
     })
 }
@@ -285,7 +285,8 @@ async fn a6_a_client_aborts_what_it_completes() {
         assert_eq!(ends.done(), 1, "{:?}, {:?}", ends.a, ends.b);
         assert!(matches!(
             (&ends.a, &ends.b),
-            (Err(ObjectError::NoSuchMultipart), _) | (_, Err(ObjectError::NoSuchMultipart))
+            (Err(Refused::Object(ObjectError::NoSuchMultipart)), _)
+                | (_, Err(Refused::Object(ObjectError::NoSuchMultipart)))
         ));
         assert_eq!(store.count("SELECT COUNT(*) FROM object_version").await == 1, ends.done_a());
     };

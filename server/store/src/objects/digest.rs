@@ -1,4 +1,4 @@
-//! Sealing: an open blob gets its digest, or its objects move onto the blob that has it already (rule A9).
+//! Digesting: an open blob gets its digest, or its objects move onto the blob that has it already (rule A9).
 
 use async_trait::async_trait;
 use sqlx::any::AnyRow;
@@ -57,13 +57,13 @@ impl Row for OpenBlob {
 }
 
 /// Names a blob.
-pub(super) struct Seal {
+pub(super) struct SetDigest {
     pub blob: i64,
     pub digest: Digest,
 }
 
 #[async_trait]
-impl Write for Seal {
+impl Write for SetDigest {
     type Output = ();
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<(), TxError> {
@@ -83,7 +83,7 @@ impl Write for Seal {
     }
 }
 
-impl Seal {
+impl SetDigest {
     /// Moves the objects onto the blob that has the digest. A copy that was made meanwhile still points here, and is
     /// led there by `merged_into`.
     async fn merge(&self, tx: &mut Tx<'_>) -> Result<i64, TxError> {

@@ -1,5 +1,5 @@
-//! Room on the local disk. What is being written is promised until it is there, so that many writers at once do not take
-//! what each of them saw. Clouds have room.
+//! The disk reserve of the local disk: space that content must leave free. Bytes that are being written are promised
+//! until they are there, so that concurrent writers do not count on the same free space. Clouds have no reserve.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use zot_domain::Result;
 use zot_domain::disk_reserve;
 
-/// For so long after a refusal there is said to be too little room, in seconds.
+/// How long after a refusal the disk counts as short, in seconds.
 const REMEMBERED_SECS: i64 = 300;
 
-/// The room that there is.
+/// Admits writes as long as the disk reserve stays free.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Room {
+pub(crate) struct DiskReserve {
     root: Option<PathBuf>,
     promised: Arc<AtomicU64>,
     refused: Arc<AtomicI64>,
@@ -25,7 +25,7 @@ pub(crate) struct Promise {
     promised: Arc<AtomicU64>,
 }
 
-impl Room {
+impl DiskReserve {
     /// Of the disk that has this folder.
     pub(crate) fn of(root: PathBuf) -> Self {
         Self { root: Some(root), ..Self::default() }
@@ -45,7 +45,7 @@ impl Room {
     /// Whether there is any.
     ///
     /// # Errors
-    /// As [`Room::take`].
+    /// As [`DiskReserve::take`].
     pub(crate) fn look(&self) -> Result<()> {
         self.admit(0)
     }
