@@ -5,11 +5,11 @@
 //! reference: that is the metadata store's.
 
 mod backend;
+mod disk_reserve;
 mod hashing;
 mod inventory;
 mod preflight;
 mod read;
-mod disk_reserve;
 mod tuning;
 mod write;
 

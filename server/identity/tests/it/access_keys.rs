@@ -128,14 +128,14 @@ async fn secrets_are_encrypted_again_after_a_rotation_of_master_keys() {
     let store = Fixture::new().await;
     let (key, secret) = store.key_of_account("ci").await;
     let value = basic(&key.id, &secret);
-    assert_eq!((store.identity.unopened(), store.accounts.reseal().await.unwrap()), (0, (0, 0)));
+    assert_eq!((store.identity.unopened(), store.accounts.reencrypt().await.unwrap()), (0, (0, 0)));
     let of = |masters| Differs { masters, ..Differs::default() };
     let (lost, accounts) = store.replica(of(&["two"])).await;
-    assert_eq!((lost.unopened(), accounts.reseal().await.unwrap()), (1, (0, 1)), "the master key is not there");
+    assert_eq!((lost.unopened(), accounts.reencrypt().await.unwrap()), (1, (0, 1)), "the master key is not there");
     assert_eq!(error_of(authorized(&lost, &value).await), "invalid");
     let (_, accounts) = store.replica(of(&["two", "one"])).await;
-    assert_eq!(accounts.reseal().await.unwrap(), (1, 0));
+    assert_eq!(accounts.reencrypt().await.unwrap(), (1, 0));
     let (identity, accounts) = store.replica(of(&["two"])).await;
-    assert_eq!((identity.unopened(), accounts.reseal().await.unwrap()), (0, (0, 0)));
+    assert_eq!((identity.unopened(), accounts.reencrypt().await.unwrap()), (0, (0, 0)));
     assert_eq!(authorized(&identity, &value).await.unwrap().subject, "account:ci");
 }

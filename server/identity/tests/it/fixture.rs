@@ -12,7 +12,7 @@ use zot_core::policy::Settings;
 use zot_core::principal::Principal;
 use zot_domain::authorizer::Authorizer;
 use zot_domain::call::{Agent, Origin, RequestId};
-use zot_domain::{Access, Call, Error, Result};
+use zot_domain::{Access, AdministrationError, Call, Error, Result};
 use zot_identity::{
     AccessKey, Accounts, ClaimPath, Identity, Issuer, IssuerConfig, KeySet, Kind, NewKey, Setup, ShownKey, Source,
 };
@@ -182,8 +182,17 @@ pub(crate) fn person(name: &str) -> Call {
 }
 
 /// Which error came of it; an empty text if none did.
-pub(crate) fn error_of<T>(result: Result<T>) -> &'static str {
+pub(crate) fn error_of<T, E: Into<AdministrationError>>(result: Result<T, E>) -> &'static str {
     let Err(error) = result else { return "" };
+    match error.into() {
+        AdministrationError::Common(error) => common_of(&error),
+        AdministrationError::AccountExists(_) => "exists",
+        AdministrationError::StateConflict(_) => "conflict",
+        AdministrationError::PolicyExists(_) => "another",
+    }
+}
+
+fn common_of(error: &Error) -> &'static str {
     match error {
         Error::CredentialsInvalid(_) => "invalid",
         Error::CredentialsExpired(_) => "expired",
@@ -193,8 +202,6 @@ pub(crate) fn error_of<T>(result: Result<T>) -> &'static str {
         Error::Unauthenticated => "unauthenticated",
         Error::ParameterInvalid(_) => "parameter",
         Error::NotFound(_) => "not found",
-        Error::AccountExists(_) => "exists",
-        Error::InTheWay(_) => "conflict",
         _ => "another",
     }
 }

@@ -46,7 +46,11 @@ async fn blobs_of_other_repositories_are_unknown(store: &Fresh) {
         other => panic!("{other:?}"),
     }
     assert_eq!(store.count("SELECT COUNT(*) FROM manifest").await, 0);
-    assert_eq!(store.count("SELECT COUNT(*) FROM change WHERE action = 'manifest.push'").await, 1, "only the push of the layer");
+    assert_eq!(
+        store.count("SELECT COUNT(*) FROM change WHERE action = 'manifest.push'").await,
+        1,
+        "only the push of the layer"
+    );
 }
 
 async fn a_wrong_size_is_refused(store: &Fresh) {

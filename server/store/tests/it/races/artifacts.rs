@@ -207,7 +207,11 @@ async fn b2_what_two_remove_is_removed_once() {
     let check = async |store: &Fresh, ends: &Ends| {
         assert!(ends.done() == 1 && ends.a.is_ok() && ends.b.is_ok(), "{:?}, {:?}", ends.a, ends.b);
         ends.at_once();
-        assert_eq!(store.count("SELECT COUNT(*) FROM change WHERE action = 'manifest.push'").await, 5, "one audit row more");
+        assert_eq!(
+            store.count("SELECT COUNT(*) FROM change WHERE action = 'manifest.push'").await,
+            5,
+            "one audit row more"
+        );
     };
     let track = Track::of_all_ages().await;
     for target in [of_manifest("one"), tag("v1"), blob("layer 3")] {
