@@ -1,36 +1,38 @@
-//! The Security Token Service: temporary credentials for whoever brings a token of a trusted issuer, and who one is. At the
-//! root of the S3 API, where SDKs look for it with `AWS_ENDPOINT_URL_STS`.
+//! The Security Token Service: it exchanges a trusted issuer's token for temporary credentials, and tells callers who they
+//! are. It is at the root of the S3 API, where SDKs look for it with `AWS_ENDPOINT_URL_STS`.
 //!
 //! Source: AWS Security Token Service API reference, *`AssumeRoleWithWebIdentity`*, *`GetCallerIdentity`*, *Common errors*.
 
 use std::collections::HashMap;
+use std::time::{Duration, UNIX_EPOCH};
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use s3s::S3Error;
+use s3s::dto::{AssumedRoleUser, Credentials};
+use s3s::xml::{SerResult, Serializer};
 use sha2::{Digest as _, Sha256};
 use zot_core::principal::Principal;
 use zot_domain::Error;
 use zot_domain::observed::Authentication;
 use zot_gateway::{Authenticator, Sender};
-use zot_identity::Credentials;
 
 use crate::caller::identify;
 use crate::sigv4::{BodySha256, Front};
 
-/// Largest form, in bytes: a token of a trusted issuer, and room.
+/// Largest form, in bytes. Most of it is the trusted issuer's token.
 const FORM_MAX: usize = 128 * 1024;
-/// What is looked at where temporary credentials are asked for.
+/// Parameters of `AssumeRoleWithWebIdentity`.
 const KNOWN: [&str; 6] = ["Action", "Version", "RoleArn", "RoleSessionName", "WebIdentityToken", "DurationSeconds"];
-/// Longest part of a parameter's name in a message.
+/// Characters of a parameter's name that an error shows.
 const NAME_SHOWN_MAX: usize = 64;
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 const VERSION: &str = "2011-06-15";
 /// There is one account.
 const ACCOUNT: &str = "000000000000";
 
-/// An error in the words of STS.
+/// An error with its STS code.
 struct Failure {
     status: StatusCode,
     code: String,
@@ -66,7 +68,7 @@ impl Failure {
             | Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure"),
         };
         if status.is_server_error() {
-            tracing::error!(%error, "temporary credentials cannot be given");
+            tracing::error!(%error, "cannot issue temporary credentials");
         }
         let message =
             if status == StatusCode::INTERNAL_SERVER_ERROR { "internal error".to_owned() } else { error.to_string() };
@@ -82,7 +84,7 @@ impl Failure {
     }
 }
 
-/// Whether a request is for this service: S3 has no form at the root.
+/// Whether a request is for STS: S3 has no form at the root.
 pub(crate) fn is_meant(request: &Request<Body>, prefix: &str) -> bool {
     let path = request.uri().path().strip_prefix(prefix).unwrap_or_default();
     let form =
@@ -92,30 +94,24 @@ pub(crate) fn is_meant(request: &Request<Body>, prefix: &str) -> bool {
     request.method() == Method::POST && matches!(path, "" | "/") && form
 }
 
-/// Serves one action.
 pub(crate) async fn serve(front: &Front, authenticator: &Authenticator, request: Request<Body>) -> Response<Body> {
     let sender = Sender::of(request.extensions());
-    let id = sender.request_id;
+    let id = sender.request_id.to_string();
     let mut observed = Observed::default();
-    let answered = act(front, authenticator, request, &sender, &mut observed).await;
-    let mut response = match answered {
-        Ok((action, result)) => xml(
-            StatusCode::OK,
-            &format!(
-                "<{action}Response xmlns=\"{NAMESPACE}\"><{action}Result>{result}</{action}Result><ResponseMetadata>\
-                 <RequestId>{id}</RequestId></ResponseMetadata></{action}Response>"
-            ),
-        ),
+    let mut response = match act(front, authenticator, request, &sender, &mut observed).await {
+        Ok((action, result)) => respond(StatusCode::OK, &format!("{action}Response"), |xml| {
+            xml.element(&format!("{action}Result"), |xml| xml.write_raw_text(&result))?;
+            xml.element("ResponseMetadata", |xml| xml.content("RequestId", &id))
+        }),
         Err(Failure { status, code, message }) => {
-            let fault = if status.is_server_error() { "Receiver" } else { "Sender" };
-            let mut response = xml(
-                status,
-                &format!(
-                    "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error><Type>{fault}</Type><Code>{code}</Code><Message>{}</Message>\
-                     </Error><RequestId>{id}</RequestId></ErrorResponse>",
-                    escaped(&message)
-                ),
-            );
+            let mut response = respond(status, "ErrorResponse", |xml| {
+                xml.element("Error", |xml| {
+                    xml.content("Type", if status.is_server_error() { "Receiver" } else { "Sender" })?;
+                    xml.content("Code", &code)?;
+                    xml.content("Message", &message)
+                })?;
+                xml.content("RequestId", &id)
+            });
             if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
             }
@@ -131,7 +127,7 @@ pub(crate) async fn serve(front: &Front, authenticator: &Authenticator, request:
     response
 }
 
-/// What credentials were presented, and whose they are.
+/// The credentials that a request presents, and their principal.
 #[derive(Default)]
 struct Observed {
     authentication: Option<Authentication>,
@@ -147,12 +143,11 @@ async fn act(
 ) -> Result<(&'static str, String), Failure> {
     let (parts, body) = request.into_parts();
     let read = Limited::new(body, FORM_MAX).collect().await;
-    let bytes =
-        read.map_err(|_| Failure::sender("ValidationError", "the form cannot be read, or is too long"))?.to_bytes();
+    let bytes = read.map_err(|_| Failure::sender("ValidationError", "the form is unreadable or too long"))?.to_bytes();
     let mut form = HashMap::new();
     for (name, value) in url::form_urlencoded::parse(&bytes) {
         if form.insert(name.into_owned(), value.into_owned()).is_some() {
-            return Err(Failure::sender("ValidationError", "a parameter comes twice"));
+            return Err(Failure::sender("ValidationError", "a parameter is given twice"));
         }
     }
     if form.get("Version").is_some_and(|version| version != VERSION) {
@@ -161,7 +156,7 @@ async fn act(
     match form.get("Action").map(String::as_str) {
         Some("AssumeRoleWithWebIdentity") => {
             if parts.uri.query().is_some_and(|query| !query.is_empty()) {
-                return Err(Failure::sender("ValidationError", "parameters are taken from the form alone"));
+                return Err(Failure::sender("ValidationError", "parameters must be in the form, not in the query"));
             }
             only_known(&form)?;
             let result = assume_role(authenticator, &form, sender, observed).await?;
@@ -171,28 +166,28 @@ async fn act(
             let mut request = Request::from_parts(parts, Body::from(bytes.clone()));
             request.extensions_mut().insert(BodySha256(Sha256::digest(&bytes).into()));
             let principal = caller(front, authenticator, request, sender, observed).await?;
-            let result = format!(
-                "<Arn>{}</Arn><UserId>{}</UserId><Account>{ACCOUNT}</Account>",
-                escaped(&arn(&principal)),
-                escaped(&principal.subject)
-            );
+            let result = written(|xml| {
+                xml.content("Arn", &arn(&principal))?;
+                xml.content("UserId", &principal.subject)?;
+                xml.content("Account", ACCOUNT)
+            });
             Ok(("GetCallerIdentity", result))
         }
         Some(action) => Err(Failure::sender(
             "InvalidAction",
-            format!("{action:?} is not known here; AssumeRoleWithWebIdentity and GetCallerIdentity are"),
+            format!("unknown action {action:?}: use AssumeRoleWithWebIdentity or GetCallerIdentity"),
         )),
         None => Err(Failure::sender("MissingAction", "the parameter Action is missing")),
     }
 }
 
-/// Refuses what is not known: a parameter that is not looked at may be meant to narrow what is given.
+/// Refuses unknown parameters: one that is ignored may be meant to narrow the session's rights.
 fn only_known(form: &HashMap<String, String>) -> Result<(), Failure> {
     match form.keys().filter(|name| !KNOWN.contains(&name.as_str())).min() {
         None => Ok(()),
         Some(name) => {
             let name: String = name.chars().take(NAME_SHOWN_MAX).collect();
-            let message = format!("{name:?} is not supported: a session has the rights of its role, no fewer");
+            let message = format!("{name:?} is not supported: a session always has all rights of its role");
             Err(Failure::sender("ValidationError", message))
         }
     }
@@ -210,12 +205,8 @@ async fn caller(
     let (_, _, principal) = identified.map_err(|error| Failure::of_s3(&error))?;
     let principal = principal.map_err(Failure::of)?;
     if principal.is_anonymous() {
-        let message = "the request is not signed";
-        return Err(Failure {
-            status: StatusCode::FORBIDDEN,
-            code: "MissingAuthenticationToken".into(),
-            message: message.into(),
-        });
+        let failure = Failure::sender("MissingAuthenticationToken", "the request is not signed");
+        return Err(Failure { status: StatusCode::FORBIDDEN, ..failure });
     }
     observed.principal = Some(principal.clone());
     Ok(principal)
@@ -245,10 +236,25 @@ async fn assume_role(
     observed.principal = outcome.ok().cloned();
     let (credentials, principal) = session.map_err(Failure::of)?;
     let role = role.unwrap_or("self");
-    Ok(result_of(&credentials, &principal, &format!("arn:aws:sts::{ACCOUNT}:assumed-role/{role}/{name}"), name))
+    let expires = UNIX_EPOCH + Duration::from_secs(u64::try_from(credentials.expires).unwrap_or_default());
+    let assumed = AssumedRoleUser {
+        arn: format!("arn:aws:sts::{ACCOUNT}:assumed-role/{role}/{name}"),
+        assumed_role_id: format!("{}:{name}", credentials.access_key),
+    };
+    let credentials = Credentials {
+        access_key_id: credentials.access_key,
+        secret_access_key: credentials.secret_key,
+        session_token: credentials.session_token,
+        expiration: expires.into(),
+    };
+    Ok(written(|xml| {
+        xml.content("SubjectFromWebIdentityToken", &principal.subject)?;
+        xml.content("AssumedRoleUser", &assumed)?;
+        xml.content("Credentials", &credentials)
+    }))
 }
 
-/// The role that an ARN names; none for `role/self`, which is all that the caller has.
+/// The role that an ARN names. `role/self` stands for all of the caller's rights, and gives none here.
 fn role_of(arn: &str) -> Result<Option<&str>, Failure> {
     let path =
         arn.strip_prefix("arn:").and_then(|rest| rest.split_once(":iam::")).and_then(|(_, rest)| rest.split_once(':'));
@@ -264,34 +270,25 @@ fn role_of(arn: &str) -> Result<Option<&str>, Failure> {
     }
 }
 
-fn result_of(credentials: &Credentials, principal: &Principal, arn: &str, session: &str) -> String {
-    let expiration = jiff::Timestamp::from_second(credentials.expires).map(|at| at.to_string()).unwrap_or_default();
-    format!(
-        "<SubjectFromWebIdentityToken>{}</SubjectFromWebIdentityToken><AssumedRoleUser><Arn>{}</Arn><AssumedRoleId>{}:{}\
-         </AssumedRoleId></AssumedRoleUser><Credentials><AccessKeyId>{}</AccessKeyId><SecretAccessKey>{}</SecretAccessKey>\
-         <SessionToken>{}</SessionToken><Expiration>{expiration}</Expiration></Credentials>",
-        escaped(&principal.subject),
-        escaped(arn),
-        credentials.access_key,
-        escaped(session),
-        credentials.access_key,
-        credentials.secret_key,
-        credentials.session_token,
-    )
-}
-
-/// A principal in the form that SDKs expect.
+/// The principal's ARN, in the form that SDKs expect.
 fn arn(principal: &Principal) -> String {
     let (kind, name) = principal.subject.split_once(':').unwrap_or(("user", &principal.subject));
     format!("arn:aws:iam::{ACCOUNT}:{kind}/{name}")
 }
 
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+type Xml<'a> = Serializer<&'a mut Vec<u8>>;
+
+fn written(content: impl FnOnce(&mut Xml<'_>) -> SerResult) -> String {
+    let mut text = Vec::new();
+    if let Err(error) = content(&mut Serializer::new(&mut text)) {
+        tracing::error!(%error, "cannot write the response of STS");
+    }
+    String::from_utf8_lossy(&text).into_owned()
 }
 
-fn xml(status: StatusCode, document: &str) -> Response<Body> {
-    let mut response = Response::new(Body::from(format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{document}")));
+fn respond(status: StatusCode, root: &str, content: impl FnOnce(&mut Xml<'_>) -> SerResult) -> Response<Body> {
+    let document = written(|xml| xml.decl().and_then(|()| xml.element_with_ns(root, NAMESPACE, content)));
+    let mut response = Response::new(Body::from(document));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
