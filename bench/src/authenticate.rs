@@ -55,7 +55,7 @@ pub(crate) async fn run() -> Result<String> {
             (1..200).map(|number| headers(&format!("Bearer {}", token(number)?))).collect::<Result<Vec<_>>>()?;
         let (seen, unseen) = (each(&identity, || Ok(known.clone())).await?, once(&identity, &fresh).await?);
         row(&mut text, "token of an issuer", &groups.to_string(), seen, Some(unseen));
-        let now = jiff::Timestamp::now().as_second();
+        let now = zot_core::ambient::now().as_second();
         let own = || identity.registry_token(&first, Vec::new(), now).map_err(setup);
         let known = headers(&format!("Bearer {}", own()?))?;
         let fresh = (1..200).map(|_| headers(&format!("Bearer {}", own()?))).collect::<Result<Vec<_>>>()?;
@@ -142,7 +142,7 @@ fn keys(key: &SecretKey) -> Result<Value> {
 }
 
 fn token(key: &SecretKey, issuer: &str, groups: usize, number: usize) -> Result<String> {
-    let now = jiff::Timestamp::now().as_second();
+    let now = zot_core::ambient::now().as_second();
     let groups: Vec<_> = (0..groups).map(|group| format!("g{group}")).collect();
     let claims = json!({
         "iss": issuer, "sub": format!("user-{number}"), "name": format!("user{number}"), "aud": "bench", "iat": now, "exp": now + 3600, "groups": groups,

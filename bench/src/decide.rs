@@ -73,7 +73,7 @@ fn micros(rules: &Rules, caller: &Principal) -> Result<f64> {
         "team5/app".parse().map_err(|error: zot_core::Invalid| Error::Setup(error.to_string()))?;
     let settings = Settings { access_control: true, anonymous_read: false, read_only: false };
     let context =
-        Context { source_ip: None, tls: true, now: jiff::Timestamp::now(), list_prefix: None, operation: None };
+        Context { source_ip: None, tls: true, now: zot_core::ambient::now(), list_prefix: None, operation: None };
     let (begun, mut count) = (Instant::now(), 0_u32);
     while begun.elapsed() < MEASURED {
         for _ in 0..64 {

@@ -92,7 +92,7 @@ pub(crate) async fn run(load: &Load) -> Result<(Value, bool)> {
 
 /// Consecutive runs use other contents: there is room for 4096 operations a second.
 fn first_turn() -> u64 {
-    let seconds = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
+    let seconds = u64::try_from(zot_core::ambient::now().as_second()).unwrap_or_default();
     (seconds % (1 << 19)) << 12
 }
 

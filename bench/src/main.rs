@@ -94,7 +94,7 @@ async fn begin(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 async fn compare(options: &Compare) -> Result<ExitCode> {
-    let begun = (Instant::now(), jiff::Timestamp::now());
+    let begun = (Instant::now(), zot_core::ambient::now());
     let place = Place {
         server: options.server.clone(),
         minio: options.minio.clone(),

@@ -3,7 +3,6 @@
 use std::sync::{Mutex, PoisonError};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 const REGION: &str = "us-east-1";
@@ -27,7 +26,14 @@ impl Signer {
 
     /// The headers that sign a request now. `path` and `query` are canonical already: escaped, the query sorted.
     pub(crate) fn headers(&self, method: &str, host: &str, path: &str, query: &str, payload: &str) -> String {
-        self.headers_at(&Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string(), method, host, path, query, payload)
+        self.headers_at(
+            &zot_core::ambient::now().strftime("%Y%m%dT%H%M%SZ").to_string(),
+            method,
+            host,
+            path,
+            query,
+            payload,
+        )
     }
 
     fn headers_at(&self, time: &str, method: &str, host: &str, path: &str, query: &str, payload: &str) -> String {

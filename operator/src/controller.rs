@@ -24,7 +24,7 @@ use crate::events::Events;
 use crate::kinds::Apis;
 use crate::lease::{Fence, LeaseCandidate, LeaseTimes};
 use crate::metrics::OperatorMetrics;
-use crate::serve;
+use crate::{ambient, serve};
 
 /// A resource, or the error of one that cannot be decoded.
 type Guarded = DeserializeGuard<ZotArtifactStore>;
@@ -67,7 +67,7 @@ pub(crate) async fn run(arguments: &OperatorArguments) -> Result<(), Error> {
     let (health, metrics_at) = (arguments.health_probe_bind_address, arguments.metrics_bind_address);
     serve::serve(health, metrics_at, Arc::clone(&metrics)).await?;
     let mut stopped = std::pin::pin!(stop());
-    let identity = arguments.pod_name.clone().unwrap_or_else(|| format!("operator-{}", uuid::Uuid::new_v4()));
+    let identity = arguments.pod_name.clone().unwrap_or_else(|| format!("operator-{}", ambient::random_id()));
     let fence = arguments.leader_elect.then(Fence::default);
     let client = client::of_controller(config.clone(), fence.clone())?;
     let mut candidate = fence.map(|fence| candidate(config, arguments, &identity, fence)).transpose()?;
@@ -204,8 +204,7 @@ fn on_error(object: Arc<Guarded>, _error: &Error, context: Arc<OperatorContext>)
         *attempt
     });
     let wait = Duration::from_secs(1 << attempt.min(8)).min(Duration::from_mins(5));
-    let spread = f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 1024.0;
-    Action::requeue(wait.mul_f64(0.75 + spread))
+    Action::requeue(wait.mul_f64(0.75 + ambient::random_up_to(0.25)))
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

@@ -9,6 +9,7 @@ use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt as _};
 use zot_crds::status::Reason;
 
+use crate::ambient;
 use crate::error::Error;
 use crate::labels::{APP, INSTANCE};
 
@@ -36,7 +37,7 @@ pub(crate) async fn diagnose(
     let servers = ListParams::default().labels(&format!("app={APP},{INSTANCE}={store}"));
     let mut pods = api.list(&servers).await.map_err(Error::api("reading the servers' pods"))?.items;
     pods.sort_by_key(|pod| std::cmp::Reverse(pod.creation_timestamp()));
-    Ok(first_problem(deployment, &pods, Timestamp::now()))
+    Ok(first_problem(deployment, &pods, ambient::now()))
 }
 
 pub(crate) fn first_problem(deployment: Option<&Deployment>, pods: &[Pod], now: Timestamp) -> Option<Diagnosis> {

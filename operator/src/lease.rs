@@ -9,12 +9,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio::time::{Instant, sleep, timeout};
+
+use crate::ambient;
 
 const NAME: &str = "zot-artifact-store-operator";
 
@@ -149,7 +150,7 @@ impl LeaseCandidate {
     }
 
     fn taken(&self, before: Option<&LeaseSpec>) -> LeaseSpec {
-        let now = MicroTime(Timestamp::now());
+        let now = MicroTime(ambient::now());
         let same = before.filter(|before| before.holder_identity.as_deref() == Some(&self.identity));
         let transitions = before.and_then(|before| before.lease_transitions).unwrap_or(0);
         LeaseSpec {
@@ -177,5 +178,5 @@ impl LeaseCandidate {
 
 /// 1 to 1.2, so that replicas do not ask at the same time.
 fn jitter() -> f64 {
-    1.0 + f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 1280.0
+    1.0 + ambient::random_up_to(0.2)
 }

@@ -5,6 +5,7 @@
 //! unneeded ones, [`diagnostics`] finds out why servers do not start, [`status`] computes conditions. [`controller`] runs
 //! the steps, [`lease`] elects the leader, [`serve`] answers probes and Prometheus.
 
+mod ambient;
 mod apply;
 mod arguments;
 mod build;

@@ -11,6 +11,7 @@ use kube::{Api, Client, ResourceExt as _};
 use serde_json::Value;
 use zot_crds::status::{ConditionType, Reason};
 
+use crate::ambient;
 use crate::apply::{self, apply};
 use crate::build::preflight::{PREFLIGHT, children, is_needed, name};
 use crate::build::servers;
@@ -33,7 +34,7 @@ pub(crate) async fn check(client: &Client, store: &ValidSpec<'_>) -> Result<(), 
         return Ok(());
     }
     let (jobs, name) = (Api::<Job>::namespaced(client.clone(), &store.namespace), name(store));
-    let now = Timestamp::now();
+    let now = ambient::now();
     let deployment = store.facts.deployment.as_ref();
     let unavailable = unavailable_since(deployment, now);
     // available servers that were started after this preflight prove more than the preflight could

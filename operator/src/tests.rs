@@ -89,7 +89,7 @@ fn the_servers_configuration_is_one_that_the_server_takes() {
     for entry in std::fs::read_dir(folder).unwrap() {
         let documents = documents(&sample(&std::fs::read_to_string(entry.unwrap().path()).unwrap()));
         let file = documents["ConfigMap store-config"]["data"]["config.yaml"].as_str().unwrap();
-        let path = std::env::temp_dir().join(format!("zot-operator-{}.yaml", uuid::Uuid::new_v4()));
+        let path = std::env::temp_dir().join(format!("zot-operator-{}.yaml", crate::ambient::random_id()));
         std::fs::write(&path, file).unwrap();
         let sources = zot_settings::Sources { file: Some(path.clone()), ..zot_settings::Sources::default() };
         let loaded = zot_settings::load(&sources);

@@ -6,6 +6,7 @@
 //! directly. [`keycloak`] and [`kube`] issue tokens of people, services and pods. [`jwt`] decodes tokens. An [`issuer`] signs
 //! anything that a test wants. Nothing here uses the server's code.
 #![expect(clippy::panic, clippy::missing_panics_doc, reason = "test code: it panics with a message that says why")]
+#![expect(clippy::disallowed_methods, reason = "black-box tests use no code of the server, and real time")]
 #![expect(clippy::return_self_not_must_use, reason = "a check of a reply returns it for more checks, or for nothing")]
 
 pub mod azure;

@@ -21,7 +21,7 @@ use crate::events::EventReason;
 use crate::facts::{self, Facts};
 use crate::kinds::ObjectKind;
 use crate::validate::{ValidSpec, check_names, check_references, check_retained, validate};
-use crate::{diagnostics, preflight, status};
+use crate::{ambient, diagnostics, preflight, status};
 
 /// Longest reconciliation.
 const LONGEST: Duration = Duration::from_mins(1);
@@ -221,7 +221,7 @@ async fn undecodable(
         let condition = |kind: ConditionType| {
             json!({
                 "type": kind.as_str(), "status": "False", "reason": Reason::InvalidSpec.as_str(), "message": message,
-                "lastTransitionTime": jiff::Timestamp::now().to_string(),
+                "lastTransitionTime": ambient::now().to_string(),
                 "observedGeneration": invalid.metadata.generation,
             })
         };

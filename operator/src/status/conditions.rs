@@ -1,9 +1,10 @@
 //! The conditions of a store: at most one of each type.
 
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use zot_crds::ZotArtifactStore;
 use zot_crds::status::{ConditionType, Reason};
+
+use crate::ambient;
 
 /// Longest message, in characters.
 const MESSAGE_MAX: usize = 1024;
@@ -64,7 +65,7 @@ impl ConditionSet {
         let message = state.message;
         let message = if message.len() > MESSAGE_MAX { message.chars().take(MESSAGE_MAX).collect() } else { message };
         let before = self.before.iter().find(|condition| condition.type_ == kind && condition.status == status);
-        let since = before.map_or_else(|| Time(Timestamp::now()), |condition| condition.last_transition_time.clone());
+        let since = before.map_or_else(|| Time(ambient::now()), |condition| condition.last_transition_time.clone());
         let condition = Condition {
             type_: kind.to_owned(),
             status: status.to_owned(),

@@ -76,6 +76,5 @@ impl Drop for Promise {
 
 /// Seconds since 1970.
 fn now() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    zot_core::ambient::now().as_second()
 }

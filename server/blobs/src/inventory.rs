@@ -85,7 +85,7 @@ impl Inventory for BlobStore {
     async fn delete_unfinished(&self, older_than: Duration) -> Result<u64> {
         let Some(root) = self.tuning.root.clone() else { return Ok(0) };
         let root = root.join(&self.store_id);
-        let walk = move || disk::delete_unfinished(&root, SystemTime::now() - older_than);
+        let walk = move || disk::delete_unfinished(&root, SystemTime::from(zot_core::ambient::now()) - older_than);
         let walked = tokio::task::spawn_blocking(walk).await;
         walked
             .map_err(|error| Error::Internal(format!("looking for unfinished files: {error}")))?

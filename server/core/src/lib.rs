@@ -1,9 +1,10 @@
 //! Names, digests, checksums, manifests, principals and the policy engine: pure functions over plain values.
 //!
-//! There is no I/O here, no port and nothing async. Every other crate of the server may depend on this one; it depends on
-//! none of them.
+//! There is no I/O here, no port and nothing async; [`ambient`] alone reads the clock and draws random numbers. Every other
+//! crate of the server may depend on this one; it depends on none of them.
 
 pub mod action;
+pub mod ambient;
 pub mod audit_action;
 pub mod checksum;
 pub mod digest;

@@ -123,7 +123,7 @@ impl Access {
     pub async fn create_policy(&self, call: &Call, mut policy: Policy) -> Result<StoredPolicy, AdministrationError> {
         self.require_change(call)?;
         if policy.id.is_empty() {
-            policy.id = uuid::Uuid::new_v4().to_string();
+            policy.id = zot_core::ambient::random_id().to_string();
         }
         if policy.id.starts_with(OF_BUCKETS) {
             let why = format!("id: {OF_BUCKETS} begins the names of buckets' own statements");

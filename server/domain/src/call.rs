@@ -72,7 +72,7 @@ impl Call {
     /// The circumstances, for conditions.
     pub fn context(&self) -> Context<'static> {
         let Origin { address, tls } = self.origin;
-        Context { source_ip: address, tls, now: jiff::Timestamp::now(), list_prefix: None, operation: None }
+        Context { source_ip: address, tls, now: zot_core::ambient::now(), list_prefix: None, operation: None }
     }
 
     /// The same without the bound of a token.
@@ -89,7 +89,7 @@ pub struct RequestId(uuid::Uuid);
 impl RequestId {
     /// A new one.
     pub fn new() -> Self {
-        Self(uuid::Uuid::now_v7())
+        Self(zot_core::ambient::ordered_id())
     }
 }
 

@@ -344,7 +344,7 @@ impl Accounts {
         if expires.is_some_and(|at| at <= now) {
             return Err(Error::ParameterInvalid("expiresAt: it has passed".to_owned()));
         }
-        let random = || uuid::Uuid::new_v4().simple().to_string();
+        let random = || zot_core::ambient::random_id().simple().to_string();
         let id = format!("ZAK{}", random()[..17].to_uppercase());
         let secret = format!("{}{}", random(), &random()[..8]);
         let encrypted = self.identity.ring.load().keyring.encrypt(Purpose::AccessKeys, &id, secret.as_bytes())?;

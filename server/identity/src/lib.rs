@@ -338,9 +338,9 @@ impl Identity {
 }
 
 fn now_secs() -> i64 {
-    jiff::Timestamp::now().as_second()
+    zot_core::ambient::now().as_second()
 }
 
 fn now_micros() -> i64 {
-    jiff::Timestamp::now().as_microsecond()
+    zot_core::ambient::now().as_microsecond()
 }

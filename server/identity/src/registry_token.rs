@@ -144,7 +144,7 @@ impl TokenKeys {
             exp: now + LIFETIME_SECS,
             nbf: now,
             iat: now,
-            jti: uuid::Uuid::new_v4().to_string(),
+            jti: zot_core::ambient::random_id().to_string(),
             access,
             key,
             who,
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_token_of_before_a_rotation_is_good_until_it_ends() {
-        let now = jiff::Timestamp::now().as_second();
+        let now = zot_core::ambient::now().as_second();
         let access = vec![Access { r#type: "repository".into(), name: "a/b".into(), actions: vec!["pull".into()] }];
         let alice = Principal::known("user:alice", ["user:alice".to_owned()], BTreeMap::new());
         let token = keys(&["one"]).sign(&alice, access, now).unwrap();

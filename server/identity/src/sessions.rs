@@ -69,7 +69,7 @@ pub(crate) struct Opened {
 /// # Errors
 /// [`Error::Internal`].
 pub(crate) fn issue(keyring: &Keyring, principal: &Principal, now: i64, expires: i64) -> Result<Credentials> {
-    let random = || uuid::Uuid::new_v4().simple().to_string();
+    let random = || zot_core::ambient::random_id().simple().to_string();
     let access_key = format!("{PREFIX}{}", random()[..16].to_uppercase());
     let secret_key = format!("{}{}", random(), &random()[..8]);
     let session = Session {

@@ -1,4 +1,4 @@
-//! `multipart/byteranges` bodies for several ranges at once (RFC 9110 section 14.6), as lazy pulling clients ask for.
+//! `multipart/byteranges` bodies for several ranges at once (RFC 9110 section 14.6), as lazy-pulling clients request them.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -12,14 +12,14 @@ use zot_domain::read::Readable;
 use super::value;
 use crate::Registry;
 
-/// The parts of a blob, in the order asked.
+/// The parts of a blob, in the requested order.
 pub(crate) fn response(
     registry: &Registry,
     blob: &Readable<BlobContent>,
     parts: Vec<ByteRange>,
     mut headers: HeaderMap,
 ) -> Response {
-    let boundary = uuid::Uuid::new_v4().simple().to_string();
+    let boundary = zot_core::ambient::random_id().simple().to_string();
     let heads: Vec<String> = parts.iter().map(|part| head(&boundary, *part, blob.size)).collect();
     let end = format!("\r\n--{boundary}--\r\n");
     let length = heads.iter().map(|head| head.len() as u64).sum::<u64>()

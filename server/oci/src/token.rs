@@ -1,7 +1,7 @@
 //! The registry token protocol: a client that was challenged gets a token for a scope.
 //!
-//! Sources: Docker Registry v2 *Token Authentication* (GET) and *`OAuth2`* (POST). What is asked for beyond the caller's
-//! rights is left out, never refused whole; an anonymous caller gets what everybody may do.
+//! Sources: Docker Registry v2 *Token Authentication* (GET) and *`OAuth2`* (POST). A token leaves out the requested rights
+//! that the caller does not have; the request still succeeds. An anonymous caller gets the rights that everybody has.
 
 use axum::Form;
 use axum::extract::rejection::FormRejection;
@@ -33,21 +33,21 @@ pub(crate) const FORM_MAX: usize = 128 * 1024;
 /// The protocol's actions.
 const ACTIONS: [&str; 3] = ["pull", "push", "delete"];
 
-/// The part of one scope (`repository:team/app:pull,push`) that policy allows; none for what is no scope of ours.
+/// The part of one scope (`repository:team/app:pull,push`) that policy allows. There is none for an unknown scope.
 fn granted(policy: &Authorizer, call: &Call, scope: &str) -> Option<Access> {
     let (kind, rest) = scope.split_once(':')?;
     let (name, wanted) = rest.rsplit_once(':')?;
     let repository: Option<RepositoryName> = name.parse().ok();
     let may = |action: &&Action| match (kind, &repository) {
         ("repository", Some(name)) => policy.allows(call, **action, Resource::Repository(name)),
-        // which names are in it is decided one by one
+        // each name in the catalog is decided on its own
         ("registry", _) if name == "catalog" && **action == Action::List => policy.allows_catalog(call),
         _ => false,
     };
-    // each once, however often it is named: what is asked for must not make a token long or deciding dear
+    // each action once: a client must not make tokens long or decisions slow
     let mut names: Vec<&str> = Vec::new();
     for name in wanted.split(',').map(str::trim) {
-        // spelled out, so that `*` is intersected like everything else
+        // listed one by one, so that `*` is intersected like the others
         let meant = ACTIONS.into_iter().filter(|known| name == "*" || name == *known);
         let new: Vec<&str> = meant.filter(|known| !names.contains(known)).collect();
         names.extend(new);
@@ -62,7 +62,7 @@ fn granted(policy: &Authorizer, call: &Call, scope: &str) -> Option<Access> {
 #[schema(as = Token)]
 pub(crate) struct TokenAnswer {
     token: String,
-    /// The same, for clients that look for it here.
+    /// The same token, under the `OAuth2` name.
     access_token: String,
     /// In seconds.
     expires_in: i64,
@@ -73,7 +73,8 @@ pub(crate) struct TokenAnswer {
 
 /// Issues a registry token.
 ///
-/// What is asked for beyond the caller's rights is left out; without credentials it is what everybody may do.
+/// The token leaves out requested rights that the caller does not have. Without credentials, it has the rights that
+/// everybody has.
 #[utoipa::path(
     get, path = "/auth/token", operation_id = "getToken", tag = "tokens",
     security((), ("basic" = []), ("bearer" = [])),
@@ -95,7 +96,7 @@ pub(crate) async fn get(
 ) -> Response {
     let scopes = parameters.iter().filter(|(name, _)| name == "scope").map(|(_, value)| value.as_str());
     let issued = caller.call().and_then(|call| issue(&registry, &call, scopes));
-    // credentials are asked for by Basic here: a Bearer challenge would send the client round in a circle
+    // the challenge here is Basic: a Bearer challenge would send the client back here
     answer(&registry, caller.sender().request_id, issued)
 }
 
@@ -110,20 +111,20 @@ pub(crate) struct TokenRequest {
     password: Option<String>,
     /// With `refresh_token`: a token of a trusted issuer.
     refresh_token: Option<String>,
-    /// Scopes, with blanks between them.
+    /// Scopes, with spaces between them.
     scope: Option<String>,
 }
 
 /// Issues a registry token by `OAuth2`.
 ///
 /// The grant is `password`, with an access key and its secret or with a trusted issuer's token as the password; or
-/// `refresh_token` with such a token, as clients send it that were given one to log in with.
+/// `refresh_token` with such a token.
 #[utoipa::path(
     post, path = "/auth/token", operation_id = "createToken", tag = "tokens", security(()),
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "The token.", body = TokenAnswer),
-        (status = 400, description = "Another grant, something missing or too long, or too many scopes.", body = Errors),
+        (status = 400, description = "The grant is unknown, a parameter is missing or too long, or there are too many scopes.", body = Errors),
         (status = 401, description = "The credentials are wrong.", body = Errors),
         (status = 429, description = "Too many wrong credentials came from this address.", body = Errors),
     ),
@@ -167,15 +168,15 @@ pub(crate) async fn post(
 fn issue<'a>(registry: &Registry, call: &Call, scopes: impl Iterator<Item = &'a str>) -> Result<(String, i64)> {
     let scopes = split(scopes)?;
     let access = scopes.into_iter().filter_map(|scope| granted(registry.artifacts.authorizer(), call, scope)).collect();
-    let now = jiff::Timestamp::now().as_second();
+    let now = zot_core::ambient::now().as_second();
     Ok((registry.authenticator.identity().registry_token(&call.principal, access, now)?, now))
 }
 
-/// The scopes that are in parameters: one may hold several, with blanks between them.
+/// The scopes in the parameters. One parameter may have several, with spaces between them.
 fn split<'a>(parameters: impl Iterator<Item = &'a str>) -> Result<Vec<&'a str>> {
     let scopes: Vec<&str> = parameters.flat_map(str::split_whitespace).take(SCOPES_MAX + 1).collect();
     if scopes.len() > SCOPES_MAX {
-        return Err(Error::ParameterInvalid(format!("at most {SCOPES_MAX} scopes can be asked for at once")));
+        return Err(Error::ParameterInvalid(format!("a request may have at most {SCOPES_MAX} scopes")));
     }
     if scopes.iter().any(|scope| scope.len() > SCOPE_MAX) {
         return Err(Error::ParameterInvalid(format!("a scope has at most {SCOPE_MAX} bytes")));

@@ -166,7 +166,7 @@ impl Front {
     /// A front over these keys.
     pub fn new(keys: Arc<dyn Keys>, config: Config) -> Self {
         let cache = keys::Cache::default();
-        Self { keys, cache, decoy: Secret::new("decoy"), config, clock: Arc::new(Timestamp::now) }
+        Self { keys, cache, decoy: Secret::new("decoy"), config, clock: Arc::new(zot_core::ambient::now) }
     }
 
     /// The same with another clock, for tests.

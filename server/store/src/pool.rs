@@ -106,7 +106,7 @@ impl Store {
         let writer = match dialect {
             Dialect::Postgres => Writer::Direct,
             Dialect::Sqlite => {
-                let file = sqlx::query("PRAGMA database_list").fetch_one(&pool).await?.try_get::<String, _>(2)?;
+                let file = sqlx::query("PRAGMA database_list").fetch_one(&pool).await?.try_get::<String, _>("file")?;
                 let file = (!file.is_empty()).then(|| file.into());
                 Writer::GroupCommit(GroupCommit::start(
                     pool_options.max_connections(1).connect_with(connect).await?,

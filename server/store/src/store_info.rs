@@ -44,7 +44,7 @@ impl Store {
     /// # Errors
     /// [`zot_domain::Error::Unavailable`].
     pub async fn info(&self) -> Result<StoreInfo> {
-        let new = |_| uuid::Uuid::new_v4().simple().to_string();
+        let new = |_| zot_core::ambient::random_id().simple().to_string();
         let insert = INSERT_INFO.on(self.dialect).bind(new(0)).bind(new(1));
         insert.execute(&self.pool).await.map_err(read_error)?;
         self.known_info().await?.ok_or(zot_domain::Error::Conflict)

@@ -199,6 +199,7 @@ impl<'a> Direct<'a> {
 }
 
 /// 10 ms doubling, with half of it random, so that writers that met once do not meet again.
+#[expect(clippy::disallowed_methods, reason = "jitter, which no test needs to repeat")]
 fn backoff(attempt: u32) -> Duration {
     let ceiling = 10_u64 << attempt.min(6);
     Duration::from_millis(fastrand::u64(ceiling / 2..=ceiling))

@@ -2,6 +2,7 @@
 //! cases, pods of the real image serve bytes on a real kubelet. Tests that use only the API server say so.
 
 #![expect(clippy::panic, reason = "test code: it panics with a message that says why")]
+#![expect(clippy::disallowed_methods, reason = "black-box tests use no code of the operator, and real time")]
 
 mod changes;
 mod diagnostics;

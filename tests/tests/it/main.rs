@@ -1,6 +1,8 @@
 //! The black-box tests: the real binary on real databases and storages, with real clients. `docs/TESTING.md` says how to run
 //! one.
 
+#![expect(clippy::disallowed_methods, reason = "black-box tests use no code of the server, and real time")]
+
 mod access_keys;
 mod audit;
 mod clients;

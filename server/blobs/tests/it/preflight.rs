@@ -30,7 +30,7 @@ async fn what_a_process_left_that_died_over_it_goes_an_hour_later() {
     std::fs::create_dir(&folder).unwrap();
     let make = |name: &str, minutes: u64| {
         std::fs::write(folder.join(name), "left").unwrap();
-        let then = SystemTime::now() - Duration::from_mins(minutes);
+        let then = SystemTime::from(zot_core::ambient::now()) - Duration::from_mins(minutes);
         std::fs::File::options().write(true).open(folder.join(name)).unwrap().set_modified(then).unwrap();
     };
     make("preflight-old", 90);

@@ -19,7 +19,12 @@ async fn of_a_disk_old_unfinished_files_are_deleted_and_nothing_else() {
     let make = |name: String, age: Duration| {
         let file = shard.join(name);
         std::fs::write(&file, "12345").unwrap();
-        File::options().write(true).open(&file).unwrap().set_modified(SystemTime::now() - age).unwrap();
+        File::options()
+            .write(true)
+            .open(&file)
+            .unwrap()
+            .set_modified(SystemTime::from(zot_core::ambient::now()) - age)
+            .unwrap();
         file
     };
     let old: Vec<_> = ["1", "22"].map(|number| make(format!("{}#{number}", SegmentKey::new()), 3 * HOUR)).into();

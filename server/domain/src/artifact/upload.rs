@@ -43,7 +43,7 @@ impl Artifacts {
         algorithm: Algorithm,
     ) -> Result<String, ArtifactError> {
         self.require(call, Action::Create, repository)?;
-        let id = uuid::Uuid::new_v4().to_string();
+        let id = zot_core::ambient::random_id().to_string();
         let upload = BeginUpload {
             id: id.clone(),
             repository: repository.clone(),

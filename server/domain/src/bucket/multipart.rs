@@ -71,7 +71,7 @@ impl Buckets {
         if input.kind == Kind::FullObject && matches!(input.algorithm, Some(Algorithm::Sha1 | Algorithm::Sha256)) {
             return Err(Invalid::Checksum("SHA1 and SHA256 have the checksum type COMPOSITE only".to_owned()).into());
         }
-        let id = uuid::Uuid::new_v4().simple().to_string();
+        let id = zot_core::ambient::random_id().simple().to_string();
         let begin = BeginMultipart {
             id: id.clone(),
             bucket: bucket.to_owned(),

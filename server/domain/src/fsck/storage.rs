@@ -1,7 +1,5 @@
 //! From storage to database: what lies there and has no row, or another size; and back: rows whose bytes are not there.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use futures_util::StreamExt as _;
 
 use super::{Finding, Fsck, Kind, Progress, Report, Scope};
@@ -53,7 +51,7 @@ impl Fsck {
                 Some(row) if row.quarantined => {}
                 Some(row) if !row.dead && row.size != stored.size => report.findings.push(wrong_size(row, stored)),
                 Some(row) if !row.dead => {}
-                _ if is_young(stored, scope.orphan_age) => report.young += 1,
+                _ if stored.age() < scope.orphan_age => report.young += 1,
                 _ => orphans.push(DeadSegment { key: key.clone(), size: stored.size }),
             }
         }
@@ -120,9 +118,4 @@ fn wrong_size(row: &SegmentRecord, stored: &Stored) -> Finding {
 
 fn of_blob(row: &SegmentRecord) -> String {
     row.blob.map_or_else(|| ", of an upload under way".to_owned(), |blob| format!(", of blob {blob}"))
-}
-
-fn is_young(stored: &Stored, age: Duration) -> bool {
-    let written = Duration::from_micros(u64::try_from(stored.modified).unwrap_or(0));
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(written) < age
 }

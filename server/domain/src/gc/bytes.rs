@@ -56,7 +56,7 @@ impl Collector {
     /// Goes from one incarnation to the next. A process that died on the way left the next one noted: whoever goes on
     /// comes to the same.
     async fn enter(&self, current: &str, next: Option<String>) -> Result<()> {
-        let next = next.unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string());
+        let next = next.unwrap_or_else(|| zot_core::ambient::random_id().simple().to_string());
         self.upkeep.begin_incarnation(current, &next).await?;
         self.inventory.set_marker(&next).await?;
         self.upkeep.enter_incarnation(&next).await

@@ -2,7 +2,7 @@
 //! are claimed by a row that says dead, and a commit that comes later loses against it (rule A1); age only decides
 //! when to try.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use futures_util::StreamExt as _;
 
@@ -33,7 +33,7 @@ impl Collector {
     }
 
     async fn claim(&self, found: &[Stored]) -> Result<u64> {
-        let old: Vec<_> = found.iter().filter(|stored| self.is_old(stored)).collect();
+        let old: Vec<_> = found.iter().filter(|stored| stored.age() >= self.rules.orphan_age).collect();
         let keys: Vec<_> = old.iter().filter_map(|stored| stored.key.clone()).collect();
         let rows = self.upkeep.segments(&keys).await?;
         let orphans: Vec<_> = old.iter().filter_map(|stored| orphan(stored, &rows)).collect();
@@ -41,12 +41,6 @@ impl Collector {
             return Ok(0);
         }
         Ok(self.upkeep.claim_orphans(&orphans).await?.len() as u64)
-    }
-
-    fn is_old(&self, stored: &Stored) -> bool {
-        let written = Duration::from_micros(u64::try_from(stored.modified).unwrap_or(0));
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        now.saturating_sub(written) >= self.rules.orphan_age
     }
 }
 

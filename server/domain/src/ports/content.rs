@@ -63,7 +63,7 @@ impl SegmentKey {
     /// A new key.
     #[expect(clippy::new_without_default, reason = "a default that differs each time would surprise")]
     pub fn new() -> Self {
-        Self(uuid::Uuid::now_v7())
+        Self(zot_core::ambient::ordered_id())
     }
 
     /// Two hex digits out of the random part, so that keys of one moment spread over many prefixes.

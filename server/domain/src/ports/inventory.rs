@@ -1,6 +1,7 @@
 //! What lies in blob storage, for those who look after it: garbage collection, the sweep and `fsck`.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_core::Stream;
@@ -22,6 +23,14 @@ pub struct Stored {
     pub size: u64,
     /// When it was written, in microseconds since 1970 by the storage's clock.
     pub modified: i64,
+}
+
+impl Stored {
+    /// The time since it was written. It is zero if the storage's clock is ahead.
+    pub fn age(&self) -> Duration {
+        let micros = zot_core::ambient::now().as_microsecond().saturating_sub(self.modified);
+        Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+    }
 }
 
 /// What lies there, on its way.

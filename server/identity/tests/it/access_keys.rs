@@ -9,7 +9,7 @@ use crate::fixture::{ADMIN, Differs, Fixture, admin, authorized, basic, call, er
 const DAY_MICROS: i64 = 24 * 3600 * 1_000_000;
 
 fn now() -> i64 {
-    jiff::Timestamp::now().as_microsecond()
+    zot_core::ambient::now().as_microsecond()
 }
 
 fn of(owner: &str) -> NewKey {

@@ -136,7 +136,7 @@ impl TestIssuer {
 
     /// The claims of a valid token of this user. `changes` replace claims; null removes one.
     pub(crate) fn claims(&self, user: &str, changes: &Value) -> Value {
-        let now = jiff::Timestamp::now().as_second();
+        let now = zot_core::ambient::now().as_second();
         let claims = json!({
             "iss": self.url(), "sub": format!("id-of-{user}"), "aud": AUDIENCE, "iat": now, "exp": now + 3600,
             "name": user,

@@ -8,7 +8,7 @@ use zot_identity::{Access, LIFETIME_SECS, actions_of};
 use crate::fixture::{Differs, Fixture, SERVICE, admin, authorized, error_of, masters, person};
 
 fn now() -> i64 {
-    jiff::Timestamp::now().as_second()
+    zot_core::ambient::now().as_second()
 }
 
 fn access(kind: &str, name: &str, actions: &[&str]) -> Access {

@@ -41,12 +41,13 @@ async fn a_session_has_bounds() {
     ] {
         let session = store.identity.session(&token, None, Some(lifetime), HOME).await;
         if let Ok((credentials, _)) = &session {
-            let left = credentials.expires - jiff::Timestamp::now().as_second();
+            let left = credentials.expires - zot_core::ambient::now().as_second();
             assert!((lifetime - 5..=lifetime).contains(&left), "{left}");
         }
         assert_eq!(error_of(session), expected, "{lifetime}");
     }
-    let own = store.identity.registry_token(&person("alice").principal, Vec::new(), jiff::Timestamp::now().as_second());
+    let own =
+        store.identity.registry_token(&person("alice").principal, Vec::new(), zot_core::ambient::now().as_second());
     assert_eq!(error_of(store.identity.session(&own.unwrap(), None, None, HOME).await), "invalid", "a registry token");
     assert_eq!(error_of(store.identity.session("a.b.c", None, None, HOME).await), "invalid");
 }

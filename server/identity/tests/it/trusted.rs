@@ -74,7 +74,7 @@ async fn a_header_chooses_neither_algorithm_nor_key() {
 #[tokio::test]
 async fn one_wrong_claim_is_enough() {
     let store = Fixture::new().await;
-    let now = jiff::Timestamp::now().as_second();
+    let now = zot_core::ambient::now().as_second();
     for (changes, expected) in [
         (json!({"aud": null}), "invalid"),
         (json!({"aud": []}), "invalid"),

@@ -113,7 +113,7 @@ async fn a_session_that_is_not_ours_is_unknown() {
     let app = TestApp::new().await;
     let session = app.admin().begin("team/app").await;
     let id = session.rsplit('/').next().unwrap();
-    let unknown = uuid::Uuid::new_v4();
+    let unknown = zot_core::ambient::random_id();
     let paths = [
         (app.admin(), format!("/v2/team/app/blobs/uploads/{unknown}")),
         (app.admin(), "/v2/team/app/blobs/uploads/1234".to_owned()),

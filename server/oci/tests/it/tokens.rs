@@ -36,7 +36,7 @@ fn signed(key: &SecretKey, header: &Header, claims: &Value) -> String {
 }
 
 fn now() -> i64 {
-    jiff::Timestamp::now().as_second()
+    zot_core::ambient::now().as_second()
 }
 
 fn claims() -> Value {

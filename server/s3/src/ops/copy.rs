@@ -61,7 +61,7 @@ pub(super) async fn copy(ops: &Ops, mut request: S3Request<CopyObjectInput>) -> 
     let copied = copied.map_err(to_s3)?;
     let mut result = CopyObjectResult {
         e_tag: etag(&copied.source.etag),
-        last_modified: Some(std::time::SystemTime::now().into()),
+        last_modified: Some(std::time::SystemTime::from(zot_core::ambient::now()).into()),
         checksum_type: kind_of(&copied.source.checksums),
         ..CopyObjectResult::default()
     };
@@ -109,7 +109,7 @@ pub(super) async fn part(
     let part = part.map_err(to_s3)?;
     let mut result = CopyPartResult {
         e_tag: etag(&part.etag),
-        last_modified: Some(std::time::SystemTime::now().into()),
+        last_modified: Some(std::time::SystemTime::from(zot_core::ambient::now()).into()),
         ..CopyPartResult::default()
     };
     set_checksums!(result, &part.checksums);

@@ -34,7 +34,7 @@ impl Key {
 
     pub(crate) fn signer(&self, method: &Method, path: &str, query: &str) -> Signer {
         let method = ["GET", "HEAD", "PUT", "POST", "DELETE"].into_iter().find(|name| *name == method.as_str());
-        let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+        let time = zot_core::ambient::now().strftime("%Y%m%dT%H%M%SZ").to_string();
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();

@@ -72,7 +72,7 @@ pub(crate) async fn postgres() -> Fresh {
     sqlx::any::install_default_drivers();
     let admin =
         std::env::var("ZOT_TEST_POSTGRES_URL").expect("run tests through hack/with-services, which starts Postgres");
-    let name = format!("store_{}", uuid::Uuid::new_v4().simple());
+    let name = format!("store_{}", zot_core::ambient::random_id().simple());
     let mut connection = AnyConnection::connect(&admin).await.unwrap();
     connection.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
     let (server, _) = admin.rsplit_once('/').unwrap();
