@@ -1,4 +1,4 @@
-//! Bodies between HTTP and the use cases: cut off at a limit, and with the reason why one broke.
+//! Bodies between HTTP and the use cases: they end at a limit, and record why they fail.
 
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use zot_domain::ports::blobs::ByteStream;
 
 use crate::sigv4::{AuthError, cause, stream_error};
 
-/// The body, which breaks with [`Error::TooLarge`] behind `most` bytes.
+/// Fails the body with [`Error::TooLarge`] after `most` bytes.
 pub(crate) fn limited(body: Body, most: u64) -> Body {
     let limited = Limited::new(body, usize::try_from(most).unwrap_or(usize::MAX));
     Body::new(limited.map_err(move |error| -> BoxError {
@@ -22,39 +22,39 @@ pub(crate) fn limited(body: Body, most: u64) -> Body {
     }))
 }
 
-/// What went wrong with a body's signature while it was read.
+/// The signature error of a body, found while it was read.
 #[derive(Clone, Default)]
-pub(crate) struct Spoiled(Arc<Mutex<Option<AuthError>>>);
+pub(crate) struct BodyFailure(Arc<Mutex<Option<AuthError>>>);
 
-impl Spoiled {
+impl BodyFailure {
     pub(crate) fn take(&self) -> Option<AuthError> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
-/// The request with a body that notes why it breaks.
-pub(crate) fn watched(request: Request<Body>) -> (Request<Body>, Spoiled) {
-    let spoiled = Spoiled::default();
-    let note = spoiled.clone();
+/// The request, with a body that records why it fails.
+pub(crate) fn recorded(request: Request<Body>) -> (Request<Body>, BodyFailure) {
+    let failure = BodyFailure::default();
+    let record = failure.clone();
     let request = request.map(|body| {
         Body::new(body.map_err(move |error| {
             if let Some(refused) = stream_error(&error) {
-                *note.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(refused.clone());
+                *record.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(refused.clone());
             }
             error
         }))
     });
-    (request, spoiled)
+    (request, failure)
 }
 
 /// A request's body for a use case.
 pub(crate) fn incoming(body: Option<StreamingBlob>) -> ByteStream {
     let Some(body) = body else { return Box::pin(futures_util::stream::empty()) };
-    Box::pin(body.map(|chunk| chunk.map_err(|error| broken(&*error))))
+    Box::pin(body.map(|chunk| chunk.map_err(|error| error_of(&*error))))
 }
 
-/// Why a body broke: what was refused in it is an error of the client, all else a client that went away.
-pub(crate) fn broken(error: &(dyn StdError + 'static)) -> Error {
+/// The error of a body that failed. Bad content is the client's error. Anything else means that it disconnected.
+pub(crate) fn error_of(error: &(dyn StdError + 'static)) -> Error {
     if let Some(refused) = stream_error(error) {
         return Error::BodyMismatch(refused.to_string());
     }

@@ -1,4 +1,4 @@
-//! Who sent a request, by its signature or by another scheme that it uses.
+//! Identifies the caller of a request by its signature or another scheme.
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -12,10 +12,10 @@ use zot_identity::{Identity, Presented};
 use crate::error::{custom, to_s3};
 use crate::sigv4::{Access, AuthError, Claimed, Front};
 
-/// A request that the front let pass, how it is signed, and whose it is.
+/// A request that passed the front, how it is signed, and its principal.
 pub(crate) type Identified = (Request<Body>, Access, zot_domain::Result<Principal>);
 
-/// Finds out who sent a request; and says what credentials it presented.
+/// Identifies the caller. Also returns which credentials the request presented.
 pub(crate) async fn identify(
     front: &Front,
     authenticator: &Authenticator,
@@ -34,9 +34,9 @@ pub(crate) async fn identify(
     }
 }
 
-/// A request that the front did not let pass.
+/// A request that the front refused.
 struct Refusal {
-    /// Whether it presented credentials; what is merely malformed does not.
+    /// Whether it presented credentials. Malformed ones do not count.
     presented: bool,
     error: S3Error,
 }
@@ -56,7 +56,7 @@ async fn presented(
         Ok(request) => request,
         Err(error) => {
             let wrong = error.status() == StatusCode::FORBIDDEN;
-            // a session that is over says so, whatever was signed with it
+            // an expired session is reported as such, even if the signature is wrong
             if let (true, Some(key), Some(token)) = (wrong, key, claimed.session_token.as_deref())
                 && let Err(expired @ zot_domain::Error::CredentialsExpired(_)) = identity.signer(key, Some(token)).await
             {
@@ -82,7 +82,7 @@ async fn presented(
     Ok((request, access, presented))
 }
 
-/// A request whose signature is not accepted.
+/// The S3 error of a refused signature.
 pub(crate) fn refused(error: &AuthError) -> S3Error {
     custom(error.code(), error.status(), error.message())
 }

@@ -1,4 +1,4 @@
-//! Errors in the words of S3: the one place that maps errors of objects and common ones to codes and statuses.
+//! S3 errors: the only place that maps domain errors to S3 codes and statuses.
 //!
 //! Source: S3 API reference, *Error responses*.
 
@@ -34,14 +34,14 @@ pub(crate) fn to_s3(error: impl Into<ObjectError>) -> S3Error {
         }
     }
     if !headers.is_empty() {
-        // they replace all headers of the codec
+        // these replace all headers of the codec
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
         answer.set_headers(headers);
     }
     answer
 }
 
-/// The error's text, with the names of headers where S3 has them.
+/// The error's text, with S3's header names.
 fn message(error: &ObjectError) -> String {
     match error {
         ObjectError::Common(Error::Internal(_)) => "We encountered an internal error. Please try again.".to_owned(),

@@ -1,6 +1,6 @@
-//! JSON in place of XML, for clients that say `Accept: application/json`: our own command line and client libraries.
+//! JSON instead of XML, for clients that send `Accept: application/json`: our own command line and client libraries.
 //!
-//! The same operations, errors included. What answers without a document in S3 does so here as well.
+//! The operations are the same. An operation that has no response document in S3 has none here.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -12,19 +12,18 @@ use zot_domain::bucket::multipart::NamedPart;
 use zot_domain::ports::objects::{Bucket, Entry, ListQuery, ObjectVersion, Versioning};
 use zot_domain::{Buckets, Call, Error, ObjectError, Result};
 
-use crate::body::broken;
+use crate::body::error_of;
 use crate::ops::translate::write_condition_of;
 
-/// Whether a client wants JSON.
 pub(crate) fn is_wanted(headers: &HeaderMap) -> bool {
     let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     accepted.split(',').any(|kind| kind.split(';').next().unwrap_or_default().trim() == "application/json")
 }
 
-/// Answers an operation that has a JSON form; any other request comes back.
+/// Serves an operation that has a JSON form.
 ///
 /// # Errors
-/// The request, for the codec.
+/// Any other request is returned, for the codec.
 pub(crate) async fn serve(
     buckets: &Buckets,
     request: Request<Body>,
@@ -48,7 +47,6 @@ fn decoded(path: &str) -> String {
     percent_encoding::percent_decode_str(path.trim_start_matches('/')).decode_utf8_lossy().into_owned()
 }
 
-/// Parameters of the query.
 struct Query(Vec<(String, String)>);
 
 impl Query {
@@ -64,7 +62,7 @@ impl Query {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// No subresource is named: this lists objects.
+    /// Whether the request names no subresource, so that it lists objects.
     fn is_listing(&self) -> bool {
         const LISTING: [&str; 8] =
             ["prefix", "delimiter", "marker", "max-keys", "list-type", "start-after", "encoding-type", "x-id"];
@@ -137,12 +135,12 @@ fn object_entry(object: &ObjectVersion, readable: bool) -> Value {
     entry
 }
 
-/// Whether the request begins a multipart upload: the codec reads all that it says of the object, [`begun`] answers.
+/// Whether the request starts a multipart upload. The codec serves it, and [`begun`] converts the response.
 pub(crate) fn begins_upload(request: &Request<Body>) -> bool {
     *request.method() == Method::POST && Query::of(request.uri().query()).has("uploads")
 }
 
-/// The codec's answer to such a request, as JSON; a refusal is [`translated`] like any other.
+/// Converts the codec's response to JSON. [`translated`] converts errors.
 pub(crate) async fn begun(response: Response<Body>) -> Response<Body> {
     if !response.status().is_success() {
         return response;
@@ -175,7 +173,7 @@ async fn complete(
     let id = query.get("uploadId").unwrap_or_default();
     let condition = write_condition_of(request.headers())?;
     let announced = checksum_of(request.headers());
-    let body = request.into_body().collect().await.map_err(|error| broken(&error))?.to_bytes();
+    let body = request.into_body().collect().await.map_err(|error| error_of(&error))?.to_bytes();
     let wanted: CompleteRequest = serde_json::from_slice(&body).map_err(|error| {
         Error::ParameterInvalid(format!(
             "the body must be {{\"parts\": [{{\"partNumber\": 1, \"etag\": \"…\"}}]}}: {error}"
@@ -191,7 +189,7 @@ async fn complete(
     Ok(json!({"bucket": bucket, "key": key, "etag": done.etag}))
 }
 
-/// The checksum of the whole that the client holds against the parts'.
+/// The client's checksum of the whole object.
 fn checksum_of(headers: &HeaderMap) -> Option<(Algorithm, String)> {
     headers.iter().find_map(|(name, value)| {
         let algorithm = Algorithm::parse(name.as_str().strip_prefix("x-amz-checksum-")?)?;
@@ -199,12 +197,11 @@ fn checksum_of(headers: &HeaderMap) -> Option<(Algorithm, String)> {
     })
 }
 
-/// A document.
 pub(crate) fn answer(document: &Value) -> Response<Body> {
     respond(StatusCode::OK, HeaderMap::new(), document)
 }
 
-/// An error of S3 as the contract's JSON.
+/// An S3 error as JSON.
 pub(crate) fn error(error: &s3s::S3Error, status: StatusCode, method: &Method) -> Response<Body> {
     let message = error.message().unwrap_or("the request failed");
     let retryable = matches!(status.as_u16(), 503 | 429);
@@ -226,7 +223,7 @@ pub(crate) fn error(error: &s3s::S3Error, status: StatusCode, method: &Method) -
     if *method == Method::HEAD { respond(status, headers, &Value::Null) } else { respond(status, headers, &body) }
 }
 
-/// The contract's code for one of S3 and its status.
+/// The JSON code for an S3 code and its status.
 fn code_of(code: &str, status: StatusCode) -> &'static str {
     match status.as_u16() {
         400 if code == "EntityTooLarge" => "entity_too_large",
@@ -253,7 +250,7 @@ fn respond(status: StatusCode, headers: HeaderMap, document: &Value) -> Response
     response
 }
 
-/// An XML error of the codec, as JSON: clients of this kind never see XML.
+/// Converts the codec's XML errors to JSON: clients that ask for JSON never see XML.
 pub(crate) async fn translated(response: Response<Body>, method: &Method) -> Response<Body> {
     let status = response.status();
     let is_xml = response
@@ -280,7 +277,7 @@ async fn text_of(body: Body) -> String {
     body.collect().await.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned()).unwrap_or_default()
 }
 
-/// The text of an element that the codec wrote: without attributes, and there once.
+/// The text of an element. The codec writes it once, without attributes.
 fn field(document: &str, name: &str) -> Option<String> {
     let rest = document.split_once(&format!("<{name}>"))?.1;
     let text = rest.split_once(&format!("</{name}>"))?.0;

@@ -1,4 +1,4 @@
-//! What a request may ask of the codec: buckets in hosts, and what would be obeyed wrongly because it is not known.
+//! Checks before the codec: moves buckets from hosts to paths, and refuses features that the codec would ignore.
 
 use axum::body::Body;
 use axum::http::uri::Authority;
@@ -7,10 +7,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::host::{S3Host, VirtualHost};
 use s3s::{S3Error, S3Result, s3_error};
 
-/// What a bucket's name is made of, and what therefore stands for itself in a path.
+/// Characters of bucket names, which a path does not encode.
 const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
-/// The bucket is in the path, whatever the host: [`by_path`] has put it there.
+/// The bucket is always in the path: [`by_path`] moves it there.
 pub(crate) struct InPath;
 
 impl S3Host for InPath {
@@ -19,7 +19,7 @@ impl S3Host for InPath {
     }
 }
 
-/// The bucket that a host below the domain names. Names of hosts know no case, and may end with the root's dot.
+/// The bucket in a host name below the domain. Host names ignore case, and may end with a dot.
 pub(crate) fn bucket_in_host(domain: &str, host: &str) -> Option<String> {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.is_empty() || port.parse::<u16>().is_ok() => name,
@@ -31,13 +31,13 @@ pub(crate) fn bucket_in_host(domain: &str, host: &str) -> Option<String> {
     (!bucket.is_empty()).then(|| bucket.to_owned())
 }
 
-/// The host that a request asks: over HTTP/2 it is in the URI alone.
+/// The request's host. HTTP/2 has it only in the URI.
 pub(crate) fn host_of(request: &Request<Body>) -> Option<&str> {
     let header = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     header.or_else(|| request.uri().authority().map(Authority::as_str))
 }
 
-/// A path with the bucket in it, where the host names one: so that whoever reads the request looks in one place.
+/// The path, with the host's bucket in front, so that later code finds the bucket in one place.
 pub(crate) fn by_path(domain: Option<&str>, host: Option<&str>, path: &str) -> String {
     match domain.zip(host).and_then(|(domain, host)| bucket_in_host(domain, host)) {
         Some(bucket) => format!("/{}{path}", utf8_percent_encode(&bucket, NAME)),
@@ -45,14 +45,14 @@ pub(crate) fn by_path(domain: Option<&str>, host: Option<&str>, path: &str) -> S
     }
 }
 
-/// Headers that would change what a request means, and that this store does not have.
+/// Unsupported headers that change the meaning of a request.
 const UNKNOWN_HEADERS: [&str; 4] = [
     "x-amz-object-lock-",
     "x-amz-server-side-encryption-customer-",
     "x-amz-copy-source-server-side-encryption-customer-",
     "x-amz-write-offset-bytes",
 ];
-/// Parameters of writes that the codec knows. With any other one it would take them for a plain put or delete.
+/// Query parameters of writes that the codec knows. It takes a write with any other for a plain put or delete.
 const PUT_PARAMETERS: [&str; 17] = [
     "uploadId",
     "partNumber",
@@ -73,7 +73,7 @@ const PUT_PARAMETERS: [&str; 17] = [
     "publicAccessBlock",
 ];
 
-/// Refuses what would be obeyed as something else.
+/// Refuses requests that the codec would misinterpret.
 pub(crate) fn check(request: &Request<Body>) -> Result<(), S3Error> {
     for name in request.headers().keys() {
         if UNKNOWN_HEADERS.iter().any(|unknown| name.as_str().starts_with(unknown)) {
@@ -97,7 +97,7 @@ pub(crate) fn check(request: &Request<Body>) -> Result<(), S3Error> {
     Ok(())
 }
 
-/// Whether the body is a document that the codec holds in memory, and not the bytes of an object or part.
+/// Whether the body is a document that the codec reads into memory, not an object or part.
 pub(crate) fn is_document(request: &Request<Body>) -> bool {
     let query = request.uri().query().unwrap_or_default();
     let names: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name.into_owned()).collect();

@@ -1,4 +1,4 @@
-//! The way of a request: front, identity, codec.
+//! The steps of a request: front, identity, codec.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use zot_domain::{Buckets, Call};
 use zot_gateway::{Authenticator, Dialect, Gateway, Sender};
 use zot_identity::Identity;
 
-use crate::body::{limited, watched};
+use crate::body::{limited, recorded};
 use crate::caller::{identify, refused};
 use crate::error::to_s3;
 use crate::ops::Ops;
@@ -57,7 +57,7 @@ impl Keys for SigningKeys {
     }
 }
 
-/// Names are checked where buckets are made; what cannot exist is not found.
+/// A name is checked when its bucket is created. Here, an invalid name is only not found.
 struct AnyName;
 
 impl NameValidation for AnyName {
@@ -79,7 +79,7 @@ impl S3 {
         Self { options, front, authenticator, buckets, codec: builder.build() }
     }
 
-    /// The routes of the S3 API below `prefix`; of an empty one, every path.
+    /// The routes of the S3 API below `prefix`. An empty prefix takes every path.
     pub fn router(&self, prefix: &str, gateway: &Gateway) -> Router {
         let (s3, base) = (self.clone(), Arc::<str>::from(prefix));
         let serve = async move |request: Request<Body>| s3.serve(request, &base).await;
@@ -124,18 +124,18 @@ impl S3 {
     }
 
     async fn dispatch(&self, request: Request<Body>, prefix: &str, as_json: bool) -> Response<Body> {
-        let (request, spoiled) = watched(request);
+        let (request, failure) = recorded(request);
         let request = cut(request, prefix, self.options.domain.as_deref());
         let response = match request::check(&request) {
             Err(error) => answer(error),
             Ok(()) if as_json => self.operate_in_json(request).await,
             Ok(()) => self.operate(request).await,
         };
-        // a body that turned out not to be the one that was signed: its own code, whatever the codec made of it
-        spoiled.take().map_or(response, |error| answer(refused(&error)))
+        // a body that does not match its signature has a code of its own, whatever the codec answered
+        failure.take().map_or(response, |error| answer(refused(&error)))
     }
 
-    /// Lets a request in, with the call that it makes; and says what credentials it presented.
+    /// Authenticates a request and adds its call. Also returns which credentials it presented.
     async fn admit(
         &self,
         request: Request<Body>,
@@ -166,7 +166,7 @@ impl S3 {
         Ok(request)
     }
 
-    /// Bodies beyond the limit are refused at once, and cut off where their length was not announced.
+    /// Refuses a body beyond the limit: at once if its length is announced, otherwise when it reaches the limit.
     fn limit(&self, request: &mut Request<Body>) -> Result<(), S3Error> {
         let most = if request::is_document(request) { DOCUMENT_MAX } else { self.options.max_upload };
         let announced =
@@ -220,7 +220,7 @@ impl Dialect for S3 {
     }
 }
 
-/// The request as the codec and the JSON dialect want it: at the root, and its bucket in the path.
+/// Prepares the request for the codec and for JSON: without the prefix, and with its bucket in the path.
 fn cut(mut request: Request<Body>, prefix: &str, domain: Option<&str>) -> Request<Body> {
     let uri = request.uri();
     let path = uri.path().strip_prefix(prefix).unwrap_or(uri.path());
@@ -231,21 +231,21 @@ fn cut(mut request: Request<Body>, prefix: &str, domain: Option<&str>) -> Reques
     if let Ok(uri) = format!("{path}{query}").parse::<Uri>() {
         *request.uri_mut() = uri;
     }
-    // over HTTP/2 the host is in the URI alone, and the codec looks for it in the header
+    // HTTP/2 has the host only in the URI, and the codec reads the header
     if let Some(host) = host.filter(|_| !request.headers().contains_key(header::HOST)) {
         request.headers_mut().insert(header::HOST, host);
     }
     request
 }
 
-/// Puts what was observed into the response, for the log and the metrics.
+/// Adds observations to the response, for the log and the metrics.
 fn note<T: Clone + Send + Sync + 'static>(response: &mut Response<Body>, observed: Option<T>) {
     if let Some(observed) = observed {
         response.extensions_mut().insert(observed);
     }
 }
 
-/// The fault behind a status. Which component it was the log says: the codec keeps no more of an error than its status.
+/// The fault behind a status. The codec keeps only an error's status, so the component is in the log alone.
 fn fault(status: StatusCode) -> Option<Fault> {
     match status {
         StatusCode::SERVICE_UNAVAILABLE => Some(Fault { kind: "unavailable", component: "unknown" }),

@@ -1,4 +1,4 @@
-//! Which requests transfer content, and what came of it: for metrics.
+//! Transfers of content, for metrics: which requests are transfers, and their outcomes.
 
 use axum::body::Body;
 use axum::http::{Method, Request, Response, header};
@@ -6,7 +6,7 @@ use zot_domain::observed::{Direction, Transfer};
 
 use crate::request::{by_path, host_of};
 
-/// A request that is to transfer content.
+/// A request to transfer content.
 pub(crate) struct Attempt {
     direction: Direction,
     bucket: String,
@@ -14,7 +14,8 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
-    /// An object is named, and no subresource but a part of an upload. The bucket is in the path, or in the host.
+    /// A request is a transfer if it names an object and no subresource, except for a part of an upload. The bucket is
+    /// in the path or in the host.
     pub(crate) fn of(request: &Request<Body>, prefix: &str, domain: Option<&str>) -> Option<Self> {
         let path = by_path(domain, host_of(request), request.uri().path().strip_prefix(prefix)?);
         let (bucket, key) = path.trim_start_matches('/').split_once('/')?;
@@ -34,7 +35,7 @@ impl Attempt {
         Some(Self { direction, bucket: bucket.to_owned(), announced })
     }
 
-    /// What came of it; none where there was nothing to transfer, or nobody who may.
+    /// The outcome. There is none if there was nothing to transfer, or if access was denied.
     pub(crate) fn outcome(self, response: &Response<Body>) -> Option<Transfer> {
         let status = response.status();
         let length = response.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());

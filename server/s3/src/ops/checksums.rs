@@ -1,4 +1,4 @@
-//! Converts checksums between the codec's five fields and the domain's map; reads what a request says of its body.
+//! Converts checksums between the codec's five fields and the domain's map; reads what a request states about its body.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -98,7 +98,7 @@ pub(super) fn algorithm_of(name: Option<&ChecksumAlgorithm>) -> S3Result<Option<
     name.map(parse).transpose()
 }
 
-/// What the request says of its body: signature, `Content-MD5`, length, and a checksum in a header or a trailer.
+/// What the request states about its body: signature, `Content-MD5`, length, and a checksum in a header or a trailer.
 pub(super) fn expected<T>(
     request: &S3Request<T>,
     fields: Fields,

@@ -34,7 +34,7 @@ pub(super) async fn one(ops: &Ops, request: S3Request<DeleteObjectInput>) -> S3R
 /// The condition of a deletion. An unknown condition is refused, never ignored.
 fn condition(etag: Option<ETagCondition>, size: Option<i64>, modified: Option<&Timestamp>) -> S3Result<WriteCondition> {
     if size.is_some() || modified.is_some() {
-        return Err(s3_error!(NotImplemented, "a delete takes the condition If-Match (ETag) alone; nothing was done"));
+        return Err(s3_error!(NotImplemented, "deletes support only If-Match with an ETag; nothing was deleted"));
     }
     write_condition(etag, None)
 }
