@@ -56,7 +56,7 @@ pub(crate) async fn get(
     Ok(response)
 }
 
-/// The range asked for; none if `If-Range` names another digest, as the client then has bytes of something else.
+/// The requested range. There is none if `If-Range` names another digest: the client then has bytes of another blob.
 fn range<'a>(parts: &'a Parts, digest: &Digest) -> Option<&'a str> {
     let current = |tag: &HeaderValue| tag.as_bytes() == format!("\"{digest}\"").as_bytes();
     match parts.headers.get(header::IF_RANGE) {
@@ -99,7 +99,7 @@ async fn single(
 fn unsatisfiable(size: u64, mut headers: HeaderMap, request_id: RequestId) -> Response {
     headers.insert(header::CONTENT_RANGE, value(&format!("bytes */{size}")));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let message = format!("no part of the range lies within the blob's {size} bytes");
+    let message = format!("the range is outside of the blob, which has {size} bytes");
     let detail = json!({"requestId": request_id.to_string()});
     (StatusCode::RANGE_NOT_SATISFIABLE, headers, document("SIZE_INVALID", message, detail)).into_response()
 }

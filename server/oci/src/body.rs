@@ -1,4 +1,4 @@
-//! Request bodies as streams with a limit, and response bodies whose first bytes are there before the status is.
+//! Request bodies as streams with a limit, and response bodies whose first bytes are read before the status is sent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,15 +15,15 @@ pub(crate) fn announced(parts: &Parts) -> Option<u64> {
     parts.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// A request's body, refused at once if it announces more than `limit` bytes, and cut off where it has more, be it
-/// than the limit or than announced.
+/// A request's body. A body that announces more than `limit` bytes is refused at once. A body that is longer than the
+/// limit, or than announced, fails there.
 ///
 /// # Errors
 /// [`Error::TooLarge`]; [`ArtifactError::UploadInvalid`] for a body in a content encoding: its digest would be ambiguous.
 pub(crate) fn incoming(parts: &Parts, body: Body, limit: Option<u64>) -> Result<ByteStream, ArtifactError> {
     if parts.headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
         return Err(ArtifactError::UploadInvalid(
-            "Content-Encoding is not supported; send the bytes as they are".to_owned(),
+            "Content-Encoding is not supported; send the blob without one".to_owned(),
         ));
     }
     let limit = limit.unwrap_or(u64::MAX);
@@ -42,7 +42,7 @@ pub(crate) fn incoming(parts: &Parts, body: Body, limit: Option<u64>) -> Result<
     })
 }
 
-/// A body of that many bytes: it breaks off where it has more, and where it ends early.
+/// A body of that many bytes. It fails if it is longer or shorter.
 pub(crate) fn exactly(bytes: ByteStream, length: u64) -> ByteStream {
     Box::pin(stream::try_unfold((bytes, length), |(mut bytes, left)| async move {
         match bytes.next().await.transpose()? {
@@ -56,7 +56,7 @@ pub(crate) fn exactly(bytes: ByteStream, length: u64) -> ByteStream {
     }))
 }
 
-/// A response body. The first bytes are waited for, so that a dead backend is a 503 and not a broken 200.
+/// A response body. It waits for the first bytes, so that a failed backend is a 503 and not an incomplete 200.
 pub(crate) async fn outgoing(bytes: ByteStream) -> Result<Body, ArtifactError> {
     Ok(Body::from_stream(begun(bytes).await?))
 }

@@ -1,4 +1,4 @@
-//! Errors in the words of the distribution spec (*Error Codes*): status, code, and the headers that tell what next.
+//! Errors of the distribution spec (*Error Codes*): status, code, and headers such as `WWW-Authenticate`.
 
 use axum::Json;
 use axum::extract::Request;
@@ -17,10 +17,10 @@ use super::path::Route;
 use super::value;
 use crate::Registry;
 
-/// Tells old clients that this is a registry.
+/// Old clients recognize a registry by this header.
 pub(crate) const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
 
-/// What an error's answer needs to know of the request.
+/// The parts of a request that the response to an error needs.
 pub(crate) struct Context {
     request_id: String,
     path: String,
@@ -33,7 +33,7 @@ enum Challenge {
 }
 
 impl Context {
-    /// For a request of the registry.
+    /// Of a request to the registry.
     pub(crate) fn of(registry: &Registry, request: &Request) -> Self {
         let Sender { request_id, origin, .. } = Sender::of(request.extensions());
         let challenge = Challenge::Bearer {
@@ -44,20 +44,20 @@ impl Context {
         Self { request_id: request_id.to_string(), path: request.uri().path().to_owned(), challenge }
     }
 
-    /// For a request of a token.
+    /// Of a request for a token.
     pub(crate) fn basic(registry: &Registry, request_id: RequestId) -> Self {
         let challenge = Challenge::Basic { realm: registry.realm.clone() };
         Self { request_id: request_id.to_string(), path: String::new(), challenge }
     }
 
-    /// Notes the scope that the request needs.
+    /// Records the scope that the request needs.
     pub(crate) fn need(&mut self, route: &Route, method: &Method) {
         if let Challenge::Bearer { scope, .. } = &mut self.challenge {
             *scope = route.scope(method);
         }
     }
 
-    /// Notes that the request also reads from another repository, to mount from it.
+    /// Records that the request also reads another repository, to mount a blob from it.
     pub(crate) fn need_source(&mut self, query: Option<&str>) {
         let mut pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
         let source = pairs.find(|(name, _)| name == "from").and_then(|(_, value)| value.parse::<RepositoryName>().ok());
@@ -67,7 +67,7 @@ impl Context {
     }
 }
 
-/// The `Range` of an upload session: what it holds. Of an empty one `0-0`, as the spec has no other form.
+/// The `Range` of an upload session: the bytes that it has. An empty session has `0-0`, since the spec has no other form.
 pub(crate) fn held(offset: u64) -> String {
     format!("0-{}", offset.saturating_sub(1))
 }
@@ -96,7 +96,7 @@ pub(crate) fn respond(error: &ArtifactError, context: &Context) -> Response {
     noted(error, response)
 }
 
-/// Errors as the distribution spec has them.
+/// The error document of the distribution spec.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RegistryErrors)]
 pub(crate) struct Errors {
@@ -109,16 +109,16 @@ pub(crate) struct Errors {
 struct Listed {
     code: &'static str,
     message: String,
-    /// Among others `requestId`.
+    /// More fields, such as `requestId`.
     detail: Value,
 }
 
-/// The spec's document of one error.
+/// The spec's document for one error.
 pub(crate) fn document(code: &'static str, message: String, detail: Value) -> Json<Errors> {
     Json(Errors { errors: vec![Listed { code, message, detail }] })
 }
 
-/// The one place that maps errors to the spec's. No wildcards: a new error has to be placed.
+/// The only place that maps errors to the spec's codes. It has no wildcard, so a new error needs a code here.
 fn status_and_code(error: &ArtifactError) -> (StatusCode, &'static str) {
     match error {
         ArtifactError::Common(error) => common_status_and_code(error),
@@ -200,10 +200,10 @@ impl Challenge {
     }
 }
 
-/// 405 with the methods that are served.
+/// 405, with the supported methods.
 pub(crate) fn method_not_allowed(methods: &'static str, request_id: RequestId) -> Response {
     let detail = json!({"requestId": request_id.to_string()});
-    let body = document("UNSUPPORTED", format!("served here: {methods}"), detail);
+    let body = document("UNSUPPORTED", format!("supported methods: {methods}"), detail);
     let allow = [(header::ALLOW, HeaderValue::from_static(methods))];
     (StatusCode::METHOD_NOT_ALLOWED, allow, body).into_response()
 }

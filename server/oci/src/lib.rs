@@ -1,7 +1,7 @@
 //! The OCI API: distribution-spec 1.1 under `/v2`, and the registry tokens that its clients log in with.
 //!
 //! Repository names hold slashes, so the path is parsed here ([`path`]) and dispatched to one file per noun. Errors
-//! leave through [`error`], which is the only place that knows the spec's codes.
+//! are mapped in [`error`], the only place that knows the spec's codes.
 
 mod blob;
 mod body;
@@ -36,30 +36,30 @@ use zot_gateway::{Authenticator, Caller, Dialect, Endpoint, Gateway, RouteTempla
 use error::{Context, respond};
 use path::Route;
 
-/// The digest of what is served.
+/// The digest of the served content.
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
-/// What the handlers of the OCI API share. Cheap to clone.
+/// The state that all handlers of the OCI API share. Cheap to clone.
 #[derive(Clone)]
 pub struct Registry {
     /// The use cases.
     pub artifacts: Artifacts,
-    /// Checks the credentials in the form of a token request.
+    /// Checks credentials in the form of a token request.
     pub authenticator: Authenticator,
     /// The realm of Basic challenges.
     pub realm: String,
-    /// Where registry tokens are issued: [`TOKEN_PATH`], or as configured.
+    /// URL that issues registry tokens: [`TOKEN_PATH`], or the configured one.
     pub token_endpoint: Endpoint,
     /// Largest request body, in bytes.
     pub max_body: Option<u64>,
 }
 
-/// Where registry tokens are issued, unless a proxy has them elsewhere.
+/// Path that issues registry tokens. A proxy may serve it elsewhere.
 pub const TOKEN_PATH: &str = "/auth/token";
 
-/// The routes of the OCI API, and the description of those that no specification describes.
+/// The routes of the OCI API. Routes outside of the specifications are also described for OpenAPI.
 pub fn router(registry: Registry, gateway: &Gateway) -> (Router, OpenApi) {
-    // names hold slashes, so `path` parses what is below `/v2`
+    // names have slashes, so `path` parses everything below `/v2`
     let v2 = Router::new().route("/v2", any(serve)).route("/v2/", any(serve)).route("/v2/{*path}", any(serve));
     let v2 = gateway.limited(v2.with_state(registry.clone()), registry.clone());
     let (schemas, paths, handlers) = routes!(token::get, token::post);
@@ -75,7 +75,7 @@ impl Dialect for Registry {
         move |error| respond(&error.into(), &context)
     }
 
-    /// A client that cannot list referrers takes that for "unsigned".
+    /// A client that cannot list referrers treats an artifact as unsigned.
     fn is_exempt(&self, request: &Request) -> bool {
         request.uri().path().contains("/referrers/")
     }
@@ -96,7 +96,7 @@ async fn serve(State(registry): State<Registry>, Extension(caller): Extension<Ca
             let (parts, body) = request.into_parts();
             dispatch(&registry, call, route, &parts, body).await
         }
-        // who sends bad credentials learns that first, whatever the path
+        // bad credentials are reported first, whatever the path is
         (_, Err(error)) | (Err(error), _) => Err(error),
     };
     let mut response = outcome.unwrap_or_else(|error| {
@@ -145,7 +145,7 @@ async fn dispatch(
     }
 }
 
-/// Whether an error makes a transfer a failed one, and not one that was never to be.
+/// Whether an error counts as a failed transfer. A refused request never was a transfer.
 fn is_failure(error: &ArtifactError) -> bool {
     !matches!(
         error,
@@ -157,9 +157,9 @@ fn is_failure(error: &ArtifactError) -> bool {
     )
 }
 
-/// `GET /v2/`: whether this is a registry, and whether the caller has to say who they are.
+/// `GET /v2/`: clients ask here whether this is a registry and whether they must authenticate.
 fn base(registry: &Registry, call: &Call) -> Result<Response, ArtifactError> {
-    // asked for even where the anonymous may read: clients learn only here how to authenticate for a push
+    // credentials are requested even if anonymous users may read: clients learn only here how to authenticate for a push
     let token = call.principal.bound.is_some();
     if registry.artifacts.authorizer().settings().access_control && call.principal.is_anonymous() && !token {
         return Err(Error::Unauthenticated.into());
@@ -168,7 +168,7 @@ fn base(registry: &Registry, call: &Call) -> Result<Response, ArtifactError> {
     Ok((StatusCode::OK, version, Json(json!({}))).into_response())
 }
 
-/// The response to a transfer of content that succeeded.
+/// The response to a successful transfer.
 fn transferred(
     mut response: Response,
     direction: Direction,
@@ -181,12 +181,12 @@ fn transferred(
     response
 }
 
-/// A header value out of text that is known to fit into one.
+/// A header value of text that is known to be valid there.
 fn value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-/// Whether a conditional request names this digest: the client has it already.
+/// Whether a conditional request names this digest, which the client then has already.
 fn not_modified(parts: &Parts, digest: &str) -> bool {
     let given = parts.headers.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok()).unwrap_or_default();
     given

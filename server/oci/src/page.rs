@@ -10,15 +10,15 @@ use zot_domain::{ArtifactError, Result};
 use super::query::Parameters;
 use super::value;
 
-/// Everything that a query value must not hold; the rest keeps links readable.
+/// Characters that must be encoded in a query value. The others stay readable.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
-/// What page is asked for.
+/// The requested page.
 #[derive(Debug)]
 pub(crate) struct PageRequest {
     /// Entries, at most [`PAGE_MAX`].
     pub size: u32,
-    /// Behind this one; it need not exist.
+    /// The page starts after this name, which need not exist.
     pub last: String,
 }
 
@@ -28,7 +28,7 @@ impl PageRequest {
         let size = parameters.one("n")?.map_or(Ok(PAGE_MAX), size)?;
         let last = parameters.one("last")?.unwrap_or_default();
         if last.contains('\0') || last.len() > 1024 {
-            return Err(ArtifactError::PageInvalid("parameter last is no name that a list could hold".to_owned()));
+            return Err(ArtifactError::PageInvalid("the parameter last is not a valid name".to_owned()));
         }
         Ok(Self { size, last: last.to_owned() })
     }
@@ -41,7 +41,7 @@ impl PageRequest {
     }
 }
 
-/// Any whole number is taken, however large: the page is never longer than [`PAGE_MAX`].
+/// Accepts any whole number. A page is never longer than [`PAGE_MAX`].
 fn size(text: &str) -> Result<u32, ArtifactError> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     if !digits {

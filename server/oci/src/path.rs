@@ -30,7 +30,7 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    /// The template, for metrics: no client's text.
+    /// The template, for metrics. It has no text of the client.
     pub(crate) fn template(&self) -> &'static str {
         match self {
             Self::Base => "/v2/",
@@ -44,7 +44,7 @@ impl Route {
         }
     }
 
-    /// The methods served there.
+    /// The supported methods.
     pub(crate) fn methods(&self) -> &'static str {
         match self {
             Self::Base | Self::Catalog | Self::Tags(_) | Self::Referrers(..) => "GET, HEAD",
@@ -55,7 +55,7 @@ impl Route {
         }
     }
 
-    /// Whether a method here transfers content, and which way.
+    /// The direction of the transfer, if a method here transfers content.
     pub(crate) fn transfer(&self, method: &Method) -> Option<Direction> {
         match (self, method.as_str()) {
             (Self::Manifest(..) | Self::Blob(..), "GET") => Some(Direction::Download),
@@ -64,7 +64,7 @@ impl Route {
         }
     }
 
-    /// The scope that a client needs for a method here, in the words of the token protocol.
+    /// The scope of the token protocol that a client needs for a method here.
     pub(crate) fn scope(&self, method: &Method) -> Option<String> {
         let repository = match self {
             Self::Base => return None,
@@ -89,7 +89,7 @@ impl Route {
 ///
 /// # Errors
 /// [`Error::Invalid`] for a name, a tag or a digest, [`ArtifactError::UploadUnknown`];
-/// [`Error::NotFound`] for a path of no known shape.
+/// [`Error::NotFound`] for an unknown path.
 pub(crate) fn parse(path: &str) -> Result<Route, ArtifactError> {
     let rest = path.strip_prefix("/v2/").unwrap_or_default();
     let raw: Vec<&str> = rest.split('/').collect();
@@ -105,11 +105,11 @@ pub(crate) fn parse(path: &str) -> Result<Route, ArtifactError> {
         [head @ .., "blobs", "uploads"] | [head @ .., "blobs", "uploads", ""] => Ok(Route::Uploads(name(head)?)),
         [head @ .., "blobs", "uploads", id] => Ok(Route::Upload(name(head)?, session(id)?)),
         [head @ .., "blobs", digest] => Ok(Route::Blob(name(head)?, digest.parse()?)),
-        _ => Err(Error::NotFound("the path is none of the distribution spec".to_owned()).into()),
+        _ => Err(Error::NotFound("the distribution spec has no such path".to_owned()).into()),
     }
 }
 
-/// Clients may encode the colon of a digest; a slash or NUL that hides in an encoding is no part of any name.
+/// Clients may encode the colon of a digest. An encoded slash or NUL is never part of a name.
 fn decode(segment: &str) -> Result<String, ArtifactError> {
     let refuse = || Invalid::Repository(format!("{:?}", segment.chars().take(64).collect::<String>()));
     let decoded = percent_decode_str(segment).decode_utf8().map_err(|_| refuse())?;

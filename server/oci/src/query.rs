@@ -3,7 +3,7 @@
 use axum::http::request::Parts;
 use zot_domain::{ArtifactError, Error, Result};
 
-/// The parameters in their order, decoded.
+/// The decoded parameters, in their order.
 pub(crate) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {

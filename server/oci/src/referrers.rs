@@ -1,7 +1,7 @@
 //! `GET /v2/{name}/referrers/{digest}`: manifests that refer to another one.
 //!
 //! Clients such as cosign read no second page and compare the content type as a whole, so all referrers go into one
-//! page of up to 4 MiB; an unknown subject has none, and is no error.
+//! page of up to 4 MiB. An unknown subject has no referrers, which is not an error.
 
 use axum::body::Body;
 use axum::http::request::Parts;
@@ -34,7 +34,7 @@ pub(crate) async fn list(
     let parameters = Parameters::of(parts);
     let artifact_type = parameters.one("artifactType")?.filter(|t| !t.is_empty());
     if artifact_type.is_some_and(|text| text.contains(char::is_control)) {
-        return Err(Error::ParameterInvalid("parameter artifactType is no media type".to_owned()).into());
+        return Err(Error::ParameterInvalid("the parameter artifactType is not a media type".to_owned()).into());
     }
     let after = parameters.one("last")?.map(cursor).transpose()?;
     let page = gather(registry, call, repository, subject, artifact_type, after).await?;
@@ -57,7 +57,7 @@ struct Page {
     more: bool,
 }
 
-/// Referrers until the page is full; one too large for any page has a page of its own.
+/// Referrers until the page is full. One that is too large for any page has a page of its own.
 async fn gather(
     registry: &Registry,
     call: &Call,
@@ -86,7 +86,7 @@ async fn gather(
     }
 }
 
-/// About the bytes that a referrer takes in the page.
+/// The approximate bytes of a referrer in the page.
 fn weight(referrer: &Referrer) -> u64 {
     let texts = [
         Some(&referrer.digest),
@@ -104,7 +104,7 @@ fn descriptor(referrer: &Referrer) -> Result<String, ArtifactError> {
     }
     let mut text = entry.to_string();
     if let Some(annotations) = &referrer.annotations {
-        // stored as JSON by ourselves: taken over without another round of parsing
+        // the store wrote this JSON, so it is not parsed again
         let raw: &RawValue =
             serde_json::from_str(annotations).map_err(|e| Error::Internal(format!("annotations: {e}")))?;
         text.pop();
@@ -113,9 +113,10 @@ fn descriptor(referrer: &Referrer) -> Result<String, ArtifactError> {
     Ok(text)
 }
 
-/// The place behind a referrer: its time and digest.
+/// The place after a referrer: its time and digest.
 fn cursor(text: &str) -> Result<(i64, String), ArtifactError> {
-    let refuse = || Error::ParameterInvalid("parameter last comes from the Link of the page before".to_owned());
+    let refuse =
+        || Error::ParameterInvalid("the parameter last must come from the Link header of the previous page".to_owned());
     let (created, digest) = text.split_once('-').ok_or_else(refuse)?;
     let digest: Digest = digest.parse().map_err(|_| refuse())?;
     Ok((created.parse().map_err(|_| refuse())?, digest.to_string()))

@@ -50,7 +50,7 @@ pub(crate) async fn begin(
     Ok((StatusCode::ACCEPTED, headers).into_response())
 }
 
-/// `GET`: how far a session is.
+/// `GET`: the progress of a session.
 pub(crate) async fn status(
     registry: &Registry,
     call: &Call,
@@ -85,16 +85,16 @@ pub(crate) async fn finish(
     body: Body,
 ) -> Result<Response, ArtifactError> {
     let parameters = Parameters::of(parts);
-    let digest = parameters
-        .one("digest")?
-        .ok_or_else(|| Invalid::Digest("the parameter digest is missing: it names the whole blob".to_owned()))?;
+    let digest = parameters.one("digest")?.ok_or_else(|| {
+        Invalid::Digest("the parameter digest is missing; it must be the digest of the whole blob".to_owned())
+    })?;
     let digest: Digest = digest.parse()?;
     let (start, body) = chunk(registry, parts, body)?;
     let size = registry.artifacts.finish_upload(call, repository, id, start, &digest, body).await?;
     Ok(transferred(created(repository, &digest), Direction::Upload, "blob", repository, size))
 }
 
-/// `DELETE`: the session is given up.
+/// `DELETE`: cancels the session.
 pub(crate) async fn cancel(
     registry: &Registry,
     call: &Call,
@@ -121,7 +121,7 @@ fn created(repository: &RepositoryName, digest: &Digest) -> Response {
     (StatusCode::CREATED, headers).into_response()
 }
 
-/// Where a chunk begins, if it says so, and its bytes, which are as many as it says.
+/// The start of a chunk, if the request has it, and the chunk's bytes, whose number is checked.
 fn chunk(registry: &Registry, parts: &Parts, body: Body) -> Result<(Option<u64>, ByteStream), ArtifactError> {
     let range = content_range(parts)?;
     let body = incoming(parts, body, registry.max_body)?;
@@ -131,8 +131,8 @@ fn chunk(registry: &Registry, parts: &Parts, body: Body) -> Result<(Option<u64>,
     })
 }
 
-/// Where a chunk begins and how long it is, if it says so: `Content-Range: 0-1023`, as the spec has it, or with unit
-/// and total as RFC 9110 has it. It must agree with the announced length.
+/// The start and length of a chunk, if the request has them: `Content-Range: 0-1023` as in the spec, or with unit and
+/// total as in RFC 9110. It must agree with the announced length.
 fn content_range(parts: &Parts) -> Result<Option<(u64, u64)>, ArtifactError> {
     let Some(header) = parts.headers.get(header::CONTENT_RANGE) else { return Ok(None) };
     let refuse =
