@@ -1,4 +1,4 @@
-//! `/rbac/access-keys`: access keys of accounts and of people; and tokens revoked.
+//! `/rbac/access-keys`: access keys of accounts and people. `/rbac/revocations`: revoking tokens.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -34,12 +34,12 @@ fn created(prefix: &Prefix, (key, secret): (ShownKey, String)) -> Response {
 
 /// Lists access keys.
 ///
-/// Those who administer accounts see all, people see their own.
+/// Administrators of accounts see all keys, people see their own.
 #[utoipa::path(
     get, path = "/rbac/access-keys", operation_id = "listAccessKeys", tag = "accounts",
     params(AccessKeyQuery),
     responses(
-        (status = 200, description = "By their ids, without secrets.", body = AccessKeys),
+        (status = 200, description = "All keys that the caller may see, sorted by id, without secrets.", body = AccessKeys),
         (status = 403, description = "Needs `admin` on `system:accounts`, or to be the owner."),
     ),
 )]
@@ -53,19 +53,19 @@ pub(crate) async fn list(
     Ok(Json(AccessKeys { count: access_keys.len(), access_keys }))
 }
 
-/// Makes an access key.
+/// Creates an access key.
 ///
-/// The answer holds the secret, shown only once.
+/// The response has the secret, which is shown only once.
 #[utoipa::path(
     post, path = "/rbac/access-keys", operation_id = "createAccessKey", tag = "accounts",
     request_body = AccessKeyInput,
     responses(
         (status = 201, description = "The key with its secret.", body = AccessKey,
-            headers(("Location" = String, description = "Where it is."))),
-        (status = 400, description = "The key cannot be; the message names the field."),
+            headers(("Location" = String, description = "Path of the new resource."))),
+        (status = 400, description = "The key is invalid; the message names the field."),
         (status = 403, description = "Needs `admin` on `system:accounts`, or to be the owner."),
-        (status = 404, description = "There is no such account."),
-        (status = 409, description = "A person has 20 keys at most."),
+        (status = 404, description = "The account does not exist."),
+        (status = 409, description = "The person has 20 keys, the maximum."),
     ),
 )]
 pub(crate) async fn create(
@@ -87,7 +87,7 @@ pub(crate) async fn create(
     responses(
         (status = 200, description = "The key, without its secret.", body = AccessKey),
         (status = 403, description = "Needs `admin` on `system:accounts`, or to be the owner."),
-        (status = 404, description = "There is no such key."),
+        (status = 404, description = "The key does not exist."),
     ),
 )]
 pub(crate) async fn get(
@@ -98,16 +98,16 @@ pub(crate) async fn get(
     Ok(Json(access_key(rest.accounts.key(&call, &key).await?)))
 }
 
-/// Changes an access key: switches it off or on, gives it another end or description.
+/// Changes an access key: disables or enables it, or changes its expiry or description.
 #[utoipa::path(
     patch, path = "/rbac/access-keys/{id}", operation_id = "changeAccessKey", tag = "accounts",
     params(("id" = String, Path, description = "A key's id.")),
     request_body = AccessKeyPatch,
     responses(
-        (status = 200, description = "The key as it is now.", body = AccessKey),
-        (status = 400, description = "It cannot be so; the message names the field."),
+        (status = 200, description = "The changed key.", body = AccessKey),
+        (status = 400, description = "The change is invalid; the message names the field."),
         (status = 403, description = "Needs `admin` on `system:accounts`, or to be the owner."),
-        (status = 404, description = "There is no such key."),
+        (status = 404, description = "The key does not exist."),
     ),
 )]
 pub(crate) async fn change(
@@ -126,14 +126,14 @@ pub(crate) async fn change(
     Ok(Json(access_key(changed)))
 }
 
-/// Removes an access key: it is not accepted any more.
+/// Deletes an access key: it is no longer accepted.
 #[utoipa::path(
     delete, path = "/rbac/access-keys/{id}", operation_id = "deleteAccessKey", tag = "accounts",
     params(("id" = String, Path, description = "A key's id.")),
     responses(
-        (status = 204, description = "It is gone."),
+        (status = 204, description = "Deleted."),
         (status = 403, description = "Needs `admin` on `system:accounts`, or to be the owner."),
-        (status = 404, description = "There is no such key."),
+        (status = 404, description = "The key does not exist."),
     ),
 )]
 pub(crate) async fn delete(
@@ -147,18 +147,18 @@ pub(crate) async fn delete(
 
 /// Rotates an access key.
 ///
-/// A new one like it is made, whose secret is shown only once; the old one stays valid for as long as is asked for, and without a
-/// body not at all.
+/// This creates a new key with the same owner and rights. Its secret is shown only once. The old key stays valid for the
+/// requested time; without a request body it ends at once.
 #[utoipa::path(
     post, path = "/rbac/access-keys/{id}/rotate", operation_id = "rotateAccessKey", tag = "accounts",
     params(("id" = String, Path, description = "A key's id.")),
     request_body = Option<Rotation>,
     responses(
         (status = 201, description = "The new key with its secret.", body = AccessKey,
-            headers(("Location" = String, description = "Where it is."))),
+            headers(("Location" = String, description = "Path of the new resource."))),
         (status = 400, description = "The old key cannot stay valid for that long."),
         (status = 403, description = "Needs `admin` on `system:accounts`, or to be the owner."),
-        (status = 404, description = "There is no such key."),
+        (status = 404, description = "The key does not exist."),
         (status = 409, description = "The key is disabled, or its owner has 20 keys."),
     ),
 )]
@@ -175,14 +175,14 @@ pub(crate) async fn rotate(
 
 /// Revokes tokens and sessions.
 ///
-/// Those of that principal that were issued until now are not accepted any more: here at once, on other replicas within a
-/// second. Access keys stay; they are disabled or deleted.
+/// All tokens and sessions that were issued to the principal until now are refused: on this replica at once, on others
+/// within a second. Access keys stay valid; disable or delete them instead.
 #[utoipa::path(
     post, path = "/rbac/revocations", operation_id = "revokeTokens", tag = "accounts",
     request_body = Revocation,
     responses(
-        (status = 204, description = "They are not accepted any more."),
-        (status = 400, description = "That is no principal."),
+        (status = 204, description = "Revoked."),
+        (status = 400, description = "The principal is invalid."),
         (status = 403, description = "Needs `admin` on `system:accounts`."),
     ),
 )]
@@ -199,7 +199,7 @@ pub(crate) async fn revoke(
 fn moment(text: &str) -> zot_domain::Result<i64> {
     let parsed: std::result::Result<jiff::Timestamp, _> = text.parse();
     let parsed = parsed.map_err(|_| {
-        Error::ParameterInvalid(format!("expiresAt: {text:?} is no time such as 2030-01-01T00:00:00Z (RFC 3339)"))
+        Error::ParameterInvalid(format!("expiresAt: {text:?} is not an RFC 3339 time such as 2030-01-01T00:00:00Z"))
     })?;
     Ok(parsed.as_microsecond())
 }

@@ -1,4 +1,4 @@
-//! `/rbac/accounts`: accounts of programs. Their access keys are in `access_keys.rs`.
+//! `/rbac/accounts`: accounts of programs. The routes of their access keys are in `access_keys.rs`.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -30,7 +30,7 @@ fn named(name: String, input: AccountInput) -> identities::Account {
     identities::Account { name, description, roles, groups, disabled, ..identities::Account::default() }
 }
 
-/// With warnings of names that no policy has. A policy may come later, so that it is no error.
+/// Adds warnings about roles and groups that no policy names. They are not errors, since a policy may come later.
 fn with_warnings(rest: &Rest, it: identities::Account) -> Account {
     let of = |kind: &str, names: &[String]| names.iter().map(|name| format!("{kind}:{name}")).collect::<Vec<_>>();
     let unknown = rest.access.unknown_names([of("role", &it.roles), of("group", &it.groups)].concat());
@@ -42,7 +42,7 @@ fn with_warnings(rest: &Rest, it: identities::Account) -> Account {
 #[utoipa::path(
     get, path = "/rbac/accounts", operation_id = "listAccounts", tag = "accounts",
     responses(
-        (status = 200, description = "All of them, by their names.", body = Accounts),
+        (status = 200, description = "All accounts, sorted by name.", body = Accounts),
         (status = 403, description = "Needs `admin` on `system:accounts`."),
     ),
 )]
@@ -51,18 +51,18 @@ pub(crate) async fn list(State(rest): State<Rest>, Caller(call): Caller) -> Resu
     Ok(Json(Accounts { count: accounts.len(), accounts }))
 }
 
-/// Makes an account.
+/// Creates an account.
 ///
 /// It can log in once it has an access key.
 #[utoipa::path(
     post, path = "/rbac/accounts", operation_id = "createAccount", tag = "accounts",
     request_body = AccountInput,
     responses(
-        (status = 201, description = "The account that was made.", body = Account,
-            headers(("Location" = String, description = "Where it is."))),
-        (status = 400, description = "The account cannot be; the message names the field."),
+        (status = 201, description = "The new account.", body = Account,
+            headers(("Location" = String, description = "Path of the new resource."))),
+        (status = 400, description = "The account is invalid; the message names the field."),
         (status = 403, description = "Needs `admin` on `system:accounts`."),
-        (status = 409, description = "There is one of that name."),
+        (status = 409, description = "An account of that name exists."),
     ),
 )]
 pub(crate) async fn create(
@@ -83,7 +83,7 @@ pub(crate) async fn create(
     responses(
         (status = 200, description = "The account.", body = Account),
         (status = 403, description = "Needs `admin` on `system:accounts`."),
-        (status = 404, description = "There is no such account."),
+        (status = 404, description = "The account does not exist."),
     ),
 )]
 pub(crate) async fn get(
@@ -96,16 +96,17 @@ pub(crate) async fn get(
 
 /// Changes an account.
 ///
-/// All of it is replaced. Its keys follow at once here, and within a second on other replicas.
+/// The request replaces the whole account. The change applies to its keys at once here, and on other replicas within a
+/// second.
 #[utoipa::path(
     put, path = "/rbac/accounts/{name}", operation_id = "replaceAccount", tag = "accounts",
     params(("name" = String, Path, description = "An account's name.")),
     request_body = AccountInput,
     responses(
-        (status = 200, description = "The account as it is now.", body = Account),
-        (status = 400, description = "The account cannot be; the message names the field."),
+        (status = 200, description = "The changed account.", body = Account),
+        (status = 400, description = "The account is invalid; the message names the field."),
         (status = 403, description = "Needs `admin` on `system:accounts`."),
-        (status = 404, description = "There is no such account."),
+        (status = 404, description = "The account does not exist."),
     ),
 )]
 pub(crate) async fn replace(
@@ -118,14 +119,14 @@ pub(crate) async fn replace(
     Ok(Json(with_warnings(&rest, changed)))
 }
 
-/// Removes an account, and all its access keys.
+/// Deletes an account and all its access keys.
 #[utoipa::path(
     delete, path = "/rbac/accounts/{name}", operation_id = "deleteAccount", tag = "accounts",
     params(("name" = String, Path, description = "An account's name.")),
     responses(
-        (status = 204, description = "It is gone."),
+        (status = 204, description = "Deleted."),
         (status = 403, description = "Needs `admin` on `system:accounts`."),
-        (status = 404, description = "There is no such account."),
+        (status = 404, description = "The account does not exist."),
     ),
 )]
 pub(crate) async fn delete(

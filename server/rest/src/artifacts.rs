@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::extract::Caller;
 use crate::{Rest, time};
 
-/// Where the route begins.
+/// The route's prefix.
 const PREFIX: &str = "/api/v1/artifacts/";
 
 /// Gets an object as an artifact.
@@ -25,19 +25,19 @@ const PREFIX: &str = "/api/v1/artifacts/";
 #[utoipa::path(
     get, path = "/api/v1/artifacts/{bucket}/{*key}", operation_id = "getArtifact", tag = "artifacts",
     params(
-        ("bucket" = String, Path), ("key" = String, Path, description = "The key, slashes as they are."),
-        ("versionId" = Option<String>, Query, description = "That version; else the latest."),
+        ("bucket" = String, Path), ("key" = String, Path, description = "The key, with unencoded slashes."),
+        ("versionId" = Option<String>, Query, description = "A version; by default the latest."),
     ),
     responses(
         (status = 200, description = "The artifact.", body = Artifact),
-        (status = 400, description = "The key or the version cannot be."),
+        (status = 400, description = "The key or the version is invalid."),
         (status = 403, description = "Needs `read` on the object."),
-        (status = 404, description = "It is not there."),
-        (status = 409, description = "Its digest is being computed: ask again."),
+        (status = 404, description = "The object does not exist."),
+        (status = 409, description = "The digest is being computed; try again."),
         (status = 501, description = "The S3 API is switched off."),
     ),
 )]
-// bucket and key are taken from the path as it was sent, so that keys stay byte-exact
+// bucket and key come from the path as the client sent it, so that keys stay byte-exact
 pub(crate) async fn get(State(rest): State<Rest>, Caller(call): Caller, request: Request) -> Result<Json<Artifact>> {
     if rest.sts_endpoint.is_none() {
         return Err(Error::NotImplemented("the S3 API is switched off (extensions.s3api.enabled)".to_owned()).into());
@@ -53,7 +53,7 @@ pub(crate) async fn get(State(rest): State<Rest>, Caller(call): Caller, request:
 }
 
 fn artifact(bucket: &str, object: ObjectVersion) -> Result<Artifact> {
-    // another request computes the digest, or the blob was just merged: the client asks again
+    // another request computes the digest, or the blob was just merged: the client must try again
     let (digest, manifest) = object.digest.as_ref().zip(object.manifest_digest()).ok_or(Error::Conflict)?;
     Ok(Artifact {
         bucket: bucket.to_owned(),

@@ -1,4 +1,4 @@
-//! `/rbac/audit`: the audit trail, page by page for people and as a whole for programs.
+//! `/rbac/audit`: the audit log, in pages for people and as a whole for programs.
 
 use axum::Json;
 use axum::body::{Body, Bytes};
@@ -17,7 +17,7 @@ use zot_domain::{Error, Result};
 use crate::extract::{Caller, Query};
 use crate::{Rest, error, time};
 
-/// Entries of a page, unless the client says.
+/// Entries of a page if the request has no limit.
 const LIMIT: u32 = 100;
 
 /// A row as the REST API shows it.
@@ -44,7 +44,7 @@ pub fn entry(row: Change) -> AuditEntry {
         reason,
         outcome: if denied { "denied" } else { "allowed" }.to_owned(),
         policy_id: Some(row.policy).filter(|policy| !policy.is_empty()),
-        // the server's own words; what is no object any more is shown as it is
+        // the server wrote this JSON; anything else is shown as text
         details: (!row.details.is_empty())
             .then(|| serde_json::from_str(&row.details).unwrap_or(Value::String(row.details))),
         request_id: if row.request.is_empty() { row.id.clone() } else { row.request },
@@ -52,7 +52,7 @@ pub fn entry(row: Change) -> AuditEntry {
         id: row.id,
     }
 }
-/// Lists what was done and what was refused.
+/// Lists the audit log: who did what, and what was refused.
 ///
 /// The newest entries come first.
 #[utoipa::path(
@@ -60,7 +60,7 @@ pub fn entry(row: Change) -> AuditEntry {
     params(AuditQuery),
     responses(
         (status = 200, description = "A page of entries.", body = AuditPage),
-        (status = 400, description = "A parameter cannot be, or is not known; the message names it."),
+        (status = 400, description = "A parameter is invalid or unknown; the message names it."),
         (status = 403, description = "Needs `read` on `system:audit`."),
     ),
 )]
@@ -78,15 +78,15 @@ pub(crate) async fn list(
     Ok(Json(AuditPage { count: logs.len(), logs, next }))
 }
 
-/// Exports what was done and what was refused.
+/// Exports the audit log: who did what, and what was refused.
 ///
-/// One entry a line, the oldest first. An answer that is cut off was not all.
+/// Each line is an entry, the oldest first. If the connection breaks, the export is incomplete.
 #[utoipa::path(
     get, path = "/rbac/audit/export", operation_id = "exportAuditLogs", tag = "audit",
     params(AuditQuery),
     responses(
         (status = 200, description = "All entries, as JSON lines.", content_type = "application/x-ndjson", body = String),
-        (status = 400, description = "A parameter cannot be, or is not known; the message names it."),
+        (status = 400, description = "A parameter is invalid or unknown; the message names it."),
         (status = 403, description = "Needs `read` on `system:audit`."),
     ),
 )]
@@ -96,7 +96,7 @@ pub(crate) async fn export(
     Query(query): Query<AuditQuery>,
 ) -> error::Result<Response> {
     if query.limit.is_some() || query.after.is_some() {
-        return Err(Error::ParameterInvalid("an export has neither limit nor after".to_owned()).into());
+        return Err(Error::ParameterInvalid("an export takes neither limit nor after".to_owned()).into());
     }
     let export = rest.audit.export(&call, filter(query)?)?;
     let pages = stream::try_unfold(export, async |mut export: Export| {
@@ -111,9 +111,9 @@ fn filter(asked: AuditQuery) -> Result<Filter> {
         return Err(Error::ParameterInvalid("outcome: expected allowed or denied".to_owned()));
     }
     for (name, text) in [("userId", &asked.user_id), ("resource", &asked.resource), ("action", &asked.action)] {
-        // no row has one, and not every database takes it
+        // no row has a NUL, and not every database accepts one
         if text.contains('\0') {
-            return Err(Error::ParameterInvalid(format!("{name}: it holds a NUL")));
+            return Err(Error::ParameterInvalid(format!("{name}: it has a NUL")));
         }
     }
     let any = Filter::default();
@@ -132,19 +132,19 @@ fn micros(name: &str, text: &str, default: i64) -> Result<i64> {
         return Ok(default);
     }
     let time: jiff::Timestamp = text.parse().map_err(|_| {
-        Error::ParameterInvalid(format!("{name}: expected a time of RFC 3339, such as 2026-01-31T12:00:00Z"))
+        Error::ParameterInvalid(format!("{name}: expected an RFC 3339 time such as 2026-01-31T12:00:00Z"))
     })?;
     Ok(time.as_microsecond())
 }
 
-/// A cursor as [`list`] gave it.
+/// The cursor of an earlier page.
 fn place(text: &str) -> Result<Place> {
     let read = || {
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
         let (at, id) = text.split_once(':').filter(|_| !text.contains('\0'))?;
         Some((at.parse().ok()?, id.to_owned()))
     };
-    read().ok_or_else(|| Error::ParameterInvalid("after: expected what an earlier page gave as next".to_owned()))
+    read().ok_or_else(|| Error::ParameterInvalid("after: expected the value of next from an earlier page".to_owned()))
 }
 
 fn lines(rows: Vec<Change>) -> Result<Bytes> {

@@ -1,5 +1,5 @@
-//! `GET /api/v1/openapi.json`: the REST API, described. What single operations have to say stands at their handlers;
-//! here is what all have in common.
+//! `GET /api/v1/openapi.json`: the description of the REST API. Each handler describes its operation. This module adds
+//! the parts that all operations share.
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response as Answer};
@@ -37,7 +37,7 @@ use zot_api::ErrorBody;
 )]
 struct Begun;
 
-/// The document without operations.
+/// The document without its operations.
 fn begun() -> OpenApi {
     let mut document = Begun::openapi();
     let components = document.components.get_or_insert_default();
@@ -57,7 +57,7 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>(parts: impl IntoIterator<
 }
 
 fn written(mut document: OpenApi) -> String {
-    // `{*key}` is the router's way of saying that slashes are part of it
+    // the router writes `{*key}` for a key with slashes
     let paths = std::mem::take(&mut document.paths.paths);
     document.paths.paths = paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
     for (path, item) in &mut document.paths.paths {
@@ -71,15 +71,18 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [get, put, post, delete, patch, head].into_iter().flatten()
 }
 
-/// Adds what every operation answers, the schema of its errors, and the headers that come with them.
+/// Adds the responses that all operations share, the schema of errors, and the errors' headers.
 fn complete(path: &str, operation: &mut Operation) {
     let responses = &mut operation.responses.responses;
     if path.starts_with("/api/") || path.starts_with("/rbac/") {
-        let mut common = vec![("500", "A fault of the store."), ("503", "Not now: too busy, or a part is down.")];
-        // without a requirement of its own it has that of the whole document; an empty one is none
+        let mut common = vec![
+            ("500", "Internal error."),
+            ("503", "The server is too busy, or the database or storage is unavailable."),
+        ];
+        // an operation without a requirement has that of the document; an empty list means none
         let own = operation.security.as_ref();
         if own.is_none_or(|own| own.iter().any(|one| *one != SecurityRequirement::default())) {
-            common.push(("401", "Credentials are needed, or those that were sent are wrong."));
+            common.push(("401", "The credentials are missing or wrong."));
             common.push(("429", "Too many wrong credentials came from this address."));
         }
         for (status, description) in common {
@@ -88,7 +91,7 @@ fn complete(path: &str, operation: &mut Operation) {
     }
     for (status, response) in responses {
         let RefOr::T(response) = response else { continue };
-        add_header(response, "X-Request-Id", Type::String, "The request's id, as logs have it.");
+        add_header(response, "X-Request-Id", Type::String, "The request's id, which is also in the logs.");
         if status == "401" {
             add_header(response, "WWW-Authenticate", Type::String, "How to authenticate.");
         }
@@ -96,7 +99,7 @@ fn complete(path: &str, operation: &mut Operation) {
             let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(ErrorBody::name()))).build();
             response.content.insert("application/json".to_owned(), content.into());
             if matches!(status.as_str(), "429" | "503") {
-                add_header(response, "Retry-After", Type::Integer, "Seconds until another try is worth it.");
+                add_header(response, "Retry-After", Type::Integer, "Seconds to wait before trying again.");
             }
         }
     }
@@ -110,7 +113,7 @@ fn add_header(response: &mut Response, name: &str, kind: Type, description: &str
 
 /// Describes this API.
 ///
-/// It is made of the code that it describes.
+/// The document is generated from the code.
 #[utoipa::path(
     get, path = "/api/v1/openapi.json", operation_id = "getDescription", tag = "description", security(()),
     responses((status = 200, description = "The document.", content_type = "application/json", body = Object)),

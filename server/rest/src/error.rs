@@ -1,4 +1,4 @@
-//! Errors in the JSON of the REST API: one object with everything that clients of any kind look for.
+//! Errors of the REST API: one JSON object with the fields that all kinds of clients read.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use zot_gateway::{Sender, message, noted};
 /// What handlers return.
 pub(crate) type Result<T, E = Failed> = std::result::Result<T, E>;
 
-/// A request that failed. As a response it has no body until [`complete`], which knows the request's id, writes it.
+/// A failed request. As a response it has no body. [`complete`], which knows the request's id, writes one.
 #[derive(Clone)]
 pub(crate) struct Failed(Arc<dyn Fn(RequestId) -> Response + Send + Sync>);
 
@@ -33,14 +33,14 @@ impl IntoResponse for Failed {
     }
 }
 
-/// Writes the answer to a failed request.
+/// Writes the body of a failed request's response.
 pub(crate) async fn complete(request: Request, next: Next) -> Response {
     let id = Sender::of(request.extensions()).request_id;
     let mut response = next.run(request).await;
     let Some(Failed(answer)) = response.extensions_mut().remove() else { return response };
     let (parts, _) = response.into_parts();
     let mut response = answer(id);
-    // what was observed, and the methods that are served
+    // observations for the log, and the supported methods
     response.extensions_mut().extend(parts.extensions);
     if let Some(methods) = parts.headers.get(header::ALLOW) {
         response.headers_mut().insert(header::ALLOW, methods.clone());
@@ -48,7 +48,7 @@ pub(crate) async fn complete(request: Request, next: Next) -> Response {
     response
 }
 
-/// The answer to a failed request.
+/// The response to a failed request.
 pub(crate) fn respond(error: &impl Placed, request_id: RequestId) -> Response {
     let (status, code, kind) = error.place();
     let (message, retry) = (message(error), error.common().and_then(Error::retry_after_secs));
@@ -78,9 +78,9 @@ const BAD_REQUEST: Place = (StatusCode::BAD_REQUEST, "bad_request", CLIENT);
 const NOT_FOUND: Place = (StatusCode::NOT_FOUND, "not_found", CLIENT);
 const CONFLICT: Place = (StatusCode::CONFLICT, "conflict", CLIENT);
 
-/// An error that this API can meet. No wildcards: a new error has to be placed.
+/// An error that this API can return. There is no wildcard, so a new error needs a status and code.
 pub(crate) trait Placed: MayBeCommon {
-    /// Where it belongs.
+    /// Its status, code and type.
     fn place(&self) -> Place;
 }
 

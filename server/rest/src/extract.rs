@@ -1,4 +1,4 @@
-//! What handlers take out of a request. What cannot be taken is refused in the REST API's errors.
+//! Extractors of the handlers. They refuse bad input with the REST API's errors.
 
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request};
@@ -14,7 +14,7 @@ use zot_domain::{Call, Error};
 use crate::ALIAS;
 use crate::error::{Failed, Result};
 
-/// The call of whoever sent the request. It comes before a body, so that wrong credentials are refused first.
+/// The caller's call. Handlers take it before a body, so that wrong credentials are refused first.
 pub(crate) struct Caller(pub(crate) Call);
 
 impl<S: Sync> FromRequestParts<S> for Caller {
@@ -27,7 +27,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// A JSON object; its error names the field.
+/// A JSON object. Its errors name the field.
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
@@ -41,7 +41,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     }
 }
 
-/// A JSON object that may be left out.
+/// An optional JSON object.
 pub(crate) struct MaybeJsonBody<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeJsonBody<T> {
@@ -59,7 +59,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeJson
 }
 
 fn decoded<T: DeserializeOwned>(document: &str) -> zot_domain::Result<T> {
-    // a struct would be read from a list of its fields too
+    // serde would also read a struct from a list of its fields
     if !document.trim_start().starts_with('{') {
         return Err(Error::ParameterInvalid("the body must be a JSON object".to_owned()));
     }
@@ -85,7 +85,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// Below which prefix the client asks: of what it makes, it is told a path below the same.
+/// The prefix of the request's path. Paths of new resources have the same.
 pub(crate) struct Prefix(&'static str);
 
 impl<S: Sync> FromRequestParts<S> for Prefix {
@@ -98,7 +98,7 @@ impl<S: Sync> FromRequestParts<S> for Prefix {
 }
 
 impl Prefix {
-    /// The answer to a request that made something at this path.
+    /// The response to a request that created a resource at this path.
     pub(crate) fn created(&self, path: &str, body: impl Serialize) -> Response {
         let location = format!("{}{path}", self.0);
         (StatusCode::CREATED, [(header::LOCATION, location)], Json(body)).into_response()

@@ -1,14 +1,14 @@
-//! The REST API: what neither OCI nor S3 has a word for. Its table of routes is also the table of contents of
-//! `GET /api/v1/openapi.json`, so that what is served and what is described cannot differ.
+//! The REST API: administration, and everything else that the OCI and S3 APIs do not have. The table of routes also
+//! produces `GET /api/v1/openapi.json`, so that the API and its description cannot differ.
 //!
 //! To add an endpoint:
 //!
 //! 1. Request and response types in `zot-api`, with `ToSchema`.
 //! 2. A handler with `#[utoipa::path]`: method, path as axum has it (`{*key}` takes the rest of a path), `operation_id`,
-//!    `tag`, what it takes, its own answers. The first line of its comment becomes the summary, the rest the description.
-//!    A refusal is a status and a sentence: [`document`] gives it the error's schema, and every operation the answers that
-//!    all have (401, 429, 500, 503) and the request's id. What needs no credentials says `security(())`. The handler takes
-//!    what it needs by the extractors of [`extract`] and returns [`error::Result`].
+//!    `tag`, its parameters, its own responses. The first line of its comment becomes the summary, the rest the description.
+//!    An error response is a status and a sentence: [`document`] adds the schema, the responses that all operations have
+//!    (401, 429, 500, 503) and the request's id. An operation without credentials has `security(())`. The handler takes
+//!    its input with the extractors of [`extract`] and returns [`error::Result`].
 //! 3. A line in [`contract`], [`own`], or, if it needs no credentials, in [`open`]; handlers of one path share it.
 //! 4. `make openapi`, and a row in `tests/tests/it/openapi/table.rs`; tests fail until both are done.
 
@@ -42,31 +42,31 @@ pub use audit::entry as audit_entry;
 use error::Failed;
 use extract::Caller;
 
-/// What the handlers of the REST API share. Cheap to clone.
+/// The state that all handlers of the REST API share. Cheap to clone.
 #[derive(Clone)]
 pub struct Rest {
     /// Policies, roles and decisions.
     pub access: Access,
     /// Accounts and access keys.
     pub accounts: Accounts,
-    /// The audit trail.
+    /// The audit log.
     pub audit: AuditLog,
     /// Objects as artifacts.
     pub buckets: Buckets,
-    /// Which issuers are trusted, and whose tokens are.
+    /// The trusted issuers.
     pub identity: Arc<Identity>,
-    /// Where registry tokens are issued.
+    /// URL that issues registry tokens.
     pub token_endpoint: Endpoint,
-    /// Where temporary credentials for S3 are issued; none: S3 is switched off.
+    /// URL that issues temporary credentials for S3. There is none if S3 is switched off.
     pub sts_endpoint: Option<Endpoint>,
 }
 
-/// Paths of the server that an answer to an unknown one names.
+/// Paths that the response to an unknown path suggests.
 pub const KNOWN_PATHS: &str = "/v2/, /api/v1/openapi.json and /health";
-/// Where the paths of the contract are served too.
+/// The second prefix of the contract's paths.
 const ALIAS: &str = "/api/v1";
 
-/// The routes of the REST API. Its description describes `others` as well.
+/// The routes of the REST API. The OpenAPI document also describes `others`.
 pub fn router(rest: &Rest, gateway: &Gateway, others: impl IntoIterator<Item = OpenApi>) -> Router {
     let (contract, rbac) = contract().split_for_parts();
     let contract = contract.route("/supplychain/{*path}", any(not_yet));
@@ -82,11 +82,11 @@ pub fn router(rest: &Rest, gateway: &Gateway, others: impl IntoIterator<Item = O
         let router = router.method_not_allowed_fallback(method_not_allowed).layer(from_fn(error::complete));
         gateway.limited(router.with_state(rest.clone()), RestDialect)
     };
-    // how to log in is answered while nobody can be authenticated as the database is away
+    // clients can ask how to log in even while the database is unavailable
     gateway.authenticated(complete(callers)).merge(complete(open.merge(description)))
 }
 
-/// The contract's paths, which are served below [`ALIAS`] too.
+/// The contract's paths, which [`ALIAS`] serves too.
 fn contract() -> OpenApiRouter<Rest> {
     OpenApiRouter::new()
         // policies and decisions
@@ -119,7 +119,7 @@ fn open() -> OpenApiRouter<Rest> {
     OpenApiRouter::new().routes(routes!(login::get)).routes(routes!(login::protected_resource))
 }
 
-/// Limits and panics in this API's errors.
+/// Writes limits and panics as this API's errors.
 #[derive(Clone)]
 struct RestDialect;
 
@@ -138,10 +138,10 @@ async fn not_yet(State(rest): State<Rest>, Caller(call): Caller) -> Failed {
     if rest.buckets.authorizer().settings().access_control && call.principal.is_anonymous() {
         return Error::Unauthenticated.into();
     }
-    Error::NotImplemented("signatures, SBOMs and attestations come with a later version".to_owned()).into()
+    Error::NotImplemented("this version has no signatures, SBOMs and attestations".to_owned()).into()
 }
 
-/// A path below one of this API's prefixes that it does not have; for metrics it is like any other unknown path.
+/// An unknown path below one of this API's prefixes. Metrics count it like any other unknown path.
 async fn not_found(request: Request) -> (Extension<RouteTemplate>, Failed) {
     let why = nothing_at(request.uri().path(), KNOWN_PATHS);
     (Extension(RouteTemplate("other")), Error::NotFound(why).into())
@@ -151,8 +151,8 @@ async fn method_not_allowed() -> Failed {
     Error::Unsupported(METHOD_NOT_ALLOWED.to_owned()).into()
 }
 
-/// A time as REST has it: RFC 3339, in UTC.
+/// A time in RFC 3339, in UTC.
 fn time(micros: i64) -> String {
-    // the store's own times are all within what can be written
+    // all times of the store are within this format's range
     jiff::Timestamp::from_microsecond(micros).map(|time| time.to_string()).unwrap_or_default()
 }

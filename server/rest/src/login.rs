@@ -1,4 +1,4 @@
-//! Where a client finds out how to log in, before it has any credentials.
+//! How to log in, for clients that have no credentials yet.
 //!
 //! Source: RFC 9728 (OAuth 2.0 Protected Resource Metadata); RFC 8628 (device grant), which the issuers speak.
 
@@ -10,7 +10,7 @@ use zot_identity::Kind;
 
 use crate::Rest;
 
-/// Says how to log in.
+/// Describes how to log in.
 #[utoipa::path(
     get, path = "/api/v1/auth", operation_id = "getLogin", tag = "tokens", security(()),
     responses((status = 200, description = "Issuers and endpoints.", body = Login)),

@@ -1,4 +1,4 @@
-//! `/rbac`: policies, decisions explained, and what the caller may do.
+//! `/rbac`: policies, explanations of decisions, and the caller's permissions.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +48,7 @@ pub(crate) fn permission(it: access::Permission) -> Permission {
 #[utoipa::path(
     get, path = "/rbac/policies", operation_id = "listPolicies", tag = "policies",
     responses(
-        (status = 200, description = "All of them, by their ids.", body = Policies),
+        (status = 200, description = "All policies, sorted by id.", body = Policies),
         (status = 403, description = "Needs `admin` on `system:policies`."),
     ),
 )]
@@ -57,18 +57,18 @@ pub(crate) async fn list(State(rest): State<Rest>, Caller(call): Caller) -> Resu
     Ok(Json(Policies { count: policies.len(), policies }))
 }
 
-/// Makes a policy.
+/// Creates a policy.
 ///
-/// It is in force at once here, and within a second on other replicas.
+/// It applies at once here, and within a second on other replicas.
 #[utoipa::path(
     post, path = "/rbac/policies", operation_id = "createPolicy", tag = "policies",
     request_body = PolicyInput,
     responses(
-        (status = 201, description = "The policy that was made.", body = Policy,
-            headers(("Location" = String, description = "Where it is."))),
-        (status = 400, description = "The policy cannot be; the message names the field."),
+        (status = 201, description = "The new policy.", body = Policy,
+            headers(("Location" = String, description = "Path of the new resource."))),
+        (status = 400, description = "The policy is invalid; the message names the field."),
         (status = 403, description = "Needs `admin` on `system:policies`."),
-        (status = 409, description = "There is one of that id."),
+        (status = 409, description = "A policy with that id exists."),
     ),
 )]
 pub(crate) async fn create(
@@ -88,7 +88,7 @@ pub(crate) async fn create(
     responses(
         (status = 200, description = "The policy.", body = Policy),
         (status = 403, description = "Needs `admin` on `system:policies`."),
-        (status = 404, description = "There is no such policy."),
+        (status = 404, description = "The policy does not exist."),
     ),
 )]
 pub(crate) async fn get(
@@ -99,18 +99,18 @@ pub(crate) async fn get(
     Ok(Json(shown(rest.access.policy(&call, &id).await?)))
 }
 
-/// Changes a policy.
+/// Replaces a policy.
 ///
-/// All of it is replaced. It is in force as a new one is.
+/// The new one applies at once here, and within a second on other replicas.
 #[utoipa::path(
     put, path = "/rbac/policies/{id}", operation_id = "replacePolicy", tag = "policies",
     params(("id" = String, Path, description = "A policy's id.")),
     request_body = PolicyInput,
     responses(
-        (status = 200, description = "The policy as it is now.", body = Policy),
-        (status = 400, description = "The policy cannot be; the message names the field."),
+        (status = 200, description = "The changed policy.", body = Policy),
+        (status = 400, description = "The policy is invalid; the message names the field."),
         (status = 403, description = "Needs `admin` on `system:policies`."),
-        (status = 404, description = "There is no such policy."),
+        (status = 404, description = "The policy does not exist."),
     ),
 )]
 pub(crate) async fn replace(
@@ -122,14 +122,14 @@ pub(crate) async fn replace(
     Ok(Json(shown(rest.access.replace_policy(&call, &id, sent(input)).await?)))
 }
 
-/// Removes a policy.
+/// Deletes a policy.
 #[utoipa::path(
     delete, path = "/rbac/policies/{id}", operation_id = "deletePolicy", tag = "policies",
     params(("id" = String, Path, description = "A policy's id.")),
     responses(
-        (status = 204, description = "It is gone."),
+        (status = 204, description = "Deleted."),
         (status = 403, description = "Needs `admin` on `system:policies`."),
-        (status = 404, description = "There is no such policy."),
+        (status = 404, description = "The policy does not exist."),
     ),
 )]
 pub(crate) async fn delete(
@@ -143,17 +143,17 @@ pub(crate) async fn delete(
 
 /// Explains a decision.
 ///
-/// It is decided as if that user asked now, from the caller's address and over the caller's connection; of claims they
-/// have none, an account its name as `username`. Accounts and access keys have the roles and groups that they have; of
-/// users the store knows none but those in the question. Everybody may ask about themselves.
+/// The store decides as if the user sent a request now, from the caller's address and connection. The user has no claims;
+/// an account has its name as `username`. Accounts and access keys have their own roles and groups. Users have only those
+/// in the request, since the store knows no others. Everybody may ask about themselves.
 #[utoipa::path(
     post, path = "/rbac/authorize", operation_id = "explainDecision", tag = "policies",
     request_body = ExplainRequest,
     responses(
-        (status = 200, description = "The decision, and why.", body = Explanation),
-        (status = 400, description = "The action or the resource cannot be."),
+        (status = 200, description = "The decision and its reason.", body = Explanation),
+        (status = 400, description = "The action or the resource is invalid."),
         (status = 403, description = "Needs `admin` on `system:policies` to ask about others."),
-        (status = 404, description = "There is no such account or access key, or it is not accepted now."),
+        (status = 404, description = "The account or access key does not exist, or is disabled or expired."),
     ),
 )]
 pub(crate) async fn authorize(
@@ -181,11 +181,11 @@ pub(crate) async fn authorize(
 
 /// Lists what the caller may do.
 ///
-/// Denials are marked, and so is what depends on conditions.
+/// Denials are marked, and so are rights with conditions.
 #[utoipa::path(
     get, path = "/rbac/permissions", operation_id = "getPermissions", tag = "policies",
     responses(
-        (status = 200, description = "By the patterns of policies.", body = CurrentPrincipal),
+        (status = 200, description = "The permissions, with the patterns of policies.", body = CurrentPrincipal),
     ),
 )]
 pub(crate) async fn permissions(State(rest): State<Rest>, Caller(call): Caller) -> Result<Json<CurrentPrincipal>> {
@@ -195,18 +195,18 @@ pub(crate) async fn permissions(State(rest): State<Rest>, Caller(call): Caller) 
     Ok(Json(CurrentPrincipal { subject: call.principal.subject, roles, groups, permissions }))
 }
 
-/// The action of that name; of `write` two.
+/// The action of that name. `write` stands for two.
 fn actions(name: &str) -> zot_domain::Result<(Action, Option<Action>)> {
     if name == "write" {
         return Ok((Action::Create, Some(Action::Update)));
     }
     let action = Action::ALL.into_iter().find(|action| action.as_str() == name);
     let known = "read, list, create, update, write, delete, admin";
-    let unknown = || Error::ParameterInvalid(format!("action: {name:?} is none of {known}"));
+    let unknown = || Error::ParameterInvalid(format!("action: unknown action {name:?}; expected one of {known}"));
     Ok((action.ok_or_else(unknown)?, None))
 }
 
-/// Somebody by name, with the roles and groups that are named, and those that they are known to have; or the caller.
+/// The principal of that name, with the requested roles and groups and those that the store knows. By default, the caller.
 fn principal(rest: &Rest, call: &Call, asked: &ExplainRequest) -> zot_domain::Result<Principal> {
     let user = match asked.user_id.as_deref() {
         None if asked.roles.is_empty() && asked.groups.is_empty() => return Ok(call.principal.clone()),
@@ -217,9 +217,9 @@ fn principal(rest: &Rest, call: &Call, asked: &ExplainRequest) -> zot_domain::Re
     let of = |kind: &str, names: &[String]| names.iter().map(|name| format!("{kind}:{name}")).collect::<Vec<_>>();
     let more = [of("role", &asked.roles), of("group", &asked.groups)].concat();
     let known = if subject.starts_with("account:") || subject.starts_with("key:") {
-        // whether there is one is not for everybody
+        // only administrators may learn whether it exists
         rest.access.require_admin(call)?;
-        let absent = || Error::NotFound(format!("nobody can come as {subject}: it is not there, or disabled"));
+        let absent = || Error::NotFound(format!("{subject} does not exist or is disabled"));
         rest.identity.named(&subject).ok_or_else(absent)?
     } else {
         Principal::known(&subject, [subject.clone()], BTreeMap::new())

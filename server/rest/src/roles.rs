@@ -1,4 +1,4 @@
-//! `/rbac/roles`: roles, which are policies with the id `role-NAME` about whoever has the role; tokens examined.
+//! `/rbac/roles`: roles. A role is a policy with the id `role-NAME` for the role's holders. `/rbac/validate`: tokens.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -16,7 +16,7 @@ use crate::extract::{Caller, JsonBody, Prefix};
 use crate::rbac::permission;
 use crate::{Rest, time};
 
-/// Ids of the policies of roles begin so.
+/// Prefix of the policy ids of roles.
 const PREFIX: &str = "role-";
 
 fn policy_id(role: &str) -> String {
@@ -39,7 +39,7 @@ fn role(stored: StoredPolicy) -> Role {
 #[utoipa::path(
     get, path = "/rbac/roles", operation_id = "listRoles", tag = "policies",
     responses(
-        (status = 200, description = "All of them, by their ids.", body = Roles),
+        (status = 200, description = "All roles, sorted by id.", body = Roles),
         (status = 403, description = "Needs `admin` on `system:policies`."),
     ),
 )]
@@ -49,18 +49,18 @@ pub(crate) async fn list(State(rest): State<Rest>, Caller(call): Caller) -> Resu
     Ok(Json(Roles { roles }))
 }
 
-/// Makes a role.
+/// Creates a role.
 ///
-/// Whoever the identity provider gives a role of this name has it; so has an account with it.
+/// Users have it if the identity provider gives them a role of this name. Accounts have it if it is among their roles.
 #[utoipa::path(
     post, path = "/rbac/roles", operation_id = "createRole", tag = "policies",
     request_body = RoleInput,
     responses(
-        (status = 201, description = "The role that was made.", body = Role,
-            headers(("Location" = String, description = "Where it is."))),
-        (status = 400, description = "The role cannot be; the message names the field."),
+        (status = 201, description = "The new role.", body = Role,
+            headers(("Location" = String, description = "Path of the new resource."))),
+        (status = 400, description = "The role is invalid; the message names the field."),
         (status = 403, description = "Needs `admin` on `system:policies`."),
-        (status = 409, description = "There is one of that id."),
+        (status = 409, description = "A role with that id exists."),
     ),
 )]
 pub(crate) async fn create(
@@ -92,7 +92,7 @@ pub(crate) async fn create(
     responses(
         (status = 200, description = "The role.", body = Role),
         (status = 403, description = "Needs `admin` on `system:policies`."),
-        (status = 404, description = "There is no such role."),
+        (status = 404, description = "The role does not exist."),
     ),
 )]
 pub(crate) async fn get(State(rest): State<Rest>, Path(id): Path<String>, Caller(call): Caller) -> Result<Json<Role>> {
@@ -101,16 +101,16 @@ pub(crate) async fn get(State(rest): State<Rest>, Path(id): Path<String>, Caller
 
 /// Changes a role.
 ///
-/// Whom its policy names beside the role's holders, and its conditions, stay.
+/// The policy's conditions, and its principals other than the role's holders, stay.
 #[utoipa::path(
     put, path = "/rbac/roles/{roleId}", operation_id = "replaceRole", tag = "policies",
     params(("roleId" = String, Path, description = "A role's id.")),
     request_body = RoleInput,
     responses(
-        (status = 200, description = "The role as it is now.", body = Role),
-        (status = 400, description = "The role cannot be; the message names the field."),
+        (status = 200, description = "The changed role.", body = Role),
+        (status = 400, description = "The role is invalid; the message names the field."),
         (status = 403, description = "Needs `admin` on `system:policies`."),
-        (status = 404, description = "There is no such role."),
+        (status = 404, description = "The role does not exist."),
     ),
 )]
 pub(crate) async fn replace(
@@ -124,14 +124,14 @@ pub(crate) async fn replace(
     Ok(Json(role(rest.access.change_policy(&call, &policy_id(&id), change).await?)))
 }
 
-/// Removes a role: whoever has it may do no more for it.
+/// Deletes a role. Its holders lose the role's rights.
 #[utoipa::path(
     delete, path = "/rbac/roles/{roleId}", operation_id = "deleteRole", tag = "policies",
     params(("roleId" = String, Path, description = "A role's id.")),
     responses(
-        (status = 204, description = "It is gone."),
+        (status = 204, description = "Deleted."),
         (status = 403, description = "Needs `admin` on `system:policies`."),
-        (status = 404, description = "There is no such role."),
+        (status = 404, description = "The role does not exist."),
     ),
 )]
 pub(crate) async fn delete(
@@ -145,16 +145,16 @@ pub(crate) async fn delete(
 
 /// Gives a user the rights of a role.
 ///
-/// The role's policy names them from then on. Roles that an identity provider gives need no such thing.
+/// This adds the user to the role's policy. Users who have the role from an identity provider do not need this.
 #[utoipa::path(
     post, path = "/rbac/users/{userId}/roles", operation_id = "assignRole", tag = "policies",
     params(("userId" = String, Path, description = "A user, or another principal such as `account:ci`.")),
     request_body = Assignment,
     responses(
         (status = 200, description = "The role.", body = Role),
-        (status = 400, description = "That is no principal."),
+        (status = 400, description = "The principal is invalid."),
         (status = 403, description = "Needs `admin` on `system:policies`."),
-        (status = 404, description = "There is no such role."),
+        (status = 404, description = "The role does not exist."),
     ),
 )]
 pub(crate) async fn assign(
@@ -168,13 +168,13 @@ pub(crate) async fn assign(
     Ok(Json(role(rest.access.change_policy(&call, &policy_id(&assignment.role_id), change).await?)))
 }
 
-/// Examines a token: whose it is, and what they may do.
+/// Validates a token: shows whose it is, and what they may do.
 #[utoipa::path(
     post, path = "/rbac/validate", operation_id = "validateToken", tag = "policies",
     request_body = TokenInput,
     responses(
-        (status = 200, description = "What it says, or why it is not accepted.", body = ValidatedToken),
-        (status = 400, description = "There is no token in the request."),
+        (status = 200, description = "The token's content, or why it is refused.", body = ValidatedToken),
+        (status = 400, description = "The request has no token."),
         (status = 403, description = "Needs `admin` on `system:policies`."),
     ),
 )]
