@@ -1,11 +1,10 @@
-//! Access keys that come with the process, from its environment or data directory. Those of the database are in
-//! `directory.rs`.
+//! Access keys from the environment or the data directory. Keys in the database are in `directory.rs`.
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zot_core::principal::Principal;
 
-/// An access key: an id that may be seen, and a secret.
+/// An access key: a public id and a secret.
 pub struct AccessKey {
     id: String,
     secret: String,
@@ -40,7 +39,7 @@ impl std::fmt::Debug for AccessKey {
     }
 }
 
-/// Compares hashes, so that neither length nor a common beginning shows in the time.
+/// Compares hashes, so that the time shows neither the length nor a common beginning.
 pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     Sha256::digest(a).ct_eq(&Sha256::digest(b)).into()
 }

@@ -1,6 +1,6 @@
-//! Accounts and access keys looked after: made, listed, changed, rotated, removed; tokens and sessions revoked.
+//! Administration of accounts and access keys, and revocation of tokens and sessions.
 //!
-//! Those who administer `system:accounts` look after all of them; people look after access keys of their own.
+//! Administrators of `system:accounts` manage all of them. People manage their own access keys.
 
 use std::sync::Arc;
 
@@ -17,13 +17,13 @@ use zot_domain::{AdministrationError, Call, Error, Result};
 use crate::keyring::Purpose;
 use crate::{Identity, NAME_MAX, now_micros, now_secs};
 
-/// The area of the store that accounts and access keys are.
+/// The resource whose administrators manage accounts and access keys.
 const ACCOUNTS: Resource<'_> = Resource::System("accounts");
-/// Longest life of a person's access key: its owner may have left by then, which nobody tells the store.
+/// Longest life of a person's access key. The store does not learn when its owner leaves.
 const PERSONAL_MAX_SECS: i64 = 90 * 24 * 3600;
-/// Most access keys of a person: anybody with a token makes them, and all of them are in memory on every replica.
+/// Most access keys of a person. Anybody with a token can create them, and every replica has all of them in memory.
 const PERSONAL_MAX: u32 = 20;
-/// Longest time for which a key that was rotated away may live on.
+/// Longest time for which a rotated key may stay valid.
 const GRACE_MAX_SECS: i64 = 30 * 24 * 3600;
 const TEXT_MAX: usize = 1024;
 const LIST_MAX: usize = 1000;
@@ -36,31 +36,31 @@ pub struct Accounts {
     authorizer: Authorizer,
 }
 
-/// An access key to be made.
+/// A request for an access key.
 #[derive(Clone, Debug, Default)]
 pub struct NewKey {
-    /// Whose it will be: `account:NAME` or `user:NAME`; none: the caller's own.
+    /// The owner: `account:NAME` or `user:NAME`. By default, the caller.
     pub owner: Option<String>,
-    /// What it is for.
+    /// Description.
     pub description: String,
-    /// Microseconds since 1970 from when on it is not accepted.
+    /// Expiry, in microseconds since 1970.
     pub expires: Option<i64>,
 }
 
-/// An access key as it may be seen.
+/// An access key without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShownKey {
     /// Its id.
     pub id: String,
-    /// Whose it is.
+    /// The owner.
     pub owner: String,
-    /// What it is for.
+    /// Description.
     pub description: String,
-    /// Whether it is not accepted for now.
+    /// Whether it is disabled.
     pub disabled: bool,
-    /// Microseconds since 1970 from when on it is not accepted.
+    /// Expiry, in microseconds since 1970.
     pub expires: Option<i64>,
-    /// Microseconds since 1970 when it was made.
+    /// Creation time, in microseconds since 1970.
     pub created: i64,
 }
 
@@ -83,7 +83,7 @@ impl Accounts {
         Self { identity, authorizer }
     }
 
-    /// All accounts, by their names.
+    /// All accounts, sorted by name.
     ///
     /// # Errors
     /// Of policy and of the database.
@@ -100,7 +100,7 @@ impl Accounts {
         self.accounts(call).await?.into_iter().find(|account| account.name == name).ok_or_else(|| no_account(name))
     }
 
-    /// Makes an account.
+    /// Creates an account.
     ///
     /// # Errors
     /// [`Error::ParameterInvalid`] names the field, [`AdministrationError::AccountExists`].
@@ -111,7 +111,7 @@ impl Accounts {
             .ok_or(AdministrationError::AccountExists(name))
     }
 
-    /// Changes an account that is there.
+    /// Replaces an existing account.
     ///
     /// # Errors
     /// [`Error::ParameterInvalid`] names the field, [`Error::NotFound`].
@@ -137,7 +137,7 @@ impl Accounts {
         Ok(put)
     }
 
-    /// Removes an account and all its access keys.
+    /// Deletes an account and all its access keys.
     ///
     /// # Errors
     /// [`Error::NotFound`].
@@ -150,7 +150,7 @@ impl Accounts {
         self.identity.directory.load().await
     }
 
-    /// Access keys by their ids: all of them, one owner's, or the caller's own where they may see no others.
+    /// Access keys, sorted by id: one owner's, or all that the caller may see.
     ///
     /// # Errors
     /// Of policy and of the database.
@@ -158,7 +158,7 @@ impl Accounts {
         let own = person(call);
         if owner.is_none() || owner != own.as_deref() {
             let asked = self.authorizer.require(call, Action::Admin, ACCOUNTS);
-            // who asks for nobody's in particular gets what they may see
+            // without an owner in the request, callers get the keys that they may see
             if owner.is_some() || own.is_none() {
                 asked?;
             } else if asked.is_err() {
@@ -181,11 +181,11 @@ impl Accounts {
         self.owned_key(call, id).await.map(|key| ShownKey::from(&key))
     }
 
-    /// Makes an access key. Its secret is told this once.
+    /// Creates an access key. This is the only time that its secret is shown.
     ///
     /// # Errors
-    /// [`Error::ParameterInvalid`] names the field; [`Error::NotFound`] for an account that is not there;
-    /// [`AdministrationError::StateConflict`] for a person who has as many as they may.
+    /// [`Error::ParameterInvalid`] names the field; [`Error::NotFound`] if the account does not exist;
+    /// [`AdministrationError::StateConflict`] if a person has the maximum number of keys.
     pub async fn create_key(&self, call: &Call, new: NewKey) -> Result<(ShownKey, String), AdministrationError> {
         let own = person(call);
         let owner = match new.owner.clone().or_else(|| own.clone()) {
@@ -213,7 +213,7 @@ impl Accounts {
                 let longest = (now_secs() + PERSONAL_MAX_SECS) * MICROS;
                 if expires.is_some_and(|at| at > longest) {
                     return Err(Error::ParameterInvalid(
-                        "expiresAt: a person's key lives for 90 days at most".to_owned(),
+                        "expiresAt: a person's key is valid for at most 90 days".to_owned(),
                     )
                     .into());
                 }
@@ -226,17 +226,17 @@ impl Accounts {
                 .into());
             }
         }
-        let held = held_by(call, &owner).unwrap_or_default();
-        let (key, secret) = self.new_key(owner, held, new.description, expires)?;
+        let all_names = owner_names(call, &owner).unwrap_or_default();
+        let (key, secret) = self.new_key(owner, all_names, new.description, expires)?;
         let audit = Audit::of(call, AuditAction::AccessKeyCreate, format!("system:accounts/keys/{}", key.id));
         self.add(key, None, audit).await.map(|key| (key, secret))
     }
 
-    /// Makes a new access key like that one, which lives on for as long as programs need to take the new one.
+    /// Replaces an access key with a new one. The old key stays valid for the requested time.
     ///
     /// # Errors
-    /// [`Error::ParameterInvalid`], [`Error::NotFound`]; [`AdministrationError::StateConflict`] for a key that is disabled, and for a person
-    /// who has as many as they may.
+    /// [`Error::ParameterInvalid`], [`Error::NotFound`]; [`AdministrationError::StateConflict`] if the key is
+    /// disabled, or if a person has the maximum number of keys.
     pub async fn rotate_key(
         &self,
         call: &Call,
@@ -248,21 +248,21 @@ impl Accounts {
             return Err(Error::ParameterInvalid(format!("graceSeconds must be 0 to {GRACE_MAX_SECS}")).into());
         }
         if old.disabled {
-            // the new one would not be
+            // the new key would be enabled
             return Err(AdministrationError::StateConflict(format!(
-                "access key {id} is disabled; enable it first, or make another one"
+                "access key {id} is disabled; enable it first, or create another one"
             )));
         }
         let ends = (now_secs() + grace_secs) * MICROS;
         let ends = old.expires.map_or(ends, |before| before.min(ends));
-        let held = held_by(call, &old.owner).unwrap_or(old.all_names);
-        let (key, secret) = self.new_key(old.owner, held, old.description, old.expires)?;
+        let all_names = owner_names(call, &old.owner).unwrap_or(old.all_names);
+        let (key, secret) = self.new_key(old.owner, all_names, old.description, old.expires)?;
         let audit = Audit::of(call, AuditAction::AccessKeyRotate, format!("system:accounts/keys/{id}"));
         let change = KeyChange { expires: Some(Some(ends)), ..KeyChange::default() };
         self.add(key, Some((id.to_owned(), change)), audit).await.map(|key| (key, secret))
     }
 
-    /// Changes an access key: switches it off or on, or gives it another end.
+    /// Changes an access key: disables or enables it, or changes its expiry.
     ///
     /// # Errors
     /// [`Error::ParameterInvalid`], [`Error::NotFound`].
@@ -272,7 +272,9 @@ impl Accounts {
         if let Some(expires) = change.expires {
             let longest = (now_secs() + PERSONAL_MAX_SECS) * MICROS;
             if is_person(&key.owner) && expires.is_none_or(|at| at > longest) {
-                return Err(Error::ParameterInvalid("expiresAt: a person's key lives for 90 days at most".to_owned()));
+                return Err(Error::ParameterInvalid(
+                    "expiresAt: a person's key is valid for at most 90 days".to_owned(),
+                ));
             }
         }
         let audit = Audit::of(call, AuditAction::AccessKeyUpdate, format!("system:accounts/keys/{id}"));
@@ -281,7 +283,7 @@ impl Accounts {
         changed.as_ref().map(ShownKey::from).ok_or_else(|| no_key(id))
     }
 
-    /// Removes an access key: it is not accepted any more.
+    /// Deletes an access key: it is no longer accepted.
     ///
     /// # Errors
     /// [`Error::NotFound`].
@@ -294,10 +296,10 @@ impl Accounts {
         self.identity.directory.load().await
     }
 
-    /// Tokens and sessions of a principal that were issued until now count no more.
+    /// Revokes the principal's tokens and sessions that were issued until now.
     ///
     /// # Errors
-    /// [`Error::ParameterInvalid`] for what is no principal.
+    /// [`Error::ParameterInvalid`] if the principal is invalid.
     pub async fn revoke(&self, call: &Call, principal: &str) -> Result<()> {
         self.require_change(call)?;
         let PrincipalPattern::Named(name) = principal.parse()? else {
@@ -311,8 +313,8 @@ impl Accounts {
         self.identity.directory.load().await
     }
 
-    /// Closes secrets with the key in use that were closed with one of before a rotation. Says how many were, and how many
-    /// cannot be opened at all.
+    /// Encrypts secrets with the current key if they are encrypted with an earlier one. Returns how many it encrypted, and
+    /// how many no key decrypts.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
@@ -320,7 +322,7 @@ impl Accounts {
         let (known, ring) = (self.identity.directory.known(), self.identity.ring.load_full());
         let (mut closed, mut lost) = (0, 0);
         for key in known.keys().filter(|key| !ring.keyring.is_current(&key.encrypted)) {
-            let Some(secret) = ring.keyring.open(Purpose::AccessKeys, &key.id, &key.encrypted) else {
+            let Some(secret) = ring.keyring.decrypt(Purpose::AccessKeys, &key.id, &key.encrypted) else {
                 lost += 1;
                 continue;
             };
@@ -342,7 +344,7 @@ impl Accounts {
         check_text("description", &description)?;
         let now = now_micros();
         if expires.is_some_and(|at| at <= now) {
-            return Err(Error::ParameterInvalid("expiresAt: it has passed".to_owned()));
+            return Err(Error::ParameterInvalid("expiresAt: the time has passed".to_owned()));
         }
         let random = || zot_core::ambient::random_id().simple().to_string();
         let id = format!("ZAK{}", random()[..17].to_uppercase());
@@ -364,7 +366,7 @@ impl Accounts {
         added.as_ref().map(ShownKey::from).ok_or_else(|| no_key(&id).into())
     }
 
-    /// An access key that the caller may look after. One that is somebody else's is not there for them.
+    /// An access key that the caller may manage. Keys of others are not found.
     async fn owned_key(&self, call: &Call, id: &str) -> Result<StoredKey> {
         if call.principal.is_anonymous() {
             self.authorizer.require(call, Action::Admin, ACCOUNTS)?;
@@ -387,7 +389,7 @@ impl Accounts {
         self.require_change(call)
     }
 
-    /// A store that takes no changes keeps its accounts too.
+    /// A read-only store refuses changes of accounts too.
     fn require_change(&self, call: &Call) -> Result<()> {
         self.authorizer.require(call, Action::Admin, ACCOUNTS)?;
         if self.authorizer.settings().read_only {
@@ -397,7 +399,7 @@ impl Accounts {
     }
 }
 
-/// The person who calls with all that they may do: not a program, and not with a registry token.
+/// The caller, if it is a person with all their rights: no program, no access key and no registry token.
 fn person(call: &Call) -> Option<String> {
     let principal: &Principal = &call.principal;
     let with_a_key = principal.names_of("key").next().is_some();
@@ -408,8 +410,8 @@ fn is_person(owner: &str) -> bool {
     owner.starts_with("user:") || owner.starts_with("userid:")
 }
 
-/// What an owner who calls is called, to be held against their key; none if somebody else calls.
-fn held_by(call: &Call, owner: &str) -> Option<Vec<String>> {
+/// All names of the caller, if the caller owns the key. Denials and revocations of these names apply to the key too.
+fn owner_names(call: &Call, owner: &str) -> Option<Vec<String>> {
     person(call).is_some_and(|own| own == owner).then(|| call.principal.all_names().to_vec())
 }
 
@@ -422,7 +424,7 @@ fn check_account(account: &Account) -> Result<()> {
     check_text("description", &account.description)?;
     for (field, names) in [("roles", &account.roles), ("groups", &account.groups)] {
         if names.len() > LIST_MAX {
-            return Err(Error::ParameterInvalid(format!("{field}: there are more than {LIST_MAX}")));
+            return Err(Error::ParameterInvalid(format!("{field}: at most {LIST_MAX} names are allowed")));
         }
         if names.iter().any(String::is_empty) {
             return Err(Error::ParameterInvalid(format!("{field}: a name is empty")));
@@ -434,15 +436,15 @@ fn check_account(account: &Account) -> Result<()> {
 
 fn check_text(field: &str, text: &str) -> Result<()> {
     if text.len() > TEXT_MAX || text.chars().any(char::is_control) {
-        return Err(Error::ParameterInvalid(format!("{field}: it is too long or holds a control character")));
+        return Err(Error::ParameterInvalid(format!("{field}: the text is too long or has a control character")));
     }
     Ok(())
 }
 
 fn no_account(name: &str) -> Error {
-    Error::NotFound(format!("there is no account {name:?}"))
+    Error::NotFound(format!("account {name:?} does not exist"))
 }
 
 fn no_key(id: &str) -> Error {
-    Error::NotFound(format!("there is no access key {id:?}"))
+    Error::NotFound(format!("access key {id:?} does not exist"))
 }

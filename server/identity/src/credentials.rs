@@ -1,5 +1,5 @@
-//! From an `Authorization` header to a principal: access keys and tokens by Basic, tokens by Bearer. Signatures of S3 are
-//! the S3 API's; it asks here for secrets and holders.
+//! From an `Authorization` header to a principal: access keys and tokens by Basic, tokens by Bearer. The S3 API verifies
+//! signatures itself, and gets secrets and principals here.
 
 use std::net::IpAddr;
 
@@ -11,15 +11,15 @@ use zot_domain::{Error, Result};
 
 use crate::Identity;
 
-/// Longest credentials that are looked at, in bytes: a token with a thousand groups is far shorter.
+/// Longest accepted credentials, in bytes. A token with a thousand groups is far shorter.
 const LENGTH_MAX: usize = 64 * 1024;
 
-/// What came of a request's credentials.
+/// The result of checking a request's credentials.
 #[derive(Debug)]
 pub struct Presented {
-    /// Their kind, for metrics; none if there were none.
+    /// Their kind, for metrics, if there are any.
     pub method: Option<&'static str>,
-    /// Who it is: the anonymous principal without credentials.
+    /// The principal. Without credentials it is anonymous.
     pub principal: Result<Principal>,
 }
 
@@ -30,7 +30,7 @@ impl Presented {
 }
 
 impl Identity {
-    /// The principal behind a request's `Authorization` header; without any, the anonymous one.
+    /// The principal of a request's `Authorization` header. Without the header it is anonymous.
     pub async fn principal(&self, headers: &HeaderMap, address: Option<IpAddr>) -> Presented {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
         let (Some(value), None) = (values.next(), values.next()) else {
@@ -59,7 +59,7 @@ impl Identity {
         }
     }
 
-    /// The principal of a token that somebody asks about who may: a wrong one counts against nobody.
+    /// The principal of a token that an administrator validates. A wrong token is not counted against an address.
     ///
     /// # Errors
     /// As [`Identity::bearer`], without a bound.
@@ -68,7 +68,7 @@ impl Identity {
         self.token(token.trim()).await
     }
 
-    /// What is no credentials at all counts as wrong ones: it is no cheaper for the store.
+    /// Malformed credentials count as wrong ones, since they cost the store as much.
     fn malformed(&self, method: &'static str, why: &str, address: Option<IpAddr>) -> Presented {
         let admitted = self.throttle.admit(address, None);
         let refused = admitted.and_then(|()| {
@@ -78,8 +78,8 @@ impl Identity {
         Presented::new(method, refused)
     }
 
-    /// The principal of an access key, or of a token of a trusted issuer in the place of a password: then the name in front
-    /// of it says nothing.
+    /// The principal of an access key, or of a trusted issuer's token as the password. The user name in front of a token is
+    /// ignored.
     pub async fn password(&self, id: &str, secret: &str, address: Option<IpAddr>) -> Presented {
         if looks_like_a_token(secret.trim()) {
             return self.bearer(secret, address).await;
@@ -92,8 +92,8 @@ impl Identity {
         Presented::new("access_key", check.await)
     }
 
-    /// The principal of a token: the store's own for registries, or of a trusted issuer. White space around it is of the file
-    /// that it was read from.
+    /// The principal of a token: a registry token, or a trusted issuer's. White space around it comes from files, and is
+    /// ignored.
     pub async fn bearer(&self, token: &str, address: Option<IpAddr>) -> Presented {
         let token = token.trim();
         let check = async {
@@ -109,7 +109,7 @@ impl Identity {
     }
 }
 
-/// Three parts with dots between them, as no secret of an access key has.
+/// A token has three parts with dots between them. No access key's secret has dots.
 fn looks_like_a_token(secret: &str) -> bool {
     secret.starts_with("eyJ") && secret.split('.').count() == 3
 }

@@ -1,4 +1,4 @@
-//! What the database says of who there is, in memory: accounts, access keys, revocations. Read anew when its epoch moved.
+//! The accounts, access keys and revocations of the database, in memory. They are read again when their epoch changes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub(crate) struct Directory {
     known: ArcSwap<Known>,
 }
 
-/// Everything, as of an epoch.
+/// The contents at an epoch.
 #[derive(Default)]
 pub(crate) struct Known {
     epoch: i64,
@@ -38,15 +38,15 @@ impl Directory {
         self.known.load_full()
     }
 
-    /// Reads everything anew.
+    /// Reads everything again.
     pub(crate) async fn load(&self) -> Result<()> {
         let read = Arc::new(Known::from(self.store.identities().await?));
-        // what was read before and comes later does not replace what is newer
+        // an older read that ends later does not replace a newer one
         self.known.rcu(|now| if now.epoch > read.epoch { Arc::clone(now) } else { Arc::clone(&read) });
         Ok(())
     }
 
-    /// Reads everything anew if something changed.
+    /// Reads everything again if something changed.
     pub(crate) async fn follow(&self) -> Result<()> {
         if self.store.identities_epoch().await? == self.known.load().epoch {
             return Ok(());
@@ -67,7 +67,7 @@ impl From<Snapshot> for Known {
 }
 
 impl Known {
-    /// An access key, whatever its state.
+    /// An access key in any state.
     pub(crate) fn key(&self, id: &str) -> Option<&StoredKey> {
         self.keys.get(id)
     }
@@ -77,7 +77,7 @@ impl Known {
         self.keys.values()
     }
 
-    /// An access key that is accepted now, and whose it is.
+    /// An access key that is valid now, and its principal.
     pub(crate) fn usable(&self, id: &str, now_micros: i64) -> Option<(&StoredKey, Principal)> {
         let key = self.key(id)?;
         if key.disabled || key.expires.is_some_and(|at| at <= now_micros) {
@@ -86,22 +86,22 @@ impl Known {
         Some((key, self.owner(key)?))
     }
 
-    /// Why an access key is not accepted now, for whoever has its secret.
+    /// Why an access key is invalid now. Only callers with its secret may see this.
     pub(crate) fn refusal(&self, id: &str, now_micros: i64) -> Error {
         match self.key(id) {
             Some(key) if key.disabled => {
                 invalid("the access key is disabled; its owner or an administrator can enable it")
             }
             Some(key) if key.expires.is_some_and(|at| at <= now_micros) => {
-                Error::CredentialsExpired("the access key has expired; make a new one".to_owned())
+                Error::CredentialsExpired("the access key has expired; create a new one".to_owned())
             }
             Some(_) => invalid("the account of the access key is disabled"),
             None => invalid("unknown access key or wrong secret"),
         }
     }
 
-    /// Whose a key is. A person's key has their name alone: roles and groups are for the issuer to say, each time anew. What
-    /// they were called when they made it counts for what is denied to them.
+    /// The principal of a key. A person's key has only the name of the person, since roles and groups come from the issuer
+    /// with each token. All names at the key's creation count for denials.
     fn owner(&self, key: &StoredKey) -> Option<Principal> {
         let own = [format!("key:{}", key.id)];
         let principal = match key.owner.strip_prefix("account:") {
@@ -111,7 +111,7 @@ impl Known {
         Some(principal.also(&own).with_all_names(key.all_names.iter().cloned()))
     }
 
-    /// An account of that name that is not disabled, with its roles and groups.
+    /// The account of that name with its roles and groups, unless it is disabled.
     pub(crate) fn account(&self, name: &str) -> Option<Principal> {
         let account = self.accounts.get(name).filter(|account| !account.disabled)?;
         let roles = account.roles.iter().map(|role| format!("role:{role}"));
@@ -120,7 +120,7 @@ impl Known {
         Some(known(&subject, roles.chain(groups).chain([subject.clone()]).collect()))
     }
 
-    /// Whether tokens and sessions of a principal that were issued in that second count no more.
+    /// Whether the principal's tokens and sessions that were issued in that second are revoked.
     pub(crate) fn is_revoked(&self, principal: &Principal, issued: i64) -> bool {
         !self.revoked.is_empty()
             && principal.all_names().iter().any(|name| self.revoked.get(name).is_some_and(|until| issued <= *until))

@@ -1,5 +1,5 @@
-//! How long ago it was seen that nothing changed. Whoever needs to know it of the last second looks, and others wait for what
-//! that look comes to, be it that the database does not answer.
+//! The time of the last check for changes in the database. A request that needs a check within the last second makes one.
+//! Other requests wait for its result, even if the database does not answer.
 
 use std::sync::Mutex as Sync;
 use std::sync::PoisonError;
@@ -9,85 +9,84 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 use zot_domain::{Error, Result};
 
-/// What was revoked through another replica is not taken any more after this time (rule 5 of docs/STORE.md). What failed
-/// is not tried again for as long, or as long as it took if that is less: what fails at once costs nothing to try.
+/// Revocations on another replica take effect here within this time (rule 5 of docs/STORE.md). After a failure, the next
+/// check waits for this time, or for the duration of the failed check if that is less: a quick failure is cheap to repeat.
 const FRESH: Duration = Duration::from_secs(1);
-/// A request that has to know waits no longer, whoever looks: a database that is stalled, and not away, never says so.
+/// Longest wait of a request, whoever makes the check. A stalled database never reports an error.
 const WAIT_MAX: Duration = Duration::from_secs(5);
-/// A look of the background may take longer, as reading everything may; and not for ever.
+/// Longest check in the background, which may have to read everything.
 const RENEW_MAX: Duration = Duration::from_secs(30);
 
-/// When was looked last.
+/// The last checks.
 pub(crate) struct Freshness {
     state: Sync<State>,
-    looking: Mutex<()>,
+    running: Mutex<()>,
     wait_max: Duration,
     renew_max: Duration,
 }
 
 impl Default for Freshness {
     fn default() -> Self {
-        Self { state: Sync::default(), looking: Mutex::default(), wait_max: WAIT_MAX, renew_max: RENEW_MAX }
+        Self { state: Sync::default(), running: Mutex::default(), wait_max: WAIT_MAX, renew_max: RENEW_MAX }
     }
 }
 
 #[derive(Clone, Copy, Default)]
 struct State {
-    /// When the last look that succeeded began.
+    /// When the last successful check began.
     seen: Option<Instant>,
-    /// When the last look that failed ended, and how long it is not tried again.
+    /// When the last failed check ended, and the pause until the next one.
     failed: Option<(Instant, Duration)>,
 }
 
 impl Freshness {
-    /// Looks now.
-    pub(crate) async fn renew(&self, look: impl Future<Output = Result<()>>) -> Result<()> {
+    /// Checks now.
+    pub(crate) async fn renew(&self, check: impl Future<Output = Result<()>>) -> Result<()> {
         let renewed = timeout(self.renew_max, async {
-            let _looking = self.looking.lock().await;
-            self.look(look).await
+            let _guard = self.running.lock().await;
+            self.run(check).await
         });
         renewed.await.unwrap_or_else(|_| Err(stalled()))
     }
 
-    /// Looks if the last time is too long ago.
-    pub(crate) async fn ensure(&self, look: impl Future<Output = Result<()>>) -> Result<()> {
+    /// Checks if the last check is too old.
+    pub(crate) async fn ensure(&self, check: impl Future<Output = Result<()>>) -> Result<()> {
         let begun = Instant::now();
         if let Some(known) = self.known(begun) {
             return known;
         }
         let waited = timeout(self.wait_max, async {
-            let _looking = self.looking.lock().await;
+            let _guard = self.running.lock().await;
             match self.known(begun) {
                 Some(known) => known,
-                None => self.look(look).await,
+                None => self.run(check).await,
             }
         });
         waited.await.unwrap_or_else(|_| {
-            self.note_failure(begun);
+            self.record_failure(begun);
             Err(stalled())
         })
     }
 
-    async fn look(&self, look: impl Future<Output = Result<()>>) -> Result<()> {
+    async fn run(&self, check: impl Future<Output = Result<()>>) -> Result<()> {
         let begun = Instant::now();
-        match look.await {
+        match check.await {
             Ok(()) => {
                 *self.state() = State { seen: Some(begun), failed: None };
                 Ok(())
             }
             Err(error) => {
-                self.note_failure(begun);
+                self.record_failure(begun);
                 Err(error)
             }
         }
     }
 
-    fn note_failure(&self, begun: Instant) {
+    fn record_failure(&self, begun: Instant) {
         self.state().failed = Some((Instant::now(), begun.elapsed().min(FRESH)));
     }
 
-    /// What somebody who asked at that time need not look for: it was seen since or a moment ago, or has failed since or just
-    /// before.
+    /// The result for a request of that time, if a recent or later check has one.
     fn known(&self, asked: Instant) -> Option<Result<()>> {
         let State { seen, failed } = *self.state();
         if seen.is_some_and(|at| at >= asked || at.elapsed() < FRESH) {
@@ -102,7 +101,7 @@ impl Freshness {
 }
 
 fn stalled() -> Error {
-    Error::database(std::io::Error::other("what changed elsewhere cannot be seen in time"))
+    Error::database(std::io::Error::other("the check for changes on other replicas takes too long"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! One trusted issuer: whether a token is of it, and who it says its holder is. Its keys are in `jwks.rs`.
+//! One trusted issuer: verifies its tokens and reads the principal from the claims. Its keys are in `jwks.rs`.
 //!
 //! Sources: `OpenID` Connect Core 1.0, RFC 7519 (JWT), RFC 8725 (JWT best current practices), RFC 9068 (access tokens).
 
@@ -15,7 +15,7 @@ use crate::NAME_MAX;
 use crate::credentials::invalid;
 use crate::jwks::KeySet;
 
-/// Algorithms that any issuer may sign with: no symmetric one, none without a signature.
+/// Accepted signature algorithms. Symmetric ones and `none` are not among them.
 const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::RS256,
     Algorithm::RS384,
@@ -28,7 +28,7 @@ const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::EdDSA,
 ];
 
-/// Whose tokens they are.
+/// The kind of issuer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// An `OpenID` provider.
@@ -37,42 +37,42 @@ pub enum Kind {
     Kubernetes,
 }
 
-/// What the configuration says about an issuer.
+/// The configuration of an issuer.
 #[derive(Clone, Debug)]
 pub struct IssuerConfig {
     /// Its name in messages.
     pub name: String,
-    /// Whose tokens they are.
+    /// The kind of issuer.
     pub kind: Kind,
-    /// The claim `iss`, letter by letter.
+    /// The exact value of the claim `iss`.
     pub issuer: String,
-    /// One of these must be in `aud`, or be `azp` where `accept_azp` says so.
+    /// Accepted audiences. One must be in `aud`, or with `accept_azp` in `azp`.
     pub audiences: Vec<String>,
-    /// Whether a token for an audience of ours in `azp` is taken: Keycloak's access tokens have their client there.
+    /// Whether `azp` may name the audience. Keycloak's access tokens have the client there.
     pub accept_azp: bool,
-    /// Before each name of a user, role and group, so that two issuers' names do not meet.
+    /// Prefix of all user, role and group names, so that names of two issuers differ.
     pub prefix: String,
-    /// Where the user's name is.
+    /// The claim with the user's name.
     pub username_claim: ClaimPath,
-    /// Where roles are: texts or lists of texts.
+    /// The claims with roles: texts or lists of texts.
     pub roles_claims: Vec<ClaimPath>,
-    /// Where groups are.
+    /// The claims with groups.
     pub groups_claims: Vec<ClaimPath>,
-    /// The client by which people log in at this issuer, told to programs that ask.
+    /// The client for logins of people at this issuer. `GET /api/v1/auth` shows it to programs.
     pub client_id: Option<String>,
 }
 
-/// A claim, or one in a claim: its names from outside to inside.
+/// The path of a claim: its names from the outermost to the innermost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimPath(Vec<String>);
 
 impl ClaimPath {
-    /// A path of these names.
+    /// A path of names.
     pub fn new(names: &[&str]) -> Self {
         Self(names.iter().map(|name| (*name).to_owned()).collect())
     }
 
-    /// A path written with dots, or one claim whose name is an address and has dots of its own.
+    /// Parses a path with dots. A URL is one claim, whose name has dots itself.
     pub fn parse(text: &str) -> Self {
         if text.contains("://") { Self::new(&[text]) } else { Self(text.split('.').map(ToOwned::to_owned).collect()) }
     }
@@ -82,36 +82,36 @@ impl ClaimPath {
     }
 }
 
-/// Seconds for which the issuer's clock and ours may differ.
+/// Accepted difference between the issuer's clock and ours, in seconds.
 const LEEWAY_SECS: u64 = 30;
 
 /// A trusted issuer.
 pub struct Issuer {
     config: IssuerConfig,
     keys: KeySet,
-    /// What names of other issuers begin with.
+    /// Prefixes of other issuers' names.
     taken: Vec<String>,
 }
 
 impl Issuer {
-    /// An issuer whose keys are those.
+    /// An issuer with these keys.
     pub fn new(config: IssuerConfig, keys: KeySet) -> Self {
         Self { config, keys, taken: Vec::new() }
     }
 
-    /// What the configuration says about it.
+    /// Its configuration.
     pub fn config(&self) -> &IssuerConfig {
         &self.config
     }
 
-    /// Keeps its names apart from those of issuers with these prefixes.
-    pub(crate) fn beside(&mut self, prefixes: &[String]) {
+    /// Refuses names that begin with other issuers' prefixes.
+    pub(crate) fn avoid_prefixes(&mut self, prefixes: &[String]) {
         let longer = |it: &&String| it.len() > self.config.prefix.len();
         self.taken = prefixes.iter().filter(longer).cloned().collect();
     }
 
-    /// A name of a kind as policies know it; none if another issuer's names are like that: people may choose their names. Nor
-    /// if it is too long: no policy and no row of the database could have it.
+    /// The name of a principal for policies. There is none if the name could be another issuer's, since people may choose
+    /// their names, or if it is too long for policies and the database.
     fn named(&self, kind: &str, name: &str) -> Option<String> {
         let name = format!("{}{name}", self.config.prefix);
         (name.len() <= NAME_MAX && !self.taken.iter().any(|taken| name.starts_with(taken)))
@@ -123,18 +123,18 @@ impl Issuer {
         &self.keys
     }
 
-    /// The principal of one of its tokens. Key material in the token's own header is never looked at.
+    /// The principal of one of its tokens. Keys in the token's own header are ignored.
     ///
     /// # Errors
-    /// [`Error::CredentialsInvalid`] says what is wrong with it; [`Error::Unavailable`] if its key is not known and the
-    /// issuer cannot be asked.
+    /// [`Error::CredentialsInvalid`] with the reason; [`Error::Unavailable`] if its key is unknown and the issuer does not
+    /// answer.
     pub(crate) async fn verify(&self, token: &str, header: &Header) -> Result<Verified> {
         let kid = header.kid.as_deref().ok_or_else(|| self.refused("it names no key (kid)"))?;
         if !ALGORITHMS.contains(&header.alg) {
             return Err(self.refused("its algorithm is not allowed"));
         }
         if header.crit.as_ref().is_some_and(|demands| !demands.is_empty()) {
-            return Err(self.refused("it demands an extension that this store does not know (crit)"));
+            return Err(self.refused("it requires an extension that this store does not support (crit)"));
         }
         let key = self.keys.get(kid, header.alg).await?;
         let key = key.ok_or_else(|| self.refused("it is signed with a key that the issuer does not have"))?;
@@ -152,13 +152,12 @@ impl Issuer {
         Ok(Verified { principal: self.principal(&claims)?, expires: second("exp"), issued: second("iat") })
     }
 
-    /// Only what is meant to be presented to a service like this one: no ID token, no refresh token, none that its holder
-    /// would have to prove a key for.
+    /// Accepts only access tokens: no ID tokens, no refresh tokens, and no tokens that are bound to a key of their holder.
     fn check_kind(&self, claims: &Value) -> Result<()> {
         match &claims["typ"] {
             Value::Null => {}
             Value::String(typ) if typ.eq_ignore_ascii_case("bearer") || typ.eq_ignore_ascii_case("jwt") => {}
-            _ => return Err(self.refused("it is no access token")),
+            _ => return Err(self.refused("it is not an access token")),
         }
         if claims.get("cnf").is_some() {
             return Err(self.refused("it is bound to a key of its holder (cnf), which this store cannot check"));
@@ -174,7 +173,7 @@ impl Issuer {
             return Ok(());
         }
         let own = self.config.audiences.join(" or ");
-        Err(self.refused(&format!("it is for another audience; ask the issuer for one for {own}")))
+        Err(self.refused(&format!("it is for another audience; request a token for {own}")))
     }
 
     fn principal(&self, claims: &Value) -> Result<Principal> {
@@ -188,8 +187,8 @@ impl Issuer {
         let config = &self.config;
         let sub = claims["sub"].as_str().unwrap_or_default();
         let username = config.username_claim.of(claims).as_str().filter(|name| !name.is_empty());
-        // whoever may choose a name must not choose somebody else's id: what looks like an id is no name, and an id that
-        // looks like a name is none either
+        // a person who chooses a name must not choose another's id: a name that looks like an id is ignored, and so is an
+        // id that looks like a name
         let looks_like_an_id = |name: &str| uuid::Uuid::parse_str(name).is_ok();
         let username = username.filter(|name| *name == sub || !looks_like_an_id(name));
         let of = |kind: &str, paths: &[ClaimPath]| -> Vec<String> {
@@ -208,7 +207,7 @@ impl Issuer {
         let by_id = if looks_like_an_id(sub) { self.named("user", sub) } else { None };
         let users: Vec<String> = [by_name, by_id, self.named("userid", sub)].into_iter().flatten().collect();
         let subject = users.first().cloned();
-        let subject = subject.ok_or_else(|| self.refused("its subject has the name of another issuer's user"))?;
+        let subject = subject.ok_or_else(|| self.refused("its subject could be the name of another issuer's user"))?;
         let attributes = attributes(claims, username.unwrap_or(sub));
         Ok(Principal::known(&subject, users.into_iter().chain(roles).chain(groups), attributes))
     }
@@ -217,11 +216,11 @@ impl Issuer {
         let about = &claims["kubernetes.io"];
         let (Some(namespace), Some(name)) = (about["namespace"].as_str(), about["serviceaccount"]["name"].as_str())
         else {
-            return Err(self.refused("it names no ServiceAccount"));
+            return Err(self.refused("it does not name a ServiceAccount"));
         };
-        // the same twice: a token whose two claims differ is none of the API server's
+        // the API server writes both claims alike, so a token with different ones is not its own
         if claims["sub"].as_str() != Some(&format!("system:serviceaccount:{namespace}:{name}")) {
-            return Err(self.refused("its subject is no ServiceAccount"));
+            return Err(self.refused("its subject is not that ServiceAccount"));
         }
         let subject = format!("serviceaccount:{}{namespace}:{name}", self.config.prefix);
         let all = format!("serviceaccount:{}{namespace}:*", self.config.prefix);
@@ -229,16 +228,16 @@ impl Issuer {
     }
 
     fn refused(&self, why: &str) -> Error {
-        Error::CredentialsInvalid(format!("the token of {} is not accepted: {why}", self.config.name))
+        Error::CredentialsInvalid(format!("the token of {} is refused: {why}", self.config.name))
     }
 
     fn refused_for(&self, error: &jsonwebtoken::errors::Error) -> Error {
         use jsonwebtoken::errors::ErrorKind;
         match error.kind() {
             ErrorKind::ExpiredSignature => {
-                Error::CredentialsExpired(format!("the token of {} has expired; ask for a new one", self.config.name))
+                Error::CredentialsExpired(format!("the token of {} has expired; request a new one", self.config.name))
             }
-            ErrorKind::ImmatureSignature => self.refused("it is not valid yet; compare the clocks"),
+            ErrorKind::ImmatureSignature => self.refused("it is not valid yet; check the clocks"),
             ErrorKind::InvalidIssuer => self.refused("it is of another issuer"),
             ErrorKind::InvalidSignature => self.refused("its signature is wrong"),
             ErrorKind::MissingRequiredClaim(_) => self.refused("a claim is missing (exp, iss and sub must be there)"),
@@ -247,66 +246,66 @@ impl Issuer {
     }
 }
 
-/// A token whose signature and times are right.
+/// A token with a valid signature and valid times.
 #[derive(Clone, Debug)]
 pub(crate) struct Verified {
     pub principal: Principal,
     /// Seconds since 1970.
     pub expires: i64,
-    /// Seconds since 1970; 0 where it does not say.
+    /// Seconds since 1970; 0 if the token does not have it.
     pub issued: i64,
 }
 
-/// The claim `iss`, of a token that was not verified yet: it only says whom to ask.
+/// The claim `iss` of an unverified token. It only selects the issuer that verifies the token.
 ///
 /// # Errors
-/// [`Error::CredentialsInvalid`] if there is none, or a claim comes twice.
+/// [`Error::CredentialsInvalid`] if there is none, or if a claim occurs twice.
 pub fn issuer_of(token: &str) -> Result<String> {
     use base64::Engine as _;
     let malformed = || invalid("the token is malformed");
     let payload = token.split('.').nth(1).ok_or_else(malformed)?;
     let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).map_err(|_| malformed())?;
-    let Once(claims) =
+    let UniqueClaims(claims) =
         serde_json::from_slice(&bytes).map_err(|error| invalid(&format!("the token's claims: {error}")))?;
     let issuer = claims.get("iss").and_then(Value::as_str);
     issuer.map(ToOwned::to_owned).ok_or_else(|| invalid("the token names no issuer (iss)"))
 }
 
-/// Claims, each once (RFC 7519, section 4): whoever reads the first of two and whoever reads the last would see another
-/// token.
-struct Once(Map<String, Value>);
+/// Claims, each once (RFC 7519, section 4). With two of a name, readers of the first and of the last would see different
+/// tokens.
+struct UniqueClaims(Map<String, Value>);
 
-impl<'de> Deserialize<'de> for Once {
+impl<'de> Deserialize<'de> for UniqueClaims {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         struct Claims;
         impl<'de> Visitor<'de> for Claims {
-            type Value = Once;
+            type Value = UniqueClaims;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> std::result::Result<Once, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> std::result::Result<UniqueClaims, A::Error> {
                 let mut claims = Map::new();
                 while let Some((name, value)) = entries.next_entry::<String, Value>()? {
                     if claims.insert(name, value).is_some() {
-                        return Err(A::Error::custom("one comes twice"));
+                        return Err(A::Error::custom("a claim occurs twice"));
                     }
                 }
-                Ok(Once(claims))
+                Ok(UniqueClaims(claims))
             }
         }
         deserializer.deserialize_map(Claims)
     }
 }
 
-/// A time of a token (RFC 7519, *`NumericDate`*): whole seconds, parts of one left out.
+/// A time of a token (RFC 7519, *`NumericDate`*), rounded down to seconds.
 fn seconds(value: &Value) -> i64 {
     let whole = |text: String| text.split('.').next().and_then(|text| text.parse().ok());
     value.as_number().and_then(|number| whole(number.to_string())).unwrap_or(0)
 }
 
-/// A text, or each of a list.
+/// A text, or all texts of a list.
 fn texts(value: &Value) -> Vec<String> {
     match value {
         Value::String(text) => vec![text.clone()],
@@ -315,7 +314,7 @@ fn texts(value: &Value) -> Vec<String> {
     }
 }
 
-/// Claims for conditions: texts, numbers, truth values, and lists of texts.
+/// Claims for conditions: texts, numbers, booleans, and lists of texts.
 fn attributes(claims: &Value, username: &str) -> BTreeMap<String, Vec<String>> {
     let value = |value: &Value| match value {
         Value::Bool(_) | Value::Number(_) => vec![value.to_string()],
@@ -393,14 +392,14 @@ mod tests {
         by_sub.config.username_claim = ClaimPath::parse("sub");
         assert_eq!(names(&by_sub, &json!({"sub": "repo:acme/app"})), ["user:repo:acme/app", "userid:repo:acme/app"]);
         let mut ours = issuer("");
-        ours.beside(&[String::new(), "partner:".to_owned()]);
+        ours.avoid_prefixes(&[String::new(), "partner:".to_owned()]);
         let claims = json!({
             "sub": "1", "preferred_username": "partner:bob", "groups": ["partner:ops", "/partner:ops", "ops"],
             "realm_access": {"roles": ["partner:admin"]},
         });
         assert_eq!(names(&ours, &claims), ["group:/partner:ops", "group:ops", "userid:1"], "another issuer's");
         let mut partner = issuer("partner:");
-        partner.beside(&[String::new(), "partner:".to_owned()]);
+        partner.avoid_prefixes(&[String::new(), "partner:".to_owned()]);
         assert_eq!(names(&partner, &json!({"sub": "bob"})), ["userid:partner:bob"]);
         assert!(ours.person(&json!({"sub": "partner:bob"})).is_err());
     }

@@ -1,4 +1,4 @@
-//! The keys of an issuer: found by discovery, kept, and fetched again when a token names one that is not known.
+//! The keys of an issuer: found by discovery, cached, and fetched again when a token names an unknown key.
 //!
 //! Sources: `OpenID` Connect Discovery 1.0, RFC 7517 (JWK), RFC 8414.
 
@@ -13,23 +13,23 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use zot_domain::{Error, Result};
 
-/// Strangers may name keys that nobody has: the issuer is not asked more often than this.
+/// Shortest time between two requests to the issuer. Strangers may send tokens with unknown keys.
 const PAUSE: Duration = Duration::from_secs(3);
-/// A key that the issuer took back is no longer accepted after this time, as long as the issuer answers.
+/// A key that the issuer revoked is refused after this time, if the issuer answers.
 const FRESH: Duration = Duration::from_mins(5);
 /// Longest wait for the issuer.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Largest document of an issuer, in bytes.
 const DOCUMENT_MAX: usize = 512 * 1024;
 
-/// Where an issuer's keys are.
+/// The source of an issuer's keys.
 #[derive(Clone, Debug)]
 pub struct Source {
     /// The issuer, whose discovery document names the keys.
     pub issuer: String,
-    /// Where the keys are, if discovery is not to be asked.
+    /// URL of the keys, instead of discovery.
     pub jwks: Option<String>,
-    /// File of a token that the issuer wants to see.
+    /// File with the token that the issuer requires.
     pub token_file: Option<std::path::PathBuf>,
 }
 
@@ -38,11 +38,11 @@ pub struct KeySet {
     source: Source,
     client: reqwest::Client,
     known: ArcSwap<Known>,
-    /// When the issuer was last asked, and whether it answered.
+    /// When the last request was sent, and whether the issuer answered.
     asked: Mutex<Option<(Instant, bool)>>,
 }
 
-/// Keys as they were fetched.
+/// The fetched keys.
 #[derive(Default)]
 pub(crate) struct Known {
     keys: HashMap<String, Key>,
@@ -61,35 +61,35 @@ struct Discovery {
 }
 
 impl KeySet {
-    /// The keys of that source, fetched when they are first asked for.
+    /// The keys of that source. They are fetched when they are first needed.
     pub fn new(source: Source, client: reqwest::Client) -> Self {
         Self { source, client, known: ArcSwap::default(), asked: Mutex::new(None) }
     }
 
-    /// The keys as they are known. Another allocation each time that they were fetched.
+    /// The cached keys. Each fetch makes a new allocation.
     pub(crate) fn known(&self) -> Arc<Known> {
         self.known.load_full()
     }
 
-    /// Whether keys are known, and how the last attempt to fetch them went, for health.
+    /// Whether keys are cached and the last fetch succeeded, for health.
     pub(crate) async fn is_well(&self) -> bool {
         self.asked.lock().await.is_none_or(|(_, answered)| answered)
     }
 
-    /// Fetches the keys again if that is long ago. An issuer that is away does not lock out those whom it let in.
+    /// Fetches the keys again if they are old. If the issuer is unavailable, the cached keys stay valid.
     pub(crate) async fn keep_fresh(&self) {
         let known = self.known.load();
         if known.fetched.is_some_and(|at| at.elapsed() > FRESH)
             && let Err(error) = self.refresh().await
         {
-            tracing::warn!(issuer = self.source.issuer, %error, "the issuer does not answer; its keys that are known serve on");
+            tracing::warn!(issuer = self.source.issuer, %error, "the issuer does not answer; continuing with its cached keys");
         }
     }
 
     /// The key of that id, for that algorithm.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] if it is not known and the issuer does not answer.
+    /// [`Error::Unavailable`] if it is unknown and the issuer does not answer.
     pub(crate) async fn get(&self, kid: &str, algorithm: Algorithm) -> Result<Option<Arc<DecodingKey>>> {
         if let Some(key) = self.known.load().find(kid, algorithm) {
             return Ok(Some(key));
@@ -98,7 +98,7 @@ impl KeySet {
         Ok(self.known.load().find(kid, algorithm))
     }
 
-    /// Fetches the keys, unless that was just done. One caller does, others wait for it.
+    /// Fetches the keys, unless they were just fetched. One caller fetches, the others wait.
     async fn refresh(&self) -> Result<()> {
         let before = self.known.load().fetched;
         let mut asked = self.asked.lock().await;
@@ -107,7 +107,7 @@ impl KeySet {
             _ if others_did => return Ok(()),
             Some((at, true)) if at.elapsed() < PAUSE => return Ok(()),
             Some((at, false)) if at.elapsed() < PAUSE => {
-                return Err(unavailable("it did not answer a moment ago".into()));
+                return Err(unavailable("it did not answer the last request".into()));
             }
             _ => {}
         }
@@ -162,7 +162,7 @@ impl Known {
     }
 }
 
-/// A key for signatures, with the algorithms that its type allows: what the token says is held against it.
+/// A signature key, with the algorithms of its type. The token's algorithm must be one of them.
 fn key_of(jwk: &Jwk) -> Option<Key> {
     const RSA: &[Algorithm] =
         &[Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256, Algorithm::PS384, Algorithm::PS512];

@@ -1,7 +1,7 @@
 //! The store's own keys, all derived from master keys that come from a Secret: for secrets of access keys at rest, for
 //! sessions, and for registry tokens.
 //!
-//! The first master key is the one that is used; the others are of before a rotation, and only open what they closed.
+//! The first master key is the current one. Earlier keys only decrypt.
 //! Sources: RFC 5869 (HKDF), NIST SP 800-38D (AES-GCM).
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -23,7 +23,7 @@ pub(crate) struct Master {
 }
 
 impl Master {
-    /// Bytes for a purpose; other ones for each number.
+    /// A key for a purpose and a number.
     pub(crate) fn derive(&self, purpose: Purpose, number: u8) -> Option<[u8; 32]> {
         let mut out = [0; 32];
         let hkdf = Hkdf::<Sha256>::from_prk(&self.secret).ok()?;
@@ -32,7 +32,7 @@ impl Master {
     }
 }
 
-/// What a key is for: none opens what another one closed.
+/// The purpose of a derived key. A key decrypts only secrets of its own purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Secrets of access keys in the database.
@@ -41,7 +41,7 @@ pub enum Purpose {
     Sessions,
     /// The signing key of registry tokens.
     RegistryTokens,
-    /// Signatures over the audit trail.
+    /// Signatures over the audit log.
     Audit,
 }
 
@@ -57,7 +57,7 @@ impl Purpose {
 }
 
 impl Keyring {
-    /// A keyring of these master keys for the store of that id, the current one first.
+    /// A keyring of these master keys for one store. The first key is the current one.
     ///
     /// # Errors
     /// [`Error::Internal`] if there is none.
@@ -66,7 +66,7 @@ impl Keyring {
             return Err(Error::Internal("a keyring without a key".to_owned()));
         }
         let master = |secret: &Vec<u8>| {
-            // whatever the length of what was given, and another key for each store
+            // any length is accepted, and each store gets a key of its own
             let mut key = [0; MASTER_LEN];
             let hkdf = Hkdf::<Sha256>::new(Some(store_id.as_bytes()), secret);
             hkdf.expand(b"zot-artifact-store master key", &mut key).map_err(|_| failed("expanding"))?;
@@ -75,7 +75,7 @@ impl Keyring {
         Ok(Self { masters: secrets.iter().map(master).collect::<Result<_>>()? })
     }
 
-    /// The id of the key in use.
+    /// The id of the current key.
     pub fn current(&self) -> &str {
         self.masters.first().map_or("", |master| master.id.as_str())
     }
@@ -85,12 +85,12 @@ impl Keyring {
         &self.masters
     }
 
-    /// Bytes for a purpose, out of the key in use.
+    /// A key for a purpose, derived from the current master key.
     pub fn derived(&self, purpose: Purpose) -> Option<[u8; 32]> {
         self.masters.first()?.derive(purpose, 0)
     }
 
-    /// Closes a text; `about` has to be the same when it is opened. Gives the key's id, nonce and ciphertext in one.
+    /// Encrypts a text. `about` must be the same for decryption. Returns the key's id, the nonce and the ciphertext in one.
     ///
     /// # Errors
     /// [`Error::Internal`].
@@ -107,8 +107,8 @@ impl Keyring {
         Ok([id, nonce.to_vec(), encrypted].concat())
     }
 
-    /// Opens what was closed with any of the master keys; none if it was not, or was changed since.
-    pub fn open(&self, purpose: Purpose, about: &str, encrypted: &[u8]) -> Option<Vec<u8>> {
+    /// Decrypts with any of the master keys. Returns nothing if no key fits, or if the ciphertext was changed.
+    pub fn decrypt(&self, purpose: Purpose, about: &str, encrypted: &[u8]) -> Option<Vec<u8>> {
         let (id, rest) = encrypted.split_at_checked(4)?;
         let (nonce, text) = rest.split_at_checked(NONCE_LEN)?;
         let id = hex::encode(id);
@@ -120,7 +120,7 @@ impl Keyring {
         Some(text)
     }
 
-    /// Whether something was closed with the key in use, and not with one of before a rotation.
+    /// Whether a ciphertext was encrypted with the current key.
     pub fn is_current(&self, encrypted: &[u8]) -> bool {
         encrypted.get(..4).is_some_and(|id| hex::encode(id) == self.current())
     }
@@ -150,33 +150,33 @@ mod tests {
     }
 
     #[test]
-    fn what_was_closed_before_a_rotation_can_be_opened() {
+    fn secrets_of_before_a_rotation_can_be_decrypted() {
         let old = keyring(&["one"]);
         let encrypted = old.encrypt(Purpose::AccessKeys, "ZAK1", b"secret").unwrap();
         let rotated = keyring(&["two", "one"]);
-        assert_eq!(rotated.open(Purpose::AccessKeys, "ZAK1", &encrypted).unwrap(), b"secret");
+        assert_eq!(rotated.decrypt(Purpose::AccessKeys, "ZAK1", &encrypted).unwrap(), b"secret");
         assert!(old.is_current(&encrypted) && !rotated.is_current(&encrypted));
-        assert_eq!(keyring(&["two"]).open(Purpose::AccessKeys, "ZAK1", &encrypted), None);
+        assert_eq!(keyring(&["two"]).decrypt(Purpose::AccessKeys, "ZAK1", &encrypted), None);
     }
 
     #[test]
-    fn what_was_changed_or_is_of_something_else_stays_closed() {
+    fn changed_and_foreign_ciphertexts_are_not_decrypted() {
         let keys = keyring(&["one"]);
         let encrypted = keys.encrypt(Purpose::AccessKeys, "ZAK1", b"secret").unwrap();
-        assert_eq!(keys.open(Purpose::AccessKeys, "ZAK2", &encrypted), None, "of another key");
-        assert_eq!(keys.open(Purpose::Sessions, "ZAK1", &encrypted), None, "for another purpose");
+        assert_eq!(keys.decrypt(Purpose::AccessKeys, "ZAK2", &encrypted), None, "of another key");
+        assert_eq!(keys.decrypt(Purpose::Sessions, "ZAK1", &encrypted), None, "for another purpose");
         for at in 0..encrypted.len() {
             let mut changed = encrypted.clone();
             changed[at] ^= 1;
-            assert_eq!(keys.open(Purpose::AccessKeys, "ZAK1", &changed), None, "byte {at}");
-            assert_eq!(keys.open(Purpose::AccessKeys, "ZAK1", &encrypted[..at]), None, "cut at {at}");
+            assert_eq!(keys.decrypt(Purpose::AccessKeys, "ZAK1", &changed), None, "byte {at}");
+            assert_eq!(keys.decrypt(Purpose::AccessKeys, "ZAK1", &encrypted[..at]), None, "cut at {at}");
         }
         let other = Keyring::new("other store", &[b"one".to_vec()]).unwrap();
-        assert_eq!(other.open(Purpose::AccessKeys, "ZAK1", &encrypted), None, "of another store");
+        assert_eq!(other.decrypt(Purpose::AccessKeys, "ZAK1", &encrypted), None, "of another store");
     }
 
     #[test]
-    fn nothing_is_closed_twice_alike() {
+    fn nothing_is_encrypted_twice_alike() {
         let keys = keyring(&["one"]);
         let encrypt = || keys.encrypt(Purpose::Sessions, "", b"x").unwrap();
         assert_ne!(encrypt(), encrypt());

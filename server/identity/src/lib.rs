@@ -3,8 +3,8 @@
 //! ```text
 //! API -> Identity::principal | signer -> Principal -> policy
 //! ```
-//! Everything is answered from memory: what the database says is followed by its epoch ([`Identity::follow`]), and what an
-//! issuer says by its keys. Nothing here knows an API's dialect; what a principal may do is decided in `zot-domain`.
+//! All answers come from memory: [`Identity::follow`] reads the database again when its epoch changes, and issuers' keys are
+//! cached. Nothing here knows an API's dialect. `zot-domain` decides what a principal may do.
 
 mod access_key;
 mod accounts;
@@ -15,9 +15,9 @@ mod issuer;
 mod jwks;
 mod keyring;
 mod registry_token;
-mod remembered;
 mod sessions;
 mod throttle;
+mod token_cache;
 mod trusted;
 
 use std::net::IpAddr;
@@ -42,32 +42,32 @@ use credentials::invalid;
 use directory::Directory;
 use freshness::Freshness;
 use registry_token::{Holder, TokenKeys, Verified};
-use remembered::{Digest, Remembered};
 use throttle::Throttle;
+use token_cache::{Digest, TokenCache};
 use trusted::Trusted;
 
 /// Longest name of a user, group or role, in bytes, with the prefix of its issuer.
 pub(crate) const NAME_MAX: usize = 255;
 
-/// How identities are made.
+/// The configuration of [`Identity`].
 pub struct Setup {
-    /// Access keys that come with the process, the admin's first.
+    /// Access keys from the environment or the data directory, the admin's first.
     pub fixed: Vec<AccessKey>,
-    /// The store's id, which keys are derived with.
+    /// The store's id. Keys are derived with it.
     pub store_id: String,
     /// Audience of registry tokens.
     pub service: String,
     /// Master keys, the current one first.
     pub masters: Vec<Vec<u8>>,
-    /// Issuers whose tokens are taken.
+    /// Trusted issuers.
     pub issuers: Vec<Issuer>,
-    /// Wrong credentials a minute that one address may present for one access key; none: any number.
+    /// Wrong credentials a minute that one address may present for one access key. `None` means any number.
     pub failures_per_minute: Option<u32>,
     /// Longest life of temporary credentials, in seconds.
     pub session_max_secs: i64,
 }
 
-/// Knows who is behind credentials. The same on every replica that has the same keys and database.
+/// Finds the principal of credentials. Replicas with the same keys and database give the same answers.
 pub struct Identity {
     fixed: Vec<AccessKey>,
     store_id: String,
@@ -77,13 +77,13 @@ pub struct Identity {
     policies: zot_domain::Access,
     freshness: Freshness,
     trusted: Trusted,
-    /// Registry tokens that were verified a moment ago.
-    own: Remembered<Ring, Verified>,
+    /// A cache of verified registry tokens.
+    own: TokenCache<Ring, Verified>,
     throttle: Throttle,
     session_max_secs: i64,
 }
 
-/// The keys of the store itself.
+/// The store's own keys.
 struct Ring {
     keyring: Keyring,
     tokens: TokenKeys,
@@ -97,7 +97,7 @@ impl Ring {
 }
 
 impl Identity {
-    /// Identities over this database. Knows nothing of it before [`Identity::follow`].
+    /// Identities of this database. They are empty before the first [`Identity::follow`].
     ///
     /// # Errors
     /// [`Error::Internal`] if no key can be derived.
@@ -112,14 +112,14 @@ impl Identity {
             policies,
             freshness: Freshness::default(),
             trusted: Trusted::new(setup.issuers),
-            own: Remembered::default(),
+            own: TokenCache::default(),
             throttle: Throttle::new(setup.failures_per_minute),
             session_max_secs: setup.session_max_secs,
         })
     }
 
-    /// Puts other master keys in use, the current one first: what was closed with earlier ones can be opened as long as
-    /// they are among them.
+    /// Replaces the master keys, the current one first. Secrets that earlier keys encrypted stay readable as long as those
+    /// keys are among them.
     ///
     /// # Errors
     /// [`Error::Internal`].
@@ -128,18 +128,18 @@ impl Identity {
         Ok(())
     }
 
-    /// Sees what changed in the database, policies included.
+    /// Reads changes of the database, policies included.
     ///
     /// # Errors
-    /// [`Error::Unavailable`]: what was known stays.
+    /// [`Error::Unavailable`]: the last state stays.
     pub async fn follow(&self) -> Result<()> {
         self.freshness.renew(self.look()).await
     }
 
-    /// Sees to it that what is known is not older than a second, so that what was revoked elsewhere is not taken here.
+    /// Reads changes unless that was done within the last second, so that revocations on other replicas apply here.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] if the database cannot be asked.
+    /// [`Error::Unavailable`] if the database does not answer.
     pub async fn fresh(&self) -> Result<()> {
         self.freshness.ensure(self.look()).await
     }
@@ -151,28 +151,28 @@ impl Identity {
         self.directory.follow().await
     }
 
-    /// How many access keys of the database cannot be opened with these master keys.
+    /// The number of access keys in the database that these master keys cannot decrypt.
     pub fn unopened(&self) -> usize {
         let (known, ring) = (self.directory.known(), self.ring.load());
-        known.keys().filter(|key| ring.keyring.open(Purpose::AccessKeys, &key.id, &key.encrypted).is_none()).count()
+        known.keys().filter(|key| ring.keyring.decrypt(Purpose::AccessKeys, &key.id, &key.encrypted).is_none()).count()
     }
 
-    /// The audience of registry tokens, as challenges announce it.
+    /// The audience of registry tokens, which challenges announce.
     pub fn service(&self) -> &str {
         &self.service
     }
 
-    /// What the configuration says about trusted issuers.
+    /// The configuration of the trusted issuers.
     pub fn issuers(&self) -> impl Iterator<Item = &IssuerConfig> {
         self.trusted.issuers().map(Issuer::config)
     }
 
-    /// Names of trusted issuers that did not answer when they were last asked for their keys.
+    /// Names of trusted issuers that did not answer the last request for their keys.
     pub async fn unreachable_issuers(&self) -> Vec<String> {
         self.trusted.unreachable().await
     }
 
-    /// A registry token for somebody, as far as that access goes.
+    /// A registry token for a principal, limited to that access.
     ///
     /// # Errors
     /// [`Error::Internal`].
@@ -180,40 +180,39 @@ impl Identity {
         self.ring.load().tokens.sign(principal, access, now)
     }
 
-    /// The secret of an access key that is accepted now, for APIs that verify signatures. Temporary credentials come with
-    /// their session token.
+    /// The secret of a valid access key, for APIs that verify signatures. Temporary credentials need their session token.
     pub fn signing_secret(&self, id: &str, session_token: Option<&str>) -> Option<String> {
         let ring = self.ring.load();
         if let Some(token) = session_token {
-            return sessions::open(&ring.keyring, id, token, now_secs()).ok().map(|session| session.secret_key);
+            return sessions::decrypt(&ring.keyring, id, token, now_secs()).ok().map(|session| session.secret_key);
         }
         self.holder(id)?;
         self.secret(id)
     }
 
-    /// The secret of an access key, whether it is accepted now or not.
+    /// The secret of an access key, which may be invalid now.
     fn secret(&self, id: &str) -> Option<String> {
         if let Some(key) = self.fixed_key(id) {
             return Some(key.secret().to_owned());
         }
-        let sealed = self.directory.known().key(id)?.encrypted.clone();
-        String::from_utf8(self.ring.load().keyring.open(Purpose::AccessKeys, id, &sealed)?).ok()
+        let encrypted = self.directory.known().key(id)?.encrypted.clone();
+        String::from_utf8(self.ring.load().keyring.decrypt(Purpose::AccessKeys, id, &encrypted)?).ok()
     }
 
-    /// Who signed with an access key, after the signature was verified.
+    /// The principal of an access key, after its signature was verified.
     ///
     /// # Errors
-    /// [`Error::CredentialsInvalid`] if it is not accepted any more; [`Error::Unavailable`].
+    /// [`Error::CredentialsInvalid`] if the key became invalid; [`Error::Unavailable`].
     pub async fn signer(&self, id: &str, session_token: Option<&str>) -> Result<Principal> {
         self.fresh().await?;
         let Some(token) = session_token else {
-            return self.holder(id).ok_or_else(|| invalid("the access key is gone, disabled or expired"));
+            return self.holder(id).ok_or_else(|| invalid("the access key was deleted, is disabled or has expired"));
         };
-        let session = sessions::open(&self.ring.load().keyring, id, token, now_secs())?;
+        let session = sessions::decrypt(&self.ring.load().keyring, id, token, now_secs())?;
         self.unless_revoked(session.principal, session.issued)
     }
 
-    /// Temporary credentials for whoever a token of a trusted issuer names, narrowed to one of their roles if one is named.
+    /// Temporary credentials for the holder of a trusted issuer's token. `role` limits them to one of the holder's roles.
     ///
     /// # Errors
     /// [`Error::CredentialsInvalid`], [`Error::CredentialsExpired`], [`Error::Denied`] for a role that they do not have,
@@ -227,13 +226,13 @@ impl Identity {
     ) -> Result<(Credentials, Principal)> {
         let principal = self.bearer(token, address).await.principal?;
         if principal.bound.is_some() {
-            return Err(invalid("a registry token cannot be exchanged; bring the token of a trusted issuer"));
+            return Err(invalid("a registry token cannot be exchanged; send the token of a trusted issuer"));
         }
         let principal = match role {
             None => principal,
             Some(role) => principal.as_role(role).ok_or_else(|| {
                 Error::Denied(format!(
-                    "{} does not have the role {role}; role/self keeps all that they have",
+                    "{} does not have the role {role}; role/self keeps all of their rights",
                     principal.subject
                 ))
             })?,
@@ -250,7 +249,7 @@ impl Identity {
         Ok((credentials, principal))
     }
 
-    /// Whether credentials of an address are looked at now: not after too many wrong ones.
+    /// Refuses credentials of an address that sent too many wrong ones.
     ///
     /// # Errors
     /// [`Error::TooManyRequests`].
@@ -258,7 +257,7 @@ impl Identity {
         self.throttle.admit(address, key)
     }
 
-    /// A signature of that address was wrong.
+    /// Counts a wrong signature of that address.
     pub fn failed(&self, address: Option<IpAddr>, key: Option<&str>) {
         self.throttle.failed(address, key);
     }
@@ -267,8 +266,8 @@ impl Identity {
         self.fixed.iter().find(|key| key.id() == id)
     }
 
-    /// Who comes as that account (`account:NAME`) or with that access key (`key:ID`), with their roles and groups; none if
-    /// nobody can now.
+    /// The principal of an account (`account:NAME`) or an access key (`key:ID`), with its roles and groups. There is none if
+    /// it does not exist or is not accepted now.
     pub fn named(&self, name: &str) -> Option<Principal> {
         match name.split_once(':')? {
             ("account", name) => self.directory.known().account(name),
@@ -277,7 +276,7 @@ impl Identity {
         }
     }
 
-    /// The principal of an access key that is accepted now.
+    /// The principal of a valid access key.
     fn holder(&self, id: &str) -> Option<Principal> {
         if let Some(key) = self.fixed_key(id) {
             return Some(key.principal().clone());
@@ -285,14 +284,14 @@ impl Identity {
         self.directory.known().usable(id, now_micros()).map(|(_, principal)| principal)
     }
 
-    /// Compares a secret, at the same cost whether there is such a key or not.
+    /// Compares a secret. An unknown key takes the same time.
     fn check(&self, id: &str, secret: &str) -> Result<Principal> {
         let kept = self.secret(id);
         let right = same(kept.as_deref().unwrap_or("no such key").as_bytes(), secret.as_bytes());
         if !right || kept.is_none() {
             return Err(invalid("unknown access key or wrong secret"));
         }
-        // whoever has the secret may know what is wrong with the key
+        // only a caller with the secret learns why the key is invalid
         self.holder(id).ok_or_else(|| self.directory.known().refusal(id, now_micros()))
     }
 
@@ -302,7 +301,7 @@ impl Identity {
         if let Some(verified) = self.own.get(digest, &ring, now_secs()) {
             return self.token_holder(verified);
         }
-        if let Some(verified) = self.trusted.remembered(digest).await {
+        if let Some(verified) = self.trusted.cached(digest).await {
             return self.unless_revoked(verified.principal, verified.issued);
         }
         let header = jsonwebtoken::decode_header(token).map_err(|_| invalid("the token is malformed"))?;
@@ -316,13 +315,15 @@ impl Identity {
         self.unless_revoked(verified.principal, verified.issued)
     }
 
-    /// Who came with a registry token, as they are now.
+    /// The holder of a registry token, with their current rights.
     fn token_holder(&self, verified: Verified) -> Result<Principal> {
         let principal = match verified.holder {
             Holder::Anonymous => Principal::anonymous(),
             Holder::Known(principal) => self.unless_revoked(principal, verified.issued)?,
             Holder::Key(id) => {
-                let holder = self.holder(&id).ok_or_else(|| invalid("the token's access key is gone"))?;
+                let holder = self
+                    .holder(&id)
+                    .ok_or_else(|| invalid("the token's access key was deleted, is disabled or has expired"))?;
                 self.unless_revoked(holder, verified.issued)?
             }
         };

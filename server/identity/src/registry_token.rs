@@ -1,7 +1,7 @@
-//! Registry tokens: what `/auth/token` hands out and `/v2` takes. Signed by the store itself (ES256) with a key out of the
-//! keyring, so that replicas agree on it without storing it, and a rotation ends no token before its time.
+//! Registry tokens, which `/auth/token` issues and `/v2` accepts. The store signs them (ES256) with a key of the keyring, so
+//! that replicas agree on the key without storing it. Tokens stay valid after a rotation of the master key.
 //!
-//! A token is an identity and an upper bound; what its holder may do is decided anew each time.
+//! A token is an identity and an upper bound. The store decides at each request what its holder may do.
 //! Source: Docker Registry v2 *Token Authentication*.
 
 use std::collections::BTreeMap;
@@ -22,11 +22,11 @@ use crate::keyring::{Keyring, Master, Purpose};
 pub const LIFETIME_SECS: i64 = 300;
 /// Seconds for which the clocks of two replicas may differ.
 const LEEWAY_SECS: u64 = 30;
-/// Claims that speak of the token that somebody came with, not of them.
+/// Claims that describe the original token and not its holder.
 const OF_THE_TOKEN: [&str; 12] =
     ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "auth_time", "nonce", "at_hash", "sid", "session_state"];
 
-/// What a token says.
+/// The claims of a token.
 #[derive(Debug, Deserialize, Serialize)]
 struct Claims {
     iss: String,
@@ -38,15 +38,15 @@ struct Claims {
     jti: String,
     #[serde(default)]
     access: Vec<Access>,
-    /// The access key by which its holder came: roles are then those that the key has now.
+    /// The holder's access key. The holder then has the key's current roles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<String>,
-    /// Who its holder is, where an issuer said so.
+    /// The holder, if an issuer named them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     who: Option<Who>,
 }
 
-/// What a trusted issuer said of somebody.
+/// A trusted issuer's description of a person.
 #[derive(Debug, Deserialize, Serialize)]
 struct Who {
     names: Vec<String>,
@@ -58,7 +58,7 @@ struct Who {
 pub struct Access {
     /// `repository` or `registry`.
     pub r#type: String,
-    /// Which one.
+    /// Its name.
     pub name: String,
     /// `pull`, `push`, `delete` or `*`.
     pub actions: Vec<String>,
@@ -75,7 +75,7 @@ impl Access {
     }
 }
 
-/// The store's actions behind the protocol's.
+/// The store's actions for an action of the protocol.
 pub fn actions_of(name: &str) -> &'static [Action] {
     match name {
         "pull" => &[Action::Read, Action::List],
@@ -86,28 +86,28 @@ pub fn actions_of(name: &str) -> &'static [Action] {
     }
 }
 
-/// A token whose signature and times are right.
+/// A token with a valid signature and valid times.
 #[derive(Clone, Debug)]
 pub(crate) struct Verified {
     pub holder: Holder,
     pub grants: Vec<Grant>,
     /// When it was issued, in seconds since 1970.
     pub issued: i64,
-    /// Until when it is good, in seconds since 1970.
+    /// Expiry, in seconds since 1970.
     pub expires: i64,
 }
 
-/// Who came with a token.
+/// The holder of a token.
 #[derive(Clone, Debug)]
 pub(crate) enum Holder {
-    /// Whoever holds that access key.
+    /// The holder of that access key.
     Key(String),
-    /// Somebody whom an issuer named.
+    /// A principal whom an issuer named.
     Known(Principal),
     Anonymous,
 }
 
-/// Signs with the key in use, and verifies with those of before a rotation too.
+/// Signs with the current key, and verifies with earlier ones too.
 pub(crate) struct TokenKeys {
     service: String,
     keys: Vec<Key>,
@@ -125,7 +125,7 @@ impl TokenKeys {
         Ok(Self { service: service.to_owned(), keys })
     }
 
-    /// A token for somebody who came by `key`, or was named by an issuer.
+    /// A token for a principal with an access key, or one whom an issuer named.
     pub(crate) fn sign(&self, principal: &Principal, access: Vec<Access>, now: i64) -> Result<String> {
         let key = principal.names_of("key").next().map(ToOwned::to_owned);
         let who = (key.is_none() && !principal.is_anonymous()).then(|| Who {
@@ -154,11 +154,11 @@ impl TokenKeys {
         jsonwebtoken::encode(&header, &claims, &used.encoding).map_err(|error| failed(&error.to_string()))
     }
 
-    /// Checks signature, issuer, audience and times. Key material in the token's own header is never looked at.
+    /// Checks signature, issuer, audience and times. Keys in the token's own header are ignored.
     pub(crate) fn verify(&self, token: &str, kid: Option<&str>) -> Result<Verified> {
-        let invalid = |why: &str| Error::CredentialsInvalid(format!("the registry token {why}; ask for a new one"));
+        let invalid = |why: &str| Error::CredentialsInvalid(format!("the registry token {why}; request a new one"));
         let key = self.keys.iter().find(|key| Some(key.id.as_str()) == kid);
-        let key = key.ok_or_else(|| invalid("is of a key that this store does not use"))?;
+        let key = key.ok_or_else(|| invalid("is signed with a key that this store does not use"))?;
         let mut validation = Validation::new(Algorithm::ES256);
         validation.leeway = LEEWAY_SECS;
         validation.validate_nbf = true;
@@ -168,7 +168,7 @@ impl TokenKeys {
         let decoded = jsonwebtoken::decode::<Claims>(token, &key.decoding, &validation);
         let claims = decoded.map_err(|error| match error.kind() {
             jsonwebtoken::errors::ErrorKind::ExpiredSignature => {
-                Error::CredentialsExpired("the registry token has expired; ask for a new one".to_owned())
+                Error::CredentialsExpired("the registry token has expired; request a new one".to_owned())
             }
             _ => invalid("is not valid"),
         })?;
@@ -186,7 +186,7 @@ impl TokenKeys {
 
 impl Key {
     fn derive(master: &Master) -> Result<Self> {
-        // a 256-bit number is no valid P-256 scalar once in 2^32: then the next one is taken
+        // once in 2^32, a 256-bit number is not a valid P-256 scalar: the next number is used then
         let candidate = |number: u8| SecretKey::from_slice(&master.derive(Purpose::RegistryTokens, number)?).ok();
         let key = (0..=u8::MAX).find_map(candidate).ok_or_else(|| failed("no scalar"))?;
         let private = key.to_pkcs8_pem(LineEnding::LF).map_err(|_| failed("encoding"))?;

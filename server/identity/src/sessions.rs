@@ -1,4 +1,4 @@
-//! Temporary credentials: an access key whose secret and principal are in the session token itself, closed by the
+//! Temporary credentials: an access key whose secret and principal are in the session token itself, encrypted by the
 //! keyring. No replica stores anything.
 
 use std::collections::BTreeMap;
@@ -11,11 +11,11 @@ use zot_domain::{Error, Result};
 
 use crate::keyring::{Keyring, Purpose};
 
-/// Access keys of sessions begin so, as AWS's do.
+/// Prefix of temporary access keys, as in AWS.
 const PREFIX: &str = "ASIA";
-/// Shortest life of a session, in seconds, as AWS has it.
+/// Shortest life of a session in seconds, as in AWS.
 pub const LIFETIME_MIN_SECS: i64 = 900;
-/// Its life where nobody says.
+/// Default life of a session, in seconds.
 pub(crate) const LIFETIME_DEFAULT_SECS: i64 = 3600;
 
 /// Credentials for an S3 client.
@@ -25,13 +25,13 @@ pub struct Credentials {
     pub access_key: String,
     /// Its secret.
     pub secret_key: String,
-    /// What has to be sent along.
+    /// The session token, which requests must include.
     pub session_token: String,
-    /// Until when, in seconds since 1970.
+    /// Expiry, in seconds since 1970.
     pub expires: i64,
 }
 
-/// What a session token holds.
+/// The content of a session token.
 #[derive(Debug, Deserialize, Serialize)]
 struct Session {
     #[serde(rename = "k")]
@@ -46,25 +46,25 @@ struct Session {
     subject: String,
     #[serde(rename = "n")]
     names: Vec<String>,
-    /// What it gave up: for what is denied and revoked.
+    /// Names that the session gave up. Denials and revocations still apply to them.
     #[serde(rename = "h", default, skip_serializing_if = "Vec::is_empty")]
     given_up: Vec<String>,
     #[serde(rename = "c")]
     claims: BTreeMap<String, Vec<String>>,
 }
 
-/// A session token that was opened.
+/// A decrypted session token.
 #[derive(Debug)]
-pub(crate) struct Opened {
+pub(crate) struct DecryptedSession {
     /// The secret of its access key.
     pub secret_key: String,
-    /// Who it is.
+    /// The principal.
     pub principal: Principal,
     /// When it was issued, in seconds since 1970.
     pub issued: i64,
 }
 
-/// Makes credentials for a principal, until then.
+/// Issues credentials for a principal.
 ///
 /// # Errors
 /// [`Error::Internal`].
@@ -87,23 +87,23 @@ pub(crate) fn issue(keyring: &Keyring, principal: &Principal, now: i64, expires:
     Ok(Credentials { access_key, secret_key, session_token, expires })
 }
 
-/// Opens a session token for the access key that it was sent with.
+/// Decrypts a session token of an access key.
 ///
 /// # Errors
-/// [`Error::CredentialsInvalid`] if it is not of that access key, was changed, or has expired.
-pub(crate) fn open(keyring: &Keyring, access_key: &str, token: &str, now: i64) -> Result<Opened> {
+/// [`Error::CredentialsInvalid`] if the token is of another access key or was changed; [`Error::CredentialsExpired`].
+pub(crate) fn decrypt(keyring: &Keyring, access_key: &str, token: &str, now: i64) -> Result<DecryptedSession> {
     let invalid = || Error::CredentialsInvalid("the session token is not valid".to_owned());
-    let sealed = URL_SAFE_NO_PAD.decode(token).map_err(|_| invalid())?;
-    let text = keyring.open(Purpose::Sessions, access_key, &sealed).ok_or_else(invalid)?;
+    let encrypted = URL_SAFE_NO_PAD.decode(token).map_err(|_| invalid())?;
+    let text = keyring.decrypt(Purpose::Sessions, access_key, &encrypted).ok_or_else(invalid)?;
     let session: Session = serde_json::from_slice(&text).map_err(|_| invalid())?;
     if session.access_key != access_key {
         return Err(invalid());
     }
     if now >= session.expires {
-        return Err(Error::CredentialsExpired("the session has expired; ask for new credentials".to_owned()));
+        return Err(Error::CredentialsExpired("the session has expired; request new credentials".to_owned()));
     }
     let principal = Principal::known(&session.subject, session.names, session.claims).with_all_names(session.given_up);
-    Ok(Opened { secret_key: session.secret_key, principal, issued: session.issued })
+    Ok(DecryptedSession { secret_key: session.secret_key, principal, issued: session.issued })
 }
 
 #[cfg(test)]
@@ -119,7 +119,7 @@ mod tests {
         let names = ["user:alice", "role:developer", "role:viewer", "group:contractors"].map(str::to_owned);
         let whole = Principal::known("user:alice", names, BTreeMap::new());
         let issued = issue(&keyring(), &whole.as_role("developer").unwrap(), 1000, 2000).unwrap();
-        let opened = open(&keyring(), &issued.access_key, &issued.session_token, 1500).unwrap();
+        let opened = decrypt(&keyring(), &issued.access_key, &issued.session_token, 1500).unwrap();
         assert_eq!(opened.principal.names(), ["role:developer", "user:alice"]);
         assert_eq!(opened.principal.all_names(), whole.names());
     }
@@ -129,7 +129,7 @@ mod tests {
         let names = ["serviceaccount:ci:builder".to_owned()];
         let principal = Principal::known("serviceaccount:ci:builder", names, BTreeMap::new());
         let issued = issue(&keyring(), &principal, 1000, 2000).unwrap();
-        let opened = open(&keyring(), &issued.access_key, &issued.session_token, 1999).unwrap();
+        let opened = decrypt(&keyring(), &issued.access_key, &issued.session_token, 1999).unwrap();
         assert_eq!((opened.principal, opened.secret_key), (principal, issued.secret_key.clone()));
         for (access_key, token, now) in [
             (issued.access_key.as_str(), issued.session_token.as_str(), 2000),
@@ -138,8 +138,8 @@ mod tests {
             (issued.access_key.as_str(), "", 1500),
             (issued.access_key.as_str(), "%%%", 1500),
         ] {
-            assert!(open(&keyring(), access_key, token, now).is_err());
+            assert!(decrypt(&keyring(), access_key, token, now).is_err());
         }
-        assert!(!issued.session_token.contains(&issued.secret_key), "it is closed");
+        assert!(!issued.session_token.contains(&issued.secret_key), "it is encrypted");
     }
 }

@@ -1,5 +1,5 @@
-//! Too many wrong credentials from one address: then it has to wait, for one access key sooner than for all. Each replica
-//! counts for itself; nothing but the speed of guessing depends on it.
+//! Slows down guessing: after too many wrong credentials, an address must wait. The limit for one access key is lower than
+//! for all of them. Each replica counts for itself, so replicas only multiply the speed of guessing.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,32 +9,32 @@ use std::time::{Duration, Instant};
 use zot_domain::call::network_of;
 use zot_domain::{Error, Result};
 
-use crate::remembered::Digest;
+use crate::token_cache::Digest;
 
-/// An address has this many times what one of its keys has: many people may share it.
+/// The limit of an address, in multiples of the limit of one key. Many people may share an address.
 const KEYS_PER_ADDRESS: f64 = 10.0;
-/// Most that is remembered of keys. An address by itself makes no more than its own bound of them a minute; beyond this
-/// only addresses are counted as wholes, up to as many again. What is counted is kept until it is forgiven: else whoever has
-/// many addresses could erase what stands against one.
+/// Most counters of keys. An address alone adds at most its own limit of them in a minute. If there are more, only whole
+/// addresses are counted, up to the same number. Counters stay until they have leaked away: otherwise an attacker with many
+/// addresses could erase the counter of one.
 const REMEMBERED: usize = 50_000;
-/// How often what is forgiven is forgotten.
+/// How often empty counters are removed.
 const PURGE_PAUSE: Duration = Duration::from_secs(10);
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// Counts wrong credentials.
 pub(crate) struct Throttle {
-    /// Wrong credentials a minute for each pair of address and key; none: any number.
+    /// Wrong credentials a minute for each pair of address and key. `None` means any number.
     per_minute: Option<f64>,
     counts: Mutex<Counts>,
 }
 
 struct Counts {
-    /// Of an address as a whole, and of each key that it tried: by its digest, as a client may send any length.
+    /// One counter of the whole address, and one of each key that it tried. Keys have any length, so their digests are used.
     failures: HashMap<(Option<IpAddr>, Option<Digest>), Count>,
     purged: Instant,
 }
 
-/// Failures that leak away evenly, a minute's worth in a minute.
+/// Failures, which leak away evenly: the limit of a minute in a minute.
 struct Count {
     level: f64,
     at: Instant,
@@ -47,7 +47,7 @@ impl Count {
     }
 }
 
-/// Who counts as one. Those who are not known count as one too.
+/// The source that is counted. All unknown addresses are one source.
 fn source(address: Option<IpAddr>) -> Option<IpAddr> {
     address.map(network_of)
 }
@@ -58,7 +58,7 @@ impl Throttle {
         Self { per_minute: per_minute.map(f64::from), counts: Mutex::new(counts) }
     }
 
-    /// Whether credentials of that address are looked at now.
+    /// Refuses credentials of an address that sent too many wrong ones.
     pub(crate) fn admit(&self, address: Option<IpAddr>, key: Option<&str>) -> Result<()> {
         let Some(per_minute) = self.per_minute else { return Ok(()) };
         let (source, key) = (source(address), key.map(Digest::of));
@@ -70,14 +70,13 @@ impl Throttle {
         };
         if full(None) || (key.is_some() && full(key)) {
             return Err(Error::TooManyRequests(
-                "too many wrong credentials came from this address; wait a minute, and see that they are right"
-                    .to_owned(),
+                "too many wrong credentials came from this address; wait a minute and correct them".to_owned(),
             ));
         }
         Ok(())
     }
 
-    /// Credentials of that address were wrong.
+    /// Counts wrong credentials of that address.
     pub(crate) fn failed(&self, address: Option<IpAddr>, key: Option<&str>) {
         let Some(per_minute) = self.per_minute else { return };
         let (source, key) = (source(address), key.map(Digest::of));

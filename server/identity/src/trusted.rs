@@ -1,4 +1,4 @@
-//! The trusted issuers together: which of them a token is of.
+//! All trusted issuers: finds the one that issued a token.
 
 use jsonwebtoken::Header;
 use zot_domain::Result;
@@ -7,26 +7,26 @@ use crate::credentials::invalid;
 use crate::issuer::{Issuer, Verified};
 use crate::jwks::Known;
 use crate::now_secs;
-use crate::remembered::{Digest, Remembered};
+use crate::token_cache::{Digest, TokenCache};
 
 /// The issuers, the first of a name first.
 pub(crate) struct Trusted {
     issuers: Vec<Issuer>,
-    verified: Remembered<Known, Verified>,
+    verified: TokenCache<Known, Verified>,
 }
 
 impl Trusted {
     pub(crate) fn new(mut issuers: Vec<Issuer>) -> Self {
         let prefixes: Vec<String> = issuers.iter().map(|it| it.config().prefix.clone()).collect();
-        issuers.iter_mut().for_each(|it| it.beside(&prefixes));
-        Self { issuers, verified: Remembered::default() }
+        issuers.iter_mut().for_each(|it| it.avoid_prefixes(&prefixes));
+        Self { issuers, verified: TokenCache::default() }
     }
 
     pub(crate) fn issuers(&self) -> impl Iterator<Item = &Issuer> {
         self.issuers.iter()
     }
 
-    /// Names of those that did not answer when they were last asked.
+    /// Names of issuers that did not answer the last request.
     pub(crate) async fn unreachable(&self) -> Vec<String> {
         let mut found = Vec::new();
         for issuer in &self.issuers {
@@ -37,23 +37,23 @@ impl Trusted {
         found
     }
 
-    /// A token that was verified a moment ago.
-    pub(crate) async fn remembered(&self, token: Digest) -> Option<Verified> {
+    /// A token from the cache.
+    pub(crate) async fn cached(&self, token: Digest) -> Option<Verified> {
         for issuer in &self.issuers {
             let keys = issuer.keys();
             if self.verified.get(token, &keys.known(), now_secs()).is_some() {
                 keys.keep_fresh().await;
-                // which may have found other keys
+                // this may have changed the keys
                 return self.verified.get(token, &keys.known(), now_secs());
             }
         }
         None
     }
 
-    /// Verifies a token that says that it is of that issuer.
+    /// Verifies a token that names this issuer.
     pub(crate) async fn verify(&self, token: &str, issuer: &str, header: &Header) -> Result<Verified> {
         let known = self.issuers.iter().find(|it| it.config().issuer == issuer);
-        let issuer = known.ok_or_else(|| invalid("the token is of an issuer that this store does not trust"))?;
+        let issuer = known.ok_or_else(|| invalid("this store does not trust the token's issuer"))?;
         issuer.keys().keep_fresh().await;
         let verified = issuer.verify(token, header).await?;
         self.verified.put(Digest::of(token), issuer.keys().known(), verified.expires, verified.clone());
