@@ -1,8 +1,8 @@
-//! What can be done to a resource, and sets of it.
+//! Actions on resources, and sets of actions.
 
 use crate::invalid::{Invalid, Result};
 
-/// What can be done. Create and update are distinct: moving an existing tag needs update.
+/// An action. Create and update are distinct: moving an existing tag needs update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Action {
@@ -10,13 +10,13 @@ pub enum Action {
     Read,
     /// See names.
     List,
-    /// Add what was not there.
+    /// Add new content or names.
     Create,
-    /// Change what was there.
+    /// Change existing content or names.
     Update,
     /// Remove.
     Delete,
-    /// Say who may do what.
+    /// Administer policies, accounts and keys.
     Admin,
 }
 
@@ -36,7 +36,7 @@ impl Action {
     /// All of them.
     pub const ALL: [Self; 6] = [Self::Read, Self::List, Self::Create, Self::Update, Self::Delete, Self::Admin];
 
-    /// Whether it changes what is stored.
+    /// Whether it changes the store.
     pub const fn changes(self) -> bool {
         matches!(self, Self::Create | Self::Update | Self::Delete)
     }
@@ -50,7 +50,7 @@ impl Actions {
     /// None.
     pub const NONE: Self = Self(0);
 
-    /// With these.
+    /// A set of these.
     #[must_use]
     pub const fn with(self, action: Action) -> Self {
         Self(self.0 | 1 << action as u8)
@@ -76,7 +76,7 @@ impl Actions {
 /// Reads a list of actions.
 ///
 /// # Errors
-/// [`Invalid::Parameter`] if there is none, or one that does not exist.
+/// [`Invalid::Parameter`] if the list is empty, or has an unknown action.
 pub fn actions_of(names: &[String]) -> Result<Actions> {
     let known = "read, list, create, update, delete, admin, write (create and update) and * (all)";
     if names.is_empty() {

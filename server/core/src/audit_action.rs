@@ -1,12 +1,12 @@
-//! The words that rows of the audit trail have in their column `action`. They are stored: a word never changes.
+//! The values of the column `action` of the audit trail. They are stored, so a value never changes.
 
 use crate::action::Action;
 
-/// What a row of the audit trail is about.
+/// The action of a row of the audit trail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each variant is documented by its word in `as_str`")]
 pub enum AuditAction {
-    /// A decision that no write records: a read, a list, or anything that was refused.
+    /// A decision that no write records: a read, a list, or a refusal.
     Decided(Action),
     /// Credentials were refused.
     Authenticate,

@@ -1,5 +1,4 @@
-//! Checksums of S3 objects: computed while bytes arrive, compared with what the client says, and combined for
-//! multipart uploads.
+//! Checksums of S3 objects: computed while bytes arrive, compared with the client's, and combined for multipart uploads.
 //!
 //! Source: S3 user guide, *Checking object integrity*. Values are base64 of the big-endian bytes.
 
@@ -22,7 +21,7 @@ pub enum Algorithm {
     Crc32,
     /// CRC-32C (Castagnoli).
     Crc32c,
-    /// CRC-64 of NVMe: what S3 computes where the client sends none.
+    /// CRC-64 of NVMe. S3 computes it if the client sends no checksum.
     Crc64Nvme,
     /// SHA-1.
     Sha1,
@@ -30,14 +29,14 @@ pub enum Algorithm {
     Sha256,
 }
 
-/// How a multipart object's checksum is made of its parts'.
+/// How the checksum of a multipart object follows from those of its parts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Kind {
     /// The checksum of all bytes.
     #[default]
     FullObject,
-    /// The checksum of the parts' checksums, with `-N` behind it.
+    /// The checksum of the parts' checksums, followed by `-N`.
     Composite,
 }
 
@@ -46,7 +45,7 @@ pub enum Kind {
 pub struct Checksums {
     /// By algorithm, in base64.
     pub values: BTreeMap<Algorithm, String>,
-    /// How they are made.
+    /// Their type.
     #[serde(default)]
     pub kind: Kind,
 }
@@ -60,7 +59,7 @@ pub(crate) enum Running {
 }
 
 impl Algorithm {
-    /// As in headers and answers: `CRC64NVME`.
+    /// The name in headers and responses: `CRC64NVME`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Crc32 => "CRC32",
@@ -71,7 +70,7 @@ impl Algorithm {
         }
     }
 
-    /// Read as in headers, whatever its case.
+    /// Parses the name in headers, in any case.
     pub fn parse(text: &str) -> Option<Self> {
         let all = [Self::Crc32, Self::Crc32c, Self::Crc64Nvme, Self::Sha1, Self::Sha256];
         all.into_iter().find(|algorithm| algorithm.as_str().eq_ignore_ascii_case(text))
@@ -104,15 +103,15 @@ impl Algorithm {
         }
     }
 
-    /// Whether `value` has the form of this algorithm's checksum.
+    /// Whether `value` has the format of this algorithm.
     pub fn is_valid(self, value: &str) -> bool {
         STANDARD.decode(value).is_ok_and(|bytes| bytes.len() == self.length())
     }
 
-    /// The checksum of several parts together, from each one's checksum and length.
+    /// The checksum of several parts together, computed from their checksums and lengths.
     ///
     /// # Errors
-    /// [`Invalid::Checksum`] for values that are no checksums.
+    /// [`Invalid::Checksum`] for malformed values.
     pub fn combine(self, kind: Kind, parts: &[(String, u64)]) -> Result<String> {
         let broken = || Invalid::Checksum("a stored checksum is malformed".to_owned());
         let decoded = parts.iter().map(|(value, size)| Ok((STANDARD.decode(value).map_err(|_| broken())?, *size)));

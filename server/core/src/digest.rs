@@ -12,14 +12,14 @@ use crate::invalid::{Invalid, Result};
 /// A digest algorithm that the store computes itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Algorithm {
-    /// SHA-256: every blob has one; it is the identity.
+    /// SHA-256. Every blob has one, which is its identity.
     Sha256,
-    /// SHA-512: a further name, where a client asked for it.
+    /// SHA-512: a second name, if a client requested it.
     Sha512,
 }
 
 impl Algorithm {
-    /// The name in front of the colon.
+    /// The name before the colon.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Sha256 => "sha256",
@@ -74,7 +74,7 @@ impl Digest {
         if self.0.starts_with("sha512:") { Algorithm::Sha512 } else { Algorithm::Sha256 }
     }
 
-    /// The tag under which clients keep referrers at registries without the referrers API:
+    /// The tag of referrers for registries without the referrers API:
     /// `algorithm-hex`, cut to 128 characters (distribution-spec, *Referrers Tag Schema*).
     pub fn fallback_tag(&self) -> String {
         let mut tag = self.0.replacen(':', "-", 1);

@@ -1,4 +1,4 @@
-//! Hashes in progress that can be stored, and continued by another replica.
+//! Hashes in progress. They can be saved, and another replica can continue them.
 
 use std::fmt;
 
@@ -10,18 +10,18 @@ use crate::checksum;
 use crate::digest::{Algorithm, Digest};
 use crate::invalid::{Invalid, Result};
 
-/// What a finished [`Hasher`] knows about the bytes.
+/// The results of a finished [`Hasher`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Digests {
-    /// Always there: the identity.
+    /// SHA-256, the identity. It is always computed.
     pub sha256: Digest,
-    /// There where the hasher was asked for it.
+    /// SHA-512, if it was requested.
     pub sha512: Option<Digest>,
-    /// There where the hasher was asked for what S3 wants.
+    /// The values for S3, if they were requested.
     pub object: Option<ObjectSums>,
 }
 
-/// What S3 knows of bytes beside their digest.
+/// The values that S3 has in addition to the digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectSums {
     /// MD5 in hex: the entity tag.
@@ -49,7 +49,7 @@ pub struct Hasher {
     length: u64,
 }
 
-/// MD5 and a checksum in progress: apart from the rest, so that another thread can run it beside the digest.
+/// MD5 and a checksum in progress. They are separate, so that another thread can compute them.
 #[derive(Clone)]
 pub struct ObjectHasher {
     md5: Md5,
@@ -57,7 +57,7 @@ pub struct ObjectHasher {
 }
 
 impl ObjectHasher {
-    /// Takes in more bytes.
+    /// Adds bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.md5.update(bytes);
         self.checksum.update(bytes);
@@ -69,29 +69,29 @@ impl ObjectHasher {
 }
 
 impl Hasher {
-    /// Begins with no bytes; `sha512` too where `algorithm` asks for it.
+    /// Starts with no bytes. It computes `sha512` too if that is `algorithm`.
     pub fn new(algorithm: Algorithm) -> Self {
         let sha512 = (algorithm == Algorithm::Sha512).then(Sha512::new);
         Self { sha256: Sha256::new(), sha512, object: None, length: 0 }
     }
 
-    /// Begins with no bytes, for S3: also MD5 and that checksum.
+    /// Starts with no bytes, for S3: it also computes MD5 and that checksum.
     pub fn for_object(checksum: checksum::Algorithm) -> Self {
         let object = ObjectHasher { md5: Md5::new(), checksum: checksum.begin() };
         Self { object: Some(object), ..Self::new(Algorithm::Sha256) }
     }
 
-    /// Takes the part out that can run on another thread; it must see the same bytes and be given back.
+    /// Removes the part for another thread. It must get the same bytes, and be returned.
     pub fn split_object(&mut self) -> Option<ObjectHasher> {
         self.object.take()
     }
 
-    /// Gives it back.
+    /// Returns that part.
     pub fn join_object(&mut self, object: Option<ObjectHasher>) {
         self.object = object;
     }
 
-    /// Takes in more bytes.
+    /// Adds bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.sha256.update(bytes);
         if let Some(sha512) = &mut self.sha512 {
@@ -103,17 +103,17 @@ impl Hasher {
         self.length += bytes.len() as u64;
     }
 
-    /// Bytes taken in so far.
+    /// Bytes so far.
     pub fn length(&self) -> u64 {
         self.length
     }
 
-    /// Whether it will know that algorithm.
+    /// Whether it computes that algorithm.
     pub fn computes(&self, algorithm: Algorithm) -> bool {
         algorithm == Algorithm::Sha256 || self.sha512.is_some()
     }
 
-    /// The digests of what was taken in.
+    /// The digests of all bytes.
     pub fn finish(self) -> Digests {
         Digests {
             sha256: Digest::from_raw(Algorithm::Sha256, &self.sha256.finalize()),
@@ -133,7 +133,7 @@ impl Hasher {
         state
     }
 
-    /// Takes up a state that [`Hasher::save`] gave, by this version or one that writes the same format.
+    /// Continues a state of [`Hasher::save`], of this version or one with the same format.
     ///
     /// # Errors
     /// [`Invalid::HashState`] for a state of another format.
@@ -156,7 +156,7 @@ impl Hasher {
     }
 }
 
-/// First byte of a saved state; another one means another layout (or another layout inside the hash library).
+/// First byte of a saved state. Another value means another format, here or in the hash library.
 const STATE_FORMAT: u8 = 1;
 
 impl fmt::Debug for Hasher {

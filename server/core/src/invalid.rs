@@ -1,9 +1,9 @@
-//! Text of a client that is not what its grammar allows. Messages say what was expected; they are for clients.
+//! Errors in a client's text. The messages are for clients, and say what was expected.
 
-/// The result of reading a client's text.
+/// The result of parsing a client's text.
 pub type Result<T, E = Invalid> = std::result::Result<T, E>;
 
-/// What is not valid, and why.
+/// The kind of invalid text, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
     /// A repository name that the distribution spec does not allow.
@@ -18,7 +18,7 @@ pub enum Invalid {
     /// An OCI manifest or index that breaks the image spec.
     #[error("manifest invalid: {0}")]
     Manifest(String),
-    /// A name that no bucket can have.
+    /// An invalid bucket name.
     #[error("invalid bucket name: {0}")]
     Bucket(String),
     /// An object key that no listing could show.
@@ -33,7 +33,7 @@ pub enum Invalid {
     /// A field of a policy, or another parameter, with a value that is not allowed.
     #[error("{0}")]
     Parameter(String),
-    /// A bucket policy that is malformed, or that this store cannot decide by.
+    /// A bucket policy that is malformed, or that this store does not support.
     #[error("the policy is not accepted: {0}")]
     Policy(String),
     /// A saved hash state of another format.

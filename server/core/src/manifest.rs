@@ -1,6 +1,6 @@
-//! Manifests and indexes: what the store reads out of their bytes, and which ones it refuses.
+//! Manifests and indexes: the fields that the store reads, and the rules for refusing them.
 //!
-//! The bytes themselves are kept as they came; unknown fields are nobody's business here.
+//! The bytes themselves are stored unchanged, and unknown fields are ignored.
 //! Sources: OCI image-spec 1.1 `manifest.md`, `image-index.md`, `descriptor.md`.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use crate::digest::Digest;
 use crate::invalid::{Invalid, Result};
 use crate::media_type::{self, Shape};
 
-/// The empty JSON object, which every repository holds without a row for it: `{}`.
+/// The empty JSON object `{}`. Every repository has it without a row.
 pub const EMPTY_JSON: &[u8] = b"{}";
 /// Its digest.
 pub const EMPTY_JSON_DIGEST: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
@@ -21,18 +21,18 @@ pub const EMPTY_JSON_DIGEST: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb
 /// Largest manifest, in bytes; the spec asks for at least 4 MiB.
 pub const MANIFEST_MAX: u64 = 4 * 1024 * 1024;
 
-/// What the store knows of a manifest.
+/// The fields of a manifest that the store reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
-    /// The type under which it is served.
+    /// The media type of responses.
     pub media_type: String,
     /// `artifactType`, or for an image the config's media type (distribution-spec, *Listing Referrers*).
     pub artifact_type: Option<String>,
-    /// Config and layers that have to be members of the repository.
+    /// Config and layers, which must be in the repository.
     pub blobs: Vec<Descriptor>,
     /// Manifests of an index; they may be absent.
     pub children: Vec<Digest>,
-    /// What this manifest refers to; it may be absent.
+    /// The subject. It may be absent from the repository.
     pub subject: Option<Digest>,
     /// Its annotations, for the referrers list.
     pub annotations: BTreeMap<String, String>,
@@ -73,12 +73,12 @@ struct WireDescriptor {
 }
 
 impl Manifest {
-    /// Reads a manifest sent with this `Content-Type` (none: the document's own `mediaType` counts).
+    /// Parses a manifest with this `Content-Type`. Without one, the field `mediaType` counts.
     ///
     /// # Errors
     /// [`Invalid::Manifest`] with the reason, [`Invalid::Digest`] for a malformed digest inside.
     pub fn parse(bytes: &[u8], content_type: Option<&str>) -> Result<Self> {
-        // serde_json looks into the fields that it reads alone
+        // serde_json validates only the fields that it reads
         let text = str::from_utf8(bytes).map_err(|e| invalid(e.to_string()))?;
         let document: Document = serde_json::from_str(text).map_err(|e| invalid(e.to_string()))?;
         let media_type = document.media_type(content_type)?;
@@ -123,7 +123,7 @@ impl Document {
         }
     }
 
-    /// A document that two parsers could read in two ways is refused (image-spec, *mediaType* verification).
+    /// Refuses a document that two parsers could read differently (image-spec, *mediaType* verification).
     fn check_shape(&self, shape: Shape) -> Result<()> {
         if self.schema_version != 2 {
             return Err(invalid(format!("schemaVersion must be 2, not {}", self.schema_version)));
@@ -173,7 +173,7 @@ impl WireDescriptor {
         Ok(Descriptor { digest, size: self.size })
     }
 
-    /// The descriptor, where the repository must hold its content; layers kept elsewhere are exempt, and never fetched.
+    /// The descriptor if its content must be in the repository. Layers with URLs elsewhere need not be, and are never fetched.
     fn required(&self) -> Result<Option<Descriptor>> {
         let descriptor = self.checked()?;
         let elsewhere = self.urls.as_ref().is_some_and(|urls| !urls.is_empty())

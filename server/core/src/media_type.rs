@@ -1,4 +1,4 @@
-//! The media types that the store treats in a way of their own. Everything else is opaque.
+//! The media types that the store knows. All others are opaque.
 
 /// OCI image manifest.
 pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -20,7 +20,7 @@ pub enum Shape {
     Index,
 }
 
-/// The shape that a manifest's media type promises; none for a type that is no manifest of OCI 1.1 or Docker schema 2.
+/// The shape of a manifest with this media type. Types other than OCI 1.1 and Docker schema 2 have none.
 pub fn shape(media_type: &str) -> Option<Shape> {
     match media_type {
         OCI_MANIFEST | DOCKER_MANIFEST => Some(Shape::Image),
@@ -34,7 +34,7 @@ pub fn essence(content_type: &str) -> String {
     content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// A layer that a client may keep elsewhere (image-spec, *Non-Distributable Layers*).
+/// A layer that may be stored elsewhere (image-spec, *Non-Distributable Layers*).
 pub fn is_foreign_layer(media_type: &str) -> bool {
     media_type.starts_with("application/vnd.oci.image.layer.nondistributable.v1.")
         || media_type.starts_with("application/vnd.docker.image.rootfs.foreign.")

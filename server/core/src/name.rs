@@ -1,4 +1,4 @@
-//! Names: repositories, namespaces, tags, and the reference that is a tag or a digest.
+//! Names: repositories, namespaces, tags, and references, which are tags or digests.
 //!
 //! Grammar: distribution-spec, *Workflow Categories / Pull*. A namespace must also be a valid bucket of the S3 API.
 
@@ -8,12 +8,12 @@ use std::str::FromStr;
 use crate::digest::Digest;
 use crate::invalid::{Invalid, Result};
 
-/// Longest repository name, in bytes: what clients can address beside a registry's host name.
+/// Longest repository name, in bytes: clients need room for a registry's host name.
 pub const REPOSITORY_MAX: usize = 255;
 /// Longest tag, in bytes (distribution-spec).
 pub const TAG_MAX: usize = 128;
 
-/// First components that no namespace may have: they name routes of the other APIs.
+/// Reserved first components: they are routes of the other APIs.
 const RESERVED: [&str; 7] = ["api", "auth", "health", "metrics", "rbac", "s3", "supplychain"];
 
 /// A valid repository name, such as `team/app`.
@@ -31,7 +31,7 @@ impl RepositoryName {
         self.0.split('/').next().unwrap_or(&self.0)
     }
 
-    /// Whether this is a bucket's own repository, which shows the bucket's objects: it has one component.
+    /// Whether this is a bucket's own repository, which has the bucket's objects. Such a name has one component.
     pub fn is_bucket(&self) -> bool {
         self.as_str() == self.namespace()
     }
@@ -141,7 +141,7 @@ impl fmt::Display for Tag {
     }
 }
 
-/// How a manifest is named in a request: by tag or by digest.
+/// The name of a manifest in a request: a tag or a digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reference {
     /// A mutable name.

@@ -5,13 +5,13 @@ use crate::invalid::{Invalid, Result};
 /// Longest key, in bytes of UTF-8 (S3 user guide, *Object key names*).
 pub const KEY_MAX: usize = 1024;
 
-/// Sorts behind every key: no key holds it, so that `prefix + LAST` bounds all keys with a prefix.
+/// Sorts after every key. No key has this character, so `prefix + LAST` is a bound of all keys with a prefix.
 pub const LAST: char = '\u{10FFFF}';
 
-/// Sorts before every character of a key: `key + NEXT` is the least text behind a key that another one can reach.
+/// Sorts before every character of a key, so `key + NEXT` is the smallest text after a key.
 pub const NEXT: char = '\u{1}';
 
-/// A valid key. Bytes are kept as they are: `a//b`, `../a` and `a/` are keys like any other.
+/// A valid key. Its bytes stay unchanged: `a//b`, `../a` and `a/` are keys like any other.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ObjectKey(String);
 
@@ -38,7 +38,7 @@ impl std::str::FromStr for ObjectKey {
     }
 }
 
-/// What XML 1.0 can hold (section 2.2), less the last code point.
+/// Whether XML 1.0 allows the character (section 2.2). The last code point is excluded.
 fn is_listable(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..) && c != LAST
 }

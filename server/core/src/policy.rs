@@ -1,5 +1,6 @@
-//! May this principal do this to that? One statement model behind policies, bucket policies and what is public; deny wins,
-//! no match denies. The decision is a pure function of [`Rules`], principal, action, resource and [`Context`].
+//! Decides whether a principal may do an action to a resource. Policies, bucket policies and public access are all
+//! statements. A denial wins, and without a match the action is denied. The decision is a pure function of [`Rules`],
+//! principal, action, resource and [`Context`].
 //!
 //! The database's statements come from `zot-store`. S3's dialect is in `policy/bucket.rs`.
 

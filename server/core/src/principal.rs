@@ -1,20 +1,19 @@
-//! Who asks: one [`Principal`] whichever way the request was authenticated.
+//! The caller: one [`Principal`] for all kinds of credentials.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::action::Action;
 
-/// The identity behind a request. Cheap to clone, whatever its groups.
+/// The identity of a caller. Cheap to clone, even with many groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// What the audit trail shows, such as `user:alice`, `key:AKIA…`, `serviceaccount:ci:builder` or `anonymous`.
+    /// The name in the audit trail, such as `user:alice`, `key:AKIA…`, `serviceaccount:ci:builder` or `anonymous`.
     pub subject: String,
-    /// What statements may call it by that allow something, sorted: `user:…`, `role:…`, `group:…`, `serviceaccount:…`,
-    /// `key:…`.
+    /// The names for statements that allow, sorted: `user:…`, `role:…`, `group:…`, `serviceaccount:…`, `key:…`.
     pub(crate) names: Arc<[String]>,
-    /// The same and all that it gave up, sorted: for statements that deny, and for revocations. Whoever takes less than
-    /// they have must not get rid of what is denied to them.
+    /// These names and those that the principal gave up, sorted: for statements that deny, and for revocations. A caller
+    /// who gives up names must not evade denials.
     pub(crate) all_names: Arc<[String]>,
     /// Claims of its token, and attributes, for conditions.
     pub claims: Arc<BTreeMap<String, Vec<String>>>,
@@ -31,12 +30,12 @@ enum Kind {
 }
 
 impl Principal {
-    /// Everybody who did not say who they are.
+    /// A caller without credentials.
     pub fn anonymous() -> Self {
         Self::of_kind(Kind::Anonymous, "anonymous", Vec::new(), BTreeMap::new())
     }
 
-    /// Somebody who is called by these names.
+    /// A principal with these names.
     pub fn known(
         subject: &str,
         names: impl IntoIterator<Item = String>,
@@ -56,7 +55,7 @@ impl Principal {
         Self { subject: subject.to_owned(), names, all_names, claims, bound: None, kind }
     }
 
-    /// The same, who also has these names as far as something is denied or revoked.
+    /// Adds names that count only for denials and revocations.
     #[must_use]
     pub fn with_all_names(mut self, more: impl IntoIterator<Item = String>) -> Self {
         let mut more = more.into_iter().peekable();
@@ -66,22 +65,22 @@ impl Principal {
         self
     }
 
-    /// The same with further names.
+    /// Adds names.
     #[must_use]
     pub fn also(mut self, more: &[String]) -> Self {
         self.names = sorted([&*self.names, more].concat());
         self.with_all_names(more.iter().cloned())
     }
 
-    /// The same within the bound of a token.
+    /// Limits the principal to a token's grants.
     #[must_use]
     pub fn bounded(mut self, grants: Vec<Grant>) -> Self {
         self.bound = Some(grants);
         self
     }
 
-    /// The same with that role alone of all its roles and groups, none if it does not have it; what is denied to any of
-    /// them stays denied. `self` is every role.
+    /// Keeps only one role of all its roles and groups. There is no result if it does not have the role. Denials of the
+    /// others still apply.
     pub fn as_role(&self, role: &str) -> Option<Self> {
         if role == "self" {
             return Some(self.clone());
@@ -92,18 +91,18 @@ impl Principal {
         self.has_name(&wanted).then(|| Self { names, ..self.clone() })
     }
 
-    /// The same without the token's bound: what its holder may do.
+    /// Removes the token's limit.
     #[must_use]
     pub fn unbound(&self) -> Self {
         Self { bound: None, ..self.clone() }
     }
 
-    /// What statements may call it by.
+    /// Its names.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// What statements that deny may call it by, and revocations: its names, and those that it gave up.
+    /// The names for denials and revocations: its own, and those that it gave up.
     pub fn all_names(&self) -> &[String] {
         &self.all_names
     }
@@ -113,12 +112,12 @@ impl Principal {
         of_kind(&self.names, kind)
     }
 
-    /// The same of all that it holds.
+    /// The names of one kind, including those that it gave up.
     pub fn all_names_of<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a str> {
         of_kind(&self.all_names, kind)
     }
 
-    /// Whether nobody in particular asks.
+    /// Whether the caller has no credentials.
     pub fn is_anonymous(&self) -> bool {
         self.kind == Kind::Anonymous
     }
@@ -128,12 +127,12 @@ impl Principal {
         self.kind == Kind::BreakGlass
     }
 
-    /// Whether it is called that.
+    /// Whether it has that name.
     pub(crate) fn has_name(&self, name: &str) -> bool {
         is_among(&self.names, name)
     }
 
-    /// Whether it is called that, or was before it took less than it had.
+    /// Whether it has that name, or gave it up.
     pub(crate) fn ever_had_name(&self, name: &str) -> bool {
         is_among(&self.all_names, name)
     }
@@ -156,13 +155,13 @@ fn of_kind<'a>(names: &'a [String], kind: &'a str) -> impl Iterator<Item = &'a s
 /// Actions on one repository, or on the catalog, that a token carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// What it is for.
+    /// The repository or catalog.
     pub target: GrantTarget,
-    /// What may be done to it.
+    /// The granted actions.
     pub actions: Vec<Action>,
 }
 
-/// What a token's grant is for.
+/// The target of a token's grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GrantTarget {
     /// Exactly this repository: `a/b` covers neither `a/bc` nor `a/b/c`.

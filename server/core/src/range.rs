@@ -1,6 +1,6 @@
 //! Byte ranges of RFC 9110 section 14, resolved against a length.
 
-/// Most ranges that one request may ask for; beyond it the header is ignored (RFC 9110 section 14.2 permits that).
+/// Most ranges of one request. A header with more is ignored (RFC 9110 section 14.2 permits that).
 pub const RANGES_MAX: usize = 64;
 
 /// A part of some content: `start..end`, in bytes, never empty.
@@ -24,14 +24,14 @@ impl ByteRange {
     }
 }
 
-/// What a `Range` header asks of content of a certain length.
+/// The meaning of a `Range` header for content of a certain length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
     /// No header, another unit, malformed, or abusive: the whole content.
     Whole,
-    /// One or more parts, in the order asked.
+    /// One or more parts, in the requested order.
     Parts(Vec<ByteRange>),
-    /// No part lies within the content: 416.
+    /// All parts are outside of the content: 416.
     Unsatisfiable,
 }
 
@@ -52,7 +52,7 @@ pub fn select(header: Option<&str>, length: u64) -> Selection {
             Err(Malformed) => return if spec_is_reversed(spec) { Selection::Unsatisfiable } else { Selection::Whole },
         }
     }
-    // ranges that together ask for more than the content are an amplification (RFC 9110 section 17.15)
+    // ranges that are together longer than the content are an amplification (RFC 9110 section 17.15)
     if parts.len() > 1 && parts.iter().map(ByteRange::length).sum::<u64>() > length {
         return Selection::Whole;
     }
@@ -67,7 +67,7 @@ fn resolve(spec: &str, length: u64) -> Result<Option<ByteRange>, Malformed> {
         if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
             return Err(Malformed);
         }
-        // a number beyond 64 bits lies beyond any content
+        // a number of more than 64 bits is beyond any content
         Ok(text.parse().unwrap_or(u64::MAX))
     };
     let (start, end) = match (first, last) {

@@ -1,7 +1,7 @@
 //! The OCI manifest of an object: a pure function of digest, size, content type and key.
 //!
-//! Its digest is a name that clients keep, so a renderer never changes: a new form gets a new [`RENDER_VERSION`], and
-//! old versions of objects go on being rendered by theirs. User metadata and tags do not enter.
+//! Clients store its digest, so a renderer never changes. A new form gets a new [`RENDER_VERSION`], and existing versions of
+//! objects keep their renderer. User metadata and tags are not part of it.
 
 use serde_json::json;
 
@@ -15,14 +15,14 @@ pub const RENDER_VERSION: i64 = 1;
 pub const OBJECT_TYPE: &str = "application/vnd.zot-artifact-store.object.v1";
 const TITLE: &str = "org.opencontainers.image.title";
 
-/// What a manifest is rendered from.
+/// The input of a manifest.
 #[derive(Clone, Debug)]
 pub struct Rendering<'a> {
-    /// Of the object's bytes.
+    /// The digest of the object's bytes.
     pub digest: &'a str,
     /// Their length.
     pub size: u64,
-    /// As the client gave it.
+    /// The content type from the client.
     pub content_type: &'a str,
     /// The object's key.
     pub key: &'a str,
@@ -52,7 +52,7 @@ impl Rendering<'_> {
     }
 }
 
-/// A content type as a layer's media type: without parameters, and one that RFC 6838 allows.
+/// The layer's media type for a content type: without parameters, if RFC 6838 allows it.
 fn media_type(content_type: &str) -> String {
     let essence = crate::media_type::essence(content_type);
     let token = |text: &str| {

@@ -1,7 +1,7 @@
-//! Bucket policies in S3's own JSON, turned into statements. What this store cannot decide by is refused when it is put:
-//! a condition that nobody looks at would grant more than was written.
+//! Converts bucket policies in S3's JSON to statements. A policy with unsupported elements is refused when it is set,
+//! since an ignored condition would grant more than the policy says.
 //!
-//! How the JSON is read lives in `policy/bucket/document.rs`, conditions in `policy/bucket/condition.rs`.
+//! `policy/bucket/document.rs` parses the JSON, `policy/bucket/condition.rs` converts conditions.
 //!
 //! Source: AWS IAM *JSON policy elements reference*.
 
@@ -19,15 +19,15 @@ use crate::action::Actions;
 use crate::invalid::{Invalid, Result};
 use document::{Document, Principals, StatementText};
 
-/// Largest policy, in bytes, as AWS has it.
+/// Largest policy in bytes, as in AWS.
 pub const SIZE_MAX: usize = 20 * 1024;
-/// Longest pattern of a key, in bytes: a key, and some room.
+/// Longest pattern of a key, in bytes: a key and a reserve.
 const KEY_MAX: usize = 1200;
 
 /// The statements of a bucket's policy.
 ///
 /// # Errors
-/// [`Invalid::Policy`] says what is wrong with it, or what of it this store cannot decide by.
+/// [`Invalid::Policy`] names the malformed or unsupported element.
 pub fn parse(bucket: &str, text: &[u8]) -> Result<Vec<Statement>> {
     if text.len() > SIZE_MAX {
         return Err(malformed(format!("it is larger than {SIZE_MAX} bytes")));
@@ -47,13 +47,12 @@ pub fn parse(bucket: &str, text: &[u8]) -> Result<Vec<Statement>> {
     statements.into_iter().enumerate().map(|(number, it)| statement(bucket, number, it)).collect()
 }
 
-/// Whether a policy lets everybody in.
+/// Whether a policy gives everybody access.
 pub fn is_public(statements: &[Statement]) -> bool {
     statements.iter().any(Statement::is_public)
 }
 
-/// What stands for a policy that was accepted once and cannot be read any more: without its denials nobody may do
-/// anything to the bucket.
+/// Replaces a stored policy that cannot be parsed any more. Its denials are unknown, so everything is denied in the bucket.
 pub fn closed(bucket: &str) -> Statement {
     let text = format!("object:{bucket}/*");
     Statement {
@@ -112,7 +111,7 @@ fn principals(text: Principals) -> Result<Vec<PrincipalPattern>> {
     names.iter().map(|name| principal(name)).collect()
 }
 
-/// `*` is everybody, as in S3; an ARN's last part is a user or a role; else our own names.
+/// `*` is everybody, as in S3. An ARN's last part is a user or a role. Other names are this store's own.
 fn principal(name: &str) -> Result<PrincipalPattern> {
     if name == "*" {
         return Ok(PrincipalPattern::Everybody);
@@ -132,7 +131,7 @@ fn principal(name: &str) -> Result<PrincipalPattern> {
     }
 }
 
-/// The actions; and S3's own, unless all are meant.
+/// The actions, and the S3 operations unless the statement has all of them.
 fn actions(names: &[String], resources: &[ResourcePattern]) -> Result<(Actions, Option<Operations>)> {
     if names.is_empty() {
         return Err(malformed("Action is missing".to_owned()));
@@ -142,7 +141,7 @@ fn actions(names: &[String], resources: &[ResourcePattern]) -> Result<(Actions, 
     }
     let mut all = Operations::default();
     for name in names {
-        // case does not count in the names of actions
+        // names of actions ignore case
         let wanted = name.to_ascii_lowercase();
         let meant = |it: &Operation| super::pattern::glob_matches(&wanted, &it.as_str().to_ascii_lowercase());
         let met: Operations = Operation::ALL.iter().copied().filter(meant).collect();
@@ -158,7 +157,7 @@ fn actions(names: &[String], resources: &[ResourcePattern]) -> Result<(Actions, 
     Ok((actions, Some(all)))
 }
 
-/// Whether a pattern is the bucket itself, and not objects in it.
+/// Whether a pattern means the bucket itself and not objects in it.
 fn is_of_bucket(pattern: &ResourcePattern) -> bool {
     !pattern.to_string().contains('/')
 }
@@ -184,7 +183,7 @@ fn resource(bucket: &str, arn: &str) -> Result<ResourcePattern> {
     }
 }
 
-/// Policy variables are not filled in here: taken as they are they would match something else.
+/// Refuses policy variables. They are not supported here, and as plain text they would match something else.
 fn no_variable(text: &str) -> Result<()> {
     if text.contains("${") {
         return Err(malformed(format!("{text:?}: policy variables are not supported")));

@@ -1,7 +1,7 @@
-//! Conditions of a statement: from where, when, over what connection and with which claims.
+//! Conditions of a statement: the client's network, the time, the connection and claims.
 //!
-//! A policy of the REST API has them as a map of texts. What is unknown is refused: a condition that is not looked at
-//! would grant more than was written.
+//! A policy of the REST API has them as a map of texts. An unknown condition is refused, since ignoring it would grant more
+//! than the policy says.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -25,15 +25,15 @@ const VALUES_MAX: usize = 256;
 /// The circumstances of a request.
 #[derive(Clone, Debug)]
 pub struct Context<'a> {
-    /// The client's address, as far as proxies that are trusted told it.
+    /// The client's address, as trusted proxies report it.
     pub source_ip: Option<IpAddr>,
     /// Whether the client's connection is encrypted.
     pub tls: bool,
-    /// Now.
+    /// The current time.
     pub now: Timestamp,
-    /// What a list is narrowed to; none: nothing is listed.
+    /// The prefix of a list, if the request lists names.
     pub list_prefix: Option<&'a str>,
-    /// What it is in S3's words; none: what the action usually is.
+    /// The S3 operation. By default, the usual one of the action.
     pub operation: Option<Operation>,
 }
 
@@ -47,11 +47,11 @@ pub enum Condition {
         /// In none of them.
         none: bool,
     },
-    /// Not before that moment.
+    /// Not before that time.
     NotBefore(Timestamp),
-    /// Not after that moment.
+    /// Not after that time.
     NotAfter(Timestamp),
-    /// Between two times of each day; over midnight if the first is the later one.
+    /// Between two times of each day, over midnight if the first is the later one.
     TimeOfDay(Time, Time, TimeZone),
     /// On these days of the week.
     Weekdays(Vec<Weekday>, TimeZone),
@@ -63,7 +63,7 @@ pub enum Condition {
         name: String,
         /// The globs.
         globs: Vec<String>,
-        /// It matches none of them, or is not there.
+        /// It matches none of them, or is absent.
         none: bool,
     },
     /// The user's name matches one of these globs; or none.
@@ -73,20 +73,20 @@ pub enum Condition {
         /// It matches none of them, or there is no user.
         none: bool,
     },
-    /// It is one of these actions of S3.
+    /// The request is one of these S3 operations.
     Operation(Operations),
-    /// A list is narrowed to one of these globs.
+    /// The prefix of a list matches one of these globs.
     ListPrefix {
         /// The globs.
         globs: Vec<String>,
-        /// To none of them, or nothing is listed.
+        /// It matches none of them, or the request lists nothing.
         none: bool,
     },
 }
 
 impl Condition {
-    /// Whether it holds, in a statement that denies or one that allows. What is not there is in no list: so it holds where
-    /// it must be in none. An address is always there: where it is not known, what denies holds and what allows does not.
+    /// Whether it holds in a statement with this effect. An absent value matches no list, so negated conditions hold. An
+    /// unknown address is not absent: then a denial's condition holds, and an allowance's does not.
     ///
     /// Source: AWS IAM *Condition operators*, on keys that are missing.
     pub(super) fn holds(&self, denies: bool, principal: &Principal, context: &Context<'_>) -> bool {
@@ -109,7 +109,7 @@ impl Condition {
             }
             Self::User { globs, none } => {
                 let matches = |name: &str| globs.iter().any(|glob| glob_matches(glob, name));
-                // a name that was given up must neither open what is for others, nor get out of a denial
+                // a name that the principal gave up must not give access, nor evade a denial
                 let met = if *none || denies {
                     principal.all_names_of("user").any(matches)
                 } else {
@@ -125,7 +125,7 @@ impl Condition {
         }
     }
 
-    /// Whether it leaves so few in that what it goes with is not public: some networks, none of them very wide.
+    /// Whether its statement is not public: it allows some networks, none of them very wide.
     ///
     /// Source: S3 user guide, *Blocking public access*, *The meaning of "public"*.
     pub(super) fn narrows(&self) -> bool {
@@ -137,7 +137,7 @@ impl Condition {
     }
 }
 
-/// Reads the map of a policy.
+/// Parses the map of a policy.
 ///
 /// # Errors
 /// [`Invalid::Parameter`] names the condition.
@@ -208,9 +208,9 @@ pub(crate) fn networks(name: &str, value: &str) -> Result<Vec<IpNet>> {
     found.ok_or_else(|| invalid(name, value, "expected networks such as \"10.0.0.0/8,192.0.2.1\""))
 }
 
-/// A network, or a single address as a network of one. Addresses are compared as IPv4 has them where they are of IPv4, so
-/// a network that is written in IPv6 (`::ffff:10.0.0.0/104`) becomes one of IPv4; if it is wider than what is written so,
-/// there is none: it would hold for no client that its writer thought of.
+/// A network, or a single address as a network of one. IPv4 addresses are compared as IPv4, so an IPv4 network in IPv6
+/// notation (`::ffff:10.0.0.0/104`) becomes an IPv4 network. One that is wider than all of IPv4 is refused: it would not
+/// hold for IPv4 clients.
 pub fn network(text: &str) -> Option<IpNet> {
     let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
     let IpNet::V6(six) = network else { return Some(network) };

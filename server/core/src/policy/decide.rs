@@ -6,7 +6,7 @@ use super::rules::{Rules, Verdict};
 use crate::action::Action;
 use crate::principal::{Grant, GrantTarget, Principal};
 
-/// The settings that decide beside the statements.
+/// Settings that take part in the decision.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// Off: everybody may do everything.
@@ -20,15 +20,15 @@ pub struct Settings {
 /// The outcome, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// Whether it may.
+    /// Whether it is allowed.
     pub allowed: bool,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
     /// The policy that decided, if one did.
     pub policy: Option<String>,
 }
 
-/// Why it was decided so.
+/// The reason for a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// Access control is off.
@@ -41,16 +41,16 @@ pub enum Reason {
     Denied,
     /// No policy allows it.
     NoMatch,
-    /// A policy would allow it if its conditions held. Only where a decision is explained.
+    /// A policy would allow it if its conditions held. Only explanations have this.
     Conditions,
-    /// The store takes no changes from anybody.
+    /// The store is read-only.
     ReadOnly,
     /// The token's scope does not cover it.
     OutOfScope,
 }
 
 impl Reason {
-    /// For people.
+    /// The text for people.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Off => "access control is off",
@@ -94,7 +94,7 @@ pub fn decide(
     if in_bound(principal, action, resource) {
         return decision(true, reason, policy);
     }
-    // what everybody may do needs no token, so a token of less scope does not take it away
+    // rights that everybody has need no token, so a narrower token does not remove them
     match rules.verdict(&Principal::anonymous(), action, resource, context) {
         Verdict::Allowed(public) => decision(true, Reason::Allowed, Some(public)),
         _ => decision(false, Reason::OutOfScope, None),

@@ -1,5 +1,5 @@
-//! The actions of S3 that requests to buckets and objects are. Statements of a bucket's policy name them one by one; all
-//! other statements are about [`Action`]s, which are coarser.
+//! The S3 operations on buckets and objects, which AWS calls actions. Bucket policies name them one by one. All other
+//! statements have [`Action`]s, which are coarser.
 //!
 //! Source: AWS *Service Authorization Reference*, *Actions, resources, and condition keys for Amazon S3*.
 
@@ -8,7 +8,7 @@ use crate::action::Action;
 
 macro_rules! operations {
     ($($on:ident { $($name:ident [$($action:ident),+];)+ })+) => {
-        /// An action of S3, by its name without `s3:`.
+        /// An S3 operation: AWS's action without `s3:`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u8)]
         #[expect(missing_docs, reason = "AWS's reference says what each is")]
@@ -20,21 +20,21 @@ macro_rules! operations {
             /// All of them.
             pub const ALL: &[Self] = &[$($(Self::$name,)+)+];
 
-            /// Its name, as policies spell it.
+            /// The name in policies.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $($(Self::$name => concat!("s3:", stringify!($name)),)+)+
                 }
             }
 
-            /// What it is among this store's own actions.
+            /// The action of this store that includes it.
             pub const fn actions(self) -> &'static [Action] {
                 match self {
                     $($(Self::$name => &[$(Action::$action),+],)+)+
                 }
             }
 
-            /// Whether it is done to a bucket, and not to an object.
+            /// Whether its resource is a bucket and not an object.
             pub const fn is_on_bucket(self) -> bool {
                 match self {
                     $($(Self::$name)|+ => Self::$on,)+
@@ -87,7 +87,7 @@ impl Operation {
     const OBJECT: bool = false;
     const BUCKET: bool = true;
 
-    /// The same on a version that is named, or on the newest one.
+    /// The operation for a named version, or for the newest one.
     #[must_use]
     pub const fn of_version(self, named: bool) -> Self {
         match self {
@@ -102,7 +102,7 @@ impl Operation {
         }
     }
 
-    /// What an action is where nobody says more.
+    /// The usual operation of an action.
     pub(super) const fn usual(action: Action, resource: Resource<'_>) -> Self {
         match (action, resource) {
             (Action::Read, _) => Self::GetObject,

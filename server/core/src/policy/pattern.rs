@@ -1,4 +1,4 @@
-//! What statements name: resources by globs over one tree, principals by exact names.
+//! Patterns of statements: globs for resources in one tree, exact names for principals.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,17 +9,17 @@ use crate::invalid::{Invalid, Result};
 use crate::name::RepositoryName;
 use crate::principal::Principal;
 
-/// What of the store itself is asked for.
+/// The areas of the store itself.
 const AREAS: [&str; 3] = ["policies", "accounts", "audit"];
-/// What a resource may look like, for messages.
+/// The forms of resources, for messages.
 const FORMS: &str = "Known are \"team/app\", \"team/*\" and \"*\", of one kind with \"object:\" or \"repository:\" before \
                      them; and \"system:policies\", \"system:accounts\", \"system:audit\" and \"system:*\"";
-/// Longest pattern, in bytes: a bucket's name and a key, and some room.
+/// Longest pattern, in bytes: a bucket's name, a key, and a reserve.
 const LENGTH_MAX: usize = 1200;
 
-/// Which resources: `team/app` is exactly that one, `team/*` is `team` and all below it, and elsewhere `*` stands for any
-/// characters and `?` for one. `object:` or `repository:` before it narrows it to one kind; `system:` names what belongs to
-/// no namespace, such as `system:audit`.
+/// A pattern of resources. `team/app` is exactly that one. `team/*` is `team` and everything below it. Elsewhere `*` stands
+/// for any characters and `?` for one. The prefix `object:` or `repository:` limits it to one kind. `system:` names
+/// resources outside of namespaces, such as `system:audit`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourcePattern {
     kind: Option<ResourceKind>,
@@ -27,14 +27,14 @@ pub struct ResourcePattern {
     text: String,
 }
 
-/// How a pattern can be looked up.
+/// How rules look up a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     /// `*`: everything.
     All,
     /// Exactly this.
     Exact(String),
-    /// This and what is below it.
+    /// This and everything below it.
     Subtree(String),
     /// Everything else.
     Glob(String),
@@ -45,21 +45,21 @@ impl ResourcePattern {
         &self.shape
     }
 
-    /// Whether it says of which kind it is.
+    /// Whether the pattern has a kind.
     pub(super) fn names_kind(&self) -> bool {
         self.kind.is_some()
     }
 
-    /// Whether every repository and object is meant.
+    /// Whether it matches every repository and object.
     pub(super) fn is_everything(&self) -> bool {
         self.kind.is_none() && self.shape == Shape::All
     }
 
-    /// Whether a resource of this kind and name is meant.
+    /// Whether it matches a resource of this kind and name.
     pub(super) fn matches(&self, kind: ResourceKind, name: &str) -> bool {
         let of_kind = match self.kind {
             Some(wanted) => wanted == kind,
-            // what belongs to no namespace is only in "everything"
+            // resources outside of namespaces are only in "everything"
             None => kind != ResourceKind::System || self.shape == Shape::All,
         };
         of_kind
@@ -73,8 +73,8 @@ impl ResourcePattern {
             }
     }
 
-    /// A bucket itself, or the objects in it whose keys match a glob: for statements of a bucket's own policy, which say
-    /// nothing about the repository of that name. S3's `*` is every key, and not the bucket.
+    /// A pattern of a bucket policy: the bucket itself, or the objects in it whose keys match a glob. It does not match the
+    /// repository of that name. S3's `*` is every key, but not the bucket.
     pub(crate) fn of_bucket(bucket: &str, keys: Option<&str>) -> Self {
         let (shape, name) = match keys {
             None => (Shape::Exact(bucket.to_owned()), bucket.to_owned()),
@@ -86,7 +86,7 @@ impl ResourcePattern {
         Self { kind: Some(ResourceKind::Object), shape, text: format!("object:{name}") }
     }
 
-    /// The tree within which all lies that it matches, if it names one: what stands before its first wildcard.
+    /// The tree with everything that it matches: the part before its first wildcard, if there is one.
     pub(super) fn tree(&self) -> Option<&str> {
         match &self.shape {
             Shape::Glob(glob) if self.kind != Some(ResourceKind::System) => {
@@ -110,7 +110,7 @@ impl FromStr for ResourcePattern {
             Some(("object", rest)) => (Some(ResourceKind::Object), rest),
             Some(("repository", rest)) => (Some(ResourceKind::Repository), rest),
             Some(("system", rest)) => (Some(ResourceKind::System), rest),
-            // the audit trail's word for it
+            // the audit trail writes buckets so
             Some(("bucket", name)) => {
                 return Err(invalid(&format!(
                     "a bucket is \"object:{name}\", and with its objects \"object:{name}/*\""
@@ -139,12 +139,12 @@ impl FromStr for ResourcePattern {
     }
 }
 
-/// Why nothing can ever match a pattern, if so: what protects nothing must not look as if it did.
+/// The reason why a pattern can never match anything. Such a pattern looks like protection but is none.
 fn possible(kind: Option<ResourceKind>, rest: &str, shape: &Shape) -> std::result::Result<(), String> {
     match kind {
         Some(ResourceKind::System) => possible_area(rest, shape),
         Some(ResourceKind::Repository) => possible_repository(rest, shape),
-        // of both kinds: what reads as a tag would be the end of a key
+        // of both kinds: the part that looks like a tag would be the end of a key
         None if rest.contains(':') => Err(format!(
             "policies are about repositories as a whole, so a tag or digest is not in it; an object with a colon in its \
              key is \"object:{rest}\""
@@ -192,7 +192,7 @@ fn possible_namespace(rest: &str) -> std::result::Result<(), String> {
         return Err(format!("nothing has an empty name; write \"{namespace}\", or \"{namespace}/*\" for all in it"));
     }
     match namespace.find(['*', '?']) {
-        // behind a star may be a key, where everything goes
+        // after a star may be a key, which has any characters
         Some(_) => {
             let plain = namespace.split('*').next().unwrap_or(namespace);
             let good = plain.chars().all(|c| is_of_names(c) || c == '?');
@@ -222,12 +222,12 @@ impl fmt::Display for ResourcePattern {
     }
 }
 
-/// Whether a glob matches a whole text: `*` any characters, `/` among them, `?` one. In time proportional to the product of
-/// both lengths at worst.
+/// Whether a glob matches a whole text: `*` stands for any characters, also `/`, and `?` for one. The time is at most
+/// proportional to the product of both lengths.
 pub(super) fn glob_matches(glob: &str, text: &str) -> bool {
     let (glob, text) = (glob.as_bytes(), text.as_bytes());
     let (mut at, mut of) = (0, 0);
-    // where the last star was, and how far what it stands for reaches
+    // the last star's position, and the end of the text that it matches
     let mut star: Option<(usize, usize)> = None;
     while of < text.len() {
         match glob.get(at) {
@@ -256,7 +256,7 @@ pub(super) fn glob_matches(glob: &str, text: &str) -> bool {
     glob[at..].iter().all(|byte| *byte == b'*')
 }
 
-/// Bytes of the UTF-8 character that begins with this one.
+/// Length of the UTF-8 character that begins with this byte.
 fn char_len(first: u8) -> usize {
     match first {
         0xc0..=0xdf => 2,
@@ -266,12 +266,12 @@ fn char_len(first: u8) -> usize {
     }
 }
 
-/// Who is meant.
+/// A pattern of principals.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PrincipalPattern {
-    /// `anonymous`: everybody, whether they say who they are or not.
+    /// `anonymous`: everybody, authenticated or not.
     Everybody,
-    /// `*`: everybody who says who they are.
+    /// `*`: everybody who is authenticated.
     Authenticated,
     /// One name of a principal: `user:…`, `userid:…`, `role:…`, `group:…`, `serviceaccount:<namespace>:<name>`, `key:…`.
     Named(String),
@@ -281,8 +281,8 @@ pub enum PrincipalPattern {
 const KINDS: [&str; 7] = ["user", "userid", "role", "group", "account", "serviceaccount", "key"];
 
 impl PrincipalPattern {
-    /// Whether a statement of this effect with this pattern is about the principal. What is denied to a name is denied to
-    /// whoever gave that name up.
+    /// Whether a statement with this effect applies to the principal. A denial also applies to names that the principal gave
+    /// up.
     pub fn covers(&self, principal: &Principal, effect: Effect) -> bool {
         match (self, effect) {
             (Self::Everybody, _) => true,
@@ -315,7 +315,7 @@ impl FromStr for PrincipalPattern {
         if text.trim() != text || name.trim() != name {
             return Err(invalid("there are blanks around it, and names are compared letter by letter"));
         }
-        // of a ServiceAccount's namespace all may be meant, and of nothing else
+        // only ServiceAccounts may have a wildcard, for all of a namespace
         let whole = if kind == "serviceaccount" { name.strip_suffix(":*").unwrap_or(name) } else { name };
         if whole.contains('*') {
             return Err(invalid(

@@ -1,22 +1,22 @@
-//! What an action is done to.
+//! Resources of actions.
 
 use crate::name::RepositoryName;
 
-/// What it is done to.
+/// The resource of an action.
 #[derive(Clone, Copy, Debug)]
 pub enum Resource<'a> {
-    /// A repository and all in it.
+    /// A repository and everything in it.
     Repository(&'a RepositoryName),
     /// A bucket and its settings.
     Bucket(&'a str),
     /// An object: bucket and key.
     Object(&'a str, &'a str),
-    /// What belongs to no namespace, such as `audit` or `policies`.
+    /// An area of the store outside of namespaces, such as `audit` or `policies`.
     System(&'a str),
 }
 
 impl Resource<'_> {
-    /// For messages.
+    /// The text in messages.
     pub fn describe(&self) -> String {
         match self {
             Self::Repository(name) => format!("repository {name}"),
@@ -27,7 +27,7 @@ impl Resource<'_> {
     }
 }
 
-/// What a resource is.
+/// The kind of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResourceKind {
     /// A bucket or an object in it.

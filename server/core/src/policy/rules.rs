@@ -1,5 +1,5 @@
-//! All statements in force, and the decision. Finding those that matter costs the same however many there are: they are
-//! looked up by resource first, and among those by principal.
+//! All active statements, and the decision. Statements are looked up by resource and then by principal, so that the cost
+//! does not depend on their number.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,23 +12,23 @@ use super::statement::Statement;
 use crate::action::Action;
 use crate::principal::Principal;
 
-/// The statements in force. Made anew when one changes.
+/// The active statements. They are rebuilt when one changes.
 #[derive(Debug, Default)]
 pub struct Rules {
     /// Of which epoch of the database they are.
     epoch: i64,
     statements: Vec<Statement>,
-    /// By exactly that name.
+    /// Statements about exactly that name.
     exact: HashMap<String, Group>,
-    /// By that name and all below it.
+    /// Statements about that name and everything below it.
     subtree: HashMap<String, Group>,
-    /// By a pattern that has to be tried, or by none.
+    /// Statements with other patterns, which are tried one by one.
     others: Group,
-    /// Namespaces of which nothing is public, whatever a statement says.
+    /// Namespaces that block public access, whatever a statement says.
     blocked: HashSet<String>,
 }
 
-/// Statements that may be about one resource, by whom they are about.
+/// Statements that may be about one resource, by principal.
 #[derive(Debug, Default)]
 struct Group {
     named: HashMap<String, Vec<u32>>,
@@ -36,12 +36,12 @@ struct Group {
     everybody: Vec<u32>,
 }
 
-/// What the statements say.
+/// The result of the statements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict<'a> {
-    /// That policy allows it.
+    /// This policy allows it.
     Allowed(&'a str),
-    /// That policy denies it.
+    /// This policy denies it.
     Denied(&'a str),
     /// None is about it.
     Silent,
@@ -56,7 +56,7 @@ impl Rules {
                 match (pattern.shape(), pattern.tree()) {
                     (Shape::Exact(name), _) => rules.exact.entry(name.clone()).or_default(),
                     (Shape::Subtree(root), _) => rules.subtree.entry(root.clone()).or_default(),
-                    // a bucket's policy has globs over its keys: other buckets need not look at them
+                    // a bucket policy has globs over keys, which other buckets need not try
                     (Shape::Glob(_), Some(tree)) => rules.subtree.entry(tree.to_owned()).or_default(),
                     (Shape::All | Shape::Glob(_), _) => &mut rules.others,
                 }
@@ -67,7 +67,7 @@ impl Rules {
         rules
     }
 
-    /// The same, of that epoch.
+    /// The rules with another epoch.
     #[must_use]
     pub fn of_epoch(mut self, epoch: i64) -> Self {
         self.epoch = epoch;
@@ -79,17 +79,17 @@ impl Rules {
         self.epoch
     }
 
-    /// How many statements there are.
+    /// The number of statements.
     pub fn len(&self) -> usize {
         self.statements.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no statements.
     pub fn is_empty(&self) -> bool {
         self.statements.is_empty()
     }
 
-    /// Deny wins; no match says nothing.
+    /// A denial wins. Without a match there is no result.
     pub fn verdict(
         &self,
         principal: &Principal,
@@ -107,7 +107,7 @@ impl Rules {
         for group in self.groups(&name) {
             for number in group.about(principal) {
                 let Some(statement) = self.statements.get(number as usize) else { continue };
-                // once one allows, only a denial matters
+                // after an allowance, only a denial matters
                 if statement.effect == Effect::Allow && verdict != Verdict::Silent {
                     continue;
                 }
@@ -125,14 +125,14 @@ impl Rules {
         verdict
     }
 
-    /// The groups that may be about a resource: its own, those of the trees that it is in, and the rest.
+    /// The groups of statements for a resource: its own, those of the trees above it, and the rest.
     fn groups(&self, name: &str) -> impl Iterator<Item = &Group> {
         let ends = name.match_indices('/').map(|(at, _)| at).chain([name.len()]);
         let trees: Vec<&Group> = ends.filter_map(|end| self.subtree.get(&name[..end])).collect();
         self.exact.get(name).into_iter().chain(trees).chain([&self.others])
     }
 
-    /// The policy that would allow it if its conditions held. It looks at all of them: for explanations.
+    /// The policy that would allow it if its conditions held. This reads all statements, and serves explanations only.
     pub fn held_back(
         &self,
         principal: &Principal,
@@ -149,13 +149,13 @@ impl Rules {
             it.effect == Effect::Allow
                 && it.is_about(principal, action, (kind, &name))
                 && !self.is_blocked(it, principal, &name)
-                // an action of S3 that it does not name is no condition that could hold another time
+                // the operation is fixed, unlike conditions that may hold another time
                 && it.conditions.iter().all(|one| !matches!(one, Condition::Operation(all) if !all.contains(operation)))
         };
         self.statements.iter().find(conditional).map(|it| it.policy.as_str())
     }
 
-    /// What is public does not count in a namespace that blocks it.
+    /// Public statements do not apply in a namespace that blocks public access.
     fn is_blocked(&self, statement: &Statement, principal: &Principal, name: &str) -> bool {
         let blocked = || self.blocked.contains(name.split('/').next().unwrap_or_default());
         let by_name =
@@ -163,8 +163,7 @@ impl Rules {
         !self.blocked.is_empty() && statement.is_public() && blocked() && !statement.principals.iter().any(by_name)
     }
 
-    /// Whether everything may be read, whichever repository it is in: some statement without conditions says so, and none
-    /// denies reading anything.
+    /// Whether the principal may read all repositories: a statement without conditions allows it, and none denies any read.
     pub fn reads_everything(&self, principal: &Principal) -> bool {
         let about = |statement: &&Statement| {
             statement.actions.contains(Action::Read)
@@ -182,7 +181,7 @@ impl Rules {
             && self.blocked.is_empty()
     }
 
-    /// Whether some statement lets everybody do that somewhere.
+    /// Whether a statement allows everybody the action somewhere.
     pub fn lets_everybody(&self, action: Action) -> bool {
         self.statements.iter().any(|statement| {
             statement.effect == Effect::Allow
@@ -197,8 +196,8 @@ impl Rules {
     }
 }
 
-/// Whether it is to say who may do what, or about the store itself. Nobody in particular ever does that: a policy about
-/// everybody is written to make artifacts public, and would hand over the store.
+/// Whether it is administration, or about the store itself. Statements for everybody never allow this: they are meant to
+/// make artifacts public, and would give away the store.
 fn is_administration(action: Action, kind: ResourceKind) -> bool {
     action == Action::Admin || kind == ResourceKind::System
 }
@@ -214,10 +213,10 @@ impl Group {
         }
     }
 
-    /// Statements that may be about that principal, by all that it holds; one may come twice.
+    /// Statements that may be about the principal, by all its names. A statement may occur twice.
     fn about<'a>(&'a self, principal: &'a Principal) -> impl Iterator<Item = u32> + 'a {
         let authenticated = if principal.is_anonymous() { &[][..] } else { &self.authenticated };
-        // the smaller side is walked through; looking a name up is quicker than looking for it among the principal's
+        // this iterates over the smaller side, since a lookup is faster than a search among the principal's names
         let names: Box<dyn Iterator<Item = u32>> = if self.named.len() * 4 < principal.all_names.len() {
             let met = self.named.iter().filter(|(name, _)| principal.ever_had_name(name));
             Box::new(met.flat_map(|(_, numbers)| numbers).copied())

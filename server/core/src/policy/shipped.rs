@@ -1,9 +1,9 @@
-//! The roles that a new store has: ordinary policies, to be changed or deleted like any other.
+//! The roles of a new store. They are ordinary policies, which can be changed or deleted.
 
 use super::effect::Effect;
 use super::statement::Policy;
 
-/// A shipped role: its name and what it is for.
+/// A shipped role: name, description, resources and actions.
 const ROLES: [(&str, &str, &str, &[&str]); 4] = [
     ("admin", "Everything, policies and keys included.", "*", &["*"]),
     (
@@ -16,7 +16,7 @@ const ROLES: [(&str, &str, &str, &[&str]); 4] = [
     ("auditor", "Reads the audit trail.", "system:audit", &["read", "list"]),
 ];
 
-/// The policies of the shipped roles. A role is given by the identity provider, as a claim.
+/// The policies of the shipped roles. The identity provider assigns roles in a claim.
 pub fn shipped() -> Vec<Policy> {
     let policy = |(role, description, resource, actions): &(&str, &str, &str, &[&str])| Policy {
         id: format!("role-{role}"),

@@ -1,5 +1,5 @@
-//! One statement: who may, or may not, do what to which resources, and under which conditions. Policies of the REST API,
-//! bucket policies and what is public are all made of them.
+//! One statement: which principals may, or may not, do which actions to which resources, under which conditions. Policies of
+//! the REST API, bucket policies and public access all consist of statements.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ const LIST_MAX: usize = 1000;
 /// Longest id, name or description, in bytes.
 const TEXT_MAX: usize = 1024;
 
-/// A policy as the REST API has it.
+/// A policy of the REST API.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Policy {
@@ -46,10 +46,10 @@ pub struct Policy {
     pub conditions: BTreeMap<String, String>,
 }
 
-/// A statement that can be decided by.
+/// A parsed statement.
 #[derive(Clone, Debug)]
 pub struct Statement {
-    /// Of which policy it is.
+    /// The id of its policy.
     pub policy: String,
     /// Whether it allows or denies.
     pub effect: Effect,
@@ -64,7 +64,7 @@ pub struct Statement {
 }
 
 impl Policy {
-    /// Checks it, and makes a statement of it.
+    /// Checks it and converts it to a statement.
     ///
     /// # Errors
     /// [`Invalid::Parameter`] names the field.
@@ -98,14 +98,14 @@ impl Policy {
 }
 
 impl Statement {
-    /// Whether it lets everybody in. What is narrowed to some networks is not public, as AWS has it.
+    /// Whether it gives everybody access. A statement for some networks only is not public, as in AWS.
     pub(crate) fn is_public(&self) -> bool {
         self.effect == Effect::Allow
             && self.principals.contains(&PrincipalPattern::Everybody)
             && !self.conditions.iter().any(Condition::narrows)
     }
 
-    /// Whether it is about this request.
+    /// Whether it applies to this request.
     pub(super) fn applies(
         &self,
         principal: &Principal,
@@ -117,12 +117,12 @@ impl Statement {
             && self.conditions.iter().all(|it| it.holds(self.effect == Effect::Deny, principal, context))
     }
 
-    /// The same, whatever its conditions say.
+    /// Whether it applies without regard to its conditions.
     pub(super) fn is_about(&self, principal: &Principal, action: Action, (kind, name): (ResourceKind, &str)) -> bool {
         self.actions.contains(action)
             && self.principals.iter().any(|pattern| pattern.covers(principal, self.effect))
             && self.resources.iter().any(|pattern| {
-                // the store itself is in `*` for those who administer, not for those who may read everything
+                // `*` includes the store itself for administrators, but not for readers of everything
                 let reaches =
                     kind != ResourceKind::System || pattern.names_kind() || self.actions.contains(Action::Admin);
                 reaches && pattern.matches(kind, name)

@@ -1,4 +1,4 @@
-//! Conditions of a bucket policy: all must hold, and of each one of the values is enough.
+//! Conditions of a bucket policy. All must hold. A condition holds if one of its values matches.
 //!
 //! Source: AWS IAM *IAM JSON policy elements: Condition operators*, *Conditions with multiple context keys or values*.
 
@@ -12,17 +12,17 @@ use crate::invalid::Result;
 use crate::policy::condition::{self, Condition};
 use crate::policy::operation::{Operation, Operations};
 
-/// The actions that have a prefix.
+/// The operations that have a prefix.
 const LISTS: [Operation; 3] =
     [Operation::ListBucket, Operation::ListBucketVersions, Operation::ListBucketMultipartUploads];
 
-/// The conditions of a statement of these actions.
+/// The conditions of a statement with these operations.
 pub(super) fn all(operators: Conditions, operations: Option<Operations>) -> Result<Vec<Condition>> {
     let mut found = Vec::new();
     for (operator, keys) in operators.0 {
         let mut names = HashSet::new();
         for (key, values) in keys.0 {
-            // case does not count in the names of keys
+            // names of keys ignore case
             if !names.insert(key.to_ascii_lowercase()) {
                 return Err(malformed(format!("Condition {operator} {key}: it is there twice")));
             }
@@ -45,7 +45,7 @@ pub(super) fn all(operators: Conditions, operations: Option<Operations>) -> Resu
 fn one(operator: &str, key: &str, values: Vec<String>) -> Result<Condition> {
     let none = operator.contains("Not");
     let moments = || values.iter().map(|value| moment(key, value)).collect::<Result<Vec<_>>>();
-    // of several moments the one that is easiest to keep to
+    // of several times, the one that is easiest to satisfy
     let (earliest, latest) = (
         || Ok(moments()?.into_iter().min().unwrap_or(Timestamp::MIN)),
         || Ok(moments()?.into_iter().max().unwrap_or(Timestamp::MAX)),
@@ -70,7 +70,7 @@ fn moment(key: &str, value: &str) -> Result<Timestamp> {
     parsed.map_err(|_| malformed(format!("Condition {key}: {value:?} is no moment such as \"2026-01-31T08:00:00Z\"")))
 }
 
-/// The moment just behind or before.
+/// The time just after or before.
 fn beside(moment: Timestamp, nanoseconds: i64) -> Timestamp {
     moment.checked_add(Span::new().nanoseconds(nanoseconds)).unwrap_or(moment)
 }
@@ -88,7 +88,7 @@ fn networks(values: &[String]) -> Result<Vec<ipnet::IpNet>> {
     values.iter().map(one).collect::<Result<Vec<_>>>().map(|all| all.concat())
 }
 
-/// Texts that are compared as they are: with `*` or `?` in them they would be globs.
+/// Texts without `*` and `?`, which would make them globs.
 fn exactly(values: Vec<String>) -> Result<Vec<String>> {
     match values.iter().find(|value| value.contains(['*', '?'])) {
         Some(value) => Err(malformed(format!("{value:?}: * and ? belong to StringLike"))),

@@ -1,4 +1,4 @@
-//! The JSON of a bucket policy, read strictly: what is unknown or there twice is an error that names it.
+//! Parses the JSON of a bucket policy strictly: an unknown or repeated key is an error with its name.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -33,22 +33,22 @@ pub(super) struct StatementText {
     pub condition: Conditions,
 }
 
-/// Operators, their keys, and the values of those.
+/// Operators with their keys and values.
 pub(super) type Conditions = Pairs<Pairs<Many<Scalar>>>;
 
-/// `"*"`, or names by their kind.
+/// `"*"`, or names by kind.
 pub(super) enum Principals {
     One(String),
     Kinds(Pairs<Many<String>>),
 }
 
-/// A list, or one without brackets.
+/// A list, or a single value without brackets.
 pub(super) struct Many<T>(pub Vec<T>);
 
-/// An object in its order, no key twice: the first of two would be silently gone.
+/// An object with its order and without repeated keys, of which the first would be lost.
 pub(super) struct Pairs<T>(pub Vec<(String, T)>);
 
-/// A text, or what is written as one: `true`, `17`.
+/// A text, or a value that becomes one: `true`, `17`.
 pub(super) struct Scalar(pub String);
 
 impl<T> Default for Pairs<T> {
