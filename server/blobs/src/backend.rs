@@ -1,4 +1,4 @@
-//! Which backend, and how it is opened: one file for each kind of them, and here what they have in common.
+//! The backends and how they are opened. Each kind has a file; this one has the code that they share.
 
 mod azure;
 mod gcs;
@@ -20,12 +20,12 @@ pub use azure::Azure;
 pub use gcs::Gcs;
 pub use s3::S3;
 
-/// Where the blobs are.
+/// The place of the blobs.
 #[derive(Clone, Debug)]
 pub enum Backend {
-    /// A directory of this machine.
+    /// A local directory.
     Local(PathBuf),
-    /// A bucket of S3 or of a store that speaks its API.
+    /// A bucket of S3 or a compatible server.
     S3(S3),
     /// A bucket of Google Cloud Storage.
     Gcs(Gcs),
@@ -33,7 +33,7 @@ pub enum Backend {
     Azure(Azure),
 }
 
-/// As it is called in messages.
+/// The backend's name in messages.
 impl fmt::Display for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, endpoint) = match self {
@@ -50,7 +50,7 @@ impl fmt::Display for Backend {
 /// Why a backend could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The directory cannot be made or written to.
+    /// The directory cannot be created or written to.
     #[error("storage.rootDirectory {path}: {source}; name a directory that this user can write to")]
     Directory {
         /// The directory.
@@ -59,12 +59,12 @@ pub enum OpenError {
         #[source]
         source: std::io::Error,
     },
-    /// A file with credentials that is of no use.
+    /// An invalid file with credentials.
     #[error("storage.storageDriver.keyfile {path}: {problem}")]
     KeyFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and what to do.
+        /// The problem and the remedy.
         problem: String,
     },
     /// A setting that the backend refuses.
@@ -74,7 +74,7 @@ pub enum OpenError {
 
 const MIB: usize = 1024 * 1024;
 
-/// Requests are given up and answered 503 after this long, so that a dead backend does not hold up clients.
+/// A request that fails for this long is answered 503, so that clients do not wait for a dead backend.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
 /// A backend that sends nothing for this long is dead. There is no limit on a whole request: a slow client may take
 /// hours over a large blob.
@@ -93,7 +93,7 @@ impl Backend {
     }
 }
 
-/// How every cloud is talked to.
+/// Options of the connections to all clouds.
 fn client(skip_verify: bool) -> ClientOptions {
     ClientOptions::new()
         .with_allow_http(true)
@@ -107,7 +107,7 @@ fn retry() -> RetryConfig {
     RetryConfig { max_retries: 4, retry_timeout: RETRY_TIMEOUT, ..RetryConfig::default() }
 }
 
-/// A store whose keys begin with a prefix, if there is one.
+/// Adds a prefix to all keys, if there is one.
 fn below(prefix: Option<&str>, store: impl ObjectStore) -> Arc<dyn ObjectStore> {
     match prefix {
         Some(prefix) => Arc::new(PrefixStore::new(store, prefix)),

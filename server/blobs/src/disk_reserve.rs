@@ -1,5 +1,5 @@
-//! The disk reserve of the local disk: space that content must leave free. Bytes that are being written are promised
-//! until they are there, so that concurrent writers do not count on the same free space. Clouds have no reserve.
+//! The disk reserve of the local disk: space that content must leave free. A writer reserves its bytes until they are on
+//! disk, so that concurrent writers do not count on the same free space. Clouds have no disk reserve.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use zot_domain::Result;
 use zot_domain::disk_reserve;
 
-/// How long after a refusal the disk counts as short, in seconds.
+/// The disk counts as full for this time after a refusal, in seconds.
 const REMEMBERED_SECS: i64 = 300;
 
 /// Admits writes as long as the disk reserve stays free.
@@ -19,22 +19,22 @@ pub(crate) struct DiskReserve {
     refused: Arc<AtomicI64>,
 }
 
-/// Bytes that somebody is writing.
+/// Bytes that a writer has reserved.
 pub(crate) struct Promise {
     bytes: u64,
     promised: Arc<AtomicU64>,
 }
 
 impl DiskReserve {
-    /// Of the disk that has this folder.
+    /// The reserve of the disk with this folder.
     pub(crate) fn of(root: PathBuf) -> Self {
         Self { root: Some(root), ..Self::default() }
     }
 
-    /// Takes so many bytes of it, until the promise is dropped.
+    /// Reserves this many bytes until the promise is dropped.
     ///
     /// # Errors
-    /// [`zot_domain::Error::Unavailable`] if what is left is kept.
+    /// [`zot_domain::Error::Unavailable`] if only the disk reserve is left.
     pub(crate) fn take(&self, bytes: u64) -> Result<Promise> {
         let promise = Promise { bytes, promised: Arc::clone(&self.promised) };
         let others = self.promised.fetch_add(bytes, Ordering::Relaxed);
@@ -42,7 +42,7 @@ impl DiskReserve {
         Ok(promise)
     }
 
-    /// Whether there is any.
+    /// Whether content may be written at all.
     ///
     /// # Errors
     /// As [`DiskReserve::take`].
@@ -50,14 +50,14 @@ impl DiskReserve {
         self.admit(0)
     }
 
-    /// Whether something was refused a moment ago, or would be now: a large body gives back what it did not get to use.
+    /// Whether a write was refused recently, or would be now. A refused large body returns the bytes that it had reserved.
     pub(crate) fn is_short(&self) -> bool {
         let since = now() - self.refused.load(Ordering::Relaxed);
         since < REMEMBERED_SECS || self.admit(0).is_err()
     }
 
     fn admit(&self, wanted: u64) -> Result<()> {
-        // a folder that is gone is for the write itself to say
+        // the write itself reports a missing folder
         let Some(disk) = self.root.as_ref().and_then(|root| rustix::fs::statvfs(root).ok()) else { return Ok(()) };
         let (free, total) = (disk.f_bavail.saturating_mul(disk.f_frsize), disk.f_blocks.saturating_mul(disk.f_frsize));
         let admitted = disk_reserve::admit_content(free.saturating_sub(wanted), total);

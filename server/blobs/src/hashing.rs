@@ -5,11 +5,11 @@ use tokio::task::JoinHandle;
 use zot_core::hash::{Hasher, ObjectHasher};
 use zot_domain::{Error, Result};
 
-/// Bytes are handed over in batches of about this size; less than that is hashed in place, in some microseconds.
+/// Size of a batch for the other thread, in bytes. Less than that is hashed in place within microseconds.
 pub(crate) const BATCH: usize = 1024 * 1024;
 const IN_PLACE: usize = 64 * 1024;
 
-/// A hasher that may be at work.
+/// A hasher, which may be running.
 pub(crate) enum HashTask {
     Idle(Box<Hasher>),
     Busy(JoinHandle<Hasher>, Option<JoinHandle<ObjectHasher>>),
@@ -20,7 +20,7 @@ impl HashTask {
         Self::Idle(Box::new(hasher))
     }
 
-    /// Hands over a batch, having waited for the one before: at most two batches are in memory.
+    /// Waits for the previous batch and hands over this one, so that at most two batches are in memory.
     pub(crate) async fn feed(self, batch: Vec<Bytes>) -> Result<Self> {
         let mut hasher = self.finish().await?;
         // MD5 is three times slower than SHA-256 with its instructions: each has a thread of its own
@@ -38,7 +38,7 @@ impl HashTask {
         Ok(Self::Busy(digest, object))
     }
 
-    /// Hashes a last, perhaps small batch.
+    /// Hashes the last batch, which may be small.
     pub(crate) async fn last(self, batch: Vec<Bytes>) -> Result<Hasher> {
         if batch.iter().map(Bytes::len).sum::<usize>() > IN_PLACE {
             return self.feed(batch).await?.finish().await;

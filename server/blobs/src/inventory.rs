@@ -1,4 +1,4 @@
-//! The port `Inventory`: what lies in the backend, and deleting it.
+//! The port `Inventory`: lists and deletes the files and objects of the backend.
 
 mod disk;
 
@@ -94,7 +94,7 @@ impl Inventory for BlobStore {
 }
 
 impl BlobStore {
-    /// With its key, if it lies where that key belongs; nothing for what is the store's own, but no segment.
+    /// An entry, with its key if the path is that of a segment. There is none for other files of the store.
     fn judged(&self, found: Stored) -> Option<Stored> {
         let name = found.path.rsplit('/').next().unwrap_or_default();
         if found.path == self.marker_path().as_ref() || is_probe(name) {
@@ -114,7 +114,7 @@ fn of_cloud(found: &ObjectMeta) -> Stored {
     }
 }
 
-/// The key that a path ends in.
+/// The key at the end of a path.
 fn key_of(path: &str) -> Option<SegmentKey> {
     path.rsplit('/').next()?.parse().ok()
 }

@@ -1,8 +1,8 @@
 //! Blob storage: the ports `Blobs` and `Inventory` over `object_store`, one behaviour for local disk, S3, GCS and Azure Blob.
 //!
 //! A segment is written once, under `<store id>/<two hex digits>/<key>`; it is durable when the write returns: local
-//! files and their directories are fsynced, clouds answer for it. This crate knows no digest-to-key mapping and no
-//! reference: that is the metadata store's.
+//! files and their directories are fsynced, and clouds guarantee it. The metadata store, not this crate, knows which digest
+//! has which keys, and what refers to them.
 
 mod backend;
 mod disk_reserve;
@@ -33,7 +33,7 @@ pub use preflight::{Preflight, PreflightError, Step};
 #[derive(Clone)]
 pub struct BlobStore {
     objects: Arc<dyn ObjectStore>,
-    /// What `objects` was opened from, for messages.
+    /// The backend of `objects`, for messages.
     backend: Arc<Backend>,
     store_id: String,
     tuning: Tuning,
@@ -43,7 +43,7 @@ impl BlobStore {
     /// Opens a backend for the store of that id.
     ///
     /// # Errors
-    /// [`OpenError`] with what to do.
+    /// [`OpenError`] with the remedy.
     pub fn open(backend: &Backend, store_id: &str) -> Result<Self, OpenError> {
         let (objects, tuning) = backend.open()?;
         Ok(Self { objects, backend: Arc::new(backend.clone()), store_id: store_id.to_owned(), tuning })
@@ -57,13 +57,13 @@ impl BlobStore {
         Path::from_iter([self.store_id.as_str(), "marker"])
     }
 
-    /// Writes the store's marker, which says which life of the database these blobs belong to, if there is none yet;
-    /// gives the incarnation that it names.
+    /// Writes the store's marker if there is none yet, and returns the incarnation in it. The marker names the incarnation of
+    /// the database that these blobs belong to.
     ///
     /// # Errors
     /// [`Error::Unavailable`] if the backend cannot be written to or read from.
     pub async fn ensure_marker(&self, incarnation: &str) -> Result<String> {
-        // without a write where it is there: a disk may be full, and whoever may not list is told nothing
+        // an existing marker is not written: the disk may be full, and without the right to list, S3 hides that it is absent
         if let Ok(Some(known)) = self.marker().await {
             return Ok(known);
         }
@@ -100,7 +100,7 @@ impl BlobWrites for BlobStore {
 
     async fn discard(&self, key: &SegmentKey) {
         if let Err(error) = self.objects.delete(&self.path(key)).await {
-            tracing::debug!(%key, %error, "a segment that nobody needs was left to the sweep");
+            tracing::debug!(%key, %error, "an unneeded segment is left to the sweep");
         }
     }
 

@@ -1,7 +1,7 @@
-//! What the store needs of its backend, tried at start: better a server that does not start and says which right is
-//! missing than one whose first push, or first garbage collection, fails.
+//! Tests at start whether the backend does what the store needs. A server that does not start and names the missing right
+//! is better than one whose first push or garbage collection fails.
 //!
-//! Each replica tries with objects of its own, `<store id>/preflight-<key>`, and takes them away again.
+//! Each replica tests with objects of its own, `<store id>/preflight-<key>`, and deletes them.
 
 use std::error::Error as StdError;
 use std::io::ErrorKind;
@@ -14,13 +14,13 @@ use zot_domain::ports::blobs::SegmentKey;
 
 use crate::{Backend, BlobStore};
 
-/// What is written and read back.
+/// The test content.
 const CONTENT: &[u8] = b"written at start to see whether it may be; safe to delete";
 const PREFIX: &str = "preflight-";
-/// What is older was left by a process that died over it.
+/// Test objects of this age were left by a process that died.
 const LEFT_OVER: Duration = Duration::from_hours(1);
 
-/// Something that the store does to its backend.
+/// An operation on the backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Writes an object in one request.
@@ -37,45 +37,45 @@ pub enum Step {
     Delete,
 }
 
-/// A backend that does not do what the store needs, and what to do about it.
+/// A failed step, with the remedy.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub struct PreflightError {
-    /// What was tried.
+    /// The failed step.
     pub step: Step,
-    /// Whether the credentials are at fault, and not the backend or the way to it.
+    /// Whether the cause is the credentials, and not the backend or the network.
     pub denied: bool,
-    /// Whether the bucket or container is not there.
+    /// Whether the bucket or container does not exist.
     pub absent: bool,
-    /// Whether it is only that the disk is full: then the store can be read, and garbage collection frees some of it.
+    /// Whether the only cause is a full disk. The store can still be read, and garbage collection frees space.
     pub full: bool,
     text: String,
 }
 
-/// A backend that can be used.
+/// A usable backend.
 #[derive(Debug)]
 pub struct Preflight {
-    /// Whether objects may be listed. If not, S3 says of an absent object that reading it is denied.
+    /// Whether objects may be listed. If not, S3 answers "denied" for an absent object.
     pub may_list: bool,
-    /// What will not work, one sentence each, for the log and for `/health`.
+    /// Features that will not work, one sentence each, for the log and `/health`.
     pub warnings: Vec<String>,
 }
 
-/// An object to try with.
+/// A test object.
 struct Probe {
     path: Path,
     written: bool,
 }
 
 impl BlobStore {
-    /// Tries all that the store needs: writes, reads, reads a range and writes in parts, without which it is of no use,
-    /// and lists and deletes, without which nobody can look after it.
+    /// Tests all operations that the store needs. Without writes, reads, reads of ranges and writes in parts, it cannot run.
+    /// Without lists and deletes it can run, but garbage collection cannot.
     ///
     /// # Errors
-    /// [`PreflightError`] of the first step that the store cannot be without.
+    /// [`PreflightError`] of the first failed step without which the store cannot run.
     pub async fn preflight(&self) -> Result<Preflight, PreflightError> {
         let (mut whole, mut parted) = (self.new_probe(), self.new_probe());
-        // both to their end, so that each is known to be there or not
+        // both run to their end, so that it is known which object exists
         let (read_back, in_parts) = tokio::join!(self.try_whole(&mut whole), self.try_parts(&mut parted));
         let mut tried = vec![whole.path.clone(), parted.path.clone()];
         let listed = match &read_back {
@@ -88,8 +88,7 @@ impl BlobStore {
             Ok(()) if self.tuning.disk_reserve.look().is_err() => Some(format!("{} is nearly full", self.backend)),
             written => written.map(|()| None)?,
         };
-        let full =
-            full.map(|why| format!("{why}: nothing is taken in until there is room, by garbage collection or by you"));
+        let full = full.map(|why| format!("{why}: new content is refused until garbage collection or you free space"));
         let may_list = listed.as_ref().err().is_none_or(|error| !error.denied);
         let failed = [listed, deleted].into_iter().filter_map(Result::err).map(|error| error.to_string());
         let warnings = full.into_iter().chain(failed).collect();
@@ -112,7 +111,7 @@ impl BlobStore {
 
     fn compare(&self, step: Step, read: Result<bytes::Bytes, Error>, want: &[u8]) -> Result<(), PreflightError> {
         let bytes = read.map_err(|error| self.failed(step, &error))?;
-        if bytes == want { Ok(()) } else { Err(self.broken(step, "it gave other bytes than were written")) }
+        if bytes == want { Ok(()) } else { Err(self.broken(step, "it returned other bytes than were written")) }
     }
 
     async fn try_parts(&self, probe: &mut Probe) -> Result<(), PreflightError> {
@@ -129,20 +128,20 @@ impl BlobStore {
             }
             Err(error) => {
                 if let Err(error) = upload.abort().await {
-                    tracing::debug!(%error, "an unfinished upload was left to the backend's lifecycle rule");
+                    tracing::debug!(%error, "an unfinished upload is left to the backend's lifecycle rule");
                 }
                 Err(failed(error))
             }
         }
     }
 
-    /// Gives what was left over by others long ago.
+    /// Old test objects that other processes left.
     async fn try_list(&self, own: &Path) -> Result<Vec<Path>, PreflightError> {
-        // with a delimiter: the shards count as one entry each, however much is in them
+        // with a delimiter, each shard is one entry, whatever its size
         let listed = self.objects.list_with_delimiter(Some(&Path::from(self.store_id.as_str()))).await;
         let objects = listed.map_err(|error| self.failed(Step::List, &error))?.objects;
         let found = objects.iter().find(|found| found.location == *own);
-        let found = found.ok_or_else(|| self.broken(Step::List, "what was just written is not in the list"))?;
+        let found = found.ok_or_else(|| self.broken(Step::List, "the list lacks the object that was just written"))?;
         let is_left_over = |object: &&ObjectMeta| {
             let is_probe = object.location.filename().is_some_and(is_probe);
             is_probe && (found.last_modified - object.last_modified).to_std().is_ok_and(|age| age > LEFT_OVER)
@@ -177,7 +176,7 @@ impl BlobStore {
         PreflightError { step, denied: true, absent: false, full: false, text }
     }
 
-    /// A step that failed for another reason than a missing right.
+    /// A step that failed, but not because of a missing right.
     fn broken(&self, step: Step, reason: &str) -> PreflightError {
         let (what, backend) = (step.what(), &self.backend);
         let text = match **backend {
@@ -203,7 +202,7 @@ impl Step {
         }
     }
 
-    /// The right, as the backend calls it.
+    /// The backend's name of the right.
     fn right(self, backend: &Backend) -> Option<&'static str> {
         let [s3, gcs, azure] = match self {
             Self::Write => ["s3:PutObject", "storage.objects.create", "blobs/write"],
@@ -223,9 +222,9 @@ impl Step {
     fn remedy(self) -> &'static str {
         match self {
             Self::Write => "grant it, or correct the credentials",
-            Self::Read | Self::ReadRange | Self::WriteParts => "grant it, the store cannot be without it",
-            Self::List => "grant it, it is needed by garbage collection and fsck",
-            Self::Delete => "grant it, without it nothing is ever freed, and each start leaves two small objects",
+            Self::Read | Self::ReadRange | Self::WriteParts => "grant it; the store cannot run without it",
+            Self::List => "grant it; garbage collection and fsck need it",
+            Self::Delete => "grant it; without it, no space is ever freed, and each start leaves two small objects",
         }
     }
 }
@@ -244,7 +243,7 @@ fn is_denied(error: &Error) -> bool {
     chain(error).any(by_system) || (by_backend && !is_about_a_token(&text))
 }
 
-/// Whether the backend says that the bucket or container is not there.
+/// Whether the backend says that the bucket or container does not exist.
 fn is_absent(error: &Error) -> bool {
     let text = error.to_string();
     matches!(error, Error::NotFound { .. })
@@ -256,12 +255,12 @@ fn is_full(error: &Error) -> bool {
     chain(error).any(|source| kind(source) == Some(ErrorKind::StorageFull))
 }
 
-/// There are no credentials at all: nobody would give them.
+/// Whether there are no credentials at all.
 fn is_about_a_token(text: &str) -> bool {
     text.contains("token request")
 }
 
-/// The backend's own words, in short.
+/// The backend's own message, shortened.
 fn reason(error: &Error) -> String {
     let text = error.to_string();
     let within =
@@ -275,12 +274,12 @@ fn reason(error: &Error) -> String {
     if is_about_a_token(&text) { format!("no token was given for it: {said}") } else { said }
 }
 
-/// What is behind an error, the deepest last.
+/// The sources of an error, the deepest last.
 fn chain(error: &Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
     std::iter::successors(error.source(), |source| (*source).source())
 }
 
-/// Whether an object of that name is of a preflight, of this replica or another one.
+/// Whether the name is that of a test object of this or another replica.
 pub(crate) fn is_probe(name: &str) -> bool {
     name.starts_with(PREFIX)
 }

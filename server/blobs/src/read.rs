@@ -1,4 +1,4 @@
-//! Reading pieces of segments one after the other. Bytes that are missing are an error, never a short body.
+//! Reads pieces of segments one after the other. Missing bytes are an error, never a short body.
 
 pub(crate) mod files;
 
@@ -45,7 +45,7 @@ async fn open(
     Ok(checked.boxed())
 }
 
-/// A segment that a row names must be there: its absence is damage, not a 404.
+/// A segment that a row names must exist: its absence is damage, not a 404.
 fn failed(path: &Path, error: object_store::Error) -> Error {
     match error {
         object_store::Error::NotFound { .. } => missing(path),

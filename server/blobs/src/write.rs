@@ -1,4 +1,4 @@
-//! Writing a segment: one request for a small one, a multipart upload in bounded memory for a large one.
+//! Writes a segment: one request for a small one, a multipart upload in bounded memory for a large one.
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -12,9 +12,9 @@ use zot_domain::{Error, Result};
 use crate::hashing::{BATCH, HashTask};
 use crate::tuning::Tuning;
 
-/// Parts on their way to the backend at a time.
+/// Concurrent parts of an upload.
 const IN_FLIGHT: usize = 2;
-/// From this part on parts are four times as large: clouds take at most 10,000 of them.
+/// From this number on, parts are four times as large: clouds accept at most 10,000.
 const GROW_AFTER: usize = 1000;
 
 pub(crate) struct Done {
@@ -23,7 +23,7 @@ pub(crate) struct Done {
     pub broken: Option<Error>,
 }
 
-/// Writes `head` and `body`. A body that breaks ends the segment; a backend that fails leaves none.
+/// Writes `head` and `body`. If the body fails, the segment ends there. If the backend fails, there is no segment.
 pub(crate) async fn segment(
     objects: &dyn ObjectStore,
     path: &Path,
@@ -32,7 +32,7 @@ pub(crate) async fn segment(
     mut body: ByteStream,
     hasher: Hasher,
 ) -> Result<Done> {
-    let mut sink = Sink { objects, path, tuning, part: Vec::new(), held: 0, parts: 0, upload: None };
+    let mut sink = Sink { objects, path, tuning, part: Vec::new(), buffered: 0, parts: 0, upload: None };
     let written = match fill(&mut sink, head, &mut body, hasher).await {
         Ok(filled) => {
             // the last bytes are hashed while the backend makes all of them durable
@@ -47,7 +47,7 @@ pub(crate) async fn segment(
     }
 }
 
-/// A segment whose bytes are all handed over, the last of them not hashed yet.
+/// A segment whose bytes are all sent. The last of them are not hashed yet.
 struct Filled {
     size: u64,
     hash: HashTask,
@@ -83,13 +83,13 @@ async fn fill(sink: &mut Sink<'_>, head: Bytes, body: &mut ByteStream, hasher: H
     Ok(Filled { size, hash, batch, broken })
 }
 
-/// Gathers bytes into parts.
+/// Collects bytes into parts.
 struct Sink<'a> {
     objects: &'a dyn ObjectStore,
     path: &'a Path,
     tuning: &'a Tuning,
     part: Vec<Bytes>,
-    held: usize,
+    buffered: usize,
     parts: usize,
     upload: Option<Multipart>,
 }
@@ -101,17 +101,17 @@ struct Multipart {
 
 impl Sink<'_> {
     async fn push(&mut self, bytes: Bytes) -> Result<()> {
-        self.held += bytes.len();
+        self.buffered += bytes.len();
         self.part.push(bytes);
         let size = if self.parts < GROW_AFTER { self.tuning.part } else { 4 * self.tuning.part };
-        if self.held >= size { self.flush().await } else { Ok(()) }
+        if self.buffered >= size { self.flush().await } else { Ok(()) }
     }
 
-    /// Sends the part, having waited until few enough are on their way.
+    /// Waits until few enough parts are being sent, and sends this one.
     async fn flush(&mut self) -> Result<()> {
-        let promise = self.tuning.disk_reserve.take(self.held as u64)?;
+        let promise = self.tuning.disk_reserve.take(self.buffered as u64)?;
         let payload = PutPayload::from_iter(std::mem::take(&mut self.part));
-        self.held = 0;
+        self.buffered = 0;
         self.parts += 1;
         let multipart = match &mut self.upload {
             Some(multipart) => multipart,
@@ -133,11 +133,11 @@ impl Sink<'_> {
 
     async fn close(&mut self) -> Result<()> {
         if self.upload.is_none() {
-            let _promise = self.tuning.disk_reserve.take(self.held as u64)?;
+            let _promise = self.tuning.disk_reserve.take(self.buffered as u64)?;
             let payload = PutPayload::from_iter(std::mem::take(&mut self.part));
             return self.objects.put(self.path, payload).await.map(drop).map_err(Error::storage);
         }
-        if self.held > 0 {
+        if self.buffered > 0 {
             self.flush().await?;
         }
         let Some(multipart) = &mut self.upload else { return Ok(()) };
@@ -147,12 +147,12 @@ impl Sink<'_> {
         multipart.upload.complete().await.map(drop).map_err(Error::storage)
     }
 
-    /// Gives up, taking away what the backend would keep of it, and hands the reason through.
+    /// Cancels the upload, so that the backend keeps nothing of it, and returns the error.
     async fn abort(&mut self, reason: Error) -> Error {
         if let Some(multipart) = &mut self.upload {
             multipart.in_flight.clear();
             if let Err(error) = multipart.upload.abort().await {
-                tracing::debug!(%error, "an unfinished segment was left to the sweep");
+                tracing::debug!(%error, "an unfinished segment is left to the sweep");
             }
         }
         reason

@@ -18,11 +18,11 @@ pub struct Azure {
     pub key: Option<String>,
     /// The container, which must exist.
     pub container: String,
-    /// Another URL of the account's blob service than Azure's public one: an emulator, or a sovereign cloud.
+    /// URL of the account's blob service, if it is not Azure's public one: an emulator, or a sovereign cloud.
     pub endpoint: Option<String>,
-    /// Names begin with this.
+    /// Prefix of all names.
     pub prefix: Option<String>,
-    /// Accept any certificate: for tests alone.
+    /// Accept any certificate. For tests only.
     pub skip_verify: bool,
 }
 

@@ -8,19 +8,19 @@ use object_store::gcp::GoogleCloudStorageBuilder;
 
 use super::{OpenError, below, client, retry};
 
-/// A bucket of Google Cloud Storage. Without a key file the application default credentials of this user are taken, or
-/// what the metadata server gives: workload identity on GKE, the service account of a machine.
+/// A bucket of Google Cloud Storage. Without a key file, the credentials are the user's application default credentials, or
+/// those of the metadata server: workload identity on GKE, or the service account of a machine.
 #[derive(Clone, Debug)]
 pub struct Gcs {
     /// The bucket, which must exist.
     pub bucket: String,
     /// JSON with the key of a service account, or the application default credentials of a user.
     pub key_file: Option<PathBuf>,
-    /// Another endpoint than Google's, with its scheme: an emulator, or a private one.
+    /// The endpoint with its scheme, if it is not Google's: an emulator, or a private one.
     pub endpoint: Option<String>,
-    /// Keys begin with this.
+    /// Prefix of all keys.
     pub prefix: Option<String>,
-    /// Accept any certificate: for tests alone.
+    /// Accept any certificate. For tests only.
     pub skip_verify: bool,
 }
 
@@ -35,8 +35,8 @@ impl Gcs {
         }
         builder = match &self.key_file {
             Some(file) => keyed(builder, file)?,
-            // an emulator, which takes everybody; and no token may go over an open line (skipping the signature would not
-            // do: object_store asks for a token with each write all the same)
+            // an emulator accepts everybody, and no token may be sent without TLS (skipping the signature is not enough:
+            // object_store still requests a token for each write)
             None if self.is_plain() => builder.with_bearer_token(""),
             None => builder,
         };
@@ -48,12 +48,12 @@ impl Gcs {
     }
 }
 
-/// With what a key file holds. Google writes files of several kinds, which its own tools all take.
+/// Adds the credentials of a key file. Google writes files of several kinds, and its own tools accept all of them.
 fn keyed(builder: GoogleCloudStorageBuilder, file: &Path) -> Result<GoogleCloudStorageBuilder, OpenError> {
     let problem = |problem: String| OpenError::KeyFile { path: file.to_owned(), problem };
     let text = std::fs::read_to_string(file)
         .map_err(|error| problem(format!("{error}; name the JSON file of a service account's key")))?;
-    // the parser's own words could quote the key
+    // the parser's message could quote the key
     let content: serde_json::Value = serde_json::from_str(&text)
         .map_err(|_| problem("is not JSON; download the key of the service account as JSON".to_owned()))?;
     let name = file.to_string_lossy();

@@ -1,4 +1,4 @@
-//! A directory of this machine.
+//! A local directory.
 
 use std::path::Path;
 use std::sync::Arc;

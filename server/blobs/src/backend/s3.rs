@@ -1,4 +1,4 @@
-//! Amazon S3 and stores that speak its API.
+//! Amazon S3 and compatible servers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,22 +8,22 @@ use object_store::aws::AmazonS3Builder;
 
 use super::{OpenError, below, client, retry};
 
-/// An S3 bucket. Without keys the environment's credentials are used, workload identity among them.
+/// An S3 bucket. Without keys, the environment's credentials are used, such as workload identity.
 #[derive(Clone)]
 pub struct S3 {
     /// The bucket, which must exist.
     pub bucket: String,
     /// Its region.
     pub region: String,
-    /// Another endpoint than AWS's, with its scheme.
+    /// The endpoint with its scheme, if it is not AWS's.
     pub endpoint: Option<String>,
     /// Access key and secret key.
     pub keys: Option<(String, String)>,
-    /// Keys begin with this.
+    /// Prefix of all keys.
     pub prefix: Option<String>,
     /// Bucket in the path instead of the host name.
     pub path_style: bool,
-    /// Accept any certificate: for tests alone.
+    /// Accept any certificate. For tests only.
     pub skip_verify: bool,
 }
 
@@ -33,7 +33,7 @@ impl fmt::Debug for S3 {
     }
 }
 
-/// With these keys; temporary ones from the environment bring their session token along.
+/// Adds keys. Temporary keys from the environment come with their session token.
 fn keyed(access: &str, secret: &str) -> AmazonS3Builder {
     let builder = AmazonS3Builder::new().with_access_key_id(access).with_secret_access_key(secret);
     match (std::env::var("AWS_ACCESS_KEY_ID"), std::env::var("AWS_SESSION_TOKEN")) {

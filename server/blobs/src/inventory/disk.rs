@@ -1,5 +1,5 @@
-//! The files of a disk, whatever somebody put among them: names that are no text, links, folders. `object_store` gives up
-//! at those, and the sweep and `fsck` must not.
+//! The files of a disk, even if they have names that are not UTF-8, or are links or folders. `object_store` fails on those,
+//! but the sweep and `fsck` must not.
 
 use std::fs::Metadata;
 use std::io::Write as _;
@@ -13,7 +13,7 @@ use zot_domain::ports::blobs::SegmentKey;
 use zot_domain::ports::inventory::Stored;
 use zot_domain::{Error, Result};
 
-/// Files that may wait to be looked at.
+/// Most files in the queue.
 const WAITING: usize = 1024;
 
 /// All files below a folder of `root`, without their keys. Links are not followed.
@@ -22,7 +22,7 @@ pub(super) fn files(root: PathBuf, folder: impl Iterator<Item = String>) -> BoxS
     let folder = folder.fold(root.clone(), |path, part| path.join(part));
     tokio::task::spawn_blocking(move || {
         if let Err(error) = walk(&root, folder, &sender) {
-            // nobody listens any more: then nobody wants to know
+            // the receiver is gone, so nobody needs the error
             let _ = sender.blocking_send(Err(Error::storage(error)));
         }
     });
@@ -35,7 +35,7 @@ fn walk(root: &Path, folder: PathBuf, sender: &mpsc::Sender<Result<Stored>>) -> 
     while let Some(folder) = folders.pop() {
         let found = match entries(&folder) {
             Ok(found) => found,
-            // the store's own folder must be readable; what somebody put into it need not
+            // the store's own folder must be readable, but not foreign folders in it
             Err(error) if folder != first => {
                 tracing::warn!(folder = %folder.display(), %error, "a folder among the blobs cannot be read");
                 continue;
@@ -43,7 +43,7 @@ fn walk(root: &Path, folder: PathBuf, sender: &mpsc::Sender<Result<Stored>>) -> 
             Err(error) => return Err(error),
         };
         for path in found {
-            // it may go under our eyes
+            // it may disappear meanwhile
             let Ok(about) = path.symlink_metadata() else { continue };
             if about.is_dir() {
                 folders.push(path);
@@ -66,13 +66,13 @@ fn stored(root: &Path, path: &Path, about: &Metadata) -> Stored {
     }
 }
 
-/// Removes files that were written last before that time, and are named as `object_store` names them while it writes
-/// them: `<key>#<number>`. Gives their bytes.
+/// Deletes unfinished files of `object_store`, named `<key>#<number>`, whose last write is before that time. Returns their
+/// bytes.
 pub(super) fn delete_unfinished(root: &Path, before: SystemTime) -> std::io::Result<u64> {
     let mut freed = 0;
     for shard in entries(root)?.into_iter().filter(|shard| shard.is_dir() && !shard.is_symlink()) {
         for file in entries(&shard).unwrap_or_default().into_iter().filter(|file| is_unfinished(file)) {
-            // a writer may finish or remove it under our eyes
+            // a writer may finish or delete it meanwhile
             let Ok(about) = file.symlink_metadata() else { continue };
             if about.modified()? < before && std::fs::remove_file(&file).is_ok() {
                 freed += about.len();
@@ -82,8 +82,8 @@ pub(super) fn delete_unfinished(root: &Path, before: SystemTime) -> std::io::Res
     Ok(freed)
 }
 
-/// Writes as many bytes as are there over them, so that it needs no room; false if there are other ones many. They fit
-/// into a sector, which a disk writes whole or not at all.
+/// Overwrites a file with as many bytes as it has, so that this needs no free space. Returns false if the length differs.
+/// The bytes fit into a sector, which a disk writes whole or not at all.
 pub(super) fn overwrite(path: &Path, bytes: &[u8]) -> std::io::Result<bool> {
     let about = path.symlink_metadata();
     if !about.is_ok_and(|about| about.is_file() && about.len() == bytes.len() as u64) {

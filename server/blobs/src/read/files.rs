@@ -1,7 +1,7 @@
-//! Reading files of this machine, a window at a time.
+//! Reads local files, a window at a time.
 //!
-//! Buffers are used again: fresh memory for each window would have to be mapped, cleared and given back. What the page
-//! cache has is read at once, the rest on a blocking thread: a hop there and back costs as much as copying the window.
+//! Buffers are reused: fresh memory for each window would have to be mapped, cleared and freed. Bytes in the page cache are
+//! read at once, others on a blocking thread: switching threads costs as much as copying the window.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -20,16 +20,16 @@ use zot_domain::{Error, Result};
 
 use super::{missing, short};
 
-/// Bytes read at a time: few enough to be in a core's cache still when they are sent.
+/// Bytes of a window: few enough to be still in a core's cache when they are sent.
 const WINDOW: u64 = 256 * 1024;
-/// Buffers kept for another use: one that is read into, one that waits, and what the connection still sends.
+/// Buffers for reuse: one for reading, one that waits, and those that the connection still sends.
 const KEPT: usize = 4;
 
 /// The pieces' bytes, in order, of files below this folder.
 pub(crate) fn pieces(root: &FilePath, pieces: VecDeque<(Path, ByteRange)>) -> ByteStream {
     let reader = Arc::new(Reader { root: root.to_owned(), file: Mutex::default(), given: Mutex::default() });
     let windows = stream::iter(pieces).flat_map(|(path, range)| stream::iter(cut(&path, range)));
-    // the next window is read while the client takes this one
+    // the next window is read while the client receives this one
     Box::pin(windows.map(move |(path, range)| read(Arc::clone(&reader), path, range)).buffered(2))
 }
 
@@ -57,24 +57,24 @@ async fn read(reader: Arc<Reader>, path: Path, range: ByteRange) -> Result<Bytes
     Ok(bytes)
 }
 
-/// Reads what is in the page cache, and says how much that was.
+/// Reads bytes that are in the page cache. Returns how many.
 fn read_cached(file: &File, buffer: &mut [u8], start: u64) -> usize {
     let mut slices = [IoSliceMut::new(buffer)];
-    // a filesystem that cannot tell is read by the thread, and so is what fails: there it is said why
+    // the thread reads from filesystems that cannot tell, and repeats failed reads to report the error
     preadv2(file, &mut slices, start, ReadWriteFlags::NOWAIT).unwrap_or(0)
 }
 
-/// What the windows of one body share.
+/// The state that all windows of a body share.
 struct Reader {
     root: PathBuf,
-    /// The file that was read last, open still.
+    /// The last file, still open.
     file: Mutex<Option<(Path, Arc<File>)>>,
-    /// Windows that were given out; once nobody else has one, its memory is used again.
+    /// The returned windows. When nobody else uses one, its memory is reused.
     given: Mutex<VecDeque<Bytes>>,
 }
 
 impl Reader {
-    /// Waits for the disk where it must.
+    /// Reads, and waits for the disk if it must.
     fn read_exact(&self, path: &Path, buffer: &mut [u8], start: u64) -> Result<()> {
         let read = self.open(path).and_then(|file| file.read_exact_at(buffer, start));
         read.map_err(|error| match error.kind() {
@@ -106,7 +106,7 @@ impl Reader {
         }
     }
 
-    /// A buffer of that length, whatever is in it.
+    /// A buffer of that length with any content.
     fn buffer(&self, length: usize) -> BytesMut {
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
         match given.pop_front().map(Bytes::try_into_mut) {
