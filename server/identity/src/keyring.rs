@@ -41,7 +41,7 @@ pub enum Purpose {
     Sessions,
     /// The signing key of registry tokens.
     RegistryTokens,
-    /// Signatures over the audit log.
+    /// Signatures over the audit trail.
     Audit,
 }
 
@@ -102,7 +102,9 @@ impl Keyring {
         let mut encrypted = text.to_vec();
         let cipher = cipher(&key)?;
         let nonce_used = Nonce::assume_unique_for_key(nonce);
-        cipher.seal_in_place_append_tag(nonce_used, Aad::from(about), &mut encrypted).map_err(|_| failed("sealing"))?;
+        cipher
+            .seal_in_place_append_tag(nonce_used, Aad::from(about), &mut encrypted)
+            .map_err(|_| failed("encrypting"))?;
         let id = hex::decode(&master.id).map_err(|_| failed("its id"))?;
         Ok([id, nonce.to_vec(), encrypted].concat())
     }

@@ -68,7 +68,7 @@ impl Context {
 }
 
 /// The `Range` of an upload session: the bytes that it has. An empty session has `0-0`, since the spec has no other form.
-pub(crate) fn held(offset: u64) -> String {
+pub(crate) fn range_of(offset: u64) -> String {
     format!("0-{}", offset.saturating_sub(1))
 }
 
@@ -88,7 +88,7 @@ pub(crate) fn respond(error: &ArtifactError, context: &Context) -> Response {
             headers.insert(header::WWW_AUTHENTICATE, context.challenge.header(error));
         }
         ArtifactError::UploadOutOfOrder { offset } => {
-            headers.insert(header::RANGE, value(&held(*offset)));
+            headers.insert(header::RANGE, value(&range_of(*offset)));
             headers.insert(header::LOCATION, value(&context.path));
         }
         _ => {}

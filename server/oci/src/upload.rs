@@ -14,7 +14,7 @@ use zot_domain::{ArtifactError, Call, Result};
 
 use super::CONTENT_DIGEST;
 use super::body::{announced, exactly, incoming};
-use super::error::held;
+use super::error::range_of;
 use super::query::Parameters;
 use super::{transferred, value};
 use crate::Registry;
@@ -108,7 +108,7 @@ pub(crate) async fn cancel(
 fn session_headers(repository: &RepositoryName, id: &str, offset: u64) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(header::LOCATION, value(&format!("/v2/{repository}/blobs/uploads/{id}")));
-    headers.insert(header::RANGE, value(&held(offset)));
+    headers.insert(header::RANGE, value(&range_of(offset)));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     headers.insert(UPLOAD_UUID, value(id));
     headers

@@ -1,4 +1,4 @@
-//! `/rbac/audit`: the audit log, in pages for people and as a whole for programs.
+//! `/rbac/audit`: the audit trail, in pages for people and as a whole for programs.
 
 use axum::Json;
 use axum::body::{Body, Bytes};
@@ -52,7 +52,7 @@ pub fn entry(row: Change) -> AuditEntry {
         id: row.id,
     }
 }
-/// Lists the audit log: who did what, and what was refused.
+/// Lists the audit trail: who did what, and what was refused.
 ///
 /// The newest entries come first.
 #[utoipa::path(
@@ -78,7 +78,7 @@ pub(crate) async fn list(
     Ok(Json(AuditPage { count: logs.len(), logs, next }))
 }
 
-/// Exports the audit log: who did what, and what was refused.
+/// Exports the audit trail: who did what, and what was refused.
 ///
 /// Each line is an entry, the oldest first. If the connection breaks, the export is incomplete.
 #[utoipa::path(

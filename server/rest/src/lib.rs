@@ -49,7 +49,7 @@ pub struct Rest {
     pub access: Access,
     /// Accounts and access keys.
     pub accounts: Accounts,
-    /// The audit log.
+    /// The audit trail.
     pub audit: AuditLog,
     /// Objects as artifacts.
     pub buckets: Buckets,
