@@ -66,7 +66,7 @@ pub(crate) async fn versions(store: &Fresh) -> i64 {
     store.count("SELECT COUNT(*) FROM object_version").await
 }
 
-/// Whether the OCI door finds an object's manifest.
+/// Whether the OCI API finds an object's manifest.
 pub(crate) async fn rendered(store: &Fresh, key: &str, text: &str) -> bool {
     let reference = Reference::Digest(manifest_digest(key, text));
     store.manifest(&repository("team"), &reference).await.unwrap().is_some()
@@ -190,7 +190,7 @@ async fn a10_the_oci_door_deletes_a_manifest_that_becomes_an_objects() {
         assert!(ends.done_b(), "{:?}", ends.b);
         assert!(matches!(ends.a, Ok(true) | Err(Refused::Common(Error::Unsupported(_)))), "{:?}", ends.a);
         ends.at_once();
-        assert!(rendered(store, "a", "one").await, "the object is there on both doors");
+        assert!(rendered(store, "a", "one").await, "the object is there in both APIs");
         assert_eq!(text(store, "a", None).await.as_deref(), Some("one"));
     };
     let acts = (remove("team", RemoveTarget::Manifest(manifest_digest("a", "one"))), put("a", "one"));
