@@ -36,7 +36,7 @@ const KEY_ID: &str = "bench";
 /// Measures, and gives the table.
 ///
 /// # Errors
-/// [`Error::Setup`] if a part of it cannot be made.
+/// [`Error::Setup`] if the set-up fails.
 pub(crate) async fn run() -> Result<String> {
     let key = SecretKey::from_slice(&[7; 32]).map_err(setup)?;
     let issuer = serve(&keys(&key)?).await?;
@@ -157,7 +157,7 @@ fn headers(authorization: &str) -> Result<HeaderMap> {
     Ok(HeaderMap::from_iter([(header::AUTHORIZATION, value)]))
 }
 
-/// Answers every request with that document, and gives its URL.
+/// Answers every request with that document, and returns its URL.
 async fn serve(document: &Value) -> Result<String> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(setup)?;
     let address = listener.local_addr().map_err(setup)?;

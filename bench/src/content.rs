@@ -28,7 +28,6 @@ impl Body {
         self.pieces.iter().map(Bytes::len).sum()
     }
 
-    /// Its pieces, in order.
     pub(crate) fn pieces(&self) -> &[Bytes; 2] {
         &self.pieces
     }
@@ -44,7 +43,7 @@ impl Body {
     }
 }
 
-/// Where bodies come from.
+/// The generator of bodies.
 pub(crate) struct Content {
     random: Bytes,
     begun: Mutex<HashMap<usize, Sha256>>,
@@ -91,7 +90,7 @@ pub(crate) fn mix(number: u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// Where the numbers of a series begin, so that series of one size share no body: there is room for 2³² in each.
+/// The first number of a series. Series of one size share no body: each has up to 2³² numbers.
 pub(crate) fn series(name: &str) -> u64 {
     name.bytes().fold(0, |hash, byte| mix(hash ^ u64::from(byte))) << 32
 }

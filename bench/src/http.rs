@@ -17,19 +17,17 @@ const JOINED: usize = 64 * 1024;
 /// Longest head of a response.
 const HEAD_MAX: usize = 64 * 1024;
 
-/// What to send.
+/// A request.
 pub(crate) struct Request {
-    /// Method.
     pub method: &'static str,
     /// Path and query, as they go over the wire.
     pub path: String,
     /// Lines `name: value\r\n`, without length and host.
     pub headers: String,
-    /// Body.
     pub body: Body,
 }
 
-/// What to do with a response's body, if the status is 2xx; any other is kept for the message.
+/// The use of a response's body, if the status is 2xx. Any other body is kept for the error.
 #[derive(Clone, Copy)]
 pub(crate) enum Take<'a> {
     /// Count the bytes.
@@ -68,7 +66,7 @@ impl Reply {
         if self.length == length { Ok(self) } else { Err(self.wrong(&format!("expected {length} bytes"))) }
     }
 
-    /// A header that must be there.
+    /// A required header.
     ///
     /// # Errors
     /// [`Error::Answer`] with the whole answer.
@@ -112,12 +110,12 @@ impl Connection {
     /// Sends a request and reads the answer to its end.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Answer`] for an answer that is no HTTP/1.1, or a body that differs from what it must be.
+    /// [`Error::Io`]; [`Error::Answer`] for a response that is not HTTP/1.1, or has a wrong body.
     pub(crate) async fn exchange(&mut self, request: &Request, take: Take<'_>) -> Result<Reply> {
         let what = format!("{} {}{}", request.method, self.host, request.path);
         self.send(request).await.map_err(Error::io(&what))?;
         let head = self.read_head(&what).await?;
-        let status = status(&head).ok_or_else(|| Error::Answer(format!("{what}: this is no HTTP/1.1: {head}")))?;
+        let status = status(&head).ok_or_else(|| Error::Answer(format!("{what}: this is not HTTP/1.1: {head}")))?;
         let bodiless = request.method == "HEAD" || matches!(status, 204 | 304);
         let length = match header(&head, "content-length").map(str::parse) {
             _ if bodiless => 0,

@@ -33,14 +33,14 @@ const IMAGES: u64 = 20;
 /// Errors that are printed word for word.
 const SHOWN: usize = 5;
 
-/// What is done, and of a hundred operations how many.
+/// The operations, and the share of each in percent.
 struct Kind {
     name: &'static str,
     share: u64,
     work: Arc<dyn Work>,
 }
 
-/// What the clients share.
+/// The state that the clients share.
 struct Shared {
     kinds: Vec<Kind>,
     target: Arc<Target>,
@@ -53,17 +53,17 @@ struct Shared {
     first_turn: u64,
 }
 
-/// What one client saw.
+/// The results of one client.
 #[derive(Default)]
 struct Seen {
     times: BTreeMap<&'static str, Vec<f64>>,
     errors: Vec<(&'static str, String)>,
 }
 
-/// Puts the load on the server; gives its report, and whether all went well.
+/// Puts the load on the server. Returns its report, and whether all operations succeeded.
 ///
 /// # Errors
-/// If what is to be read cannot be put there first.
+/// If the objects and images cannot be created first.
 pub(crate) async fn run(load: &Load) -> Result<(Value, bool)> {
     let target = Arc::new(target(load)?);
     let kinds = prepare(&target).await?;
@@ -105,7 +105,7 @@ fn target(load: &Load) -> Result<Target> {
     Ok(Target::new(address, "/s3", key.as_ref(), content))
 }
 
-/// Puts there what is read, and returns what is done.
+/// Creates the objects and images that are read, and returns the operations.
 async fn prepare(target: &Arc<Target>) -> Result<Vec<Kind>> {
     let put = Put { folder: "load-put", size: OBJECT, signed: false };
     let get = Get { of: Put { folder: "load-get", ..put }, count: OBJECTS };

@@ -7,7 +7,6 @@ use serde::Serialize;
 /// Facts about the machine for the report.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Machine {
-    /// CPU model.
     pub cpu: String,
     /// How many cores.
     pub cores: usize,

@@ -24,9 +24,8 @@ pub(crate) struct Report {
     pub seconds: u64,
     /// Whether it was a quick one.
     pub quick: bool,
-    /// The machine.
     pub machine: Machine,
-    /// Names and versions of what took part.
+    /// Names and versions of the programs.
     pub versions: Vec<(String, String)>,
     /// Rows of all suites.
     pub rows: Vec<Row>,

@@ -41,9 +41,7 @@ pub(crate) enum Unit {
 pub(crate) struct Case {
     /// What is done.
     pub name: String,
-    /// How.
     pub work: Arc<dyn Work>,
-    /// Numbers of clients.
     pub clients: Vec<usize>,
     /// Unit of its throughput.
     pub unit: Unit,
@@ -59,24 +57,19 @@ pub(crate) struct Case {
 
 /// Cases that share servers.
 pub(crate) struct Suite {
-    /// Its name.
     pub name: &'static str,
-    /// Which protocol.
     pub api: Api,
-    /// Its cases, in order.
     pub cases: Vec<Case>,
 }
 
 /// How much is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scale {
-    /// All.
     Full,
     /// Short rounds with smaller data.
     Quick,
 }
 
-/// All suites.
 pub(crate) fn suites(scale: Scale) -> Vec<Suite> {
     let suite = |name, api, cases: Vec<Case>| Suite {
         name,

@@ -23,10 +23,7 @@ const WARM_UP_OPERATIONS: u64 = 1000;
 /// Figures of a row.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Row {
-    /// Suite.
     pub suite: &'static str,
-    /// Protocol. The JSON keeps the name that it had first.
-    #[serde(rename = "door")]
     pub api: Api,
     /// What was done.
     pub name: String,
@@ -40,10 +37,9 @@ pub(crate) struct Row {
     pub sides: Vec<Figures>,
 }
 
-/// What one server did in a row: medians of its rounds.
+/// The results of one server in a row: medians of its rounds.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Figures {
-    /// Which.
     pub server: Server,
     /// Throughput, in the row's unit a second.
     pub throughput: f64,
@@ -64,19 +60,15 @@ pub(crate) struct Figures {
 /// The most memory that a server had resident in a suite, in bytes.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Memory {
-    /// Suite.
     pub suite: &'static str,
-    /// Protocol. The JSON keeps the name that it had first.
-    #[serde(rename = "door")]
     pub api: Api,
     /// Which server.
     pub server: Server,
-    /// Bytes.
     pub peak: u64,
 }
 
 impl Row {
-    /// What that server did, if it took part.
+    /// The results of that server, if it took part.
     pub(crate) fn of(&self, server: Server) -> Option<&Figures> {
         self.sides.iter().find(|side| side.server == server)
     }

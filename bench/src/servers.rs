@@ -57,7 +57,7 @@ impl Api {
     }
 }
 
-/// Where programs and folders are.
+/// Programs, folders and the database.
 pub(crate) struct Place {
     /// Our server's binary, a release build.
     pub server: PathBuf,
@@ -69,7 +69,7 @@ pub(crate) struct Place {
     pub postgres: Option<String>,
     /// Folder for the data of all of them; each server gets a new one in it.
     pub folder: PathBuf,
-    /// What requests carry.
+    /// The content of requests.
     pub content: Arc<Content>,
 }
 
@@ -79,7 +79,6 @@ pub(crate) struct Side {
     pub server: Server,
     /// Where requests go.
     pub target: Arc<Target>,
-    /// The process.
     pub process: Process,
     /// Its data, deleted with it.
     folder: tempfile::TempDir,
@@ -225,7 +224,7 @@ impl Place {
         Ok(format!("{server}/{name}"))
     }
 
-    /// Versions of all that takes part.
+    /// Versions of all programs.
     ///
     /// # Errors
     /// [`Error::Database`].

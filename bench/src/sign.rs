@@ -53,13 +53,13 @@ impl Signer {
     }
 
     fn key(&self, day: &str) -> Vec<u8> {
-        let mut held = self.day.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.0 != day {
+        let mut cached = self.day.lock().unwrap_or_else(PoisonError::into_inner);
+        if cached.0 != day {
             let first = format!("AWS4{}", self.secret).into_bytes();
             let key = [day, REGION, "s3", "aws4_request"].iter().fold(first, |key, part| hmac(&key, part));
-            *held = (day.to_owned(), key);
+            *cached = (day.to_owned(), key);
         }
-        held.1.clone()
+        cached.1.clone()
     }
 }
 

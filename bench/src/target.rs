@@ -19,17 +19,15 @@ pub(crate) const REPOSITORY: &str = "bench-images/app";
 /// An access key and its secret.
 #[derive(Clone, Debug)]
 pub(crate) struct AccessKey {
-    /// Its id.
     pub id: String,
-    /// Its secret.
     pub secret: String,
 }
 
-/// A server to send requests to.
+/// The target of requests.
 pub(crate) struct Target {
     /// Where it listens.
     pub address: SocketAddr,
-    /// What its requests carry.
+    /// The content of requests.
     pub content: Arc<Content>,
     /// The path of the S3 API; empty on the S3 port.
     s3_path: &'static str,

@@ -34,7 +34,6 @@ pub(crate) trait Work: Send + Sync {
 /// Each client does one at least.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limit {
-    /// Time.
     pub time: Duration,
     /// Operations of all clients together.
     pub operations: u64,
@@ -64,7 +63,7 @@ pub(crate) struct Round {
     pub turn: u64,
 }
 
-/// What the clients of a round share.
+/// The state that the clients of a round share.
 struct Shared {
     work: Arc<dyn Work>,
     target: Arc<Target>,
@@ -74,7 +73,7 @@ struct Shared {
     time: Duration,
 }
 
-/// What one client did.
+/// The results of one client.
 struct Done {
     times: Vec<f64>,
     bytes: u64,

@@ -26,7 +26,7 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Makes an empty database and an empty place for blobs.
+    /// Creates an empty database and an empty place for blobs.
     pub async fn fresh(self) -> Storage {
         let dir = tempfile::Builder::new().prefix("zot-test-").tempdir().expect("a temporary folder");
         let (database, place) = match self {
@@ -39,7 +39,7 @@ impl Backend {
     }
 }
 
-/// Where blobs are.
+/// The place of blobs.
 #[derive(Clone)]
 enum Place {
     Disk,

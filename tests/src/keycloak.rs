@@ -63,7 +63,7 @@ pub enum ClientKind {
 /// A client of a realm.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// How it names itself: `client_id`, and `azp` in tokens.
+    /// Its id: `client_id`, and `azp` in tokens.
     pub id: String,
     /// A confidential one's secret.
     pub secret: Option<String>,
@@ -233,7 +233,7 @@ impl Realm {
         keys.map(|key| text(key, "kid").to_owned()).collect()
     }
 
-    /// Deletes it, with all that is in it.
+    /// Deletes the realm and everything in it.
     pub async fn delete(self) {
         self.remove("").await;
     }
@@ -270,8 +270,8 @@ impl Realm {
     }
 
     async fn admin_token(&self) -> String {
-        let mut held = self.admin_token.lock().await;
-        if let Some((since, token)) = &*held
+        let mut cached = self.admin_token.lock().await;
+        if let Some((since, token)) = &*cached
             && since.elapsed() < ADMIN_TOKEN_AGE
         {
             return token.clone();
@@ -282,7 +282,7 @@ impl Realm {
         let request = self.http.post(format!("{url}/realms/master/protocol/openid-connect/token")).form(&form);
         let since = Instant::now();
         let token = text(&Reply::to(request).await.expect_status(200).json(), "access_token").to_owned();
-        *held = Some((since, token.clone()));
+        *cached = Some((since, token.clone()));
         token
     }
 }

@@ -51,7 +51,7 @@ struct Layer {
     content: Vec<u8>,
 }
 
-/// A layer that holds one file in the root folder.
+/// A layer with one file in the root folder.
 async fn layer(home: &Home, image: &str, file: &str, content: &str) -> Layer {
     let folder = format!("{image}-{file}");
     home.write(&format!("{folder}/{file}"), content);

@@ -259,7 +259,7 @@ impl Server {
         }
     }
 
-    /// All it wrote so far to stdout.
+    /// Its output on stdout so far.
     pub fn log(&self) -> String {
         read_lossy(&self.dir.path().join("stdout"))
     }

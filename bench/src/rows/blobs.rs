@@ -11,7 +11,7 @@ use crate::target::Target;
 use crate::work::{Work, fill};
 
 const OCTETS: &str = "content-type: application/octet-stream\r\n";
-/// One in so many bodies is compared with what was sent.
+/// One of this many bodies is compared with the sent one.
 const COMPARED: u64 = 16;
 
 /// How clients send a blob into a session.
@@ -28,13 +28,12 @@ pub(crate) enum Way {
 pub(crate) struct Push {
     /// Size in bytes.
     pub size: usize,
-    /// How.
     pub way: Way,
     /// Sets these blobs apart from others of this size.
     pub series: u64,
 }
 
-/// Pulls blobs out of so many.
+/// Pulls blobs, one of `count` at a time.
 #[derive(Clone, Copy)]
 pub(crate) struct Pull {
     /// What they were pushed by.
@@ -53,7 +52,7 @@ impl Push {
         target.content.digest(self.size, self.number(turn))
     }
 
-    /// Pulls the blob of that turn and compares, if told so, its bytes.
+    /// Pulls the blob of that turn, and compares its bytes if requested.
     pub(crate) async fn pull(
         self,
         target: &Target,

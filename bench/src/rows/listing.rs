@@ -17,7 +17,7 @@ const PAGE: u64 = 1000;
 /// What a page is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Page {
-    /// The next thousand keys behind some key, whatever folder they are in.
+    /// The next thousand keys after some key, in any folders.
     Behind,
     /// A whole folder, with `/` as delimiter.
     Folder,

@@ -12,7 +12,7 @@ use crate::http::{Connection, Take};
 use crate::target::Target;
 use crate::work::{Work, fill};
 
-/// The blobs of one in so many images are compared with what was sent; manifests always are.
+/// The blobs of one of this many images are compared with the sent ones. Manifests always are.
 const COMPARED: u64 = 16;
 /// Media type of an image manifest.
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -32,7 +32,7 @@ pub(crate) struct Image {
 #[derive(Clone)]
 pub(crate) struct PushManifest(pub Image);
 
-/// Pulls manifests by tag, out of so many.
+/// Pulls manifests by tag, one of `count` at a time.
 #[derive(Clone)]
 pub(crate) struct PullManifest {
     /// Whose.
@@ -41,10 +41,9 @@ pub(crate) struct PullManifest {
     pub count: u64,
 }
 
-/// Pulls whole images, out of so many: the manifest by its tag, then each blob. An operation is an image.
+/// Pulls whole images, one of `count` at a time: the manifest by its tag, then each blob. An operation is an image.
 #[derive(Clone)]
 pub(crate) struct PullImage {
-    /// Which.
     pub image: Image,
     /// How many there are.
     pub count: u64,

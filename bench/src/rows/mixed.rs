@@ -13,7 +13,7 @@ use crate::work::Work;
 
 /// 75 % GET, 25 % PUT; of ten objects six have 4 KiB, three 128 KiB, one 1 MiB.
 pub(crate) struct Mixed {
-    /// What is got, and is put anew.
+    /// The objects that are read and replaced.
     pub sizes: [Get; 3],
 }
 
@@ -34,7 +34,7 @@ impl Work for Mixed {
             _ => &self.sizes[2],
         };
         if (dice >> 32).is_multiple_of(4) {
-            // behind those that are got
+            // after those that are read
             Put::run(&get.of, target, connection, get.count + turn).await
         } else {
             get.run(target, connection, turn).await

@@ -13,7 +13,7 @@ use crate::http::{Connection, Take};
 use crate::target::Target;
 use crate::work::Work;
 
-/// Parts on their way at a time.
+/// Concurrent parts.
 const IN_FLIGHT: usize = 8;
 
 /// Uploads objects in parts; an operation is a whole upload.

@@ -11,7 +11,7 @@ use crate::sign::UNSIGNED;
 use crate::target::Target;
 use crate::work::{Work, fill};
 
-/// One in so many bodies is compared with what was sent.
+/// One of this many bodies is compared with the sent one.
 const COMPARED: u64 = 16;
 
 /// Puts new objects.
@@ -25,7 +25,7 @@ pub(crate) struct Put {
     pub signed: bool,
 }
 
-/// Gets objects out of so many.
+/// Gets objects, one of `count` at a time.
 #[derive(Clone, Copy)]
 pub(crate) struct Get {
     /// What they were put by.
@@ -111,7 +111,7 @@ impl Work for Head {
     }
 }
 
-/// Makes the bucket, if it is not there yet.
+/// Creates the bucket, unless it exists.
 pub(crate) async fn make_bucket(target: &Target) -> Result<()> {
     let mut connection = target.connect().await?;
     let found = connection.exchange(&target.s3("HEAD", "", "", Body::default()), Take::Count).await?;

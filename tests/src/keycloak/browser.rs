@@ -1,4 +1,4 @@
-//! A person in front of a browser: goes where a page leads, keeps cookies, fills in Keycloak's forms.
+//! A person with a browser, who follows redirects, keeps cookies and fills in Keycloak's forms.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub(super) struct Browser {
     cookies: BTreeMap<String, String>,
 }
 
-/// A page, and where it is.
+/// A page and its URL.
 struct Page {
     url: Url,
     reply: Reply,
@@ -28,7 +28,7 @@ impl Browser {
         Self { http: http.expect("an HTTP client"), cookies: BTreeMap::new() }
     }
 
-    /// Fills in what is asked, until a page asks for nothing more.
+    /// Fills in forms until a page has none.
     pub(super) async fn sign_in_and_grant(mut self, url: &str, user: &str, password: &str) {
         let mut page = self.open(Url::parse(url).expect("a URL")).await;
         let mut granted = false;
@@ -57,7 +57,7 @@ impl Browser {
         self.follow(self.http.get(url.clone()), url).await
     }
 
-    /// Sends a request and goes where it leads.
+    /// Sends a request and follows redirects.
     async fn follow(&mut self, mut request: RequestBuilder, mut url: Url) -> Page {
         for _ in 0..MOST_STEPS {
             let cookies = self.cookies.iter().map(|(name, value)| format!("{name}={value}"));
@@ -112,7 +112,7 @@ impl<'a> Form<'a> {
         self.0.split(tag).skip(1).map(|rest| rest.split('>').next().unwrap_or_default())
     }
 
-    /// Whether there is something to fill in, or to press, of this name.
+    /// Whether the form has a field or button of this name.
     fn asks_for(&self, name: &str) -> bool {
         self.tags("<input ").chain(self.tags("<button ")).any(|tag| attribute(tag, "name").as_deref() == Some(name))
     }

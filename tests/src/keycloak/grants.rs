@@ -1,4 +1,4 @@
-//! The ways to a token: a person's password, a client's own credentials, a refresh token, a device that a person approves.
+//! The grants: a person's password, a client's own credentials, a refresh token, a device that a person approves.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use super::{Client, Realm, text};
 use crate::DEADLINE;
 use crate::client::Reply;
 
-/// What a grant yields.
+/// The tokens of a grant.
 #[derive(Clone, Debug)]
 pub struct Tokens {
     /// For resource servers.
@@ -23,13 +23,13 @@ pub struct Tokens {
 /// A device that waits for its approval (RFC 8628).
 #[derive(Clone, Debug)]
 pub struct Device {
-    /// What the device asks with.
+    /// The code of the device.
     pub code: String,
-    /// What a person compares or types.
+    /// The code that a person compares or types.
     pub user_code: String,
-    /// Where a person types it.
+    /// The URL where a person types it.
     pub verification_uri: String,
-    /// The same, with the code in it.
+    /// That URL with the code in it.
     pub verification_uri_complete: String,
     /// How often the device may ask.
     pub interval: Duration,
