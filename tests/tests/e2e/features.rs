@@ -82,7 +82,7 @@ async fn case_15_features_come_and_go() {
     assert_eq!(condition(&store, "ExposureReady"), Value::Null);
 }
 
-/// HTTPRoutes (with the definition of the Gateway API) and Routes (with a definition that accepts everything). No controller
+/// `HTTPRoute`s (with the definition of the Gateway API) and Routes (with a definition that accepts everything). No controller
 /// serves them here: the test checks that they exist, refer to the Service, and are deleted.
 #[tokio::test]
 async fn ways_in_by_apis_of_others() {
