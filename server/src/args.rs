@@ -69,8 +69,8 @@ Examples:
     },
     /// Show the admin's access key that the first start created.
     ///
-    /// The key is in `admin-key.json` in `storage.rootDirectory`. The first start creates it, unless ZOT_ADMIN_ACCESS_KEY and
-    /// ZOT_ADMIN_SECRET_KEY are set.
+    /// The key is in `admin-key.json` in `storage.rootDirectory`. The first start creates it, unless `ZOT_ADMIN_ACCESS_KEY` and
+    /// `ZOT_ADMIN_SECRET_KEY` are set.
     #[command(after_help = "\
 Examples:
   eval \"$(zot-artifact-store admin-key --export)\"

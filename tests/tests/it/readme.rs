@@ -41,7 +41,7 @@ async fn the_commands_of_the_readme_work_as_they_stand() {
 /// The indented blocks below a heading, each with its lines.
 fn blocks(document: &str, heading: &str) -> Vec<String> {
     let section = document.split("\n## ").find_map(|section| section.strip_prefix(heading));
-    let section = section.unwrap_or_else(|| panic!("README.md has no heading {heading:?}"));
+    let section = section.expect("README.md has this heading");
     let mut blocks: Vec<String> = Vec::new();
     let mut inside = false;
     for line in section.lines() {
@@ -73,7 +73,7 @@ async fn reader() -> Home {
 }
 
 fn link(program: &Path, name: &Path) {
-    std::os::unix::fs::symlink(program, name).unwrap_or_else(|error| panic!("linking {}: {error}", name.display()));
+    std::os::unix::fs::symlink(program, name).expect("linking the program");
 }
 
 /// Runs commands of README.md against this server instead of the one that `make run` starts.

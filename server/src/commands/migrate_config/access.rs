@@ -191,7 +191,7 @@ impl<'a> Translation<'a> {
             match (pattern.at_least().parse::<ResourcePattern>(), &pattern) {
                 (Ok(_), _) => it.patterns.push((text, pattern, repositories)),
                 (Err(why), _) => {
-                    it.warn(format!("pattern {text:?} is left out, as no repository here can match it: {why}"))
+                    it.warn(format!("pattern {text:?} is left out, as no repository here can match it: {why}"));
                 }
             }
         }

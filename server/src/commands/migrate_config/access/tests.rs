@@ -47,7 +47,7 @@ impl Caller {
         let Some(name) = self.name else { return Principal::anonymous() };
         let kind = if self.has_password { "account" } else { "user" };
         let groups = self.groups.iter().map(|group| format!("group:{group}"));
-        Principal::known(name, groups.chain([format!("{kind}:{name}")]), Default::default())
+        Principal::known(name, groups.chain([format!("{kind}:{name}")]), BTreeMap::default())
     }
 
     fn anonymous() -> Self {
