@@ -1,7 +1,5 @@
 //! The commands in README.md run as a reader would run them: one block after the other, in bash, with real clients.
 
-#![expect(clippy::panic, reason = "a test that fails says which file or heading is missing")]
-
 use std::path::Path;
 
 use zot_tests::backend::Backend;
