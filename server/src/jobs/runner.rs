@@ -113,3 +113,6 @@ impl<J: Job> Supervised<J> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
