@@ -43,7 +43,7 @@ impl MasterKeys {
         }
         let note = || {
             format!(
-                "{lost} access keys cannot be opened: they were closed with a master key that is not here; add it to \
+                "{lost} access keys cannot be opened: they were encrypted with a master key that is not here; add it to \
                  auth.keyFile, or delete them"
             )
         };
@@ -54,7 +54,7 @@ impl MasterKeys {
     async fn check_issuers(&self) {
         let silent = self.identity.unreachable_issuers().await.join(", ");
         let note =
-            || format!("issuers do not answer: {silent}. Tokens of keys that are known are taken, others refused");
+            || format!("issuers do not answer: {silent}. Tokens with known keys are accepted, others are refused");
         self.notes.set("issuers", (!silent.is_empty()).then(note));
     }
 }

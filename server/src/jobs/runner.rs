@@ -39,7 +39,7 @@ impl Runner {
         self.stop.send_replace(true);
         while let Some(ended) = self.tasks.join_next().await {
             if let Err(error) = ended {
-                tracing::error!(%error, "a background job did not end in order");
+                tracing::error!(%error, "a background job panicked while it stopped");
             }
         }
     }
