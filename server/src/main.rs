@@ -4,11 +4,11 @@
 mod admin;
 mod args;
 mod audit_key;
-mod background;
 mod commands;
 mod data_dir;
 mod error;
 mod issuers;
+mod jobs;
 mod journal;
 mod masters;
 mod options;

@@ -58,8 +58,8 @@ pub(crate) fn export(opened: &Opened) -> Export {
     Export::new(Arc::new(opened.store.clone()), Filter::default())
 }
 
-/// Seals the audit trail, and drops what is old.
-fn sealer(settings: &Settings, opened: &Opened, masters: &masters::Origin) -> Result<BatchCloser, Error> {
+/// Closes batches of the audit trail, and drops old ones.
+fn batch_closer(settings: &Settings, opened: &Opened, masters: &masters::Origin) -> Result<BatchCloser, Error> {
     let signer = Arc::new(AuditKeys::derive(&masters.read()?, &opened.store_id)?);
     let retention = Some(settings.extensions.rbac.audit_retention.0).filter(|span| !span.is_zero());
     let store = opened.store.clone();
@@ -78,7 +78,7 @@ pub(crate) struct Wired {
     pub masters: masters::Origin,
     /// Records that wait for the database.
     pub decision_queue: DecisionQueue,
-    pub sealer: BatchCloser,
+    pub closer: BatchCloser,
     /// All routes of the main port.
     pub router: Router,
     /// The S3 API, for a port of its own.
@@ -138,8 +138,8 @@ pub(crate) async fn wire(settings: &Settings, opened: &Opened, version: &'static
     };
     let router = gateway.port(router);
     let s3 = s3.map(|s3| gateway.port(s3.router("", &gateway)));
-    let sealer = sealer(settings, opened, &masters)?;
-    Ok(Wired { gateway, metrics, notes, buckets, identity, accounts, masters, decision_queue, sealer, router, s3 })
+    let closer = batch_closer(settings, opened, &masters)?;
+    Ok(Wired { gateway, metrics, notes, buckets, identity, accounts, masters, decision_queue, closer, router, s3 })
 }
 
 async fn identity(

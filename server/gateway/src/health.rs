@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use zot_domain::{Artifacts, Error};
 
 use crate::Gateway;
+use crate::jobs::{JobResult, JobResults};
 use crate::options::{Notes, Options};
 
 /// A probe that takes longer counts as failed.
@@ -39,6 +40,7 @@ pub(crate) struct Health {
     started: jiff::Timestamp,
     begun: Instant,
     last: Mutex<Option<(Instant, Arc<Vec<Check>>)>>,
+    pub(crate) jobs: JobResults,
 }
 
 struct Check {
@@ -64,6 +66,8 @@ pub(crate) struct Report {
     checks: Vec<Entry>,
     /// The same by the component's name.
     components: BTreeMap<&'static str, Component>,
+    /// The last run of each background job of this server, by the job's name. A job that has not run yet is absent.
+    jobs: BTreeMap<&'static str, JobResult>,
     /// What to mind.
     warnings: Vec<String>,
 }
@@ -105,9 +109,10 @@ pub(crate) struct Word {
 
 impl Health {
     pub(crate) fn new(artifacts: Artifacts, version: Version, options: &Options) -> Self {
-        let last = Mutex::new(None);
+        let (last, jobs) = (Mutex::new(None), JobResults::default());
         let (warnings, notes) = (options.warnings.clone(), options.notes.clone());
-        Self { artifacts, version, warnings, notes, started: jiff::Timestamp::now(), begun: Instant::now(), last }
+        let (started, begun) = (jiff::Timestamp::now(), Instant::now());
+        Self { artifacts, version, warnings, notes, started, begun, last, jobs }
     }
 
     async fn checks(&self) -> Arc<Vec<Check>> {
@@ -149,6 +154,7 @@ impl Health {
             checked_at: jiff::Timestamp::now().to_string(),
             checks: checks.iter().map(Check::entry).collect(),
             components: checks.iter().map(|check| (check.component, check.summary())).collect(),
+            jobs: self.jobs.all(),
             warnings,
         }
     }

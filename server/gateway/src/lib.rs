@@ -9,6 +9,7 @@ mod address;
 mod caller;
 mod failure;
 mod health;
+mod jobs;
 mod limits;
 pub mod listen;
 pub mod metrics;
@@ -17,6 +18,7 @@ mod options;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -30,6 +32,7 @@ pub use address::Endpoint;
 pub use caller::{Authenticator, Caller, Sender};
 pub use failure::{message, noted};
 pub use health::Version;
+pub use jobs::JobOutcome;
 pub use limits::Dialect;
 pub use middleware::{METHOD_NOT_ALLOWED, RouteTemplate, method_not_allowed, nothing_at};
 pub use options::{Cors, HealthPaths, Notes, Options};
@@ -65,6 +68,12 @@ impl Gateway {
     /// From now on readiness is red, so that no new requests are sent here.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Counts a run of a background job, and shows it in `/health`, which anybody may read: `error` must hold no secret.
+    pub fn job_ran(&self, job: &'static str, outcome: JobOutcome, duration: Duration, error: Option<&str>) {
+        self.metrics.job_ran(job, outcome, duration);
+        self.health.jobs.set(job, outcome, error);
     }
 
     /// Who tells whose credentials are right.

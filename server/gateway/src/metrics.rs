@@ -2,11 +2,12 @@
 
 mod collection;
 mod decisions;
+mod jobs;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::http::header;
@@ -24,6 +25,7 @@ use zot_domain::gc::Report;
 use zot_domain::observed::{Authentication, Direction, Fault, Transfer};
 
 use crate::Gateway;
+use crate::jobs::JobOutcome;
 
 const DURATIONS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 /// Namespaces with series of their own; the rest share `other`.
@@ -105,6 +107,7 @@ pub struct Metrics {
     faults: Family<FaultLabels, Counter>,
     collection: collection::Counters,
     decisions: decisions::Counters,
+    jobs: jobs::Counters,
     connections: Gauge,
     gauges: Gauges,
     active: Arc<AtomicUsize>,
@@ -137,6 +140,7 @@ impl Metrics {
             faults: Family::default(),
             collection: collection::Counters::default(),
             decisions: decisions::Counters::default(),
+            jobs: jobs::Counters::new(),
             connections: Gauge::default(),
             gauges: Gauges::default(),
             active: Arc::default(),
@@ -164,6 +168,7 @@ impl Metrics {
         registry.register("system_errors", "Failures of the server or what it depends on", self.faults.clone());
         self.collection.register(registry);
         self.decisions.register(registry);
+        self.jobs.register(registry);
         registry.register("system_active_connections", "Open client connections", self.connections.clone());
         registry.register("system_active_requests", "Requests being served", self.gauges.requests.clone());
         registry.register_with_unit(
@@ -181,6 +186,10 @@ impl Metrics {
     /// Garbage collection ran, or failed.
     pub fn collected(&self, outcome: Result<&Report, ()>) {
         self.collection.count(outcome);
+    }
+
+    pub(crate) fn job_ran(&self, job: &'static str, outcome: JobOutcome, duration: Duration) {
+        self.jobs.count(job, outcome, duration);
     }
 
     /// A client connected.

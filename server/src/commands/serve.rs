@@ -6,19 +6,16 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use zot_gateway::Gateway;
 use zot_gateway::listen::tls::{Files, Tls};
 use zot_gateway::listen::{self, Service};
 use zot_settings::{Loaded, LogFormat, Settings};
-use zot_store::Store;
 
-use crate::background;
 use crate::error::{Error, shown_url};
 use crate::journal::Journal;
 use crate::telemetry::{self, Logging};
 use crate::wire::{self, Wired};
-use crate::{options, storage};
+use crate::{jobs, options, storage};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -29,80 +26,43 @@ pub(crate) async fn run(loaded: Loaded) -> Result<ExitCode, Error> {
         json: settings.log.format == LogFormat::Json,
         output: settings.log.output.as_deref(),
     })?;
-    for warning in loaded.warnings.iter().chain(&options::warnings(&settings)) {
-        tracing::warn!("{warning}");
-    }
+    warn(&loaded.warnings);
+    warn(&options::warnings(&settings));
     let tls = open_tls(&settings)?;
     if let Some(path) = &settings.log.audit {
-        // a file that cannot be written is said before anything is done that should be in it
+        // A file that cannot be written is reported before anything happens that should be in it.
         Journal::open(path)?;
     }
     let opened = storage::open(&settings).await?;
-    for warning in &opened.warnings {
-        tracing::warn!("{warning}");
-    }
+    warn(&opened.warnings);
     let wired = wire::wire(&settings, &opened, VERSION).await?;
-    let listener = bind(&settings, settings.http.port, "http.port").await?;
-    let s3_listener = match &wired.s3 {
-        Some(_) if settings.extensions.s3api.port != 0 => {
-            Some(bind(&settings, settings.extensions.s3api.port, "extensions.s3api.port").await?)
-        }
-        _ => None,
-    };
-    announce(&settings, &listener, s3_listener.as_ref())?;
-    let (stopping, stop) = watch::channel(false);
-    tokio::spawn(wait_for_signal(Signals::new()?, wired.gateway.clone(), stopping));
-    let mut tasks = JoinSet::new();
-    let identity = Arc::clone(&wired.identity);
-    tasks.spawn(background::kept_up("following policies", move || background::follow(Arc::clone(&identity))));
-    let (queue, changes) = (wired.decision_queue.clone(), Arc::new(opened.store.clone()));
-    keep_the_audit_trail(&settings, &wired, &changes, &mut tasks);
-    // a store that nobody may change does not change by itself
-    if !settings.http.read_only {
-        let (identity, accounts) = (Arc::clone(&wired.identity), wired.accounts.clone());
-        let (origin, notes) = (wired.masters.clone(), wired.notes.clone());
-        let keep =
-            move || background::keep_keys(Arc::clone(&identity), accounts.clone(), origin.clone(), notes.clone());
-        tasks.spawn(background::kept_up("keeping keys", keep));
-        let (buckets, store) = (wired.buckets.clone(), Arc::clone(&changes));
-        tasks.spawn(background::kept_up("sealing", move || background::seal(buckets.clone(), Arc::clone(&store) as _)));
-        if settings.storage.gc {
-            let collector = wire::collector(&settings, &opened, wire::ORPHAN_AGE);
-            let (watched, notes) = (collector.clone(), wired.notes.clone());
-            let watch = move || background::watch_deletion(watched.clone(), notes.clone());
-            tasks.spawn(background::kept_up("watching deletion", watch));
-            let (interval, metrics) = (settings.storage.gc_interval.0, Arc::clone(&wired.metrics));
-            let collect = move || background::collect(collector.clone(), interval, Arc::clone(&metrics));
-            tasks.spawn(background::kept_up("garbage collection", collect));
-        }
-    }
-    let service = |router| Service { router, tls: tls.clone(), metrics: Arc::clone(&wired.metrics) };
-    let main = listen::serve(listener, service(wired.router), stopped(stop.clone()));
-    match s3_listener.zip(wired.s3) {
-        Some((listener, router)) => {
-            let s3 = listen::serve(listener, service(router), stopped(stop));
-            tokio::join!(main, s3);
-        }
-        None => main.await,
-    }
-    tasks.shutdown().await;
-    background::audit::record_the_rest(&queue, &*changes).await;
+    let listeners = Listeners::bind(&settings).await?;
+    announce(&settings, &listeners)?;
+    let stop = stop_at_signal(wired.gateway.clone())?;
+    let jobs = jobs::start(&settings, &opened, &wired);
+    answer_requests(listeners, wired, tls, stop).await;
+    jobs.stop().await;
     opened.store.close().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }
 
-/// Also of a store that nobody may change: reads are recorded there too.
-fn keep_the_audit_trail(settings: &Settings, wired: &Wired, changes: &Arc<Store>, tasks: &mut JoinSet<()>) {
-    let (queue, store, notes) = (wired.decision_queue.clone(), Arc::clone(changes), wired.notes.clone());
-    let record = move || background::audit::record(queue.clone(), Arc::clone(&store) as _, notes.clone());
-    tasks.spawn(background::kept_up("recording", record));
-    let sealer = wired.sealer.clone();
-    tasks.spawn(background::kept_up("sealing the audit trail", move || background::audit::seal(sealer.clone())));
-    if let Some(path) = settings.log.audit.clone() {
-        let (store, notes) = (Arc::clone(changes), wired.notes.clone());
-        let journal = move || background::audit::journal(path.clone(), Arc::clone(&store) as _, notes.clone());
-        tasks.spawn(background::kept_up("log.audit", journal));
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+}
+
+/// Returns when the last request is answered after the signal to stop.
+async fn answer_requests(listeners: Listeners, wired: Wired, tls: Option<Arc<Tls>>, stop: watch::Receiver<bool>) {
+    let service = |router| Service { router, tls: tls.clone(), metrics: Arc::clone(&wired.metrics) };
+    let main = listen::serve(listeners.main, service(wired.router), stopped(stop.clone()));
+    match listeners.s3.zip(wired.s3) {
+        Some((listener, router)) => {
+            let s3 = listen::serve(listener, service(router), stopped(stop));
+            tokio::join!(main, s3);
+        }
+        None => main.await,
     }
 }
 
@@ -114,16 +74,38 @@ fn open_tls(settings: &Settings) -> Result<Option<Arc<Tls>>, Error> {
     Ok(Some(tls))
 }
 
-async fn wait_for_signal(signals: Signals, gateway: Gateway, stopping: watch::Sender<bool>) {
-    signals.wait().await;
-    gateway.drain();
-    // nobody listens any more: then there is nothing to stop
-    let _ = stopping.send(true);
+/// Becomes true at the signal to stop.
+fn stop_at_signal(gateway: Gateway) -> Result<watch::Receiver<bool>, Error> {
+    let (signals, (stopping, stop)) = (Signals::new()?, watch::channel(false));
+    tokio::spawn(async move {
+        signals.wait().await;
+        gateway.drain();
+        stopping.send_replace(true);
+    });
+    Ok(stop)
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {
     // an error means that the sender is gone, which means the same
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+struct Listeners {
+    main: TcpListener,
+    /// Where the S3 API has a port of its own.
+    s3: Option<TcpListener>,
+}
+
+impl Listeners {
+    async fn bind(settings: &Settings) -> Result<Self, Error> {
+        let main = bind(settings, settings.http.port, "http.port").await?;
+        let s3api = &settings.extensions.s3api;
+        let s3 = match s3api.port {
+            port if s3api.enabled && port != 0 => Some(bind(settings, port, "extensions.s3api.port").await?),
+            _ => None,
+        };
+        Ok(Self { main, s3 })
+    }
 }
 
 async fn bind(settings: &Settings, port: u16, key: &'static str) -> Result<TcpListener, Error> {
@@ -132,12 +114,12 @@ async fn bind(settings: &Settings, port: u16, key: &'static str) -> Result<TcpLi
     TcpListener::bind((host, port)).await.map_err(listen)
 }
 
-fn announce(settings: &Settings, listener: &TcpListener, s3: Option<&TcpListener>) -> Result<(), Error> {
+fn announce(settings: &Settings, listeners: &Listeners) -> Result<(), Error> {
     let local = |listener: &TcpListener| {
         listener.local_addr().map_err(|source| Error::Listen { address: String::new(), key: "http.address", source })
     };
-    let address = local(listener)?;
-    let s3_address = s3.map(local).transpose()?.map(|address| address.to_string());
+    let address = local(&listeners.main)?;
+    let s3_address = listeners.s3.as_ref().map(local).transpose()?.map(|address| address.to_string());
     tracing::info!(
         %address,
         s3_address,

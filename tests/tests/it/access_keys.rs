@@ -365,7 +365,7 @@ async fn master_keys_are_rotated_while_the_server_runs() {
     let key = account(&admin, "ci", &["viewer"]).await;
     home.write("keys", format!("{new}\n{old}\n"));
     let begun = Instant::now();
-    while !server.log().contains("closed with the master key in use") {
+    while !server.log().contains("encrypted with the master key in use") {
         assert!(begun.elapsed() < DEADLINE, "no key was closed anew\n{}", server.output());
         key.client(&admin).get("/v2/").await.expect_status(200);
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
@@ -435,7 +435,7 @@ async fn a_key_file_may_come_later() {
     let setup = setup.set("auth.keyFile", file.to_string_lossy().into_owned());
     let server = setup.start().await;
     let begun = Instant::now();
-    while !server.log().contains("closed with the master key in use") {
+    while !server.log().contains("encrypted with the master key in use") {
         key.client(&server.client()).get("/v2/").await.expect_status(200);
         assert!(begun.elapsed() < DEADLINE, "{}", server.output());
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;

@@ -17,6 +17,7 @@ crate::on_both_backends!(
     a_life_that_was_begun_is_entered,
     a_marker_that_was_lost_is_made_anew,
     a_store_that_nobody_may_change_does_not_change,
+    a_server_that_stops_gives_its_leases_back,
 );
 
 /// More than fits inline.
@@ -397,4 +398,28 @@ async fn sealing_waits_for_storage_that_is_away() {
     std::fs::rename(&away, &store).expect("moving them back");
     let artifact = client.get("/api/v1/artifacts/team/big").await.expect_status(200).json();
     assert_eq!(artifact["digest"], zot_tests::client::digest(&layer(1)));
+}
+
+async fn a_server_that_stops_gives_its_leases_back(backend: Backend) {
+    let storage = backend.fresh().await;
+    let setup = Setup::on(&storage).set("storage.gcInterval", "1s");
+    let mut server = setup.start().await;
+    server.client().push_blob("team/app", layer(1)).await;
+    let folded = "SELECT CAST(bytes AS TEXT) FROM usage_total";
+    let begun = Instant::now();
+    while storage.column(folded).await != ["50000"] {
+        assert!(begun.elapsed() < DEADLINE, "{}", server.output());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let jobs = server.client().get("/health").await.expect_status(200).json()["jobs"].take();
+    for job in ["audit_batches", "deletion_watch", "digests", "garbage_collection", "master_keys", "policies", "usage"]
+    {
+        assert_eq!(jobs[job]["outcome"], "success", "{job} in {jobs:#}");
+    }
+    let held = "SELECT name FROM lease WHERE until_at > 0 ORDER BY name";
+    let names = storage.column(held).await;
+    assert!(["audit", "seal", "usage"].iter().all(|lease| names.iter().any(|name| name == lease)), "{names:?}");
+    server.terminate();
+    assert!(server.ended().await.success());
+    assert_eq!(storage.column(held).await, Vec::<String>::new());
 }

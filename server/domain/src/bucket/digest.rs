@@ -50,19 +50,16 @@ impl Buckets {
         self.gate.authorize_read(call, Some(operation), Resource::Object(bucket, key.as_str()), find).await
     }
 
-    /// The lease for [`Buckets::digest_next`].
+    /// The lease under which one replica at a time calls [`Buckets::digest_next`].
     pub fn digest_lease(upkeep: Arc<dyn Upkeep>, holder: impl Into<String>) -> Lease {
         Lease::new(upkeep, LEASE, holder, LEASE_SECS)
     }
 
-    /// Computes the digest of the oldest open blob; false if there is none, or another replica has the lease.
+    /// Computes the digest of the oldest open blob; false if there is none.
     ///
     /// # Errors
     /// Of the database and the storage: it will be tried again.
-    pub async fn digest_next(&self, lease: &Lease) -> Result<bool> {
-        if !lease.take().await? {
-            return Ok(false);
-        }
+    pub async fn digest_next(&self) -> Result<bool> {
         match self.objects.oldest_open_blob().await? {
             Some(open) => self.digest(open).await.map(|()| true),
             None => Ok(false),

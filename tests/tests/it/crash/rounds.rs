@@ -47,7 +47,8 @@ pub(crate) async fn rounds(storage: Storage, replicas: usize, count: usize) {
     assert!(all.acknowledged > count, "next to nothing was written");
     let deleted = wait_for_a_deletion(&storage).await;
     fsck(&setup, "all").await;
-    let conflicts = servers.iter().map(|server| server.log().matches("a reference came while").count()).sum::<usize>();
+    let conflicts =
+        servers.iter().map(|server| server.log().matches("GC candidate was referenced").count()).sum::<usize>();
     drop(servers);
     assert_nothing_is_left_over(&setup, &storage).await;
     let server = setup.start().await;
