@@ -20,7 +20,7 @@ pub(crate) fn prepare(settings: &Settings) -> Result<(), Error> {
     };
     fs::create_dir_all(root).map_err(refused)?;
     if settings.database.url.is_none() || settings.storage.storage_driver.is_none() {
-        let probe = root.join(format!(".write-test-{}", uuid::Uuid::new_v4()));
+        let probe = root.join(format!(".write-test-{}", zot_core::ambient::random_id()));
         match File::create(&probe).and_then(|_| fs::remove_file(&probe)) {
             // on a full disk the server starts: it can be read, and garbage collection frees some of it
             Err(error) if error.kind() != ErrorKind::StorageFull => return Err(refused(error)),

@@ -36,7 +36,7 @@ pub(crate) fn start(settings: &Settings, opened: &Opened, wired: &Wired) -> Runn
     let mut runner = Runner::new(wired.gateway.clone());
     let store = Arc::new(opened.store.clone());
     let (identity, notes) = (&wired.identity, &wired.notes);
-    let holder = uuid::Uuid::new_v4().to_string();
+    let holder = zot_core::ambient::random_id().to_string();
     runner.start(Policies { identity: Arc::clone(identity) });
     // A read-only server records reads and denials too.
     runner.start(DecisionLog::new(wired.decision_queue.clone(), store.clone(), notes.clone()));

@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn earlier_keys_stay_behind_the_keys_of_a_new_file() {
-        let dir = std::env::temp_dir().join(format!("zot-masters-{}", uuid::Uuid::new_v4()));
+        let dir = std::env::temp_dir().join(format!("zot-masters-{}", zot_core::ambient::random_id()));
         std::fs::create_dir(&dir).unwrap();
         let file = dir.join("keys");
         std::fs::write(&file, "n".repeat(32)).unwrap();

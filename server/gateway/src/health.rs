@@ -111,7 +111,7 @@ impl Health {
     pub(crate) fn new(artifacts: Artifacts, version: Version, options: &Options) -> Self {
         let (last, jobs) = (Mutex::new(None), JobResults::default());
         let (warnings, notes) = (options.warnings.clone(), options.notes.clone());
-        let (started, begun) = (jiff::Timestamp::now(), Instant::now());
+        let (started, begun) = (zot_core::ambient::now(), Instant::now());
         Self { artifacts, version, warnings, notes, started, begun, last, jobs }
     }
 
@@ -151,7 +151,7 @@ impl Health {
             version: self.version.0,
             uptime: u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX),
             start_time: self.started.to_string(),
-            checked_at: jiff::Timestamp::now().to_string(),
+            checked_at: zot_core::ambient::now().to_string(),
             checks: checks.iter().map(Check::entry).collect(),
             components: checks.iter().map(|check| (check.component, check.summary())).collect(),
             jobs: self.jobs.all(),
@@ -170,7 +170,7 @@ async fn check(component: &'static str, why: &'static str, probe: impl Future<Ou
         }
         Err(_) => Some("the probe timed out"),
     };
-    Check { component, message, at: jiff::Timestamp::now() }
+    Check { component, message, at: zot_core::ambient::now() }
 }
 
 impl Check {

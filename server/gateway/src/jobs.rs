@@ -53,7 +53,7 @@ pub(crate) struct JobResults(Mutex<BTreeMap<&'static str, JobResult>>);
 
 impl JobResults {
     pub(crate) fn set(&self, job: &'static str, outcome: JobOutcome, error: Option<&str>) {
-        let (last_run, outcome) = (jiff::Timestamp::now().to_string(), outcome.as_str());
+        let (last_run, outcome) = (zot_core::ambient::now().to_string(), outcome.as_str());
         let run = JobResult { last_run, outcome, error: error.map(ToOwned::to_owned) };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(job, run);
     }

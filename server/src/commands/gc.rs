@@ -34,7 +34,7 @@ pub(super) async fn run(loaded: Loaded, options: Options) -> Result<ExitCode, Er
         return Ok(ExitCode::SUCCESS);
     }
     line.show("collecting", 0);
-    let report = collector.run(&collector.lease(uuid::Uuid::new_v4().to_string()), SHARDS).await?;
+    let report = collector.run(&collector.lease(zot_core::ambient::random_id().to_string()), SHARDS).await?;
     drop(line);
     let busy = || Error::Refused("a server is collecting garbage; try again in two minutes".to_owned());
     let report = report.ok_or_else(busy)?;

@@ -1,6 +1,5 @@
 //! What garbage collection did, in numbers.
 
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -65,7 +64,7 @@ impl Counters {
         }
         self.freed.inc_by(report.freed_bytes);
         self.conflicts.inc_by(report.conflicts.len() as u64);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        self.last.set(i64::try_from(now).unwrap_or(i64::MAX));
+        let now = zot_core::ambient::now().as_second();
+        self.last.set(now);
     }
 }
