@@ -32,7 +32,6 @@ const END: &str = "<!-- end of collection -->";
 const LARGE_EACH: u64 = 5;
 const SMALL: usize = 2 * 1024;
 const LARGE: usize = 24 * 1024;
-/// Clients that delete.
 const DELETERS: usize = 2;
 /// The limit for garbage collection, in windows of the load.
 const WINDOWS: usize = 20;

@@ -14,11 +14,9 @@ pub(crate) enum Error {
     Io {
         /// What was being done.
         what: String,
-        /// How it failed.
         #[source]
         source: std::io::Error,
     },
-    /// The administrator's database.
     #[error("Postgres: {0}")]
     Database(#[from] sqlx::Error),
     /// A report that cannot be written as JSON.

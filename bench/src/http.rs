@@ -17,7 +17,6 @@ const JOINED: usize = 64 * 1024;
 /// Longest head of a response.
 const HEAD_MAX: usize = 64 * 1024;
 
-/// A request.
 pub(crate) struct Request {
     pub method: &'static str,
     /// Path and query, as they go over the wire.
@@ -34,7 +33,6 @@ pub(crate) enum Take<'a> {
     Count,
     /// Count them and compare them with these.
     Compare(&'a Body),
-    /// Keep them.
     Keep,
 }
 

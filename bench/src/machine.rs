@@ -8,9 +8,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Machine {
     pub cpu: String,
-    /// How many cores.
     pub cores: usize,
-    /// Memory in GiB.
     pub memory_gib: u64,
     /// Release of the kernel.
     pub kernel: String,

@@ -193,7 +193,6 @@ fn spread(ours: &Figures, theirs: &Figures) -> String {
     format!("{least:.1}–{greatest:.1}")
 }
 
-/// Three significant figures.
 fn number(value: f64) -> String {
     match value {
         ..1.0 => format!("{value:.2}"),

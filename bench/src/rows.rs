@@ -39,7 +39,6 @@ pub(crate) enum Unit {
 /// Work that is measured with several numbers of clients: a row for each.
 #[derive(Clone)]
 pub(crate) struct Case {
-    /// What is done.
     pub name: String,
     pub work: Arc<dyn Work>,
     pub clients: Vec<usize>,

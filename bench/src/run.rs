@@ -25,13 +25,11 @@ const WARM_UP_OPERATIONS: u64 = 1000;
 pub(crate) struct Row {
     pub suite: &'static str,
     pub api: Api,
-    /// What was done.
     pub name: String,
     /// By how many clients.
     pub clients: usize,
     /// Unit of the throughput.
     pub unit: Unit,
-    /// The target ratio.
     pub aim: f64,
     /// Ours first, then the peer, then perhaps ours on Postgres.
     pub sides: Vec<Figures>,
@@ -62,7 +60,6 @@ pub(crate) struct Figures {
 pub(crate) struct Memory {
     pub suite: &'static str,
     pub api: Api,
-    /// Which server.
     pub server: Server,
     pub peak: u64,
 }
@@ -210,7 +207,6 @@ fn summary(row: &Row) -> String {
     format!("{}, {} clients: {ratio:.2}x; {}", row.name, row.clients, sides.collect::<Vec<_>>().join("; "))
 }
 
-/// Prints the progress.
 pub(crate) fn say(text: &str) {
     use std::io::Write as _;
     // an error means that nobody reads the output

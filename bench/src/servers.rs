@@ -43,7 +43,6 @@ impl Server {
 pub(crate) enum Api {
     /// S3, signed.
     S3,
-    /// OCI, anonymous.
     Oci,
 }
 
@@ -63,7 +62,6 @@ pub(crate) struct Place {
     pub server: PathBuf,
     /// `MinIO`'s.
     pub minio: PathBuf,
-    /// distribution's.
     pub registry: PathBuf,
     /// Address of an administrator of Postgres, if there is one.
     pub postgres: Option<String>,
@@ -75,9 +73,7 @@ pub(crate) struct Place {
 
 /// A running server and its clients' view of it.
 pub(crate) struct Side {
-    /// Which it is.
     pub server: Server,
-    /// Where requests go.
     pub target: Arc<Target>,
     pub process: Process,
     /// Its data, deleted with it.

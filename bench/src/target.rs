@@ -25,7 +25,6 @@ pub(crate) struct AccessKey {
 
 /// The target of requests.
 pub(crate) struct Target {
-    /// Where it listens.
     pub address: SocketAddr,
     /// The content of requests.
     pub content: Arc<Content>,

@@ -26,7 +26,6 @@ const IDLE: Duration = Duration::from_secs(4);
 /// Round trips of an operation.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Trips {
-    /// What was done.
     pub name: String,
     /// Round trips of one such operation, the background's included.
     pub trips: f64,

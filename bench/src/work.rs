@@ -49,7 +49,6 @@ impl Limit {
 /// The results of a round.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Round {
-    /// Operations done.
     pub operations: u64,
     /// Content moved, in bytes.
     pub bytes: u64,

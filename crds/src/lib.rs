@@ -4,6 +4,7 @@
 //!
 //! Defaults are `impl Default`. The schema contains the same defaults, so `spec: {}` means the same to the API server and to
 //! the operator.
+#![warn(missing_docs)] // clients show these texts
 
 pub mod definition;
 mod schema;

@@ -35,7 +35,6 @@ const DISCOVERY: Duration = Duration::from_secs(30);
 const REPEAT_LOG: Duration = Duration::from_mins(1);
 /// Most resources whose failures are counted.
 const FAILURES_MAX: usize = 10_000;
-/// Concurrent reconciliations.
 const CONCURRENCY: u16 = 8;
 
 /// Shared by all reconciliations.

@@ -22,7 +22,6 @@ pub(crate) struct ValidSpec<'a> {
     pub(crate) name: String,
     pub(crate) namespace: String,
     pub(crate) owner: OwnerReference,
-    /// The servers' configuration.
     pub(crate) settings: Settings,
     /// Size of the volume in bytes, if the store has a volume.
     pub(crate) volume: Option<u64>,
@@ -33,7 +32,6 @@ impl ValidSpec<'_> {
         &self.resource.spec
     }
 
-    /// The servers' image.
     pub(crate) fn image(&self) -> String {
         let image = &self.spec().image;
         let default = &self.facts.server_image;

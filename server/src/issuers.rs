@@ -11,7 +11,6 @@ use crate::error::Error;
 /// Longest time to connect to an issuer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// All trusted issuers.
 pub(crate) fn trusted(rbac: &Rbac) -> Result<Vec<Issuer>, Error> {
     let mut found = Vec::new();
     if let Some(it) = &rbac.keycloak {

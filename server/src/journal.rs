@@ -20,7 +20,6 @@ use crate::error::Error;
 /// The last line is searched in this many bytes. Rows are far shorter.
 const TAIL: u64 = 1024 * 1024;
 
-/// A row.
 #[derive(Serialize)]
 struct RowLine {
     seq: i64,
@@ -63,7 +62,6 @@ struct RootLine<'a> {
 /// The fields of a line that are needed to continue.
 #[derive(Deserialize)]
 struct Noted {
-    /// The batch's number.
     seq: i64,
     /// The row's place in it; of a root the number of rows.
     position: usize,
@@ -72,7 +70,6 @@ struct Noted {
     root: Option<String>,
 }
 
-/// The open file.
 pub(crate) struct Journal {
     file: File,
     /// The last complete batch.

@@ -1,5 +1,4 @@
 //! The server of the Zot Artifact Store: command line, wiring, and the listener. The other crates are the store.
-#![expect(clippy::disallowed_methods, reason = "names of leaseholders and of temporary files")]
 
 mod admin;
 mod args;

@@ -13,13 +13,11 @@ use crate::error::Error;
 pub(crate) struct Logging<'a> {
     /// A filter, such as `info`.
     pub level: &'a str,
-    /// JSON or text.
     pub json: bool,
     /// A file; none: standard output.
     pub output: Option<&'a Path>,
 }
 
-/// Starts logging.
 pub(crate) fn start(logging: &Logging<'_>) -> Result<(), Error> {
     // logs of libraries below a warning are only useful for debugging
     let filter = match logging.level {

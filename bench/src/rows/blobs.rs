@@ -23,7 +23,6 @@ pub(crate) enum Way {
     Patch,
 }
 
-/// Pushes new blobs.
 #[derive(Clone, Copy)]
 pub(crate) struct Push {
     /// Size in bytes.
@@ -93,7 +92,6 @@ impl Work for Pull {
     }
 }
 
-/// Pushes a blob.
 async fn push(target: &Target, connection: &mut Connection, digest: &str, body: Body, way: Way) -> Result<()> {
     let begin = target.oci("POST", "blobs/uploads/", "", Body::default());
     let mut session = connection.exchange(&begin, Take::Count).await?.expect(202)?;

@@ -27,7 +27,6 @@ pub(crate) enum Page {
 pub(crate) struct List {
     /// How many keys there are.
     pub keys: u64,
-    /// Which pages.
     pub page: Page,
 }
 

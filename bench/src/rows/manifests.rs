@@ -35,7 +35,6 @@ pub(crate) struct PushManifest(pub Image);
 /// Pulls manifests by tag, one of `count` at a time.
 #[derive(Clone)]
 pub(crate) struct PullManifest {
-    /// Whose.
     pub image: Image,
     /// How many there are.
     pub count: u64,

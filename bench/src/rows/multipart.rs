@@ -13,7 +13,6 @@ use crate::http::{Connection, Take};
 use crate::target::Target;
 use crate::work::Work;
 
-/// Concurrent parts.
 const IN_FLIGHT: usize = 8;
 
 /// Uploads objects in parts; an operation is a whole upload.

@@ -14,7 +14,6 @@ use crate::work::{Work, fill};
 /// One of this many bodies is compared with the sent one.
 const COMPARED: u64 = 16;
 
-/// Puts new objects.
 #[derive(Clone, Copy)]
 pub(crate) struct Put {
     /// Folder of the keys; sets the contents apart from those of other folders, too.

@@ -23,7 +23,6 @@ use crate::kinds::ObjectKind;
 use crate::validate::{ValidSpec, check_names, check_references, check_retained, validate};
 use crate::{ambient, diagnostics, preflight, status};
 
-/// Longest reconciliation.
 const LONGEST: Duration = Duration::from_mins(1);
 /// Interval of reconciliations while a store is not ready: pods cause none.
 const RECHECK: Duration = Duration::from_secs(10);

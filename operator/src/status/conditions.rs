@@ -52,7 +52,6 @@ impl ConditionSet {
         Self { before, now: Vec::new(), generation: resource.metadata.generation }
     }
 
-    /// The previous conditions.
     pub(crate) fn kept(resource: &ZotArtifactStore) -> Self {
         let mut kept = Self::of(resource);
         kept.now.clone_from(&kept.before);

@@ -1,6 +1,7 @@
 //! Requests and responses of the REST API, as they are in JSON: for the server, and for clients in Rust.
 //!
 //! `docs/reference/openapi.json` describes them for everybody else. Times are RFC 3339, in UTC.
+#![warn(missing_docs)] // clients show these texts
 
 mod access_keys;
 mod accounts;

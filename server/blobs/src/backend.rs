@@ -23,7 +23,6 @@ pub use s3::S3;
 /// The place of the blobs.
 #[derive(Clone, Debug)]
 pub enum Backend {
-    /// A local directory.
     Local(PathBuf),
     /// A bucket of S3 or a compatible server.
     S3(S3),
@@ -53,16 +52,13 @@ pub enum OpenError {
     /// The directory cannot be created or written to.
     #[error("storage.rootDirectory {path}: {source}; name a directory that this user can write to")]
     Directory {
-        /// The directory.
         path: PathBuf,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
     /// An invalid file with credentials.
     #[error("storage.storageDriver.keyfile {path}: {problem}")]
     KeyFile {
-        /// The file.
         path: PathBuf,
         /// The problem and the remedy.
         problem: String,

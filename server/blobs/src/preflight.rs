@@ -14,7 +14,6 @@ use zot_domain::ports::blobs::SegmentKey;
 
 use crate::{Backend, BlobStore};
 
-/// The test content.
 const CONTENT: &[u8] = b"written at start to see whether it may be; safe to delete";
 const PREFIX: &str = "preflight-";
 /// Test objects of this age were left by a process that died.
@@ -25,15 +24,12 @@ const LEFT_OVER: Duration = Duration::from_hours(1);
 pub enum Step {
     /// Writes an object in one request.
     Write,
-    /// Reads an object.
     Read,
     /// Reads a part of an object.
     ReadRange,
     /// Writes an object in parts.
     WriteParts,
-    /// Lists objects.
     List,
-    /// Deletes objects.
     Delete,
 }
 
@@ -41,7 +37,6 @@ pub enum Step {
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub struct PreflightError {
-    /// The failed step.
     pub step: Step,
     /// Whether the cause is the credentials, and not the backend or the network.
     pub denied: bool,
@@ -52,7 +47,6 @@ pub struct PreflightError {
     text: String,
 }
 
-/// A usable backend.
 #[derive(Debug)]
 pub struct Preflight {
     /// Whether objects may be listed. If not, S3 answers "denied" for an absent object.
@@ -61,7 +55,6 @@ pub struct Preflight {
     pub warnings: Vec<String>,
 }
 
-/// A test object.
 struct Probe {
     path: Path,
     written: bool,

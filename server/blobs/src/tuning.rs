@@ -10,6 +10,5 @@ pub(crate) struct Tuning {
     pub part: usize,
     /// The files' folder on a disk. Reads of files bypass `object_store`.
     pub root: Option<PathBuf>,
-    /// The disk reserve.
     pub disk_reserve: DiskReserve,
 }

@@ -6,15 +6,12 @@ use crate::invalid::{Invalid, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Action {
-    /// Get content.
     Read,
-    /// See names.
     List,
     /// Add new content or names.
     Create,
     /// Change existing content or names.
     Update,
-    /// Remove.
     Delete,
     /// Administer policies, accounts and keys.
     Admin,
@@ -33,7 +30,6 @@ impl Action {
         }
     }
 
-    /// All of them.
     pub const ALL: [Self; 6] = [Self::Read, Self::List, Self::Create, Self::Update, Self::Delete, Self::Admin];
 
     /// Whether it changes the store.
@@ -56,13 +52,11 @@ impl Actions {
         Self(self.0 | 1 << action as u8)
     }
 
-    /// The union.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// All of them.
     pub const fn all() -> Self {
         Self((1 << Action::ALL.len()) - 1)
     }

@@ -5,7 +5,6 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-/// The current time.
 pub fn now() -> Timestamp {
     Timestamp::now()
 }

@@ -8,7 +8,6 @@ use crate::action::Action;
 pub enum AuditAction {
     /// A decision that no write records: a read, a list, or a refusal.
     Decided(Action),
-    /// Credentials were refused.
     Authenticate,
     AccessKeyCreate,
     AccessKeyDelete,

@@ -13,7 +13,6 @@ use sha2::{Digest as _, Sha256};
 
 use crate::invalid::{Invalid, Result};
 
-/// A checksum algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Algorithm {
@@ -45,7 +44,6 @@ pub enum Kind {
 pub struct Checksums {
     /// By algorithm, in base64.
     pub values: BTreeMap<Algorithm, String>,
-    /// Their type.
     #[serde(default)]
     pub kind: Kind,
 }

@@ -69,7 +69,6 @@ impl Digest {
         &self.0
     }
 
-    /// Its algorithm.
     pub fn algorithm(&self) -> Algorithm {
         if self.0.starts_with("sha512:") { Algorithm::Sha512 } else { Algorithm::Sha256 }
     }

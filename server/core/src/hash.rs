@@ -86,7 +86,6 @@ impl Hasher {
         self.object.take()
     }
 
-    /// Returns that part.
     pub fn join_object(&mut self, object: Option<ObjectHasher>) {
         self.object = object;
     }

@@ -15,7 +15,6 @@ use crate::media_type::{self, Shape};
 
 /// The empty JSON object `{}`. Every repository has it without a row.
 pub const EMPTY_JSON: &[u8] = b"{}";
-/// Its digest.
 pub const EMPTY_JSON_DIGEST: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
 
 /// Largest manifest, in bytes; the spec asks for at least 4 MiB.

@@ -1,12 +1,9 @@
 //! The media types that the store knows. All others are opaque.
 
-/// OCI image manifest.
 pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-/// OCI image index.
 pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// Docker image manifest, schema 2.
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-/// Docker manifest list.
 pub const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 /// The empty JSON object, `{}`.
 pub const OCI_EMPTY: &str = "application/vnd.oci.empty.v1+json";
@@ -14,9 +11,7 @@ pub const OCI_EMPTY: &str = "application/vnd.oci.empty.v1+json";
 /// The shape of a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// Config and layers.
     Image,
-    /// Other manifests.
     Index,
 }
 

@@ -21,7 +21,6 @@ const RESERVED: [&str; 7] = ["api", "auth", "health", "metrics", "rbac", "s3", "
 pub struct RepositoryName(String);
 
 impl RepositoryName {
-    /// The whole name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -112,7 +111,6 @@ impl fmt::Display for RepositoryName {
 pub struct Tag(String);
 
 impl Tag {
-    /// The tag's text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -144,9 +142,7 @@ impl fmt::Display for Tag {
 /// The name of a manifest in a request: a tag or a digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reference {
-    /// A mutable name.
     Tag(Tag),
-    /// Immutable content.
     Digest(Digest),
 }
 

@@ -16,7 +16,6 @@ pub const NEXT: char = '\u{1}';
 pub struct ObjectKey(String);
 
 impl ObjectKey {
-    /// The key's text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

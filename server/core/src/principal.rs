@@ -65,7 +65,6 @@ impl Principal {
         self
     }
 
-    /// Adds names.
     #[must_use]
     pub fn also(mut self, more: &[String]) -> Self {
         self.names = sorted([&*self.names, more].concat());
@@ -97,7 +96,6 @@ impl Principal {
         Self { bound: None, ..self.clone() }
     }
 
-    /// Its names.
     pub fn names(&self) -> &[String] {
         &self.names
     }
@@ -157,7 +155,6 @@ fn of_kind<'a>(names: &'a [String], kind: &'a str) -> impl Iterator<Item = &'a s
 pub struct Grant {
     /// The repository or catalog.
     pub target: GrantTarget,
-    /// The granted actions.
     pub actions: Vec<Action>,
 }
 

@@ -6,7 +6,6 @@ pub const RANGES_MAX: usize = 64;
 /// A part of some content: `start..end`, in bytes, never empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ByteRange {
-    /// First byte.
     pub start: u64,
     /// One past the last byte.
     pub end: u64,

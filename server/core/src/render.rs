@@ -20,13 +20,10 @@ const TITLE: &str = "org.opencontainers.image.title";
 pub struct Rendering<'a> {
     /// The digest of the object's bytes.
     pub digest: &'a str,
-    /// Their length.
     pub size: u64,
     /// The content type from the client.
     pub content_type: &'a str,
-    /// The object's key.
     pub key: &'a str,
-    /// Which renderer.
     pub version: i64,
 }
 
@@ -46,7 +43,6 @@ impl Rendering<'_> {
         )
     }
 
-    /// The manifest's digest.
     pub fn manifest_digest(&self) -> Digest {
         Digest::of(Algorithm::Sha256, self.bytes().as_bytes())
     }

@@ -32,9 +32,7 @@ pub struct Access {
 /// What is asked of a decision that is to be explained.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// Who would ask.
     pub principal: Principal,
-    /// What for.
     pub action: Action,
     /// Of what: `team/app`, `object:team/key`, `repository:team/app`, `system:audit`.
     pub resource: String,
@@ -328,9 +326,7 @@ const KINDS: [&str; 3] = ["object", "repository", "system"];
 /// What a principal may do, or may not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permission {
-    /// A pattern.
     pub resource: String,
-    /// What.
     pub actions: Vec<Action>,
     /// Whether it is denied.
     pub denied: bool,

@@ -60,7 +60,6 @@ impl Authorizer {
         self.rules.rcu(|now| if now.epoch() > epoch { Arc::clone(now) } else { Arc::clone(&rules) });
     }
 
-    /// The settings.
     pub fn settings(&self) -> Settings {
         self.settings
     }

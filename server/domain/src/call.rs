@@ -10,7 +10,6 @@ use zot_core::principal::Principal;
 /// One request: who asks, from where, and under which id it is recorded.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// Who asks.
     pub principal: Principal,
     /// The id that the client also gets; key of the audit row.
     pub request_id: RequestId,
@@ -87,7 +86,6 @@ impl Call {
 pub struct RequestId(uuid::Uuid);
 
 impl RequestId {
-    /// A new one.
     pub fn new() -> Self {
         Self(zot_core::ambient::ordered_id())
     }

@@ -31,7 +31,6 @@ impl Tags {
 /// Conditions of a read. Times are seconds since 1970.
 #[derive(Clone, Debug, Default)]
 pub struct ReadCondition {
-    /// Only this entity.
     pub if_match: Option<Tags>,
     /// Not this one: the client has it.
     pub if_none_match: Option<Tags>,

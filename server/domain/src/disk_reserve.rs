@@ -15,7 +15,6 @@ const KEPT_MIN: u64 = 16 * 1024 * 1024;
 /// What a write is to the disk. Each may take less of the last of it than the one after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Demand {
-    /// Content.
     Content,
     /// Rows, for content that was taken in, or for something new.
     Grows,

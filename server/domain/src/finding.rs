@@ -140,7 +140,6 @@ impl fmt::Display for Kind {
 /// One thing that does not fit.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// Of which kind.
     pub kind: Kind,
     /// What it is about, for people.
     pub subject: String,
@@ -150,7 +149,6 @@ pub struct Finding {
     pub digest: Option<String>,
     /// Repository or object that has the blob; it may be one of many.
     pub used_by: Option<String>,
-    /// It was mended.
     pub repaired: bool,
     /// The blob was taken out of use: it answers as absent until its bytes are pushed again.
     pub out_of_use: bool,

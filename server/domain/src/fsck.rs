@@ -37,7 +37,6 @@ pub struct Scope {
     pub orphan_age: Duration,
 }
 
-/// What was found.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// Blobs in the database.
@@ -46,7 +45,6 @@ pub struct Report {
     pub verified: u64,
     /// The bytes that were read for it.
     pub verified_bytes: u64,
-    /// Segments in storage.
     pub segments: u64,
     /// Their bytes.
     pub stored_bytes: u64,

@@ -24,10 +24,8 @@ const LEASE: &str = "gc";
 /// A process that died while it collected holds the others up for this long.
 const LEASE_SECS: i64 = 120;
 
-/// Lets time pass.
 pub type Rest = Arc<dyn Fn(Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-/// When what goes.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
     /// What was referenced, pushed or mounted this recently stays. At least an hour: writers count with it (rule A2).

@@ -6,7 +6,6 @@ use crate::error::Error;
 /// Content that went in or out.
 #[derive(Clone, Debug)]
 pub struct Transfer {
-    /// In or out.
     pub direction: Direction,
     /// `blob`, `manifest` or `object`.
     pub kind: &'static str,
@@ -19,18 +18,14 @@ pub struct Transfer {
 /// Which way content goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// From the client.
     Upload,
-    /// To the client.
     Download,
-    /// Away.
     Delete,
 }
 
 /// Credentials that were presented.
 #[derive(Clone, Copy, Debug)]
 pub struct Authentication {
-    /// Their kind.
     pub method: &'static str,
     /// Whether they were right.
     pub success: bool,
@@ -41,7 +36,6 @@ pub struct Authentication {
 pub struct Fault {
     /// `unavailable` or `internal`.
     pub kind: &'static str,
-    /// Of what.
     pub component: &'static str,
 }
 

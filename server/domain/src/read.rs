@@ -44,7 +44,6 @@ impl<T> Deref for Readable<T> {
 
 /// What has bytes.
 pub trait HasContent {
-    /// Where they are.
     fn content(&self) -> &Content;
 }
 

@@ -11,7 +11,6 @@ pub struct Endpoint {
     pub tls: bool,
     /// The URL, where the configuration says so.
     pub configured: Option<String>,
-    /// The path, else.
     pub path: String,
 }
 

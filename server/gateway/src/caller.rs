@@ -17,7 +17,6 @@ use zot_identity::{Identity, Presented};
 /// What is known of who sent a request, before its credentials are looked at.
 #[derive(Clone, Default)]
 pub struct Sender {
-    /// The request's id.
     pub request_id: RequestId,
     /// Where it came from.
     pub origin: Origin,
@@ -149,7 +148,6 @@ impl Caller {
         &self.sender
     }
 
-    /// For logs.
     pub(crate) fn subject(&self) -> &str {
         self.principal.as_ref().map_or("invalid", |principal| principal.subject.as_str())
     }

@@ -3,7 +3,6 @@
 //!
 //! No path and no error format of an API is known here. An API is an [`axum::Router`]: it says by [`Dialect`] how its
 //! requests are refused, and takes the [`Caller`] out of each request.
-#![expect(clippy::disallowed_methods, reason = "the times in health and metrics are those of the machine")]
 
 mod address;
 mod caller;

@@ -79,13 +79,11 @@ struct FaultLabels {
 /// Figures taken at each scrape, from where they are kept.
 #[derive(Clone, Debug, Default)]
 pub struct Sample {
-    /// Open database connections.
     pub connections_open: usize,
     /// Those of them that nobody uses.
     pub connections_idle: usize,
     /// Writes that wait for a commit (SQLite).
     pub queued_writes: usize,
-    /// Decisions of policy.
     pub checks: Vec<Checks>,
     /// The audit trail's records.
     pub audit: Figures,
@@ -192,7 +190,6 @@ impl Metrics {
         self.jobs.count(job, outcome, duration);
     }
 
-    /// A client connected.
     pub fn connection_opened(&self) {
         self.connections.inc();
     }

@@ -50,7 +50,6 @@ impl Notes {
 /// Paths of the health endpoints.
 #[derive(Clone, Debug)]
 pub struct HealthPaths {
-    /// Everything, for people.
     pub health: String,
     /// Whether the process runs.
     pub live: String,
@@ -58,14 +57,11 @@ pub struct HealthPaths {
     pub ready: String,
 }
 
-/// Cross-origin resource sharing.
 #[derive(Clone, Debug)]
 pub struct Cors {
     /// Origins; empty or one `*`: any.
     pub origins: Vec<HeaderValue>,
-    /// Methods.
     pub methods: Vec<Method>,
-    /// Request headers.
     pub headers: Vec<HeaderName>,
     /// Response headers that scripts may read.
     pub expose: Vec<HeaderName>,

@@ -41,7 +41,6 @@ pub struct Accounts {
 pub struct NewKey {
     /// The owner: `account:NAME` or `user:NAME`. By default, the caller.
     pub owner: Option<String>,
-    /// Description.
     pub description: String,
     /// Expiry, in microseconds since 1970.
     pub expires: Option<i64>,
@@ -50,11 +49,8 @@ pub struct NewKey {
 /// An access key without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShownKey {
-    /// Its id.
     pub id: String,
-    /// The owner.
     pub owner: String,
-    /// Description.
     pub description: String,
     /// Whether it is disabled.
     pub disabled: bool,

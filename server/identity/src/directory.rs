@@ -38,7 +38,6 @@ impl Directory {
         self.known.load_full()
     }
 
-    /// Reads everything again.
     pub(crate) async fn load(&self) -> Result<()> {
         let read = Arc::new(Known::from(self.store.identities().await?));
         // an older read that ends later does not replace a newer one
@@ -72,7 +71,6 @@ impl Known {
         self.keys.get(id)
     }
 
-    /// All access keys.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &StoredKey> {
         self.keys.values()
     }

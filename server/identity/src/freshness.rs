@@ -17,7 +17,6 @@ const WAIT_MAX: Duration = Duration::from_secs(5);
 /// Longest check in the background, which may have to read everything.
 const RENEW_MAX: Duration = Duration::from_secs(30);
 
-/// The last checks.
 pub(crate) struct Freshness {
     state: Sync<State>,
     running: Mutex<()>,
@@ -40,7 +39,6 @@ struct State {
 }
 
 impl Freshness {
-    /// Checks now.
     pub(crate) async fn renew(&self, check: impl Future<Output = Result<()>>) -> Result<()> {
         let renewed = timeout(self.renew_max, async {
             let _guard = self.running.lock().await;

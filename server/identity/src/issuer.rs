@@ -85,7 +85,6 @@ impl ClaimPath {
 /// Accepted difference between the issuer's clock and ours, in seconds.
 const LEEWAY_SECS: u64 = 30;
 
-/// A trusted issuer.
 pub struct Issuer {
     config: IssuerConfig,
     keys: KeySet,
@@ -99,7 +98,6 @@ impl Issuer {
         Self { config, keys, taken: Vec::new() }
     }
 
-    /// Its configuration.
     pub fn config(&self) -> &IssuerConfig {
         &self.config
     }
@@ -118,7 +116,6 @@ impl Issuer {
             .then(|| format!("{kind}:{name}"))
     }
 
-    /// Its keys.
     pub(crate) fn keys(&self) -> &KeySet {
         &self.keys
     }

@@ -33,7 +33,6 @@ pub struct Source {
     pub token_file: Option<std::path::PathBuf>,
 }
 
-/// An issuer's keys.
 pub struct KeySet {
     source: Source,
     client: reqwest::Client,
@@ -42,7 +41,6 @@ pub struct KeySet {
     asked: Mutex<Option<(Instant, bool)>>,
 }
 
-/// The fetched keys.
 #[derive(Default)]
 pub(crate) struct Known {
     keys: HashMap<String, Key>,

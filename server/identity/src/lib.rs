@@ -59,7 +59,6 @@ pub struct Setup {
     pub service: String,
     /// Master keys, the current one first.
     pub masters: Vec<Vec<u8>>,
-    /// Trusted issuers.
     pub issuers: Vec<Issuer>,
     /// Wrong credentials a minute that one address may present for one access key. `None` means any number.
     pub failures_per_minute: Option<u32>,

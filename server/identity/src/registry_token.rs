@@ -58,7 +58,6 @@ struct Who {
 pub struct Access {
     /// `repository` or `registry`.
     pub r#type: String,
-    /// Its name.
     pub name: String,
     /// `pull`, `push`, `delete` or `*`.
     pub actions: Vec<String>,

@@ -21,9 +21,7 @@ pub(crate) const LIFETIME_DEFAULT_SECS: i64 = 3600;
 /// Credentials for an S3 client.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    /// The access key.
     pub access_key: String,
-    /// Its secret.
     pub secret_key: String,
     /// The session token, which requests must include.
     pub session_token: String,
@@ -58,7 +56,6 @@ struct Session {
 pub(crate) struct DecryptedSession {
     /// The secret of its access key.
     pub secret_key: String,
-    /// The principal.
     pub principal: Principal,
     /// When it was issued, in seconds since 1970.
     pub issued: i64,

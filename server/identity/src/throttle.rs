@@ -21,7 +21,6 @@ const REMEMBERED: usize = 50_000;
 const PURGE_PAUSE: Duration = Duration::from_secs(10);
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// Counts wrong credentials.
 pub(crate) struct Throttle {
     /// Wrong credentials a minute for each pair of address and key. `None` means any number.
     per_minute: Option<f64>,

@@ -8,7 +8,6 @@ use sha2::{Digest as _, Sha256};
 /// Most cached tokens. If there are more, the cache is emptied, and tokens are verified again.
 const MOST: usize = 10_000;
 
-/// A token's digest.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Digest([u8; 32]);
 

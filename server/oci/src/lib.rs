@@ -42,7 +42,6 @@ const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-diges
 /// The state that all handlers of the OCI API share. Cheap to clone.
 #[derive(Clone)]
 pub struct Registry {
-    /// The use cases.
     pub artifacts: Artifacts,
     /// Checks credentials in the form of a token request.
     pub authenticator: Authenticator,

@@ -13,7 +13,6 @@ use super::value;
 /// Characters that must be encoded in a query value. The others stay readable.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
-/// The requested page.
 #[derive(Debug)]
 pub(crate) struct PageRequest {
     /// Entries, at most [`PAGE_MAX`].

@@ -44,7 +44,6 @@ impl Route {
         }
     }
 
-    /// The supported methods.
     pub(crate) fn methods(&self) -> &'static str {
         match self {
             Self::Base | Self::Catalog | Self::Tags(_) | Self::Referrers(..) => "GET, HEAD",

@@ -64,7 +64,6 @@ pub(crate) fn error_of(error: &(dyn StdError + 'static)) -> Error {
     }
 }
 
-/// A response's body.
 pub(crate) fn outgoing(bytes: ByteStream) -> StreamingBlob {
     StreamingBlob::wrap(sync_wrapper::SyncStream::new(bytes))
 }

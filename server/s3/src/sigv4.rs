@@ -88,9 +88,7 @@ impl fmt::Debug for Access {
 /// The access key and session token that a request names, before verification.
 #[derive(Debug, Default)]
 pub struct Claimed {
-    /// The access key.
     pub access_key: Option<String>,
-    /// The session token.
     pub session_token: Option<String>,
 }
 
@@ -152,7 +150,6 @@ impl Default for Config {
 /// What tells the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// Verifies requests.
 pub struct Front {
     keys: Arc<dyn Keys>,
     cache: keys::Cache,

@@ -16,10 +16,13 @@ const ID_MAX: usize = 128;
 /// What to do with holds.
 pub(super) enum Order {
     /// Begin a hold of this duration, or extend it.
-    Hold { id: String, span: Span, renew: bool },
+    Hold {
+        id: String,
+        span: Span,
+        renew: bool,
+    },
     /// End the hold with this id.
     Release(String),
-    /// Print all holds.
     List,
 }
 

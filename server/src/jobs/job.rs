@@ -26,7 +26,6 @@ pub(crate) trait Job: Send + 'static {
         None
     }
 
-    /// Does one batch.
     fn run(&mut self) -> impl Future<Output = Result<Progress, Failure>> + Send;
 
     /// Does what is left when the server stops.
@@ -40,7 +39,6 @@ pub(crate) trait Job: Send + 'static {
 pub(crate) enum Progress {
     /// More work waits: the next run follows without a pause.
     More,
-    /// No work waits.
     Done,
     /// Another replica has the lease.
     Standby,
@@ -53,7 +51,6 @@ pub(crate) enum Progress {
 pub(crate) struct Failure {
     /// For `/health`, which anybody may read: it must hold no secret and no address.
     pub shown: String,
-    /// For the log.
     pub cause: String,
 }
 

@@ -18,7 +18,6 @@ use super::RowLine;
 pub(crate) struct Account {
     /// The roots, in order.
     pub roots: Vec<Root>,
-    /// What is wrong.
     pub findings: Vec<Finding>,
     /// The file ends within this batch. A server continues there.
     pub open: Option<i64>,

@@ -241,7 +241,6 @@ impl Write for Append {
     }
 }
 
-/// Makes a batch.
 struct CloseBatch {
     root: Root,
     keys: Vec<String>,

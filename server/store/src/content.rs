@@ -59,7 +59,6 @@ statements! {
         ON CONFLICT (kind, id) DO UPDATE SET due_at = excluded.due_at";
 }
 
-/// A repository's ids.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RepositoryIds {
     pub repo: i64,
@@ -218,7 +217,6 @@ impl Tx<'_> {
         self.execute(self.query(&KILL_STAGED_SEGMENTS).bind(upload.to_owned())).await.map(drop)
     }
 
-    /// One such segment.
     pub(crate) async fn insert_dead(&mut self, segment: &Segment) -> Result<(), TxError> {
         let insert = self.query(&INSERT_DEAD_SEGMENT).bind(segment.key.to_string());
         let insert = insert.bind(to_i64(segment.start)?).bind(to_i64(segment.size)?);

@@ -12,7 +12,6 @@ pub enum OpenError {
     /// Cannot be reached, or refused us.
     #[error("cannot open the database: {0}")]
     Database(#[from] sqlx::Error),
-    /// A migration failed.
     #[error("cannot bring the schema up to date: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     /// The schema is of a later server that no longer serves with this one.

@@ -58,7 +58,6 @@ enum Writer {
 /// Figures of the connection pool, for metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolStatus {
-    /// Open connections.
     pub open: usize,
     /// Those of them that nobody uses.
     pub idle: usize,

@@ -15,14 +15,12 @@ use sqlx::query::Query;
 pub enum Dialect {
     /// Postgres 14 or newer.
     Postgres,
-    /// SQLite, embedded.
     Sqlite,
 }
 
 /// A statement of the store.
 #[derive(Debug)]
 pub struct Statement {
-    /// The constant's name.
     pub name: &'static str,
     text: &'static str,
     sqlite: OnceLock<String>,

@@ -25,7 +25,6 @@ statements! {
     SET_ADMIN_GENERATED = "UPDATE store_info SET admin_generated = 1 WHERE id = 1 AND admin_generated = 0";
 }
 
-/// The store's identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreInfo {
     /// First component of each key in blob storage.

@@ -28,7 +28,6 @@ pub(crate) use record::{ALL, Recorded, address};
 pub(crate) use steps::Watched;
 pub use steps::{Step, Steps};
 
-/// Longest transaction.
 const TRANSACTION_MAX: Duration = Duration::from_secs(50);
 /// Attempts of a write before its client is asked to retry.
 const ATTEMPTS: u32 = 5;
@@ -36,7 +35,6 @@ const ATTEMPTS: u32 = 5;
 /// A statement with values bound to it.
 pub(crate) type Bound = Query<'static, Any, AnyArguments>;
 
-/// An open transaction.
 pub(crate) struct Tx<'c> {
     conn: &'c mut AnyConnection,
     dialect: Dialect,
@@ -68,7 +66,6 @@ impl<'c> Tx<'c> {
         query.fetch_optional(&mut *self.conn).await?.as_ref().map(T::read).transpose()
     }
 
-    /// All rows.
     pub(crate) async fn all<T: Row>(&mut self, query: Query<'_, Any, AnyArguments>) -> Result<Vec<T>, TxError> {
         self.step().await;
         query.fetch_all(&mut *self.conn).await?.iter().map(T::read).collect()
@@ -84,7 +81,6 @@ impl<'c> Tx<'c> {
         Ok(self.optional::<()>(query).await?.is_some())
     }
 
-    /// Rows affected.
     pub(crate) async fn execute(&mut self, query: Query<'_, Any, AnyArguments>) -> Result<u64, TxError> {
         self.step().await;
         Ok(query.execute(&mut *self.conn).await?.rows_affected())

@@ -117,7 +117,6 @@ impl TestApp {
         self.anonymous().with_key(READER)
     }
 
-    /// Sends no credentials.
     pub fn anonymous(&self) -> Client {
         Client::new(self.router.clone())
     }

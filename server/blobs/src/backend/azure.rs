@@ -12,7 +12,6 @@ use super::{OpenError, below, client, retry};
 /// principal, or the machine's managed identity.
 #[derive(Clone)]
 pub struct Azure {
-    /// The storage account.
     pub account: String,
     /// A key of the account, in Base64.
     pub key: Option<String>,

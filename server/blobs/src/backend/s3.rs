@@ -13,7 +13,6 @@ use super::{OpenError, below, client, retry};
 pub struct S3 {
     /// The bucket, which must exist.
     pub bucket: String,
-    /// Its region.
     pub region: String,
     /// The endpoint with its scheme, if it is not AWS's.
     pub endpoint: Option<String>,

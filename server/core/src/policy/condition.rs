@@ -29,7 +29,6 @@ pub struct Context<'a> {
     pub source_ip: Option<IpAddr>,
     /// Whether the client's connection is encrypted.
     pub tls: bool,
-    /// The current time.
     pub now: Timestamp,
     /// The prefix of a list, if the request lists names.
     pub list_prefix: Option<&'a str>,
@@ -42,7 +41,6 @@ pub struct Context<'a> {
 pub enum Condition {
     /// The address is in one of these networks; or in none.
     SourceIp {
-        /// The networks.
         networks: Vec<IpNet>,
         /// In none of them.
         none: bool,
@@ -59,16 +57,13 @@ pub enum Condition {
     Tls(bool),
     /// A claim of the token, or an attribute of the principal, matches one of these globs; or none.
     Claim {
-        /// Its name.
         name: String,
-        /// The globs.
         globs: Vec<String>,
         /// It matches none of them, or is absent.
         none: bool,
     },
     /// The user's name matches one of these globs; or none.
     User {
-        /// The globs.
         globs: Vec<String>,
         /// It matches none of them, or there is no user.
         none: bool,
@@ -77,7 +72,6 @@ pub enum Condition {
     Operation(Operations),
     /// The prefix of a list matches one of these globs.
     ListPrefix {
-        /// The globs.
         globs: Vec<String>,
         /// It matches none of them, or the request lists nothing.
         none: bool,

@@ -22,7 +22,6 @@ pub struct Settings {
 pub struct Decision {
     /// Whether it is allowed.
     pub allowed: bool,
-    /// The reason.
     pub reason: Reason,
     /// The policy that decided, if one did.
     pub policy: Option<String>,

@@ -17,7 +17,6 @@ macro_rules! operations {
         }
 
         impl Operation {
-            /// All of them.
             pub const ALL: &[Self] = &[$($(Self::$name,)+)+];
 
             /// The name in policies.
@@ -131,13 +130,11 @@ impl Operations {
         self.0 == 0
     }
 
-    /// The union.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Each of them.
     pub fn iter(self) -> impl Iterator<Item = Operation> {
         Operation::ALL.iter().copied().filter(move |it| self.contains(*it))
     }

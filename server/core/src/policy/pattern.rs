@@ -32,11 +32,9 @@ pub struct ResourcePattern {
 pub(super) enum Shape {
     /// `*`: everything.
     All,
-    /// Exactly this.
     Exact(String),
     /// This and everything below it.
     Subtree(String),
-    /// Everything else.
     Glob(String),
 }
 

@@ -32,8 +32,6 @@ impl Resource<'_> {
 pub enum ResourceKind {
     /// A bucket or an object in it.
     Object,
-    /// A repository.
     Repository,
-    /// The store itself.
     System,
 }

@@ -22,7 +22,6 @@ const TEXT_MAX: usize = 1024;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Policy {
-    /// Its id, unique.
     #[serde(default)]
     pub id: String,
     /// A name for people.
@@ -46,7 +45,6 @@ pub struct Policy {
     pub conditions: BTreeMap<String, String>,
 }
 
-/// A parsed statement.
 #[derive(Clone, Debug)]
 pub struct Statement {
     /// The id of its policy.
@@ -55,9 +53,7 @@ pub struct Statement {
     pub effect: Effect,
     /// Whom it is about.
     pub principals: Vec<PrincipalPattern>,
-    /// What they do.
     pub actions: Actions,
-    /// To what.
     pub resources: Vec<ResourcePattern>,
     /// When; all must hold.
     pub conditions: Vec<Condition>,

@@ -15,7 +15,6 @@ pub const PAGE_MAX: u32 = 1000;
 /// A page of names, in byte order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// The names.
     pub names: Vec<String>,
     /// Whether more follow behind the last one.
     pub more: bool,

@@ -14,12 +14,9 @@ const PAGE: u32 = 100;
 /// Batches of which is said that they are not there.
 const STRAYS_MAX: u32 = 1000;
 
-/// What was verified.
 #[derive(Clone, Debug, Default)]
 pub struct Checked {
-    /// Batches with rows.
     pub batches: u64,
-    /// Their rows.
     pub rows: u64,
     /// Batches whose rows were dropped.
     pub dropped: u64,

@@ -24,7 +24,6 @@ const PAGE: u32 = 20;
 pub struct Closed {
     /// Batches that were made.
     pub batches: u64,
-    /// Their rows.
     pub rows: u64,
     /// Batches whose rows were dropped.
     pub dropped: u64,

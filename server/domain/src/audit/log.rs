@@ -27,7 +27,6 @@ pub struct AuditLog {
 /// A page of rows, the newest first.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// The rows.
     pub rows: Vec<Change>,
     /// Where the next page goes on; none: this is the last.
     pub next: Option<Place>,

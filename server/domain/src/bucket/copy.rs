@@ -13,23 +13,16 @@ use crate::ports::metadata::Audit;
 use crate::ports::objects::{Attributes, ObjectVersion, Put, PutObject, Source};
 use crate::read::Readable;
 
-/// What to copy.
 pub struct CopySource<'a> {
-    /// From this bucket.
     pub bucket: &'a str,
-    /// This key.
     pub key: &'a ObjectKey,
     /// This version; none: the newest.
     pub version_id: Option<&'a str>,
-    /// Only if.
     pub condition: ReadCondition,
 }
 
-/// What was copied.
 pub struct Copied {
-    /// The version made.
     pub put: Put,
-    /// The source.
     pub source: Readable<ObjectVersion>,
     /// The copy's manifest, if its bytes are sealed.
     pub manifest_digest: Option<zot_core::digest::Digest>,

@@ -21,7 +21,6 @@ const AT_ONCE: usize = 16;
 /// What is to be deleted.
 #[derive(Clone, Debug)]
 pub struct Deletion {
-    /// The object.
     pub key: ObjectKey,
     /// The version that goes for ever; none: the object is marked as deleted.
     pub version_id: Option<String>,

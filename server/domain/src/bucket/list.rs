@@ -16,7 +16,6 @@ pub const PAGE_MAX: u32 = 1000;
 pub struct Listing {
     /// Objects and rolled-up prefixes, in byte order.
     pub entries: Vec<Entry>,
-    /// Whether more follow.
     pub more: bool,
 }
 
@@ -35,7 +34,6 @@ impl Listing {
 pub struct VersionListing {
     /// Versions by key, the newest first.
     pub versions: Vec<ObjectVersion>,
-    /// Rolled-up prefixes.
     pub prefixes: Vec<String>,
     /// Where the next page begins: key, and version if the key has more of them.
     pub next: Option<(String, Option<String>)>,

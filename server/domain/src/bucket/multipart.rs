@@ -36,7 +36,6 @@ const LIFETIME_SECS: i64 = 7 * 24 * 3600;
 /// A part as a client names it in completing.
 #[derive(Clone, Debug)]
 pub struct NamedPart {
-    /// Its number.
     pub number: i64,
     /// Its entity tag, without quotes.
     pub etag: String,
@@ -51,7 +50,6 @@ pub struct Completed {
     pub put: Option<Put>,
     /// Entity tag of the object.
     pub etag: String,
-    /// Its checksums.
     pub checksums: Checksums,
 }
 

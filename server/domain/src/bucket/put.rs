@@ -31,18 +31,14 @@ pub struct Expected {
     pub checksum: Option<Box<dyn FnOnce() -> Result<Option<String>> + Send>>,
 }
 
-/// What was put.
 #[derive(Clone, Debug)]
 pub struct PutOutcome {
-    /// The version.
     pub put: Put,
     /// Entity tag, without quotes.
     pub etag: String,
-    /// Checksums.
     pub checksums: Checksums,
     /// The object's manifest, by which OCI clients read it.
     pub manifest_digest: Option<zot_core::digest::Digest>,
-    /// Its length.
     pub size: u64,
 }
 

@@ -33,7 +33,6 @@ pub struct Figures {
     pub recorded: u64,
     /// Records that were lost, as too many waited.
     pub dropped: u64,
-    /// Records that wait.
     pub queued: usize,
 }
 
@@ -115,7 +114,6 @@ impl DecisionQueue {
         }
     }
 
-    /// Counts, for metrics.
     pub fn figures(&self) -> Figures {
         Figures {
             recorded: self.0.recorded.load(Ordering::Relaxed),

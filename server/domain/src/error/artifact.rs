@@ -11,7 +11,6 @@ pub enum ArtifactError {
     /// Not of this noun alone.
     #[error(transparent)]
     Common(#[from] Error),
-    /// No such repository.
     #[error("repository {0} is not known to the registry")]
     NameUnknown(String),
     /// No such manifest or tag in this repository.
@@ -40,12 +39,7 @@ pub enum ArtifactError {
     PageInvalid(String),
     /// The content has another digest than announced.
     #[error("the content has the digest {actual}, not {wanted}")]
-    DigestMismatch {
-        /// Of the content.
-        actual: Digest,
-        /// Announced.
-        wanted: Digest,
-    },
+    DigestMismatch { actual: Digest, wanted: Digest },
 }
 
 impl From<Invalid> for ArtifactError {

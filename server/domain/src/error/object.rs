@@ -14,7 +14,6 @@ pub enum ObjectError {
     /// A bucket without a policy.
     #[error("bucket {0} has no policy")]
     NoSuchPolicy(String),
-    /// No such bucket.
     #[error("bucket {0} does not exist")]
     NoSuchBucket(String),
     /// A bucket of that name is there.
@@ -23,7 +22,6 @@ pub enum ObjectError {
     /// The bucket holds objects, versions, uploads or repositories.
     #[error("bucket {0} is not empty")]
     BucketNotEmpty(String),
-    /// No such object.
     #[error("object {0} does not exist")]
     NoSuchKey(String),
     /// No such version of the object.
@@ -32,7 +30,6 @@ pub enum ObjectError {
     /// The newest version says that the object is deleted; carries that version's id.
     #[error("the object is deleted")]
     DeleteMarker {
-        /// The marker's version.
         version_id: String,
         /// The marker itself was asked for.
         asked: bool,

@@ -10,7 +10,6 @@ use crate::ports::metadata::Audit;
 /// A policy as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredPolicy {
-    /// What it says.
     pub policy: Policy,
     /// Microseconds since 1970 when it was made.
     pub created: i64,
@@ -32,18 +31,13 @@ pub enum PutMode {
 pub struct PolicyChange {
     /// Somebody more whom it is about.
     pub principal: Option<String>,
-    /// Another name.
     pub name: Option<String>,
-    /// Another description.
     pub description: Option<String>,
-    /// Another resource.
     pub resource: Option<String>,
-    /// Other actions.
     pub actions: Option<Vec<String>>,
 }
 
 impl PolicyChange {
-    /// The changed policy.
     pub fn of(&self, mut policy: Policy) -> Policy {
         // one without principals is about everybody already
         if let Some(more) = self.principal.as_ref().filter(|_| !policy.principals.is_empty())
@@ -70,7 +64,6 @@ impl PolicyChange {
 /// What a bucket says of who may do what to it and its objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BucketAccess {
-    /// The bucket's name.
     pub bucket: String,
     /// Its policy, byte for byte as it was put.
     pub policy: Option<String>,
@@ -95,7 +88,6 @@ pub struct PublicAccessBlock {
 /// All that is decided by, as it was at one epoch.
 #[derive(Clone, Debug, Default)]
 pub struct Stored {
-    /// The epoch.
     pub epoch: i64,
     /// Policies, by their ids.
     pub policies: Vec<StoredPolicy>,
@@ -106,13 +98,11 @@ pub struct Stored {
 /// Puts a bucket's policy.
 #[derive(Clone, Debug)]
 pub struct PutBucketPolicy {
-    /// The bucket.
     pub bucket: String,
     /// The policy as the client sent it.
     pub policy: String,
     /// Whether it lets everybody in.
     pub is_public: bool,
-    /// The audit row.
     pub audit: Audit,
 }
 

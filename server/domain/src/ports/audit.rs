@@ -11,12 +11,10 @@ use zot_core::AuditAction;
 use crate::call::{Agent, RequestId};
 use crate::error::Result;
 
-/// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It was let through.
     Allowed,
-    /// It was refused.
     Denied,
 }
 
@@ -39,19 +37,16 @@ pub struct Record {
     pub request: RequestId,
     /// When it was; the database's clock makes a time of it.
     pub noted: Instant,
-    /// The principal's subject.
     pub actor: String,
     /// Such as `read` or `authenticate`.
     pub action: AuditAction,
     /// Such as `repository:team/app`.
     pub resource: String,
-    /// How it ended.
     pub outcome: Outcome,
     /// Where it came from.
     pub address: Option<IpAddr>,
     /// What it was sent by.
     pub agent: Agent,
-    /// Why.
     pub reason: String,
     /// The policy that decided.
     pub policy: Option<String>,
@@ -60,11 +55,9 @@ pub struct Record {
 /// A row of the trail.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
-    /// Its key.
     pub id: String,
     /// Microseconds since 1970, by the database's clock.
     pub at: i64,
-    /// The principal's subject.
     pub actor: String,
     /// Such as `read`, `authenticate` or `manifest.push`.
     pub action: String,
@@ -99,7 +92,6 @@ pub struct Root {
     pub first: String,
     /// Key of its last row.
     pub last: String,
-    /// Its rows.
     pub rows: i64,
     /// When the newest of them was, in microseconds since 1970.
     pub newest: i64,
@@ -118,17 +110,14 @@ pub struct Root {
 /// Which rows are asked for; an empty text stands for any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
-    /// Of this actor.
     pub actor: String,
     /// On exactly this resource.
     pub resource: String,
-    /// Of this action.
     pub action: String,
     /// `allowed` or `denied`.
     pub outcome: String,
     /// From then on, in microseconds since 1970.
     pub from: i64,
-    /// Before then.
     pub until: i64,
 }
 

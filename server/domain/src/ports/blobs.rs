@@ -26,7 +26,6 @@ pub async fn begun(mut bytes: ByteStream) -> Result<ByteStream> {
 /// A segment that is durable, but that no row names yet.
 #[derive(Debug)]
 pub struct Written {
-    /// Its key.
     pub key: SegmentKey,
     /// Its length in bytes.
     pub size: u64,

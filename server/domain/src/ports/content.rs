@@ -16,7 +16,6 @@ pub const INLINE_MAX: usize = 16 * 1024;
 /// Where the bytes of a blob are.
 #[derive(Clone, Debug)]
 pub enum Content {
-    /// In the database.
     Inline(Bytes),
     /// In blob storage, ordered by their start and without gaps.
     Segments(Vec<Segment>),
@@ -25,7 +24,6 @@ pub enum Content {
 /// A durable run of a blob's bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// Where it is.
     pub key: SegmentKey,
     /// Its first byte's place in the blob.
     pub start: u64,
@@ -47,9 +45,7 @@ pub struct BlobContent {
 /// Bytes that are durable (or small), to be named by a transaction.
 #[derive(Clone, Debug)]
 pub struct NewContent {
-    /// Their digests.
     pub digests: Digests,
-    /// Their length.
     pub size: u64,
     /// Where they are. For a session: only what the session does not hold yet.
     pub content: Content,
@@ -60,7 +56,6 @@ pub struct NewContent {
 pub struct SegmentKey(uuid::Uuid);
 
 impl SegmentKey {
-    /// A new key.
     #[expect(clippy::new_without_default, reason = "a default that differs each time would surprise")]
     pub fn new() -> Self {
         Self(zot_core::ambient::ordered_id())
@@ -90,7 +85,6 @@ impl FromStr for SegmentKey {
 /// A part of a segment.
 #[derive(Clone, Debug)]
 pub struct Piece {
-    /// The segment.
     pub key: SegmentKey,
     /// The bytes wanted of it.
     pub range: ByteRange,

@@ -10,13 +10,10 @@ use crate::ports::metadata::Audit;
 /// An account of a program: a name that policies can speak of, with roles and groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Account {
-    /// Its name, unique.
     pub name: String,
     /// What it is for.
     pub description: String,
-    /// Its roles.
     pub roles: Vec<String>,
-    /// Its groups.
     pub groups: Vec<String>,
     /// Whether none of its keys is accepted.
     pub disabled: bool,
@@ -62,17 +59,13 @@ pub struct KeyChange {
 /// Everything, as of an epoch.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// The epoch.
     pub epoch: i64,
-    /// All accounts.
     pub accounts: Vec<Account>,
-    /// All access keys.
     pub keys: Vec<StoredKey>,
     /// Principals, and the second since 1970 up to which tokens and sessions of theirs count no more.
     pub revoked: Vec<(String, i64)>,
 }
 
-/// Who there is.
 #[async_trait]
 pub trait Identities: Send + Sync {
     /// How often something changed.
@@ -81,7 +74,6 @@ pub trait Identities: Send + Sync {
     /// [`crate::Error::Unavailable`], as of all of them.
     async fn identities_epoch(&self) -> Result<i64>;
 
-    /// Everything.
     async fn identities(&self) -> Result<Snapshot>;
 
     /// Makes or changes an account; none if one is in the way, or is not there.

@@ -15,7 +15,6 @@ pub const SHARDS: u16 = 256;
 /// Something that lies in the store's part of blob storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// Its whole path.
     pub path: String,
     /// The segment's key; none if this is not a segment of ours.
     pub key: Option<SegmentKey>,

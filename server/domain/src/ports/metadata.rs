@@ -19,9 +19,7 @@ pub use super::content::{BlobContent, Content, INLINE_MAX, NewContent, Segment};
 pub struct Audit {
     /// Key of the row.
     pub request_id: RequestId,
-    /// The principal's subject.
     pub actor: String,
-    /// What was done.
     pub action: AuditAction,
     /// Such as `repository:team/app@sha256:…`.
     pub resource: String,
@@ -53,7 +51,6 @@ impl Audit {
 pub struct StoredManifest {
     /// The digest under which it was pushed.
     pub digest: Digest,
-    /// Its media type.
     pub media_type: String,
     /// Its bytes.
     pub blob: BlobContent,
@@ -64,9 +61,7 @@ pub struct StoredManifest {
 pub struct Referrer {
     /// Microseconds since 1970 when it was pushed; with the digest its place in the list.
     pub created: i64,
-    /// Its digest.
     pub digest: String,
-    /// Its media type.
     pub media_type: String,
     /// Length in bytes.
     pub size: u64,
@@ -79,7 +74,6 @@ pub struct Referrer {
 /// Which referrers are asked for.
 #[derive(Clone, Debug)]
 pub struct ReferrersQuery<'a> {
-    /// In this repository.
     pub repository: &'a RepositoryName,
     /// Of this manifest, which need not be there.
     pub subject: &'a Digest,
@@ -109,7 +103,6 @@ pub struct Upload {
 /// Opens an upload session.
 #[derive(Clone, Debug)]
 pub struct BeginUpload {
-    /// Its id.
     pub id: String,
     /// Where the blob is to go.
     pub repository: RepositoryName,
@@ -132,7 +125,6 @@ pub struct AppendUpload {
     pub offset: u64,
     /// Hash state over all of them but the tail.
     pub hash_state: Vec<u8>,
-    /// The new tail.
     pub tail: Bytes,
     /// The new segment, if one was written.
     pub segment: Option<Segment>,
@@ -147,16 +139,13 @@ pub struct AppendUpload {
 pub struct PushRights {
     /// May make the namespace, if it is not there.
     pub create_namespace: bool,
-    /// May add tags.
     pub create: bool,
-    /// May move tags.
     pub update: bool,
 }
 
 /// Makes a blob a member of a repository.
 #[derive(Clone, Debug)]
 pub struct CommitBlob {
-    /// The repository.
     pub repository: RepositoryName,
     /// The bytes.
     pub content: NewContent,
@@ -164,14 +153,12 @@ pub struct CommitBlob {
     pub upload: Option<Upload>,
     /// What the pusher may make.
     pub rights: PushRights,
-    /// The audit row.
     pub audit: Audit,
 }
 
 /// Makes a member of one repository a member of another one too.
 #[derive(Clone, Debug)]
 pub struct MountBlob {
-    /// The blob.
     pub digest: Digest,
     /// Where it is a member; none: in any repository, where policy allows reading all of them.
     pub from: Option<RepositoryName>,
@@ -179,14 +166,12 @@ pub struct MountBlob {
     pub repository: RepositoryName,
     /// What the pusher may make.
     pub rights: PushRights,
-    /// The audit row.
     pub audit: Audit,
 }
 
 /// Puts a manifest, and tags upon it.
 #[derive(Clone, Debug)]
 pub struct PublishManifest {
-    /// The repository.
     pub repository: RepositoryName,
     /// The digest under which it is known from now on.
     pub digest: Digest,
@@ -200,7 +185,6 @@ pub struct PublishManifest {
     pub by_tag: bool,
     /// What the pusher may do.
     pub rights: PushRights,
-    /// The audit row.
     pub audit: Audit,
 }
 
@@ -224,15 +208,12 @@ impl PublishManifest {
 /// Removes something from a repository.
 #[derive(Clone, Debug)]
 pub struct Remove {
-    /// The repository.
     pub repository: RepositoryName,
     /// A tag; or a manifest with all tags upon it; or a blob.
     pub target: RemoveTarget,
-    /// The audit row.
     pub audit: Audit,
 }
 
-/// What is removed.
 #[derive(Clone, Debug)]
 pub enum RemoveTarget {
     /// This tag; the manifest stays.
@@ -246,7 +227,6 @@ pub enum RemoveTarget {
 /// How many rows and bytes there are, for `status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Totals {
-    /// Repositories.
     pub repositories: u64,
     /// Manifests in all repositories.
     pub manifests: u64,
@@ -277,7 +257,6 @@ pub trait Metadata: Send + Sync {
     /// Up to `limit` repositories behind `after`, in byte order.
     async fn repositories(&self, after: &str, limit: u32) -> Result<Vec<String>>;
 
-    /// Referrers, oldest first.
     async fn referrers(&self, query: ReferrersQuery<'_>) -> Result<Vec<Referrer>>;
 
     /// A session that is open and belongs to that repository and actor.
@@ -286,7 +265,6 @@ pub trait Metadata: Send + Sync {
     /// The segments of an open session, in order.
     async fn upload_segments(&self, id: &str) -> Result<Vec<Segment>>;
 
-    /// Opens a session.
     async fn begin_upload(&self, upload: BeginUpload) -> Result<()>;
 
     /// Takes in a chunk; false if the session is no longer as it was read. Then the segment is dead.
@@ -301,13 +279,11 @@ pub trait Metadata: Send + Sync {
     /// Mounts a blob; false if it is no member of the source.
     async fn mount_blob(&self, mount: MountBlob) -> Result<bool>;
 
-    /// Puts a manifest.
     async fn publish_manifest(&self, publish: PublishManifest) -> Result<(), ArtifactError>;
 
     /// Removes; false if it was not there.
     async fn remove(&self, remove: Remove) -> Result<bool, ArtifactError>;
 
-    /// Row counts.
     async fn totals(&self) -> Result<Totals>;
 
     /// Whether the database answers and has a schema that this server can serve.

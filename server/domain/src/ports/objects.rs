@@ -15,7 +15,6 @@ use crate::ports::metadata::{Audit, Content, NewContent, PushRights, Segment};
 /// Whether overwritten and deleted objects are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Versioning {
-    /// Never was.
     #[default]
     Off,
     /// Each put makes a version.
@@ -24,12 +23,10 @@ pub enum Versioning {
     Suspended,
 }
 
-/// A bucket.
 #[derive(Clone, Debug)]
 pub struct Bucket {
     /// Its id, never used again.
     pub id: i64,
-    /// Its name.
     pub name: String,
     /// Microseconds since 1970.
     pub created: i64,
@@ -37,7 +34,6 @@ pub struct Bucket {
     pub versioning: Versioning,
     /// The location that it was made with.
     pub region: Option<String>,
-    /// Tags.
     pub tags: BTreeMap<String, String>,
 }
 
@@ -51,7 +47,6 @@ pub struct Attributes {
     pub headers: BTreeMap<String, String>,
     /// User metadata, by lower-case name without the header's prefix.
     pub meta: BTreeMap<String, String>,
-    /// Tags.
     pub tags: BTreeMap<String, String>,
 }
 
@@ -61,7 +56,6 @@ pub const NULL_VERSION: &str = "null";
 /// A version of an object, as it is read.
 #[derive(Clone, Debug)]
 pub struct ObjectVersion {
-    /// The object's key.
     pub key: String,
     /// Its place among the key's versions.
     pub seq: i64,
@@ -73,13 +67,11 @@ pub struct ObjectVersion {
     pub delete_marker: bool,
     /// The blob's id; resolved, where the blob was merged into another one.
     pub blob: Option<i64>,
-    /// Without quotes.
     pub etag: String,
     /// Length in bytes.
     pub size: u64,
     /// What the client said.
     pub attributes: Attributes,
-    /// Known checksums.
     pub checksums: Checksums,
     /// Sizes of the parts that it was uploaded in.
     pub part_sizes: Option<Vec<u64>>,
@@ -112,48 +104,36 @@ impl ObjectVersion {
 /// Where a put's bytes come from.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// The request.
     New(NewContent),
     /// A blob that the caller may read, of this length and digest.
     Blob {
-        /// Its id.
         blob: i64,
-        /// Its length.
         size: u64,
     },
 }
 
-/// Puts an object.
 #[derive(Clone, Debug)]
 pub struct PutObject {
-    /// In this bucket.
     pub bucket: String,
-    /// Under this key.
     pub key: String,
     /// Its bytes.
     pub source: Source,
-    /// Without quotes.
     pub etag: String,
     /// What the client says.
     pub attributes: Attributes,
-    /// Verified or computed.
     pub checksums: Checksums,
     /// For a copy of an object that was uploaded in parts.
     pub part_sizes: Option<Vec<u64>>,
     /// Digest of its manifest, if the bytes are sealed.
     pub manifest_digest: Option<Digest>,
-    /// When.
     pub condition: WriteCondition,
-    /// Create or update.
     pub rights: PushRights,
-    /// The audit row.
     pub audit: Audit,
 }
 
 /// What came of a put.
 #[derive(Clone, Debug)]
 pub struct Put {
-    /// The version made.
     pub version_id: String,
     /// Whether versions are kept.
     pub versioning: Versioning,
@@ -162,15 +142,11 @@ pub struct Put {
 /// Deletes an object, or one version of it.
 #[derive(Clone, Debug)]
 pub struct DeleteObject {
-    /// In this bucket.
     pub bucket: String,
-    /// This key.
     pub key: String,
     /// This version; none: the object.
     pub version_id: Option<String>,
-    /// When.
     pub condition: WriteCondition,
-    /// The audit row.
     pub audit: Audit,
 }
 
@@ -183,12 +159,9 @@ pub struct Deleted {
     pub delete_marker: bool,
 }
 
-/// Makes a bucket.
 #[derive(Clone, Debug)]
 pub struct CreateBucket {
-    /// Its name.
     pub name: String,
-    /// Its location.
     pub region: Option<String>,
     /// The audit row; its actor is the owner.
     pub audit: Audit,
@@ -197,20 +170,15 @@ pub struct CreateBucket {
 /// Changes a bucket's settings: what is none stays.
 #[derive(Clone, Debug)]
 pub struct ConfigureBucket {
-    /// Its name.
     pub name: String,
-    /// Versioning.
     pub versioning: Option<Versioning>,
-    /// Tags.
     pub tags: Option<BTreeMap<String, String>>,
-    /// The audit row.
     pub audit: Audit,
 }
 
 /// A page of a listing.
 #[derive(Clone, Debug)]
 pub struct ListQuery<'a> {
-    /// Of this bucket.
     pub bucket: &'a str,
     /// Keys that begin so.
     pub prefix: &'a str,
@@ -225,7 +193,6 @@ pub struct ListQuery<'a> {
 /// An entry of a listing.
 #[derive(Clone, Debug)]
 pub enum Entry {
-    /// An object.
     Object(Box<ObjectVersion>),
     /// Keys that begin so.
     Prefix(String),
@@ -234,7 +201,6 @@ pub enum Entry {
 /// A page of a listing of versions.
 #[derive(Clone, Debug)]
 pub struct VersionsQuery<'a> {
-    /// Of this bucket.
     pub bucket: &'a str,
     /// Keys that begin so.
     pub prefix: &'a str,
@@ -251,9 +217,7 @@ pub struct VersionsQuery<'a> {
 pub struct BeginMultipart {
     /// Its id, which nobody can guess.
     pub id: String,
-    /// In this bucket.
     pub bucket: String,
-    /// For this key.
     pub key: String,
     /// What the object will have.
     pub input: MultipartInput,
@@ -277,11 +241,8 @@ pub struct MultipartInput {
 /// A multipart upload that is open.
 #[derive(Clone, Debug)]
 pub struct Multipart {
-    /// Its id.
     pub id: String,
-    /// For this key.
     pub key: String,
-    /// Who began it.
     pub actor: String,
     /// Microseconds since 1970.
     pub begun: i64,
@@ -298,7 +259,6 @@ pub struct Part {
     pub segment: Segment,
     /// MD5 in hex.
     pub etag: String,
-    /// Its checksum.
     pub checksums: Checksums,
     /// Microseconds since 1970; 0 for a new one.
     pub created: i64,
@@ -307,7 +267,6 @@ pub struct Part {
 /// Makes an object of parts.
 #[derive(Clone, Debug)]
 pub struct CompleteMultipart {
-    /// The upload.
     pub id: String,
     /// The parts in their order.
     pub parts: Vec<Part>,
@@ -320,9 +279,7 @@ pub struct CompleteMultipart {
 /// An open blob to be sealed.
 #[derive(Clone, Debug)]
 pub struct OpenBlob {
-    /// Its id.
     pub blob: i64,
-    /// Its length.
     pub size: u64,
     /// Its segments in order.
     pub segments: Vec<Segment>,
@@ -337,7 +294,6 @@ pub trait Objects: Send + Sync {
     /// [`crate::Error::Unavailable`].
     fn admit(&self) -> Result<()>;
 
-    /// A bucket.
     async fn bucket(&self, name: &str) -> Result<Option<Bucket>>;
     /// Up to `limit` buckets behind `after`, in byte order.
     async fn buckets(&self, after: &str, limit: u32) -> Result<Vec<Bucket>>;
@@ -350,7 +306,6 @@ pub trait Objects: Send + Sync {
 
     /// A version of an object, the newest one if none is named. A delete marker is a version.
     async fn object(&self, bucket: &str, key: &str, version_id: Option<&str>) -> Result<Option<ObjectVersion>>;
-    /// Puts an object.
     async fn put_object(&self, put: PutObject) -> Result<Put, ObjectError>;
     /// Deletes an object or a version.
     async fn delete_object(&self, delete: DeleteObject) -> Result<Deleted, ObjectError>;

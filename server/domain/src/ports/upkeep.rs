@@ -11,14 +11,12 @@ use crate::ports::content::{Content, SegmentKey};
 pub enum CandidateKind {
     /// A blob's membership in a repository.
     Membership,
-    /// A blob.
     Blob,
 }
 
 /// Something that garbage collection has to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// Of which kind.
     pub kind: CandidateKind,
     /// Its id, as the kind writes it.
     pub id: String,
@@ -37,10 +35,8 @@ pub enum Collected {
     TooFresh,
 }
 
-/// A dead segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadSegment {
-    /// Its key.
     pub key: SegmentKey,
     /// Bytes of it in storage, as far as they are known.
     pub size: u64,
@@ -72,7 +68,6 @@ pub struct Forecast {
 /// A blob, for `fsck`.
 #[derive(Clone, Debug)]
 pub struct BlobRecord {
-    /// The internal id.
     pub id: i64,
     /// Length in bytes.
     pub size: u64,
@@ -97,14 +92,11 @@ impl BlobRecord {
     }
 }
 
-/// A segment's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentRecord {
-    /// Its key.
     pub key: SegmentKey,
     /// Length in bytes.
     pub size: u64,
-    /// Nobody needs it.
     pub dead: bool,
     /// And its bytes were deleted.
     pub gone: bool,
@@ -117,7 +109,6 @@ pub struct SegmentRecord {
 /// A backup holds deletion up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
-    /// Its name.
     pub id: String,
     /// When it ends by itself, in microseconds since 1970.
     pub until: i64,

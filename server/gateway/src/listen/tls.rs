@@ -19,12 +19,10 @@ const POLL: Duration = Duration::from_secs(5);
 #[error("{0}")]
 pub struct TlsError(String);
 
-/// PEM files.
 #[derive(Clone, Debug)]
 pub struct Files {
     /// The server's certificate, with intermediate ones.
     pub cert: PathBuf,
-    /// Its private key.
     pub key: PathBuf,
     /// Clients must show a certificate of one of these authorities.
     pub client_ca: Option<PathBuf>,
@@ -37,7 +35,6 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Reads the files.
     pub fn open(files: Files) -> Result<Arc<Self>, TlsError> {
         let config = load(&files)?;
         Ok(Arc::new(Self { config: ArcSwap::from_pointee(config), files }))

@@ -1,6 +1,5 @@
 //! What garbage collection did, in numbers.
 
-
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;

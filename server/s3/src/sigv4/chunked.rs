@@ -31,7 +31,6 @@ enum State {
     Done,
 }
 
-/// The state machine.
 pub(super) struct Decoder {
     state: State,
     line: Line,

@@ -34,7 +34,6 @@ pub enum AuthError {
     /// A value that is not one of the known ones.
     #[error("{0}")]
     InvalidArgument(Message),
-    /// A contradictory request.
     #[error("{0}")]
     InvalidRequest(Message),
     /// Temporary credentials that are unknown, expired or given with another key.

@@ -22,7 +22,6 @@ pub(super) enum Scheme<'a> {
 }
 
 impl<'a> Scheme<'a> {
-    /// Reads the scheme.
     pub(super) fn of(value: &'a str) -> Result<Self, AuthError> {
         let (scheme, rest) = value.split_once([' ', '\t']).unwrap_or((value, ""));
         match scheme {

@@ -63,7 +63,6 @@ pub(super) fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 pub(super) struct SigningKey(Zeroizing<[u8; 32]>);
 
 impl SigningKey {
-    /// Derives the key.
     pub(super) fn derive(secret: &Secret, scope: &Scope) -> Self {
         let start = Zeroizing::new(format!("AWS4{}", secret.text.as_str()));
         let steps = [&*scope.date, &*scope.region, &*scope.service, "aws4_request"];

@@ -97,7 +97,6 @@ fn decoder(headers: &mut HeaderMap, trailer: bool, chain: Option<Chain>) -> Resu
     Ok(Decoder::new(Form { chain, declared, trailer }))
 }
 
-/// Digits only.
 fn number(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }

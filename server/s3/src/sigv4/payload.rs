@@ -11,11 +11,9 @@ pub(super) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 /// How the body is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Payload {
-    /// Unchanged and unverified.
     Unsigned,
     /// Unchanged; it must have this digest.
     Sha256([u8; 32]),
-    /// In signed chunks.
     Signed {
         /// Whether a signed trailer follows.
         trailer: bool,

@@ -56,7 +56,6 @@ impl Row for OpenBlob {
     }
 }
 
-/// Names a blob.
 pub(super) struct SetDigest {
     pub blob: i64,
     pub digest: Digest,

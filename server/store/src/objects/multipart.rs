@@ -127,7 +127,6 @@ impl Write<ObjectError> for BeginMultipart {
     }
 }
 
-/// Adds a part.
 pub(super) struct AddPart {
     pub upload: String,
     pub part: Part,

@@ -17,7 +17,6 @@ pub enum Step {
     Look,
     /// COMMIT is about to be sent.
     Commit,
-    /// COMMIT was answered.
     Committed,
 }
 

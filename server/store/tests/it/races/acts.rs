@@ -49,7 +49,6 @@ pub(crate) fn push_512(name: &'static str, text: &'static str) -> Act {
     })
 }
 
-/// Mounts a blob.
 pub(crate) fn mount(from: &'static str, to: &'static str, text: &'static str) -> Act {
     Act::new(move |side| async move {
         let mount = MountBlob {
@@ -192,7 +191,6 @@ fn a_part(number: i64, etag: &str, text: &str) -> Part {
     Part { number, segment, etag: etag.to_owned(), checksums: zot_core::checksum::Checksums::default(), created: 0 }
 }
 
-/// Uploads a part.
 pub(crate) fn part(number: i64, etag: &'static str, text: &'static str) -> Act {
     Act::new(move |side| async move { side.add_part(UPLOAD, a_part(number, etag, text)).await })
 }
@@ -293,7 +291,6 @@ pub(crate) fn copy(from: &'static str, to: &'static str) -> Act {
     })
 }
 
-/// Deletes an object.
 pub(crate) fn delete(key: &'static str) -> Act {
     delete_if(key, None, WriteCondition::Always)
 }

@@ -220,7 +220,6 @@ impl Track {
         &self.fresh
     }
 
-    /// Empties the database.
     pub(crate) async fn reset(&self) {
         self.fresh.execute(self.reset.clone()).await;
     }

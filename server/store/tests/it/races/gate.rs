@@ -42,7 +42,6 @@ impl Gate {
         self.way.lock().unwrap_or_else(PoisonError::into_inner).begun
     }
 
-    /// The steps taken.
     pub(crate) fn way(&self) -> String {
         self.way.lock().unwrap_or_else(PoisonError::into_inner).steps.join(" ")
     }
