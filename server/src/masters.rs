@@ -32,12 +32,12 @@ enum Source {
 
 impl Origin {
     /// The sources that the settings name. A store on SQLite creates a key at its first start, but never for a database with
-    /// content that an earlier key encrypted or signed (`has_closed`).
+    /// content that an earlier key encrypted or signed (`needs_master_key`).
     pub(crate) fn of(
         settings: &Settings,
         dialect: Dialect,
         admin_secret: &str,
-        has_closed: bool,
+        needs_master_key: bool,
     ) -> Result<Self, Error> {
         let own = settings.storage.root_directory.join(FILE);
         let admin = || Source::Admin(admin_secret.to_owned());
@@ -51,7 +51,7 @@ impl Origin {
             }
             (None, Dialect::Postgres) => admin(),
             (None, Dialect::Sqlite) => {
-                if !own.exists() && has_closed {
+                if !own.exists() && needs_master_key {
                     return Err(missing(&own));
                 }
                 if !own.exists() {

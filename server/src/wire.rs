@@ -90,8 +90,8 @@ pub(crate) async fn wire(settings: &Settings, opened: &Opened, version: &'static
     let (store, blobs) = (Arc::new(opened.store.clone()), Arc::new(opened.blobs.clone()));
     let (keys, admin_secret) =
         admin::access_keys(&settings.storage.root_directory, &opened.store, settings.extensions.rbac.enabled).await?;
-    let has_closed = opened.store.has_closed().await?;
-    let masters = masters::Origin::of(settings, opened.store.dialect(), &admin_secret, has_closed)?;
+    let needs_master_key = opened.store.needs_master_key().await?;
+    let masters = masters::Origin::of(settings, opened.store.dialect(), &admin_secret, needs_master_key)?;
     let (authorizer, decision_queue) = authorizer(settings);
     let access = AccessControl::new(store.clone(), authorizer.clone());
     for closed in access.load().await? {

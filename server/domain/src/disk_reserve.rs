@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_makes_room_comes_last() {
+    fn what_frees_bytes_comes_last() {
         const MIB: u64 = 1024 * 1024;
         let may = |free, demand| admit(free * MIB, 1024 * 1024 * MIB, demand).is_ok();
         assert!(may(64, Demand::Content) && !may(63, Demand::Content));

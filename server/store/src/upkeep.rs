@@ -1,4 +1,4 @@
-//! The port `Upkeep`, entry by entry: leases in `lease.rs`, garbage collection in `gc.rs`, `fsck` in `fsck.rs`.
+//! The port `Upkeep`: leases are in `lease.rs`, garbage collection in `gc.rs`, `fsck` in `fsck.rs`.
 
 use async_trait::async_trait;
 use zot_domain::Result;
@@ -54,7 +54,7 @@ impl Upkeep for Store {
     }
 
     async fn shrink(&self) -> Result<()> {
-        self.give_back().await
+        self.vacuum().await
     }
 
     async fn place(&self, pass: &'static str) -> Result<i64> {

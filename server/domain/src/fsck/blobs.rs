@@ -188,6 +188,6 @@ fn describe(blob: &BlobRecord) -> String {
         blob.sha256().map_or_else(|| format!("blob {} without a digest", blob.id), |digest| format!("blob {digest}"));
     match &blob.used_by {
         Some(user) => format!("{name}, {} bytes, used by {user}", blob.size),
-        None => format!("{name}, {} bytes, referenced by nothing", blob.size),
+        None => format!("{name}, {} bytes, unreferenced", blob.size),
     }
 }
