@@ -46,7 +46,7 @@ impl Access {
     /// because its policy is invalid.
     ///
     /// # Errors
-    /// [`Error::Unavailable`]: what was in force stays.
+    /// [`Error::Unavailable`]: the previous policies stay in force.
     pub async fn load(&self) -> Result<Vec<String>> {
         let stored = self.store.all().await?;
         let mut statements: Vec<Statement> = Vec::with_capacity(stored.policies.len());
@@ -222,7 +222,7 @@ impl Access {
         if call.principal.is_anonymous() && self.authorizer.settings().access_control {
             return Err(Error::Unauthenticated);
         }
-        // the name alone is not enough: a caller who adds roles to their own name asks about somebody else
+        // the name alone is not enough: a caller who adds roles to their own name asks about another principal
         if question.principal != call.principal {
             self.authorizer.require(call, Action::Admin, POLICIES)?;
         }

@@ -79,11 +79,11 @@ impl WriteCondition {
             (None, Some(Tags::Any)) => Ok(Self::Absent),
             (Some(Tags::Of(tags)), None) => match <[String; 1]>::try_from(tags) {
                 Ok([tag]) => Ok(Self::Match(tag)),
-                Err(_) => Err(Error::NotImplemented("If-Match takes one entity tag in a write".to_owned())),
+                Err(_) => Err(Error::NotImplemented("a write accepts one entity tag in If-Match".to_owned())),
             },
-            _ => {
-                Err(Error::NotImplemented("a write takes If-None-Match: * or If-Match with one entity tag".to_owned()))
-            }
+            _ => Err(Error::NotImplemented(
+                "a write accepts If-None-Match: * or If-Match with one entity tag".to_owned(),
+            )),
         }
     }
 }

@@ -25,8 +25,8 @@ pub async fn owned(upkeep: &dyn Upkeep, inventory: &dyn Inventory) -> Result<(St
     }
     if !found {
         return Err(Error::Denied(
-            "the blob storage has no marker of this store: is the volume mounted, is it the right bucket? If it is, and only \
-             the marker was lost, stop all servers and run `zot-artifact-store adopt`"
+            "the blob storage has no marker of this store: check that the volume is mounted, or the bucket's name. If only the \
+             marker was lost, stop all servers and run `zot-artifact-store adopt`"
                 .to_owned(),
         ));
     }

@@ -24,8 +24,8 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 const FRESH: Duration = Duration::from_secs(1);
 
 /// The rest of a disk is reserved for the database and garbage collection.
-const FULL: &str = "the disk is nearly full: pushes are answered 503 until something is deleted and \
-                    garbage collection has freed it, or the disk grows";
+const FULL: &str = "the disk is nearly full: pushes fail with 503 until garbage collection frees \
+                    deleted artifacts, or the disk grows";
 
 /// The server's version.
 #[derive(Clone, Copy, Debug)]

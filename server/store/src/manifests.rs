@@ -143,7 +143,7 @@ async fn put_tag(publish: &PublishManifest, tx: &mut Tx<'_>, repo: i64, tag: &Ta
     };
     let history = tx.query(&INSERT_TAG_HISTORY).bind(repo).bind(tag.to_string()).bind(seq).bind(digest.clone());
     if tx.execute(history.bind(publish.audit.actor.clone())).await? != 1 {
-        // the tag was deleted meanwhile, and its history changed
+        // the tag was deleted while this waited, which changed its history
         return Err(Error::Conflict.into());
     }
     if seq == 1 {

@@ -81,7 +81,7 @@ impl Store {
     }
 
     /// An identity that dumps and copies do not have: cluster and database of Postgres, or the file's inode for SQLite.
-    /// A standby that takes over has the same identity. A restored dump, a database made from a template, and a copied
+    /// A standby that becomes the primary has the same identity. A restored dump, a database made from a template, and a copied
     /// file do not.
     async fn physical_identity(&self) -> Result<String> {
         if self.dialect == Dialect::Postgres {

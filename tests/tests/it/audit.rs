@@ -370,7 +370,7 @@ async fn what_is_changed_behind_its_back_is_found(backend: Backend) {
     assert!(!wrong.success && wrong.json()["findings"][0]["kind"] == "audit-signature", "{wrong:?}");
     let wrong = other.run(&["audit", "verify"]).await;
     assert!(!wrong.success && wrong.stdout.contains("an earlier master key signed them"), "{wrong:?}");
-    assert!(wrong.stdout.contains("or its key is not here"), "{wrong:?}");
+    assert!(wrong.stdout.contains("or its key is not available here"), "{wrong:?}");
     assert_eq!(setup.run(&["audit", "export"]).await.stdout.lines().count(), usize::try_from(rows).expect("a number"));
 }
 

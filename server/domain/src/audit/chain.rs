@@ -93,7 +93,7 @@ impl Chain {
         let mut found = |kind, text: String| checked.findings.push(Finding::new(kind, text));
         let (seq, last) = (root.seq, before.map_or(0, |root| root.seq));
         if seq != last + 1 {
-            found(Kind::AuditChain, format!("batches {} to {} of the audit trail are gone", last + 1, seq - 1));
+            found(Kind::AuditChain, format!("batches {} to {} of the audit trail are missing", last + 1, seq - 1));
         } else if root.prev != batch::link(before) {
             found(Kind::AuditChain, format!("batch {seq} of the audit trail does not follow the one before it"));
         }
