@@ -27,7 +27,7 @@ impl Write for CommitBlob {
             let end = tx.query(&END_UPLOAD).bind(upload.id.clone()).bind(upload.epoch).bind(to_i64(upload.offset)?);
             if tx.execute(end).await? == 0 {
                 // another request continued the session: these bytes are dead
-                tx.kill(&self.content, None).await?;
+                tx.mark_dead(&self.content, None).await?;
                 return Ok(false);
             }
         }

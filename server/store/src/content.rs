@@ -114,7 +114,7 @@ impl Tx<'_> {
         let blob = loop {
             if let Some((blob, damaged)) = self.touched_blob(sha256).await? {
                 if !damaged || !self.heal(blob, new, upload).await? {
-                    self.kill(new, upload).await?;
+                    self.mark_dead(new, upload).await?;
                 }
                 break blob;
             }
@@ -198,9 +198,9 @@ impl Tx<'_> {
     }
 
     /// Marks segments that nothing needs as dead: the byte deleter finds their rows.
-    pub(crate) async fn kill(&mut self, new: &NewContent, upload: Option<&str>) -> Result<(), TxError> {
+    pub(crate) async fn mark_dead(&mut self, new: &NewContent, upload: Option<&str>) -> Result<(), TxError> {
         if let Some(upload) = upload {
-            self.kill_session(upload).await?;
+            self.mark_session_dead(upload).await?;
         }
         if let Content::Segments(segments) = &new.content {
             for segment in segments {
@@ -211,7 +211,7 @@ impl Tx<'_> {
     }
 
     /// Marks a session's remaining segments as dead.
-    pub(crate) async fn kill_session(&mut self, upload: &str) -> Result<(), TxError> {
+    pub(crate) async fn mark_session_dead(&mut self, upload: &str) -> Result<(), TxError> {
         self.execute(self.query(&KILL_STAGED_SEGMENTS).bind(upload.to_owned())).await.map(drop)
     }
 

@@ -158,8 +158,8 @@ impl Store {
         self.write(RequeueLeaked).await
     }
 
-    pub(crate) async fn put_to_use(&self, blob: i64, used: bool) -> Result<()> {
-        self.write(SetQuarantine { blob, used }).await
+    pub(crate) async fn set_quarantine(&self, blob: i64, quarantined: bool) -> Result<()> {
+        self.write(SetQuarantine { blob, quarantined }).await
     }
 }
 
@@ -207,7 +207,7 @@ impl Row for SegmentRecord {
 /// Puts a damaged blob in quarantine, or takes a healed one out.
 struct SetQuarantine {
     blob: i64,
-    used: bool,
+    quarantined: bool,
 }
 
 #[async_trait]
@@ -215,7 +215,7 @@ impl Write for SetQuarantine {
     type Output = ();
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<(), TxError> {
-        let statement = if self.used { &END_QUARANTINE } else { &QUARANTINE };
+        let statement = if self.quarantined { &QUARANTINE } else { &END_QUARANTINE };
         tx.execute(tx.query(statement).bind(self.blob)).await.map(drop)
     }
 

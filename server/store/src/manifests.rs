@@ -49,7 +49,7 @@ impl Write<ArtifactError> for PublishManifest {
     async fn run(&self, tx: &mut Tx<'_>) -> Result<(), TxError<ArtifactError>> {
         let ids = tx.ensure_repository(&self.repository, self.rights, &self.audit.actor).await?;
         if self.repository.is_bucket() {
-            tx.hold_object(ids.ns, &self.digest).await?;
+            tx.lock_object(ids.ns, &self.digest).await?;
             let wanted: Vec<&Digest> = self.manifest.blobs.iter().map(|blob| &blob.digest).collect();
             tx.adopt_object_blobs(ids.repo, ids.ns, &wanted).await?;
         }

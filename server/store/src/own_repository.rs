@@ -88,7 +88,7 @@ impl Tx<'_> {
     }
 
     /// Locks an object while its manifest is pushed: a later delete finds the manifest and deletes it too.
-    pub(crate) async fn hold_object(&mut self, ns: i64, manifest: &Digest) -> Result<(), TxError> {
+    pub(crate) async fn lock_object(&mut self, ns: i64, manifest: &Digest) -> Result<(), TxError> {
         self.execute(self.query(&LOCK_OBJECT).bind(ns).bind(manifest.to_string())).await.map(drop)
     }
 

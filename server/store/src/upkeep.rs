@@ -122,11 +122,11 @@ impl Upkeep for Store {
     }
 
     async fn quarantine_blob(&self, blob: i64) -> Result<()> {
-        self.put_to_use(blob, false).await
+        self.set_quarantine(blob, true).await
     }
 
     async fn restore_blob(&self, blob: i64) -> Result<()> {
-        self.put_to_use(blob, true).await
+        self.set_quarantine(blob, false).await
     }
 
     async fn contradictions(&self, limit: u32) -> Result<Vec<String>> {

@@ -109,7 +109,7 @@ impl Write for CancelUpload {
         if tx.execute(delete).await? == 0 {
             return Ok(false);
         }
-        tx.kill_session(&self.id).await?;
+        tx.mark_session_dead(&self.id).await?;
         Ok(true)
     }
 

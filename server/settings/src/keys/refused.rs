@@ -44,7 +44,7 @@ pub(crate) const REFUSALS: &[Refusal] = &[
         When::Always,
         "there is one metadata database for all parts; remove the key and use `database.url`",
     ),
-    refusal("auth.bearer.cert", When::Always, "the server signs its tokens with its own key; remove the key"),
+    refusal("auth.bearer.cert", When::Always, "the server signs its tokens with a key of its own; remove the key"),
     refusal("auth.htpasswd", When::Always, HTPASSWD),
     refusal("auth.ldap", When::Always, LDAP),
     refusal(

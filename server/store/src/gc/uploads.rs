@@ -42,7 +42,7 @@ impl Write for ExpireUpload {
             return Ok(false);
         }
         tx.execute(tx.query(&DELETE_PARTS).bind(self.id.clone())).await?;
-        tx.kill_session(&self.id).await?;
+        tx.mark_session_dead(&self.id).await?;
         tx.execute(tx.query(&DELETE_EXPIRED).bind(self.id.clone())).await?;
         Ok(true)
     }

@@ -176,7 +176,7 @@ impl Write<ObjectError> for CompleteMultipart {
         }
         // parts are deleted first: their unused segments are dead
         tx.execute(tx.query(&DELETE_PARTS).bind(self.id.clone())).await?;
-        tx.kill_session(&self.id).await?;
+        tx.mark_session_dead(&self.id).await?;
         write_version(tx, &bucket, &self.object, (blob, None)).await.map(Some)
     }
 
@@ -213,7 +213,7 @@ impl Write for AbortMultipart {
             return Ok(false);
         }
         tx.execute(tx.query(&DELETE_PARTS).bind(self.id.clone())).await?;
-        tx.kill_session(&self.id).await?;
+        tx.mark_session_dead(&self.id).await?;
         tx.execute(tx.query(&DELETE_ABORTED).bind(self.id.clone())).await?;
         tx.record(&self.audit).await?;
         Ok(true)
