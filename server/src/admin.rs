@@ -1,5 +1,5 @@
-//! The admin's access key: from the environment, or created by the first start and kept in the data directory. There is no
-//! default password.
+//! The admin's access key: from the environment, or created by the first start and kept in the data directory. There is
+//! no default password.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -25,14 +25,13 @@ struct Credentials {
 }
 
 impl Credentials {
-    /// Shell commands that export them, indented by `indent`.
     fn exports(&self, indent: &str) -> String {
         let (access_key, secret_key) = (quoted(&self.access_key), quoted(&self.secret_key));
         format!("{indent}export ZOT_ADMIN_ACCESS_KEY={access_key}\n{indent}export ZOT_ADMIN_SECRET_KEY={secret_key}")
     }
 }
 
-/// What `admin-key` prints of the key in the data directory: with its secret only as shell commands that export both.
+/// The output of `admin-key` for the key in the data directory. Only `--export` shows the secret, in shell commands.
 pub(crate) fn shown(data: &Path, export: bool) -> Result<String, Error> {
     let path = data.join(FILE);
     let bytes = std::fs::read(&path).map_err(|error| match error.kind() {
@@ -52,7 +51,7 @@ pub(crate) fn shown(data: &Path, export: bool) -> Result<String, Error> {
     })
 }
 
-/// The access keys of the process, the admin's first, and the admin's secret. `needed`: whether access control is on.
+/// The access keys of the process, the admin's first, and the admin's secret. `needed`: access control is on.
 pub(crate) async fn access_keys(data: &Path, store: &Store, needed: bool) -> Result<(Vec<AccessKey>, String), Error> {
     let admin = match from_environment("ZOT_ADMIN")? {
         Some(credentials) => credentials,
@@ -69,7 +68,7 @@ pub(crate) async fn access_keys(data: &Path, store: &Store, needed: bool) -> Res
     Ok((keys, secret))
 }
 
-/// The admin's secret, from which other keys are derived; none before the first start.
+/// The admin's secret, from which other keys are derived. None before the first start.
 pub(crate) fn known_secret(data: &Path) -> Result<Option<String>, Error> {
     let path = data.join(FILE);
     let known = match from_environment("ZOT_ADMIN")? {
@@ -83,7 +82,6 @@ pub(crate) fn known_secret(data: &Path) -> Result<Option<String>, Error> {
     Ok(known.map(|credentials| credentials.secret_key))
 }
 
-/// Whether the environment has the admin's access key.
 pub(crate) fn is_given() -> bool {
     from_environment("ZOT_ADMIN").is_ok_and(|found| found.is_some())
 }
@@ -142,7 +140,7 @@ async fn make(path: &Path, store: &Store, needed: bool) -> Result<Credentials, E
         )));
     }
     let later = if needed { "" } else { "\nNo client needs it while extensions.rbac.enabled is false." };
-    // to people, not to the log: this is the only time that the secret is shown
+    // to the terminal, not to the log: the secret is shown only once
     eprintln!(
         "The admin's access key was created. It is shown only once, and kept in {}. To use it in a shell:\n{}\n\
          Later, `eval \"$(zot-artifact-store admin-key --export)\"` does the same.{later}",

@@ -227,21 +227,21 @@ pub(crate) enum AuditOrder {
 }
 
 impl SettingsArguments {
-    /// What to add to a command that the user shall run next, so that it uses the same store.
+    /// Arguments for the next command that the user should run, so that it uses the same store.
     pub(crate) fn repeated(&self) -> String {
         let config = self.config.as_ref();
         config.map_or_else(String::new, |path| format!(" --config {}", quoted(&path.display().to_string())))
     }
 }
 
-/// Log levels, for completion. The configuration's other names for them are accepted too.
+/// Log levels, for completion. Other names in the configuration are accepted too.
 fn levels() -> PossibleValuesParser {
     let other = ["warning", "fatal", "panic"].map(|name| PossibleValue::new(name).hide(true));
     let levels = ["trace", "debug", "info", "warn", "error"].map(PossibleValue::new);
     PossibleValuesParser::new(levels.into_iter().chain(other))
 }
 
-/// Reads a share of the blobs, as a percentage.
+/// Parses a share of the blobs as a percentage.
 fn share(text: &str) -> Result<u8, String> {
     match text {
         "all" => Ok(100),

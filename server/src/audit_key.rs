@@ -1,5 +1,5 @@
-//! The keys that sign the roots of the audit trail. They are derived from the master keys: so all replicas have them without
-//! storing them, and older signatures can be verified after a rotation.
+//! The keys that sign the roots of the audit trail. They are derived from the master keys, so that all replicas have
+//! them and earlier signatures can be verified after a rotation.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -12,7 +12,6 @@ use crate::error::Error;
 pub(crate) struct AuditKeys(Vec<(String, [u8; 32])>);
 
 impl AuditKeys {
-    /// Derives the keys of this store from its master keys.
     pub(crate) fn derive(masters: &[Vec<u8>], store_id: &str) -> Result<Self, Error> {
         let key = |master: &Vec<u8>| {
             let keyring = Keyring::new(store_id, std::slice::from_ref(master))?;

@@ -1,4 +1,4 @@
-//! The commands, one file each where they are longer than a few lines.
+//! The commands; long ones have their own file.
 
 mod adopt;
 mod audit;
@@ -28,7 +28,6 @@ use crate::{admin, data_dir, storage};
 /// Exit code of a check that ran and found damage. 1 is an error, 2 wrong usage.
 const DAMAGED: u8 = 3;
 
-/// Runs the command of the command line.
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Error> {
     match arguments.command.unwrap_or(Command::Serve { dry_run: false }) {
         Command::Serve { dry_run: false } => serve::run(settings(&arguments.settings)?).await,
@@ -74,7 +73,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Error> {
     }
 }
 
-/// A completion script. In the script for bash a name is corrected: clap reads a binary's name with hyphens as subcommands.
+/// A completion script. For bash it corrects a name: clap takes a binary's name with hyphens for subcommands.
 fn completion(shell: Shell) -> String {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "zot-artifact-store", &mut script);
@@ -101,7 +100,7 @@ fn settings(arguments: &SettingsArguments) -> Result<Loaded, Error> {
     Ok(load(&sources)?)
 }
 
-/// Prints a line. It is no error if nobody reads it any more, as with `head`.
+/// Prints a line. A closed pipe, as with `head`, is no error.
 fn print(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }

@@ -7,8 +7,8 @@ use zot_settings::Settings;
 
 use crate::error::Error;
 
-/// Creates `storage.rootDirectory`. If the store keeps data there, also tests that files can be created in it: the database's
-/// own error would name neither the directory nor the reason.
+/// Creates `storage.rootDirectory`. If the store has data there, this also tests that it can create files in it: the
+/// database's own error would name neither the directory nor the reason.
 pub(crate) fn prepare(settings: &Settings) -> Result<(), Error> {
     let root = &settings.storage.root_directory;
     let refused = |error: std::io::Error| {
@@ -22,7 +22,7 @@ pub(crate) fn prepare(settings: &Settings) -> Result<(), Error> {
     if settings.database.url.is_none() || settings.storage.storage_driver.is_none() {
         let probe = root.join(format!(".write-test-{}", zot_core::ambient::random_id()));
         match File::create(&probe).and_then(|_| fs::remove_file(&probe)) {
-            // on a full disk the server starts: it can be read, and garbage collection frees some of it
+            // the server starts on a full disk: it can be read, and garbage collection frees space
             Err(error) if error.kind() != ErrorKind::StorageFull => return Err(refused(error)),
             Ok(()) | Err(_) => {}
         }

@@ -1,11 +1,10 @@
-//! Why a command fails. Each text says what failed, why, and what to change.
+//! Errors of commands. Each text says what failed, why, and what to change.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use zot_settings::{Secret, Settings};
 
-/// The end of a command.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(transparent)]
@@ -48,7 +47,7 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// The file that a key of the configuration names, or the key's default.
+    /// The file of a configuration key, or of the key's default.
     pub(crate) fn file_of(key: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Refused(format!("{key}: {}: {source}", path.display()))
@@ -59,12 +58,11 @@ impl Error {
         move |source| Self::File { path, source }
     }
 
-    /// The database with this URL cannot be opened.
     pub(crate) fn database(url: &Secret) -> impl FnOnce(zot_store::OpenError) -> Self {
         let shown = shown_url(url);
         move |source| {
             let said = source.to_string();
-            // Postgres adds the line of its own source
+            // Postgres adds the line in its own source
             let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(said, _)| said);
             let name = shown.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, name)| name);
             let text = format!("{shown}: {said}{}", database_remedy(&source, name));
@@ -72,7 +70,6 @@ impl Error {
         }
     }
 
-    /// The blob storage failed its test.
     pub(crate) fn preflight(settings: &Settings) -> impl FnOnce(zot_blobs::PreflightError) -> Self {
         let driver = settings.storage.storage_driver.as_ref();
         let guessed = driver.filter(|driver| driver.secure.is_none()).and_then(|driver| driver.endpoint.as_deref());
@@ -100,7 +97,7 @@ fn database_remedy(error: &zot_store::OpenError, name: &str) -> String {
     }
 }
 
-/// A word as a shell takes it.
+/// Quotes a word for a shell.
 pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%,".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
@@ -122,7 +119,7 @@ fn listen_remedy(error: &std::io::Error, key: &str) -> String {
     }
 }
 
-/// Unlike for clients, the cause is shown: whoever runs the command can correct it.
+/// Clients do not see the cause, but the operator who runs the command does.
 impl From<zot_domain::Error> for Error {
     fn from(error: zot_domain::Error) -> Self {
         let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
@@ -130,9 +127,8 @@ impl From<zot_domain::Error> for Error {
     }
 }
 
-/// The database's URL without its password.
 pub(crate) fn shown_url(url: &Secret) -> String {
-    // a password may stand in the query too
+    // the query may contain a password too
     let url = url.expose().split('?').next().unwrap_or_default();
     match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if at > scheme => format!("{}://…{}", &url[..scheme], &url[at..]),

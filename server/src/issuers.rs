@@ -44,7 +44,7 @@ fn keycloak(it: &Keycloak) -> Result<Issuer, Error> {
         groups_claims: paths(&it.groups_claims, vec![ClaimPath::new(&["groups"])]),
         client_id: Some(it.client_id.clone()),
     };
-    // Keycloak's discovery document has the URL that it was requested with: so the URL of the keys is made here
+    // Keycloak's discovery document repeats the host of the request, so the URL of the keys is built here
     let jwks = it.internal_url.as_ref().map(|url| format!("{}/protocol/openid-connect/certs", realm(url)));
     let source = Source { issuer: config.issuer.clone(), jwks, token_file: None };
     Ok(Issuer::new(config, KeySet::new(source, client("extensions.rbac.keycloak.cacert", it.cacert.as_deref())?)))
@@ -74,7 +74,7 @@ fn kubernetes(it: &Kubernetes) -> Result<Issuer, Error> {
         groups_claims: Vec::new(),
         client_id: None,
     };
-    // the address in its discovery document need not be reachable from here, nor in the certificate
+    // the address in its discovery document may be unreachable from here, or not be in the certificate
     let jwks = Some(format!("{}/openid/v1/jwks", it.api_server.trim_end_matches('/')));
     let token_file = it.token_file.exists().then(|| it.token_file.clone());
     let cacert: Option<PathBuf> = it.cacert.exists().then(|| it.cacert.clone());
@@ -107,7 +107,8 @@ fn further(it: &TrustedIssuer) -> Result<Issuer, Error> {
     Ok(Issuer::new(config, KeySet::new(source, client("extensions.rbac.issuers.cacert", it.cacert.as_deref())?)))
 }
 
-/// An HTTP client for one issuer. It follows no redirects: only the issuer and the settings decide where keys are.
+/// An HTTP client for one issuer. It follows no redirects: only the issuer and the settings decide where keys come
+/// from.
 fn client(key: &'static str, cacert: Option<&Path>) -> Result<reqwest::Client, Error> {
     let mut builder =
         reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).connect_timeout(CONNECT_TIMEOUT);

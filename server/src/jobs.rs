@@ -31,14 +31,14 @@ use policies::Policies;
 use runner::Runner;
 use usage::Usage;
 
-/// Starts all jobs that the settings ask for.
+/// Starts all configured jobs.
 pub(crate) fn start(settings: &Settings, opened: &Opened, wired: &Wired) -> Runner {
     let mut runner = Runner::new(wired.gateway.clone());
     let store = Arc::new(opened.store.clone());
     let (identity, notes) = (&wired.identity, &wired.notes);
     let holder = zot_core::ambient::random_id().to_string();
     runner.start(Policies { identity: Arc::clone(identity) });
-    // A read-only server records reads and denials too.
+    // a read-only server records reads and denials too
     runner.start(DecisionLog::new(wired.decision_queue.clone(), store.clone(), notes.clone()));
     runner.start(AuditBatches { lease: wired.closer.lease(&holder), closer: wired.closer.clone() });
     if let Some(path) = &settings.log.audit {

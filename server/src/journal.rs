@@ -1,7 +1,7 @@
 //! The file `log.audit`: closed batches of the audit trail as JSON lines, in order, each line once.
 //!
-//! The last line says where to continue, so that a restart neither repeats nor skips lines; an incomplete line is cut off.
-//! Every batch ends with a line for its root: `journal/check.rs` compares it with a trail that may have been changed later.
+//! The last line says where to continue, so that a restart neither repeats nor skips lines; an incomplete line is cut
+//! off. Every batch ends with its root's line, by which `journal/check.rs` detects a trail that was changed later.
 
 mod check;
 
@@ -55,7 +55,7 @@ struct RootLine<'a> {
     prev: &'a str,
     key_id: &'a str,
     signature: String,
-    /// Its rows were deleted as too old before they were written here.
+    /// Its old rows were dropped before they were written here.
     dropped: bool,
 }
 
@@ -63,7 +63,7 @@ struct RootLine<'a> {
 #[derive(Deserialize)]
 struct Noted {
     seq: i64,
-    /// The row's place in it; of a root the number of rows.
+    /// The row's position in the batch; in a root's line, the number of rows.
     position: usize,
     /// Only in a root's line.
     #[serde(default)]
@@ -72,7 +72,6 @@ struct Noted {
 
 pub(crate) struct Journal {
     file: File,
-    /// The last complete batch.
     whole: i64,
     /// Rows of the next batch that are in the file.
     rows: usize,
@@ -86,7 +85,7 @@ impl Journal {
             refused(&format!("{error}; name a file that the server may write, in a directory that exists"))
         };
         let mut file = OpenOptions::new().create(true).append(true).read(true).open(path).map_err(failed)?;
-        file.try_lock().map_err(|_| refused("another server writes to it; give each replica a file of its own"))?;
+        file.try_lock().map_err(|_| refused("another server writes to it; give each replica its own file"))?;
         let (whole, rows) = match last_line(&mut file).map_err(failed)? {
             None => (0, 0),
             Some(line) => {
@@ -98,7 +97,6 @@ impl Journal {
         Ok(Self { file, whole, rows })
     }
 
-    /// The last batch that is complete in the file.
     pub(crate) fn whole(&self) -> i64 {
         self.whole
     }
@@ -133,7 +131,7 @@ fn line(text: &mut Vec<u8>, line: &impl Serialize) -> Result<(), IoError> {
     Ok(())
 }
 
-/// The last complete line. What follows it is cut off.
+/// The last complete line. The rest is cut off.
 fn last_line(file: &mut File) -> Result<Option<Vec<u8>>, IoError> {
     let length = file.metadata()?.len();
     let from = length.saturating_sub(TAIL);

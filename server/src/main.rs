@@ -1,4 +1,4 @@
-//! The server of the Zot Artifact Store: command line, wiring, and the listener. The other crates are the store.
+//! The server of the Zot Artifact Store: command line, wiring, and the listener. The other crates implement the store.
 
 mod admin;
 mod args;
@@ -48,8 +48,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Lets only the store's user and group read the files that are created from here on: contents of repositories are not for
-/// every user of the machine. A stricter umask stays.
+/// Only the store's user and group may read new files: other users of the machine must not see repositories. A stricter
+/// umask stays.
 fn keep_from_others() {
     let before = umask(Mode::RWXO);
     umask(before | Mode::RWXO);

@@ -1,5 +1,5 @@
-//! The master keys that protect secrets in the database, sessions and registry tokens: from a file, which may be a mounted
-//! Secret, from the data directory, or derived from the admin's secret. `zot-identity` uses them.
+//! The master keys that protect secrets in the database, sessions and registry tokens: from a file, which may be a
+//! mounted Secret, from the data directory, or derived from the admin's secret. `zot-identity` uses them.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -14,7 +14,7 @@ use crate::random;
 
 const FILE: &str = "master-key";
 
-/// Where master keys come from. The first source has the key in use; the older ones decrypt what was encrypted before
+/// The sources of master keys. The first has the key in use; the others decrypt what was encrypted before
 /// `auth.keyFile` was set.
 #[derive(Clone)]
 pub(crate) struct Origin {
@@ -31,13 +31,13 @@ enum Source {
 }
 
 impl Origin {
-    /// The sources that the settings name. A store on SQLite creates a key at its first start, but never for a database with
-    /// content that an earlier key encrypted or signed (`has_closed`).
+    /// The configured sources. A store on SQLite creates a key at its first start, but never for a database with
+    /// content that an earlier key encrypted or signed (`needs_master_key`).
     pub(crate) fn of(
         settings: &Settings,
         dialect: Dialect,
         admin_secret: &str,
-        has_closed: bool,
+        needs_master_key: bool,
     ) -> Result<Self, Error> {
         let own = settings.storage.root_directory.join(FILE);
         let admin = || Source::Admin(admin_secret.to_owned());
@@ -51,7 +51,7 @@ impl Origin {
             }
             (None, Dialect::Postgres) => admin(),
             (None, Dialect::Sqlite) => {
-                if !own.exists() && has_closed {
+                if !own.exists() && needs_master_key {
                     return Err(missing(&own));
                 }
                 if !own.exists() {
@@ -68,7 +68,7 @@ impl Origin {
         Ok(Self { used, older: Vec::new() })
     }
 
-    /// As [`Origin::of`], but creates nothing; none if there is no key yet.
+    /// As [`Origin::of`], but creates nothing. None if there is no key yet.
     pub(crate) fn known(settings: &Settings, dialect: Dialect) -> Result<Option<Self>, Error> {
         let root = &settings.storage.root_directory;
         if settings.auth.key_file.is_none() && dialect == Dialect::Sqlite && !root.join(FILE).exists() {
@@ -85,7 +85,7 @@ impl Origin {
     pub(crate) fn read(&self) -> Result<Vec<Vec<u8>>, Error> {
         let mut all = self.used.read()?;
         for source in &self.older {
-            // the file may be deleted once nothing is left that its keys encrypted
+            // the file may be deleted once nothing needs its keys
             if matches!(source, Source::File(path) if !path.exists()) {
                 continue;
             }

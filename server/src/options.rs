@@ -1,4 +1,4 @@
-//! What the settings say about the gateway, and what is worth a warning.
+//! The gateway's settings, and warnings about settings.
 
 use std::str::FromStr;
 
@@ -9,7 +9,6 @@ use zot_settings::Settings;
 use crate::admin;
 use crate::error::Error;
 
-/// What the settings say about the gateway.
 pub(crate) fn gateway(settings: &Settings, storage_warnings: &[String]) -> Result<Options, Error> {
     let metrics = &settings.extensions.metrics;
     let health = metrics.health.enabled.then(|| HealthPaths {
@@ -30,13 +29,13 @@ pub(crate) fn gateway(settings: &Settings, storage_warnings: &[String]) -> Resul
     })
 }
 
-/// What an operator should know of, at start and in `/health`.
+/// Warnings for an operator, at start and in `/health`.
 pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
     let mut warnings = Vec::new();
     let address = settings.effective_address();
     if !settings.extensions.rbac.enabled && !is_loopback(address) {
         warnings.push(format!(
-            "access control is off and http.address is {address}: whoever reaches this address may change everything; \
+            "access control is off and http.address is {address}: everybody who reaches it may change everything; \
              set extensions.rbac.enabled"
         ));
     }
@@ -52,7 +51,7 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
     warnings
 }
 
-/// Networks, and addresses as networks of one; what is none was refused when the settings were loaded.
+/// Networks, and addresses as networks of one. Invalid ones were refused when the settings were loaded.
 fn networks(texts: &[String]) -> Vec<ipnet::IpNet> {
     texts.iter().filter_map(|text| zot_core::policy::condition::network(text)).collect()
 }

@@ -1,4 +1,4 @@
-//! Opens the database and the blob storage that the settings name.
+//! Opens the configured database and blob storage.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -12,18 +12,17 @@ use zot_store::{Dialect, Store};
 use crate::data_dir;
 use crate::error::{Error, shown_url};
 
-/// A store whose database and blobs are open.
 pub(crate) struct Opened {
     pub store: Store,
     pub blobs: BlobStore,
     pub store_id: String,
     /// What will not work on this storage.
     pub warnings: Vec<String>,
-    /// Held while the server runs: SQLite allows one server on a directory.
+    /// Locked while the server runs: only one server may use an SQLite database.
     lock: Option<File>,
 }
 
-/// Opens database and storage, having brought the schema up to date.
+/// Migrates the schema and opens database and storage.
 pub(crate) async fn open(settings: &Settings) -> Result<Opened, Error> {
     data_dir::prepare(settings)?;
     let store = open_database(settings, true).await?;
@@ -40,14 +39,14 @@ pub(crate) async fn open(settings: &Settings) -> Result<Opened, Error> {
         Error::Store(format!("{}; {hint}", Error::from(error)))
     };
     let known = match blobs.marker().await {
-        // who may not list is not told either that something is absent; that reading is allowed was seen
+        // without the right to list, storage does not report absence; the right to read was tested
         Err(_) if !preflight.may_list => None,
         found => found.map_err(unreachable)?,
     };
     if known.is_none() && store.has_segments().await? {
         return Err(Error::Refused(format!(
-            "the database names blobs, but the blob storage does not belong to this store (no {}/marker): is the volume \
-             mounted, is it the right bucket? If it is, and only the marker was lost, run `zot-artifact-store adopt`",
+            "the database references blobs, but the blob storage does not belong to this store (no {}/marker): check that the \
+             volume is mounted, or the bucket's name. If only the marker was lost, run `zot-artifact-store adopt`",
             info.store_id
         )));
     }
@@ -59,7 +58,7 @@ pub(crate) async fn open(settings: &Settings) -> Result<Opened, Error> {
     Ok(Opened { store, blobs, store_id: info.store_id, warnings: preflight.warnings, lock })
 }
 
-/// Opens what is there, beside a running server: nothing is made, migrated or locked.
+/// Opens an existing store beside a running server: creates, migrates and locks nothing.
 pub(crate) async fn open_beside(settings: &Settings) -> Result<Opened, Error> {
     let url = settings.effective_database_url();
     let never = || Error::Refused(format!("no server ran on {} yet; start one with `serve`", shown_url(&url)));
@@ -73,7 +72,7 @@ pub(crate) async fn open_beside(settings: &Settings) -> Result<Opened, Error> {
     Ok(Opened { store, blobs, store_id: info.store_id, warnings: Vec::new(), lock: None })
 }
 
-/// Opens what is there while no server uses an SQLite database; nothing is made or migrated.
+/// Opens an existing store while no server uses an SQLite database. Creates and migrates nothing.
 pub(crate) async fn open_alone(settings: &Settings) -> Result<Opened, Error> {
     let mut opened = open_beside(settings).await?;
     if opened.store.dialect() == Dialect::Sqlite {
@@ -83,7 +82,6 @@ pub(crate) async fn open_alone(settings: &Settings) -> Result<Opened, Error> {
     Ok(opened)
 }
 
-/// Opens the database alone.
 pub(crate) async fn open_database(settings: &Settings, create: bool) -> Result<Store, Error> {
     let secret = settings.effective_database_url();
     let (url, max_connections) = (secret.expose().to_owned(), settings.database.max_connections);
@@ -91,7 +89,7 @@ pub(crate) async fn open_database(settings: &Settings, create: bool) -> Result<S
     opened.map_err(Error::database(&secret))
 }
 
-/// Two servers on one SQLite database would each believe to be its only writer: the lock lies beside the database.
+/// Two servers on one SQLite database would each believe to be its only writer, so a lock file is beside the database.
 fn lock(settings: &Settings) -> Result<File, Error> {
     let path = sqlite_file(&settings.effective_database_url()).unwrap_or_default();
     // a link to it is the same database
@@ -107,10 +105,10 @@ fn lock(settings: &Settings) -> Result<File, Error> {
     Ok(file)
 }
 
-/// Where an SQLite database lies.
+/// The path of an SQLite database.
 fn sqlite_file(url: &Secret) -> Option<PathBuf> {
     let path = url.expose().strip_prefix("sqlite:")?.trim_start_matches("//");
-    // as it is read where the database is opened
+    // decoded as when the database is opened
     let path = percent_encoding::percent_decode_str(path.split('?').next().unwrap_or_default());
     Some(path.decode_utf8_lossy().into_owned().into())
 }
@@ -120,7 +118,7 @@ pub(crate) fn backend(settings: &Settings) -> Backend {
         return Backend::Local(settings.storage.root_directory.join("blobs"));
     };
     let (endpoint, prefix, skip_verify) = (driver.endpoint_url(), driver.root_directory.clone(), driver.skip_verify);
-    // settings without the name of a bucket or container are refused when they are loaded
+    // settings without a bucket or container name were refused when they were loaded
     let bucket = driver.bucket.clone().unwrap_or_default();
     match driver.name {
         DriverName::S3 => Backend::S3(S3 {

@@ -9,17 +9,16 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use crate::error::Error;
 
-/// How and where to log.
 pub(crate) struct Logging<'a> {
     /// A filter, such as `info`.
     pub level: &'a str,
     pub json: bool,
-    /// A file; none: standard output.
+    /// None: standard output.
     pub output: Option<&'a Path>,
 }
 
 pub(crate) fn start(logging: &Logging<'_>) -> Result<(), Error> {
-    // logs of libraries below a warning are only useful for debugging
+    // library logs below warning are only useful for debugging
     let filter = match logging.level {
         "trace" | "debug" => EnvFilter::new(format!(
             "{},s3s=off,hyper=info,hyper_util=info,rustls=info,sqlx=info,h2=info",

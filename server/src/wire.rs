@@ -1,4 +1,4 @@
-//! The only place that knows all parts: from settings to use cases and the routes of each port.
+//! The only place that knows all parts: builds use cases and each port's routes from the settings.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,39 +26,35 @@ use crate::error::Error;
 use crate::storage::Opened;
 use crate::{admin, issuers, masters, options};
 
-/// What an upload that is under way may take, before the sweep takes its bytes for forgotten ones.
+/// The longest upload: the sweep treats older unreferenced files as orphans.
 pub(crate) const ORPHAN_AGE: Duration = Duration::from_hours(48);
 
-/// Garbage collection by the settings.
 pub(crate) fn collector(settings: &Settings, opened: &Opened, orphan_age: Duration) -> Collector {
     let storage = &settings.storage;
     let rules = Rules { grace: storage.gc_delay.0, delete_delay: storage.gc_delete_delay.0, orphan_age };
     Collector::new(Arc::new(opened.store.clone()), Arc::new(opened.blobs.clone()), rules)
 }
 
-/// A check of database and storage.
 pub(crate) fn fsck(opened: &Opened) -> Fsck {
     let (store, blobs) = (opened.store.clone(), opened.blobs.clone());
     Fsck::new(Arc::new(store), Arc::new(blobs.clone()), Arc::new(blobs))
 }
 
-/// What signs the audit trail; none where the master keys are not known.
+/// The signer of the audit trail. None if the master keys are not available.
 fn audit_keys(settings: &Settings, opened: &Opened) -> Result<Option<Arc<dyn Signer>>, Error> {
     let Some(masters) = masters::Origin::known(settings, opened.store.dialect())? else { return Ok(None) };
     Ok(Some(Arc::new(AuditKeys::derive(&masters.read()?, &opened.store_id)?)))
 }
 
-/// Verifies the audit trail.
 pub(crate) fn chain(settings: &Settings, opened: &Opened) -> Result<Chain, Error> {
     Ok(Chain::new(Arc::new(opened.store.clone()), audit_keys(settings, opened)?))
 }
 
-/// All rows of the audit trail, for whoever stands before the database.
+/// All rows of the audit trail, for an operator with access to the database.
 pub(crate) fn export(opened: &Opened) -> Export {
     Export::new(Arc::new(opened.store.clone()), Filter::default())
 }
 
-/// Closes batches of the audit trail, and drops old ones.
 fn batch_closer(settings: &Settings, opened: &Opened, masters: &masters::Origin) -> Result<BatchCloser, Error> {
     let signer = Arc::new(AuditKeys::derive(&masters.read()?, &opened.store_id)?);
     let retention = Some(settings.extensions.rbac.audit_retention.0).filter(|span| !span.is_zero());
@@ -74,24 +70,19 @@ pub(crate) struct Wired {
     pub buckets: Buckets,
     pub identity: Arc<Identity>,
     pub accounts: Accounts,
-    /// Where the identities' master keys come from.
     pub masters: masters::Origin,
-    /// Records that wait for the database.
     pub decision_queue: DecisionQueue,
     pub closer: BatchCloser,
-    /// All routes of the main port.
     pub router: Router,
-    /// The S3 API, for a port of its own.
     pub s3: Option<Router>,
 }
 
-/// Builds the use cases, and the APIs over them.
 pub(crate) async fn wire(settings: &Settings, opened: &Opened, version: &'static str) -> Result<Wired, Error> {
     let (store, blobs) = (Arc::new(opened.store.clone()), Arc::new(opened.blobs.clone()));
     let (keys, admin_secret) =
         admin::access_keys(&settings.storage.root_directory, &opened.store, settings.extensions.rbac.enabled).await?;
-    let has_closed = opened.store.has_closed().await?;
-    let masters = masters::Origin::of(settings, opened.store.dialect(), &admin_secret, has_closed)?;
+    let needs_master_key = opened.store.needs_master_key().await?;
+    let masters = masters::Origin::of(settings, opened.store.dialect(), &admin_secret, needs_master_key)?;
     let (authorizer, decision_queue) = authorizer(settings);
     let access = AccessControl::new(store.clone(), authorizer.clone());
     for closed in access.load().await? {
@@ -163,14 +154,14 @@ async fn identity(
     if unopened > 0 {
         tracing::error!(
             access_keys = unopened,
-            "access keys cannot be opened and are not accepted: they were encrypted with a master key that is not here; add \
-             it to auth.keyFile behind the first, or delete them"
+            "access keys cannot be decrypted and are refused: they were encrypted with another master key; add it to \
+             auth.keyFile after the first, or delete the access keys"
         );
     }
     Ok(identity)
 }
 
-/// What decides, and the queue of records that its decisions leave.
+/// The authorizer, and the queue of its records.
 fn authorizer(settings: &Settings) -> (Authorizer, DecisionQueue) {
     let rbac = &settings.extensions.rbac;
     let authorizer = Authorizer::new(PolicySettings {
@@ -184,7 +175,7 @@ fn authorizer(settings: &Settings) -> (Authorizer, DecisionQueue) {
     (authorizer.with_log(log), queue)
 }
 
-/// Metrics whose figures are kept elsewhere.
+/// Metrics with values from other parts.
 fn metrics(store: Store, decisions: DecisionLog, queue: DecisionQueue) -> Arc<Metrics> {
     Arc::new(Metrics::new(Box::new(move || {
         let pool = store.pool_status();

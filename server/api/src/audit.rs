@@ -34,7 +34,7 @@ pub struct AuditQuery {
     pub after: Option<String>,
 }
 
-/// Something that somebody did, or wanted to do.
+/// An action that was allowed or denied.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = AuditLog)]
@@ -77,7 +77,7 @@ pub struct AuditEntry {
     pub details: Option<Value>,
     /// The id that the client got.
     pub request_id: String,
-    /// The sealed batch that it is in.
+    /// The closed batch that contains it.
     pub sealed: Option<i64>,
 }
 

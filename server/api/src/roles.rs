@@ -54,7 +54,7 @@ pub struct Roles {
     pub roles: Vec<Role>,
 }
 
-/// A role for somebody.
+/// A role of a principal.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Assignment {

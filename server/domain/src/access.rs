@@ -1,5 +1,5 @@
-//! Who may do what, looked after: policies are listed, made, changed and removed, decisions explained. What is decided by
-//! lives in `policy`, policies of buckets in `bucket/access.rs`.
+//! Policy administration: list, create, change and delete policies, and explain decisions. `zot_core::policy` decides;
+//! `bucket/access.rs` has the policies of buckets.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -15,11 +15,10 @@ use crate::error::{AdministrationError, Error, Result};
 use crate::ports::access::{self, PolicyChange, PutMode, StoredPolicy};
 use crate::ports::metadata::Audit;
 
-/// The area of the store that policies are.
 const POLICIES: Resource<'_> = Resource::System("policies");
-/// Most policies of a store, and statements of buckets: they are in memory on every replica.
+/// Most statements of a store, those of bucket policies included: every replica has all of them in memory.
 pub const POLICIES_MAX: usize = 200_000;
-/// How the names of buckets' statements begin, where decisions are explained, and their rows.
+/// The prefix of the ids of statements of bucket policies, in explained decisions and in rows.
 const OF_BUCKETS: &str = "bucket:";
 
 /// The use cases. Cheap to clone.
@@ -29,31 +28,30 @@ pub struct Access {
     authorizer: Authorizer,
 }
 
-/// What is asked of a decision that is to be explained.
+/// The request whose decision is explained.
 #[derive(Clone, Debug)]
 pub struct Question {
     pub principal: Principal,
     pub action: Action,
-    /// Of what: `team/app`, `object:team/key`, `repository:team/app`, `system:audit`.
+    /// For example `team/app`, `object:team/key`, `repository:team/app`, `system:audit`.
     pub resource: String,
 }
 
 impl Access {
-    /// Use cases over this database; the authorizer gets its policies.
     pub fn new(store: Arc<dyn access::Access>, authorizer: Authorizer) -> Self {
         Self { store, authorizer }
     }
 
-    /// Puts in force what the database says. What is wrong with what a bucket says, and that the bucket is closed
-    /// therefore, is for the log.
+    /// Puts the policies of the database in force. Returns a sentence, for the log, for each bucket that is closed
+    /// because its policy is invalid.
     ///
     /// # Errors
-    /// [`Error::Unavailable`]: what was in force stays.
+    /// [`Error::Unavailable`]: the previous policies stay in force.
     pub async fn load(&self) -> Result<Vec<String>> {
         let stored = self.store.all().await?;
         let mut statements: Vec<Statement> = Vec::with_capacity(stored.policies.len());
         for it in &stored.policies {
-            // one that this version does not understand, of a newer one: an allow less is safe, a deny less is not
+            // a newer version wrote it: ignoring an allow is safe, ignoring a deny is not
             statements.push(it.policy.statement().map_err(|error| {
                 Error::Internal(format!("policy {} cannot be put in force: {error}", it.policy.id))
             })?);
@@ -63,7 +61,7 @@ impl Access {
             match it.policy.map(|text| bucket::parse(&it.bucket, text.as_bytes())) {
                 None => {}
                 Some(Ok(own)) => statements.extend(own),
-                // the same: all that it denied is in this, and the other buckets go on
+                // its denials are lost, so only this bucket is closed; the others keep working
                 Some(Err(error)) => {
                     closed.push(format!("bucket {} is closed to all but the admin's key: {error}", it.bucket));
                     statements.push(bucket::closed(&it.bucket));
@@ -77,7 +75,7 @@ impl Access {
         Ok(closed)
     }
 
-    /// The same, if something was changed elsewhere.
+    /// As [`Access::load`], but only if another replica changed something.
     ///
     /// # Errors
     /// As [`Access::load`].
@@ -96,17 +94,15 @@ impl Access {
         &*self.store
     }
 
-    /// All policies, by their ids.
+    /// All policies, by id.
     ///
     /// # Errors
-    /// Of policy and of the database.
+    /// Denied by policy, or the database is unavailable.
     pub async fn policies(&self, call: &Call) -> Result<Vec<StoredPolicy>> {
         self.authorizer.require(call, Action::Admin, POLICIES)?;
         self.store.policies().await
     }
 
-    /// One policy.
-    ///
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn policy(&self, call: &Call, id: &str) -> Result<StoredPolicy> {
@@ -114,7 +110,7 @@ impl Access {
         self.store.policy(id).await?.ok_or_else(|| absent(id))
     }
 
-    /// Makes a policy; without an id it gets one.
+    /// Creates a policy. If it has no id, it gets one.
     ///
     /// # Errors
     /// [`Error::ParameterInvalid`] names the field, [`AdministrationError::PolicyExists`].
@@ -124,10 +120,10 @@ impl Access {
             policy.id = zot_core::ambient::random_id().to_string();
         }
         if policy.id.starts_with(OF_BUCKETS) {
-            let why = format!("id: {OF_BUCKETS} begins the names of buckets' own statements");
+            let why = format!("id: {OF_BUCKETS} is the prefix of statements of bucket policies");
             return Err(Error::ParameterInvalid(why).into());
         }
-        // it is a part of a path. The colon is for roles of further issuers: role-partner:viewer
+        // ids are path components; the colon is for roles of further issuers, such as role-partner:viewer
         let plain = policy.id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b));
         if !plain || policy.id.starts_with('.') {
             let why = "id: letters, digits, '.', '_', '-' and ':', and no '.' at its beginning";
@@ -139,7 +135,7 @@ impl Access {
         made.ok_or(AdministrationError::PolicyExists(id))
     }
 
-    /// Changes a policy that is there.
+    /// Replaces an existing policy.
     ///
     /// # Errors
     /// [`Error::ParameterInvalid`] names the field, [`Error::NotFound`].
@@ -149,7 +145,7 @@ impl Access {
         self.put(call, policy, PutMode::Replace, AuditAction::PolicyUpdate).await?.ok_or_else(|| absent(id))
     }
 
-    /// Changes something of a policy as it is then: the rest of it is what others make of it meanwhile.
+    /// Changes one field of a policy. Concurrent changes of other fields are kept.
     ///
     /// # Errors
     /// As [`Access::replace_policy`].
@@ -161,7 +157,7 @@ impl Access {
         Ok(changed)
     }
 
-    /// Which of these names of principals no policy and no bucket's policy has: mistyped ones, it may be.
+    /// Which of these principals appear in no policy and no bucket policy: they may be typos.
     pub fn unknown_names(&self, names: Vec<String>) -> Vec<String> {
         let rules = self.authorizer.rules();
         let principals = rules.statements().iter().flat_map(|statement| &statement.principals);
@@ -171,7 +167,7 @@ impl Access {
         names.into_iter().filter(|name| !known.contains(name.as_str())).collect()
     }
 
-    /// A store that takes no changes keeps its policies too.
+    /// A read-only store takes no policy changes either.
     fn require_change(&self, call: &Call) -> Result<()> {
         self.authorizer.require(call, Action::Admin, POLICIES)?;
         if self.authorizer.settings().read_only {
@@ -204,7 +200,7 @@ impl Access {
         Ok(put)
     }
 
-    /// Removes a policy.
+    /// Deletes a policy.
     ///
     /// # Errors
     /// [`Error::NotFound`].
@@ -217,16 +213,16 @@ impl Access {
         self.load().await.map(drop)
     }
 
-    /// Decides as if somebody asked, and says why. Everybody may ask about themselves, the rest is for those who
+    /// Explains what a request would be answered. Everybody may ask about themselves; other questions need the right to
     /// administer policies.
     ///
     /// # Errors
-    /// Of policy; [`Error::ParameterInvalid`] for a resource that cannot be.
+    /// Denied by policy; [`Error::ParameterInvalid`] for a resource that cannot be.
     pub fn explain(&self, call: &Call, question: &Question) -> Result<Decision> {
         if call.principal.is_anonymous() && self.authorizer.settings().access_control {
             return Err(Error::Unauthenticated);
         }
-        // the name alone does not do: whoever adds roles to their own asks about somebody else
+        // the name alone is not enough: a caller who adds roles to their own name asks about another principal
         if question.principal != call.principal {
             self.authorizer.require(call, Action::Admin, POLICIES)?;
         }
@@ -256,7 +252,7 @@ impl Access {
             ("repository", _) => decide(Resource::Repository(&name.parse()?)),
             (_, Some((bucket, key))) if kind == "object" || !key.is_empty() => {
                 let object = decide(Resource::Object(bucket, key));
-                // a name of both kinds is decided as the kind that is allowed
+                // a name that fits both kinds is decided as the kind that is allowed
                 match name.parse() {
                     Ok(repository) if kind.is_empty() && !object.allowed => decide(Resource::Repository(&repository)),
                     _ => object,
@@ -266,18 +262,16 @@ impl Access {
         })
     }
 
-    /// Only those who administer policies.
-    ///
     /// # Errors
-    /// Of policy.
+    /// Denied by policy.
     pub fn require_admin(&self, call: &Call) -> Result<()> {
         self.authorizer.require(call, Action::Admin, POLICIES)
     }
 
-    /// What the caller may do, by the patterns of the policies that are about them; denials are told apart.
+    /// What the caller may do, by the policies that apply to them. Denials are listed separately.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] for nobody in particular.
+    /// [`Error::Unauthenticated`] for an anonymous caller.
     pub fn permissions(&self, call: &Call) -> Result<Vec<Permission>> {
         if call.principal.is_anonymous() && self.authorizer.settings().access_control {
             return Err(Error::Unauthenticated);
@@ -285,7 +279,7 @@ impl Access {
         Ok(self.permissions_of(&call.principal))
     }
 
-    /// The same of anybody. It is for the caller to see who may ask.
+    /// The permissions of any principal. Callers must check who may ask.
     pub fn permissions_of(&self, principal: &Principal) -> Vec<Permission> {
         let rules = self.authorizer.rules();
         let about = |it: &&Statement| it.principals.iter().any(|pattern| pattern.covers(principal, it.effect));
@@ -323,14 +317,12 @@ impl Access {
 
 const KINDS: [&str; 3] = ["object", "repository", "system"];
 
-/// What a principal may do, or may not.
+/// What a principal may do or may not do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permission {
     pub resource: String,
     pub actions: Vec<Action>,
-    /// Whether it is denied.
     pub denied: bool,
-    /// Whether it depends on conditions.
     pub conditional: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Artifacts: names, digests and manifests, and the use cases on them, one file a verb.
+//! Artifacts: names, digests and manifests. Each use case is in the file of its verb.
 
 mod delete;
 pub mod list;
@@ -19,7 +19,7 @@ use crate::ports::blobs::{BlobWrites, Blobs};
 use crate::ports::metadata::{Metadata, PushRights};
 use crate::read::ReadGate;
 
-/// The use cases. Cheap to clone; holds no state of its own, so that any replica serves any request.
+/// The use cases. Cheap to clone. Stateless, so that any replica serves any request.
 #[derive(Clone)]
 pub struct Artifacts {
     metadata: Arc<dyn Metadata>,
@@ -29,18 +29,16 @@ pub struct Artifacts {
 }
 
 impl Artifacts {
-    /// Use cases over these ports.
     pub fn new(metadata: Arc<dyn Metadata>, blobs: Arc<dyn Blobs>, authorizer: Authorizer) -> Self {
         let gate = ReadGate::new(authorizer.clone(), Arc::clone(&blobs) as _);
         Self { metadata, blobs, gate, authorizer }
     }
 
-    /// What decides on requests.
     pub fn authorizer(&self) -> &Authorizer {
         &self.authorizer
     }
 
-    /// Whether the database answers.
+    /// Checks that the database answers.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
@@ -48,7 +46,7 @@ impl Artifacts {
         self.metadata.probe().await
     }
 
-    /// Whether the blob storage answers.
+    /// Checks that the blob storage answers.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
@@ -65,7 +63,7 @@ impl Artifacts {
         self.authorizer.require(call, action, Resource::Repository(repository))
     }
 
-    /// Logs a denial by the database, which was given the caller's rights.
+    /// Logs a denial that the database decided by the caller's rights.
     fn settle<T, E: MayBeCommon>(
         &self,
         call: &Call,
@@ -76,8 +74,8 @@ impl Artifacts {
         self.authorizer.settle(call, rights, Resource::Repository(repository), outcome)
     }
 
-    /// What a push may make. Making the namespace is decided on the namespace, and by the principal's own rights:
-    /// a token's scope names the repository alone.
+    /// The caller's rights in a push. A token's scope names only the repository, so the right to create the namespace
+    /// is decided by the principal's own rights.
     fn push_rights(&self, call: &Call, repository: &RepositoryName) -> Result<PushRights> {
         let namespace: RepositoryName = repository.namespace().parse()?;
         let unbound = call.unbound();

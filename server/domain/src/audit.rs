@@ -1,9 +1,9 @@
-//! The audit trail: who did what, who was refused and why, in rows that cannot be changed without notice.
+//! The audit trail: who did what, who was refused and why. Changed rows are detected.
 //!
-//! A write's row is made in its own transaction. A read or a refusal changes nothing, so its record waits in the queue of
-//! the decision log (`decision_log.rs`) and is written with others. A [`BatchCloser`] makes batches of committed rows,
-//! each with the root of a tree of hashes, chained and signed; a [`Chain`] verifies them. [`AuditLog`] is what auditors
-//! ask. Files and signing keys are the server's.
+//! A write adds its row in its own transaction. Reads and denials change nothing, so their records wait in the decision
+//! log's queue (`decision_log.rs`), which writes them in groups. [`BatchCloser`] closes batches of committed rows: each
+//! batch has a Merkle root, which is chained and signed. [`Chain`] verifies the batches, [`AuditLog`] answers auditors.
+//! The server has the files and the signing keys.
 
 mod batch;
 mod chain;

@@ -1,5 +1,5 @@
-//! The one authorizer: the rules in force, the decision on each request, and the decision log that it is written to.
-//! The decision itself is the pure function [`zot_core::policy::decide`]. Admission will be asked here too.
+//! The only authorizer: it has the rules in force, decides on each request and writes to the decision log. The pure
+//! function [`zot_core::policy::decide`] makes the decision.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,15 +17,15 @@ use crate::decision_log::{Asked, DecisionLog};
 use crate::error::{Error, MayBeCommon, Result};
 use crate::ports::metadata::PushRights;
 
-/// The policy that the setting `extensions.rbac.allowAnonymousGet` stands for.
+/// The id of the policy that the setting `extensions.rbac.allowAnonymousGet` adds.
 pub const ANONYMOUS_READ: &str = "setting:extensions.rbac.allowAnonymousGet";
 
-/// Names of repositories and buckets, as far as the caller may see them.
+/// The resource of listing repositories and buckets.
 const CATALOG: Resource<'_> = Resource::System("catalog");
-/// What somebody would change whose request was not read that far.
+/// The resource of a write that is refused before the request is parsed.
 const ANYTHING: Resource<'_> = Resource::System("store");
 
-/// The rules in force, and the settings beside them. Cheap to clone; all clones see new rules at once.
+/// The rules in force and the settings. Cheap to clone; all clones see new rules at once.
 #[derive(Clone, Debug)]
 pub struct Authorizer {
     settings: Settings,
@@ -34,26 +34,26 @@ pub struct Authorizer {
 }
 
 impl Authorizer {
-    /// An authorizer with the shipped roles alone.
+    /// An authorizer that has only the shipped roles.
     pub fn new(settings: Settings) -> Self {
         let authorizer = Self { settings, rules: Arc::default(), log: DecisionLog::default() };
         authorizer.replace(0, shipped().iter().filter_map(|policy| policy.statement().ok()).collect(), HashSet::new());
         authorizer
     }
 
-    /// The same authorizer, which writes its decisions to this log.
+    /// Writes its decisions to this log.
     #[must_use]
     pub fn with_log(self, log: DecisionLog) -> Self {
         Self { log, ..self }
     }
 
-    /// The log of its decisions, for metrics and for credentials that an API refuses.
+    /// The log, for metrics and for credentials that an API refuses.
     pub fn decision_log(&self) -> &DecisionLog {
         &self.log
     }
 
-    /// Puts the statements of an epoch in force; `blocked` namespaces have nothing public. Those of an earlier one, read
-    /// before and come later, do not replace them.
+    /// Puts the statements of an epoch in force. `blocked` namespaces have nothing public. Statements of an earlier
+    /// epoch are ignored: a slow load may finish late.
     pub fn replace(&self, epoch: i64, mut statements: Vec<Statement>, blocked: HashSet<String>) {
         statements.extend(self.settings.anonymous_read.then(anonymous_read));
         let rules = Arc::new(Rules::new(statements, blocked).of_epoch(epoch));
@@ -64,12 +64,10 @@ impl Authorizer {
         self.settings
     }
 
-    /// The statements in force.
     pub fn rules(&self) -> Arc<Rules> {
         self.rules.load_full()
     }
 
-    /// Decides on one action.
     pub fn decide(
         &self,
         principal: &Principal,
@@ -80,7 +78,7 @@ impl Authorizer {
         decide(self.settings, &self.rules.load(), principal, action, resource, context)
     }
 
-    /// Decides, and says no in the way that the caller can act on: an anonymous one is asked to authenticate.
+    /// Decides, and returns the denial that the caller can act on: an anonymous caller is asked to authenticate.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`], [`Error::InsufficientScope`], [`Error::Denied`].
@@ -88,7 +86,7 @@ impl Authorizer {
         self.require_in(call, action, resource, &call.context())
     }
 
-    /// The same under circumstances that say more than the call.
+    /// As [`Authorizer::require`], with a context that has more than the call.
     ///
     /// # Errors
     /// As [`Authorizer::require`].
@@ -98,14 +96,14 @@ impl Authorizer {
         if decision.allowed { Ok(()) } else { Err(refusal(&decision, call, action, resource)) }
     }
 
-    /// Whether it is allowed, for statements that carry the rights into the database.
+    /// Whether it is allowed. Database statements take this right along.
     pub fn allows(&self, call: &Call, action: Action, resource: Resource<'_>) -> bool {
         self.decide(&call.principal, action, resource, &call.context()).allowed
     }
 
-    /// Whether names of repositories and buckets may be asked for at all. Which of them is decided one by one, for the call
-    /// that is returned: a token that covers the catalog shows the names that its holder may list, any other one those
-    /// within its scope.
+    /// Decides whether the caller may list repositories and buckets at all. Each name is then decided by the returned
+    /// call: a token that covers the catalog shows all names that its holder may list; any other token shows those in
+    /// its scope.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] where nothing is listed for everybody, [`Error::InsufficientScope`].
@@ -140,7 +138,7 @@ impl Authorizer {
         Ok(())
     }
 
-    /// Whether an anonymous caller may change something somewhere.
+    /// Whether an anonymous caller may write anywhere.
     ///
     /// # Errors
     /// [`Error::Denied`] in a store that takes no changes, else [`Error::Unauthenticated`].
@@ -159,8 +157,7 @@ impl Authorizer {
         Err(refusal)
     }
 
-    /// Requires the same of several resources, and says of each whether it is allowed. Refusals for one reason are one
-    /// record.
+    /// Decides on several resources and says which are allowed. Refusals for one reason make one record.
     pub(crate) fn require_each<'a>(
         &self,
         call: &Call,
@@ -193,7 +190,7 @@ impl Authorizer {
         self.log.note(call, &Asked { action, resource }, decision, decision.reason.as_str());
     }
 
-    /// Logs a denial by the database, which was given the caller's rights: only it knows whether a write creates or
+    /// Logs a denial that the database decided by the caller's rights: only it knows whether a write creates or
     /// updates.
     pub(crate) fn settle<T, E: MayBeCommon>(
         &self,
@@ -210,7 +207,7 @@ impl Authorizer {
         outcome
     }
 
-    /// Whether the principal may read every repository, whichever it is.
+    /// Whether the principal may read every repository.
     pub fn reads_everything(&self, principal: &Principal) -> bool {
         !self.settings.access_control
             || (principal.bound.is_none()
@@ -226,13 +223,12 @@ fn refusal(decision: &Decision, call: &Call, action: Action, resource: Resource<
         Reason::OutOfScope => Error::InsufficientScope(format!(
             "the token's scope does not allow {action} on {resource}; ask for a token of that scope"
         )),
-        // which policy it was is for those who may read policies
+        // only callers who may read policies learn the policy's id
         Reason::Denied => Error::Denied(format!("a policy denies {action} on {resource}")),
         _ => Error::Denied(format!("no policy allows {action} on {resource}")),
     }
 }
 
-/// The statement of the setting.
 fn anonymous_read() -> Statement {
     Statement {
         policy: ANONYMOUS_READ.to_owned(),
@@ -250,7 +246,7 @@ mod tests {
 
     use super::*;
 
-    /// A load that began before a change, and ended after the one that saw it.
+    /// A load that began before a change and ended after it.
     #[test]
     fn rules_of_an_earlier_epoch_do_not_come_back() {
         let authorizer = Authorizer::new(Settings { access_control: true, anonymous_read: false, read_only: false });

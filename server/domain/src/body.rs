@@ -1,4 +1,4 @@
-//! Taking the first bytes of a body into memory, to tell small content from large.
+//! Reads the first bytes of a body into memory, to distinguish small content from large.
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
@@ -10,13 +10,12 @@ use crate::ports::blobs::ByteStream;
 pub(crate) struct Head {
     /// Its first bytes: all of them if `ended`.
     pub bytes: Bytes,
-    /// Whether the body is over.
     pub ended: bool,
     /// Why it ended early, if it did.
     pub broken: Option<Error>,
 }
 
-/// Takes in `body` until it ends or more than `limit` bytes are here.
+/// Reads `body` until it ends or more than `limit` bytes are in memory.
 pub(crate) async fn head(body: &mut ByteStream, prefix: Bytes, limit: usize) -> Head {
     let mut bytes = BytesMut::from(prefix);
     while bytes.len() <= limit {

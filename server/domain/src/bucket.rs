@@ -1,7 +1,7 @@
-//! Buckets and their objects: the nouns of the S3 API, and the use cases on them, one file a verb.
+//! Buckets and their objects, for the S3 API. Each use case is in the file of its verb.
 //!
-//! A bucket is a namespace; an object version points at one blob, and so at one OCI manifest ([`render`]), by which
-//! the OCI API serves it from the bucket's own repository.
+//! A bucket is a namespace. An object version points at one blob, and so at one OCI manifest ([`render`]); the OCI API
+//! serves it from the bucket's own repository.
 
 pub mod access;
 pub mod config;
@@ -27,7 +27,7 @@ use crate::ports::metadata::PushRights;
 use crate::ports::objects::Objects;
 use crate::read::ReadGate;
 
-/// The use cases on buckets and objects. Cheap to clone; holds no state of its own.
+/// The use cases on buckets and objects. Cheap to clone and stateless.
 #[derive(Clone)]
 pub struct Buckets {
     objects: Arc<dyn Objects>,
@@ -38,22 +38,20 @@ pub struct Buckets {
 }
 
 impl Buckets {
-    /// Use cases over these ports, and over those of who may do what.
     pub fn new(objects: Arc<dyn Objects>, blobs: Arc<dyn Blobs>, access: Access) -> Self {
         let authorizer = access.authorizer().clone();
         let gate = ReadGate::new(authorizer.clone(), Arc::clone(&blobs) as _);
         Self { objects, blobs, gate, authorizer, access }
     }
 
-    /// Whether the anonymous may change anything somewhere: where not, they are refused before a document is read.
+    /// Whether anonymous callers may write anywhere. If not, they are refused before a document is parsed.
     ///
     /// # Errors
-    /// Of policy.
+    /// Denied by policy.
     pub fn require_some_write(&self, call: &Call) -> Result<()> {
         self.authorizer.require_some_write(call)
     }
 
-    /// What decides on requests.
     pub fn authorizer(&self) -> &Authorizer {
         &self.authorizer
     }
@@ -63,14 +61,14 @@ impl Buckets {
         self.authorizer.require_in(call, action, resource, &context)
     }
 
-    /// Asks for the right to list what begins so.
+    /// Requires the right to list keys with this prefix.
     fn require_list(&self, call: &Call, operation: Operation, bucket: &str, prefix: &str) -> Result<()> {
-        // a list without a prefix is the same as one with an empty one
+        // listing without a prefix is the same as with an empty one
         let context = Context { operation: Some(operation), list_prefix: Some(prefix), ..call.context() };
         self.authorizer.require_in(call, Action::List, Resource::Bucket(bucket), &context)
     }
 
-    /// What a put may do: create and update are distinct, and the head row decides which one it is.
+    /// The rights of a put. Create and update are separate rights; the head row decides which one it is.
     fn put_rights(&self, call: &Call, operation: Operation, bucket: &str, key: &str) -> Result<PushRights> {
         let object = Resource::Object(bucket, key);
         let context = Context { operation: Some(operation), ..call.context() };

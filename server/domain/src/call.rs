@@ -1,4 +1,4 @@
-//! One request, as use cases see it: who asks, from where, and under which id it is recorded.
+//! One request as use cases see it: caller, origin and request id.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -7,29 +7,26 @@ use std::sync::Arc;
 use zot_core::policy::Context;
 use zot_core::principal::Principal;
 
-/// One request: who asks, from where, and under which id it is recorded.
+/// One request: caller, origin and request id.
 #[derive(Clone, Debug)]
 pub struct Call {
     pub principal: Principal,
     /// The id that the client also gets; key of the audit row.
     pub request_id: RequestId,
-    /// Where it came from.
     pub origin: Origin,
-    /// What it was sent by.
     pub agent: Agent,
 }
 
 /// Where a request came from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
-    /// The client's address, as far as proxies that are trusted told it.
+    /// The client's address, as far as trusted proxies report it.
     pub address: Option<IpAddr>,
-    /// Whether the client's connection is encrypted.
     pub tls: bool,
 }
 
-/// Who counts as one where somebody is counted by their address: an address of version 4, and of version 6 a network of
-/// /64, in which everybody has as many addresses as they like.
+/// The network that counts as one client: an IPv4 address, or an IPv6 /64, whose addresses one client can choose
+/// freely.
 pub fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
@@ -37,44 +34,43 @@ pub fn network_of(address: IpAddr) -> IpAddr {
     }
 }
 
-/// What a request was sent by, for the audit trail. Cheap to clone.
+/// The HTTP method and user agent of a request, for the audit trail. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Agent {
-    /// The method of HTTP; empty where there is none.
+    /// The HTTP method; empty if there is none.
     pub method: &'static str,
     user_agent: Option<Arc<str>>,
 }
 
-/// Longest part of a client's description of itself that is kept, in characters.
+/// Longest user agent that is kept, in characters.
 const USER_AGENT_MAX: usize = 256;
 
 impl Agent {
-    /// A client that calls itself that.
     pub fn new(method: &'static str, user_agent: &str) -> Self {
         let text = || user_agent.chars().filter(|c| *c != '\0').take(USER_AGENT_MAX).collect::<String>().into();
         Self { method, user_agent: (!user_agent.is_empty()).then(text) }
     }
 
-    /// What the client calls itself; empty if it does not say.
+    /// The client's `User-Agent`; empty if it sent none.
     pub fn user_agent(&self) -> &str {
         self.user_agent.as_deref().unwrap_or_default()
     }
 }
 
 impl Call {
-    /// A call of the store itself, for a background task. Nothing is refused to it.
+    /// A call of a background job. It is always allowed.
     pub fn system(reason: &str) -> Self {
         let principal = Principal::break_glass(&format!("system:{reason}"));
         Self { principal, request_id: RequestId::new(), origin: Origin::default(), agent: Agent::default() }
     }
 
-    /// The circumstances, for conditions.
+    /// The context, for policy conditions.
     pub fn context(&self) -> Context<'static> {
         let Origin { address, tls } = self.origin;
         Context { source_ip: address, tls, now: zot_core::ambient::now(), list_prefix: None, operation: None }
     }
 
-    /// The same without the bound of a token.
+    /// The same call without its token's scope.
     #[must_use]
     pub fn unbound(&self) -> Self {
         Self { principal: self.principal.unbound(), ..self.clone() }

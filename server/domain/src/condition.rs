@@ -2,7 +2,7 @@
 
 use crate::error::{Error, ObjectError, Result};
 
-/// What an entity tag header says.
+/// The value of an entity tag header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tags {
     /// `*`
@@ -12,7 +12,7 @@ pub enum Tags {
 }
 
 impl Tags {
-    /// Reads a header's value.
+    /// Parses a header's value.
     pub fn parse(text: &str) -> Self {
         if text.trim() == "*" {
             return Self::Any;
@@ -32,16 +32,13 @@ impl Tags {
 #[derive(Clone, Debug, Default)]
 pub struct ReadCondition {
     pub if_match: Option<Tags>,
-    /// Not this one: the client has it.
     pub if_none_match: Option<Tags>,
-    /// Only if changed since.
     pub if_modified_since: Option<i64>,
-    /// Only if not changed since.
     pub if_unmodified_since: Option<i64>,
 }
 
 impl ReadCondition {
-    /// Evaluates in the order of RFC 9110 section 13.2.2: entity tags win over dates.
+    /// Evaluates in the order of RFC 9110 section 13.2.2: entity tags take precedence over dates.
     ///
     /// # Errors
     /// [`ObjectError::PreconditionFailed`], [`ObjectError::NotModified`].
@@ -60,20 +57,19 @@ impl ReadCondition {
     }
 }
 
-/// Condition of a write: evaluated by the statement that writes, on the row that it writes.
+/// Condition of a write. The statement that writes the row evaluates it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum WriteCondition {
-    /// None.
     #[default]
     Always,
-    /// `If-None-Match: *`: only if there is no object.
+    /// `If-None-Match: *`: only if the object does not exist.
     Absent,
-    /// `If-Match`: only over the object of this entity tag.
+    /// `If-Match`: only if the existing object has this entity tag.
     Match(String),
 }
 
 impl WriteCondition {
-    /// From the two headers.
+    /// Parses the two headers.
     ///
     /// # Errors
     /// [`Error::Unsupported`] for a combination that S3 does not have.
@@ -83,11 +79,11 @@ impl WriteCondition {
             (None, Some(Tags::Any)) => Ok(Self::Absent),
             (Some(Tags::Of(tags)), None) => match <[String; 1]>::try_from(tags) {
                 Ok([tag]) => Ok(Self::Match(tag)),
-                Err(_) => Err(Error::NotImplemented("If-Match takes one entity tag in a write".to_owned())),
+                Err(_) => Err(Error::NotImplemented("a write accepts one entity tag in If-Match".to_owned())),
             },
-            _ => {
-                Err(Error::NotImplemented("a write takes If-None-Match: * or If-Match with one entity tag".to_owned()))
-            }
+            _ => Err(Error::NotImplemented(
+                "a write accepts If-None-Match: * or If-Match with one entity tag".to_owned(),
+            )),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The decision log: counts of all decisions, and records of reads and denials for the audit trail. A write that was
-//! allowed records itself, with its row.
+//! The decision log: counts all decisions, and records reads and denials in the audit trail. An allowed write adds its
+//! own audit row.
 
 mod queue;
 
@@ -16,24 +16,23 @@ use crate::ports::audit::{Outcome, Record};
 
 pub use queue::{BATCH_MAX, DecisionQueue, Figures, QUEUE_MAX};
 
-/// Most resources that one record names beside the first.
+/// Most further resources that one record names.
 const NAMED_MAX: usize = 20;
 const KINDS: [&str; 4] = ["repository", "bucket", "object", "system"];
 
-/// How many decisions of one sort were made since the process began.
+/// How many decisions of one kind were made since the process started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checks {
     /// `repository`, `bucket`, `object` or `system`.
     pub resource: &'static str,
     /// As [`Action::as_str`] spells it.
     pub action: &'static str,
-    /// Whether the request was allowed.
     pub allowed: bool,
     /// Always above 0.
     pub count: u64,
 }
 
-/// What was decided on.
+/// The action and resource of a decision.
 #[derive(Clone, Copy)]
 pub(crate) struct Asked<'a> {
     pub action: Action,
@@ -51,7 +50,7 @@ impl Asked<'_> {
         }
     }
 
-    /// The resource, spelled as rows of writes spell it.
+    /// The resource, spelled as in audit rows of writes.
     fn name(&self) -> String {
         match self.resource {
             Resource::Repository(name) => format!("repository:{name}"),
@@ -62,7 +61,7 @@ impl Asked<'_> {
     }
 }
 
-/// Where decisions are logged. Cheap to clone: all clones are one log.
+/// The decision log. Cheap to clone: all clones are one log.
 #[derive(Clone, Debug, Default)]
 pub struct DecisionLog {
     /// By kind, action and outcome.
@@ -71,7 +70,7 @@ pub struct DecisionLog {
 }
 
 impl DecisionLog {
-    /// A log whose records wait in this queue until they are written. [`DecisionLog::default`] only counts.
+    /// A log that records to this queue. [`DecisionLog::default`] only counts.
     pub fn recording(queue: DecisionQueue) -> Self {
         Self { counts: Arc::default(), queue: Some(queue) }
     }
@@ -91,7 +90,7 @@ impl DecisionLog {
         all
     }
 
-    /// Records that wrong credentials were presented. `method` is their kind; `why` must hold nothing of them.
+    /// Records that wrong credentials were presented. `method` is their kind; `why` must not contain any of them.
     pub fn note_refused_credentials(
         &self,
         (request, origin, agent): (RequestId, Origin, &Agent),
@@ -114,7 +113,7 @@ impl DecisionLog {
         });
     }
 
-    /// Counts several refusals for one reason, and records them as one: one request must not fill the log.
+    /// Counts several refusals for one reason and makes one record of them: one request must not fill the log.
     pub(crate) fn note_refused(&self, call: &Call, decision: &Decision, asked: &[Asked<'_>]) {
         let Some((first, others)) = asked.split_first() else { return };
         others.iter().for_each(|asked| self.count(asked, decision));

@@ -1,30 +1,30 @@
-//! The disk reserve: the last bytes of a disk are kept for what frees bytes. Deleting and garbage collection write too, so
-//! a disk that is entirely full could not be emptied.
+//! The disk reserve: deleting and garbage collection write too, so the last bytes of a disk are kept for them. A full
+//! disk could not be emptied.
 
 use std::io::{Error as IoError, ErrorKind};
 
 use crate::error::{Error, Result};
 
-/// Bytes kept on a large disk.
+/// The largest reserve, in bytes.
 const KEPT_MAX: u64 = 64 * 1024 * 1024;
-/// On a small one: one part in so many.
+/// The reserve of a small disk is this fraction of it.
 const SHARE: u64 = 20;
-/// And not less than what SQLite's log takes at work, if that is not more than a quarter of the disk.
+/// The smallest reserve, in bytes: SQLite's log needs this much. At most a quarter of the disk.
 const KEPT_MIN: u64 = 16 * 1024 * 1024;
 
-/// What a write is to the disk. Each may take less of the last of it than the one after.
+/// How much of the reserve a write may use: each variant more than the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Demand {
     Content,
-    /// Rows, for content that was taken in, or for something new.
+    /// Adds rows, for received content or new things.
     Grows,
-    /// Rows, of something that may free bytes, such as a delete that leaves a marker.
+    /// Adds rows, but may free bytes: a delete that adds a marker, for example.
     MayGrow,
-    /// It frees bytes.
+    /// Frees bytes.
     Frees,
 }
 
-/// What `status` of a disk leaves for this, in bytes of free and of all.
+/// Checks whether a disk with `free` of `total` bytes allows this write.
 ///
 /// # Errors
 /// An error of the kind [`ErrorKind::StorageFull`] if the rest is kept.
@@ -43,7 +43,7 @@ pub fn admit(free: u64, total: u64, demand: Demand) -> std::result::Result<(), I
     Err(IoError::new(ErrorKind::StorageFull, text))
 }
 
-/// The same for the blob storage.
+/// The same for content in the blob storage.
 ///
 /// # Errors
 /// [`Error::Unavailable`].
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_makes_room_comes_last() {
+    fn what_frees_bytes_comes_last() {
         const MIB: u64 = 1024 * 1024;
         let may = |free, demand| admit(free * MIB, 1024 * 1024 * MIB, demand).is_ok();
         assert!(may(64, Demand::Content) && !may(63, Demand::Content));

@@ -1,5 +1,5 @@
-//! What can go wrong. The common errors are here; those of one noun are in their own enum, with the common ones within it.
-//! Each API maps those that it can meet to a status and a code, in one exhaustive `match` per enum.
+//! Errors of use cases. The common errors are here; each noun has its own enum, which contains the common ones. Each
+//! API maps them to a status and a code, in one exhaustive `match` per enum.
 
 mod administration;
 mod artifact;
@@ -11,12 +11,11 @@ pub use administration::AdministrationError;
 pub use artifact::ArtifactError;
 pub use object::ObjectError;
 
-/// The result of a use case or a port.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error that may be a common one.
 pub trait MayBeCommon: std::error::Error + From<Error> + Send + Sync + 'static {
-    /// The common error that it is, if it is one.
+    /// The common error, if it is one.
     fn common(&self) -> Option<&Error>;
 }
 
@@ -26,22 +25,20 @@ impl MayBeCommon for Error {
     }
 }
 
-/// What any request may meet. Texts are for clients: they hold no internals, and say what to do where that is known.
+/// Errors of any request. Texts are for clients: they contain no internals, and say what to do where that is known.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A text of the client that its grammar does not allow.
+    /// A malformed text of the client.
     #[error(transparent)]
     Invalid(Invalid),
     /// The request body is larger than allowed.
     #[error("the content is larger than the limit of {limit} bytes")]
     TooLarge {
-        /// The limit in bytes.
+        /// In bytes.
         limit: u64,
     },
-    /// The request body ended early or its length was not as announced.
     #[error("the request body is not as long as announced")]
     BodyIncomplete,
-    /// The body is not what its signature or its framing says.
     #[error("{0}")]
     BodyMismatch(String),
     /// Nothing is served at this path.
@@ -50,31 +47,28 @@ pub enum Error {
     /// A query parameter or header with a value out of its range.
     #[error("{0}")]
     ParameterInvalid(String),
-    /// The principal is anonymous and what it asks needs an identity.
     #[error("authentication required")]
     Unauthenticated,
-    /// The credentials are wrong, expired or not for this store.
+    /// The credentials are wrong, expired or for another store.
     #[error("{0}")]
     CredentialsInvalid(String),
-    /// The credentials were good, until they expired.
     #[error("{0}")]
     CredentialsExpired(String),
-    /// The principal may not do this.
     #[error("{0}")]
     Denied(String),
-    /// The principal may do this, but its token's scope does not cover it: a token of that scope would.
+    /// The token's scope does not cover this, but the principal's rights do: a new token with that scope helps.
     #[error("{0}")]
     InsufficientScope(String),
-    /// Part of a protocol that this store does not have.
+    /// A part of a protocol that this store does not have.
     #[error("{0}")]
     NotImplemented(String),
     /// The store does not do this, or not to this artifact.
     #[error("{0}")]
     Unsupported(String),
-    /// Too much of something at once; retry later.
+    /// A concurrency limit; retry later.
     #[error("{0}")]
     TooManyRequests(String),
-    /// The database or the blob storage cannot be reached; retry later.
+    /// The database, blob storage or identity provider is unavailable; retry later.
     #[error("{component} is not available")]
     Unavailable {
         /// `metadata_store`, `storage` or `identity_provider`.
@@ -83,7 +77,7 @@ pub enum Error {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A write lost a race in a way that a new attempt resolves.
+    /// The write lost a race; a retry resolves it.
     #[error("the write met a concurrent change; retry")]
     Conflict,
     /// A fault of the store. The text is for the log, never for clients.
@@ -92,17 +86,15 @@ pub enum Error {
 }
 
 impl Error {
-    /// Seconds after which a new attempt may succeed; none where it would fail alike.
+    /// Seconds after which a retry may succeed. None if it would fail again.
     pub fn retry_after_secs(&self) -> Option<u32> {
         matches!(self, Self::Unavailable { .. } | Self::Conflict | Self::TooManyRequests(_)).then_some(5)
     }
 
-    /// An [`Error::Unavailable`] of the database.
     pub fn database(source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Unavailable { component: "metadata_store", source: Box::new(source) }
     }
 
-    /// An [`Error::Unavailable`] of the blob storage.
     pub fn storage(source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Unavailable { component: "storage", source: Box::new(source) }
     }

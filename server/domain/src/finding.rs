@@ -1,58 +1,57 @@
-//! What a check of the store or of its audit trail can find, with a sentence on what it means and what to do.
+//! What a check of the store or of its audit trail can find, with its meaning and remedy.
 
 use std::fmt;
 
 use crate::ports::upkeep::BlobRecord;
 
-/// Is called with what is being looked at, and how many of them were.
+/// Called with what is checked and how many were checked.
 pub type Progress<'a> = &'a (dyn Fn(&'static str, u64) + Send + Sync);
 
-/// What does not fit.
+/// The kinds of findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// A row names bytes that are not in storage.
+    /// A row references bytes that are not in storage.
     Missing,
-    /// Bytes in storage are more or fewer than the row says.
+    /// The size in storage differs from the row's.
     WrongSize,
-    /// Bytes do not have the digest that the row says.
+    /// The bytes do not have the row's digest.
     Damaged,
-    /// Bytes cannot be read, though the storage answers.
+    /// Bytes cannot be read although the storage answers.
     Unreadable,
     /// The database's own files are damaged.
     Database,
-    /// A blob's segments do not make up its length.
+    /// A blob's segments do not add up to its length.
     Incomplete,
-    /// A blob was taken out of use, and nobody has pushed its bytes since.
+    /// A blob is in quarantine, and its bytes were not pushed again.
     Quarantined,
-    /// Rows contradict each other.
     Contradiction,
-    /// Something that nothing references and that garbage collection would never look at.
+    /// Nothing references it, and garbage collection would never find it.
     Leaked,
-    /// A segment in storage that no row names.
+    /// A segment in storage without a row.
     Orphan,
-    /// Something in the store's part of the storage that is no segment.
+    /// A file in the store's part of the storage that is no segment.
     Foreign,
-    /// The blobs are not this database's to delete.
+    /// The blobs belong to another database.
     NotOwned,
-    /// Rows of the audit trail are not as they were sealed.
+    /// Rows of the audit trail changed after their batch was closed.
     AuditChanged,
-    /// Rows of the audit trail are gone that were sealed.
+    /// Rows of a closed batch are missing.
     AuditMissing,
-    /// Rows of the audit trail say that they were sealed, and were not.
+    /// Rows were added to a closed batch, or claim a batch that does not exist.
     AuditAdded,
-    /// Batches of the audit trail are gone, or do not follow each other.
+    /// Batches of the audit trail are missing or not chained.
     AuditChain,
-    /// A signature of the audit trail is not right, or cannot be verified.
+    /// A signature of the audit trail is invalid or cannot be verified.
     AuditSignature,
 }
 
 impl Kind {
-    /// Whether something that a client put is affected; else it is only garbage.
+    /// Whether content of a client is affected. Otherwise it is only garbage.
     pub fn is_damage(self) -> bool {
         !matches!(self, Self::Leaked | Self::Orphan | Self::Foreign | Self::NotOwned)
     }
 
-    /// One word for programs.
+    /// One word, for programs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -75,15 +74,15 @@ impl Kind {
         }
     }
 
-    /// What it means, and what to do.
+    /// What it means and what to do.
     pub fn explanation(self) -> &'static str {
         match self {
             Self::Missing => {
-                "The database names bytes that are not in storage: the bucket or folder lost them, or a database was \
-                 restored that is older than their deletion. `--repair` makes the blob answer as absent; push it again."
+                "The database references bytes that are not in storage: the bucket or folder lost them, or the database \
+                 was restored from a backup older than their deletion. `--repair` makes the blob answer as absent; push it again."
             }
             Self::WrongSize => {
-                "The bytes in storage are more or fewer than were written. `--repair` makes the blob answer as absent; \
+                "The size in storage differs from the size that was written. `--repair` makes the blob answer as absent; \
                  push it again."
             }
             Self::Damaged => {
@@ -91,41 +90,39 @@ impl Kind {
                  it again, and look for the cause in the storage."
             }
             Self::Unreadable => {
-                "The storage answers, and not for these bytes: look at rights and at the disk. Nothing else is done about it: \
-                 they may be whole."
+                "The storage answers, but these bytes cannot be read. They may be intact, so `--repair` does nothing: check \
+                 file permissions and the disk."
             }
             Self::Database => {
-                "The database's file is damaged, so what it says proves nothing and nothing else was looked at. Stop the \
-                 server, restore the database from a backup (docs/runbooks/backup-and-restore.md), and look at the disk."
+                "The database's file is damaged, so nothing else was checked. Stop the server, restore the database from a \
+                 backup (docs/runbooks/backup-and-restore.md), and check the disk."
             }
             Self::Incomplete => {
-                "The rows of a blob's segments do not make up its length. This is a fault of the server: please report \
+                "The rows of a blob's segments do not add up to its length. This is a fault of the server: please report \
                  it. `--repair` makes the blob answer as absent; push it again."
             }
             Self::Quarantined => {
-                "It was damaged and answers as absent. Sending the same bytes again heals it everywhere (crane and oras do so under a \
-                 new tag, others always); so does `--repair`, once \
-                 its bytes are back in storage from a backup."
+                "It was damaged and answers as absent. Sending the same bytes again heals it everywhere (crane and oras need a \
+                 new tag for that). So does `--repair`, once its bytes are back in storage from a backup."
             }
             Self::Contradiction => "Rows contradict each other. This is a fault of the server: please report it.",
-            Self::Leaked => "It only takes up space. `--repair` tells garbage collection about it.",
+            Self::Leaked => "It only takes up space. `--repair` makes it a candidate for garbage collection.",
             Self::Orphan => {
-                "An upload was cut off before its commit. Garbage collection deletes the bytes; `--repair` claims them \
-                 for it now."
+                "An upload ended before its commit. Garbage collection deletes the bytes; `--repair` claims them for it now."
             }
             Self::NotOwned => {
-                "Reading and writing go on, deleting does not. See docs/runbooks/backup-and-restore.md before you run `adopt`."
+                "Reading and writing work, deleting does not. See docs/runbooks/backup-and-restore.md before you run `adopt`."
             }
             Self::AuditChanged | Self::AuditMissing | Self::AuditAdded | Self::AuditChain => {
-                "Somebody changed the audit trail behind the store's back, or a part of the database was restored. Compare with \
-                 `log.audit` files and exports, and keep the database as it is for whoever looks into it. Nothing mends it."
+                "Somebody changed the audit trail in the database, or a part of the database was restored. This cannot be \
+                 repaired. Compare with `log.audit` files and exports, and keep the database for the investigation."
             }
             Self::AuditSignature => {
-                "Somebody changed the audit trail's roots behind the store's back; or they were signed by a key that this \
-                 command does not have: run it with the master key of then."
+                "Somebody changed the roots of the audit trail in the database, or an earlier master key signed them: run \
+                 this command with that key."
             }
             Self::Foreign => {
-                "Nothing of this store's is named like that. Look who put it there; the store never deletes it."
+                "The store does not create such names. Find out who put it there; the store never deletes it."
             }
         }
     }
@@ -137,25 +134,22 @@ impl fmt::Display for Kind {
     }
 }
 
-/// One thing that does not fit.
 #[derive(Clone, Debug)]
 pub struct Finding {
     pub kind: Kind,
     /// What it is about, for people.
     pub subject: String,
-    /// The blob that is affected.
     pub blob: Option<i64>,
-    /// That blob's digest, if it has one.
     pub digest: Option<String>,
-    /// Repository or object that has the blob; it may be one of many.
+    /// A repository or object that uses the blob; there may be more.
     pub used_by: Option<String>,
     pub repaired: bool,
-    /// The blob was taken out of use: it answers as absent until its bytes are pushed again.
+    /// The blob is in quarantine: it answers as absent until its bytes are pushed again.
     pub out_of_use: bool,
 }
 
 impl Finding {
-    /// One that is not about a blob.
+    /// A finding that is not about a blob.
     pub fn new(kind: Kind, subject: impl Into<String>) -> Self {
         let subject = subject.into();
         Self { kind, subject, blob: None, digest: None, used_by: None, repaired: false, out_of_use: false }
@@ -167,7 +161,7 @@ impl Finding {
         finding
     }
 
-    /// Notes which blob it is, for programs.
+    /// Adds the blob's id and digest, for programs.
     pub(crate) fn know(&mut self, blob: &BlobRecord) {
         self.digest = blob.sha256().map(ToString::to_string);
         self.used_by.clone_from(&blob.used_by);

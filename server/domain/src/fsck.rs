@@ -1,8 +1,8 @@
-//! `fsck`: holds database and storage against each other, both ways, and explains what does not fit.
+//! `fsck`: checks database and blob storage for consistency, both ways, and explains its findings.
 //!
-//! It runs beside a working store: what looks wrong is looked at again before it is reported. Repairing takes damaged
-//! blobs out of use, so that a push of the same bytes heals all that reference them, and hands what nobody needs to
-//! garbage collection. It deletes nothing.
+//! It runs beside a working store, so it checks everything suspicious again before it reports it. Repairing puts
+//! damaged blobs in quarantine; a new push of the same bytes then heals all references. It makes unreferenced blobs
+//! candidates for garbage collection. It deletes nothing itself.
 
 mod blobs;
 mod storage;
@@ -20,20 +20,19 @@ use crate::ports::upkeep::Upkeep;
 
 pub use crate::finding::{Finding, Kind, Progress};
 
-/// How many contradictions of one sort are named, and how much of what leaked.
+/// Most contradictions and leaks of one kind that are reported.
 const SENTENCES_MAX: u32 = 1000;
 
-/// With more files that cannot be read it is the storage that is at fault.
+/// If more files cannot be read, the storage itself is at fault.
 const UNREADABLE_MAX: usize = 1000;
 
-/// What is looked at, and what is done about it.
+/// What to check, and whether to repair it.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope {
-    /// Of so many blobs in a hundred the bytes are read and hashed.
+    /// The percentage of blobs whose bytes are read and hashed.
     pub verify_percent: u8,
-    /// Mend what can be mended.
     pub repair: bool,
-    /// Bytes that are younger and that no row names belong to uploads that are under way.
+    /// Younger unreferenced segments may belong to running uploads.
     pub orphan_age: Duration,
 }
 
@@ -41,29 +40,27 @@ pub struct Scope {
 pub struct Report {
     /// Blobs in the database.
     pub blobs: u64,
-    /// Those of them whose bytes were read and hashed.
+    /// Blobs whose bytes were read and hashed.
     pub verified: u64,
-    /// The bytes that were read for it.
+    /// The bytes that were read for that.
     pub verified_bytes: u64,
     pub segments: u64,
-    /// Their bytes.
     pub stored_bytes: u64,
-    /// Segments that no row names yet, too young to be forgotten ones.
+    /// Unreferenced segments that are too young to be orphans.
     pub young: u64,
     /// Dead segments that garbage collection will delete.
     pub dead: u64,
-    /// Sealed rows of the audit trail that were verified.
+    /// Audit rows in closed batches that were verified.
     pub audit_rows: u64,
-    /// Batches of it whose rows were dropped, as they were old.
+    /// Batches whose old rows were dropped.
     pub audit_dropped: u64,
-    /// Whether its signatures were verified too.
+    /// Whether signatures were verified too.
     pub audit_signatures: bool,
-    /// What does not fit.
     pub findings: Vec<Finding>,
 }
 
 impl Report {
-    /// Whether something is damaged that was not mended, be it out of use by now. Garbage is none.
+    /// Whether damage remains, also in quarantine. Garbage is no damage.
     pub fn is_damaged(&self) -> bool {
         self.findings.iter().any(|finding| finding.kind.is_damage() && !finding.repaired)
     }
@@ -85,19 +82,18 @@ pub struct Fsck {
 }
 
 impl Fsck {
-    /// A check over these ports.
     pub fn new(upkeep: Arc<dyn Upkeep>, inventory: Arc<dyn Inventory>, blobs: Arc<dyn BlobReads>) -> Self {
         Self { upkeep, inventory, blobs, chain: None }
     }
 
-    /// One that verifies the audit trail too.
+    /// Verifies the audit trail too.
     #[must_use]
     pub fn with_chain(mut self, chain: Chain) -> Self {
         self.chain = Some(chain);
         self
     }
 
-    /// Checks, and mends if told to.
+    /// Checks, and repairs if the scope says so.
     ///
     /// # Errors
     /// [`Error::Denied`] if it may not repair, as the blobs belong to another database; [`Error::Unavailable`].
@@ -109,7 +105,7 @@ impl Fsck {
         progress("database", 0);
         let broken = self.upkeep.integrity(SENTENCES_MAX).await?;
         if !broken.is_empty() {
-            // what rows of such a database say proves nothing
+            // the rows of a damaged database prove nothing
             report.findings = broken.into_iter().map(|text| Finding::new(Kind::Database, text)).collect();
             return Ok(report);
         }
@@ -132,7 +128,7 @@ impl Fsck {
         Ok(report)
     }
 
-    /// An error that is of one file, not of the storage: that answers otherwise.
+    /// Whether an error concerns one file and the storage itself answers.
     async fn is_of_one(&self, error: &Error, report: &Report) -> bool {
         let few = report.findings.iter().filter(|finding| finding.kind == Kind::Unreadable).count() < UNREADABLE_MAX;
         matches!(error, Error::Unavailable { .. }) && few && self.inventory.marker().await.is_ok()
@@ -143,7 +139,7 @@ impl Fsck {
         if let Err(Error::Denied(why)) = owned(&*self.upkeep, &*self.inventory).await {
             report.findings.push(Finding::new(Kind::NotOwned, why));
         }
-        // the queries are several, and the store works on: what was only passing is gone when asked again
+        // several queries run while the store works: contradictions that were only passing are gone the second time
         let found = self.upkeep.contradictions(SENTENCES_MAX).await?;
         let again = if found.is_empty() { Vec::new() } else { self.upkeep.contradictions(SENTENCES_MAX).await? };
         let both = again.into_iter().filter(|text| found.contains(text));
@@ -157,7 +153,7 @@ impl Fsck {
         Ok(())
     }
 
-    /// Whether it was still damaged; none if nobody can tell, as the storage answers and not for this one.
+    /// Whether the blob was still damaged. None if this blob cannot be read although the storage answers.
     async fn take_out_of_use(&self, blob: i64) -> Result<Option<bool>> {
         match self.is_damaged(blob).await {
             Ok(true) => self.upkeep.quarantine_blob(blob).await.map(|()| Some(true)),
@@ -167,7 +163,7 @@ impl Fsck {
         }
     }
 
-    /// Takes damaged blobs out of use, having looked once more: the check took its time, and a push may have healed one.
+    /// Puts damaged blobs in quarantine, after another check: the first one takes long, and a push may have healed one.
     async fn quarantine(&self, report: &mut Report) -> Result<()> {
         owned(&*self.upkeep, &*self.inventory).await?;
         let mut done = BTreeMap::new();
@@ -186,7 +182,7 @@ impl Fsck {
     }
 }
 
-/// A read that failed because of what is stored, not because the storage is away.
+/// The read failed because of the stored bytes, not because the storage is unavailable.
 fn is_damage(error: &Error) -> bool {
     !matches!(error, Error::Unavailable { .. })
 }

@@ -1,8 +1,8 @@
-//! Garbage collection: what nothing references goes, while everything else goes on.
+//! Garbage collection: deletes what nothing references, while the store works.
 //!
-//! Rows first, bytes much later: uploads that expired and candidates whose grace period is over end as dead segments;
-//! the byte deleter takes the bytes after another delay; the sweep finds what lies in storage and no row names. The
-//! rules that make this safe are in `docs/STORE.md`, most of them in the statements of `zot-store`.
+//! Expired uploads, and candidates whose grace period is over, become dead segments. After a second delay the byte
+//! deleter deletes their bytes. The sweep finds orphans: files in storage without a row. `docs/STORE.md` has the rules
+//! that make this safe; the statements of `zot-store` enforce most of them.
 
 mod bytes;
 mod rows;
@@ -21,45 +21,44 @@ use crate::ports::upkeep::{Candidate, Forecast, Upkeep};
 
 /// The lease under which one process collects.
 const LEASE: &str = "gc";
-/// A process that died while it collected holds the others up for this long.
+/// If a process dies while it collects, the others wait this long.
 const LEASE_SECS: i64 = 120;
 
 pub type Rest = Arc<dyn Fn(Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
-    /// What was referenced, pushed or mounted this recently stays. At least an hour: writers count with it (rule A2).
+    /// Content that was pushed, mounted or referenced this recently is kept. At least an hour: writers rely on it (rule
+    /// A2).
     pub grace: Duration,
-    /// How long bytes stay that no row needs any more (rule A3).
+    /// How long the bytes of dead segments are kept (rule A3).
     pub delete_delay: Duration,
-    /// How old bytes are that the sweep takes for forgotten. An upload that takes longer has to be done again.
+    /// The age from which the sweep treats unreferenced files as orphans. A longer upload must be repeated.
     pub orphan_age: Duration,
 }
 
-/// What a run did.
+/// The result of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Uploads that had expired.
+    /// Expired uploads.
     pub uploads: u64,
     /// Memberships that no manifest needed.
     pub memberships: u64,
-    /// Blobs that nothing referenced.
     pub blobs: u64,
     /// Segments whose bytes were deleted.
     pub segments: u64,
-    /// Those bytes, and those of half written files.
+    /// The bytes freed, those of unfinished files included.
     pub freed_bytes: u64,
-    /// Keys that lay in storage and that no row named; their bytes go after the delay.
+    /// Orphans that were found. Their bytes are deleted after the delay.
     pub orphans: u64,
-    /// Segments whose bytes the storage did not delete: they are tried again after the delay.
+    /// Segments that the storage failed to delete: they are tried again after the delay.
     pub stuck: Vec<SegmentKey>,
-    /// References that came where the rules should have made it impossible: nothing was lost, but this wants a look.
+    /// References that the rules should have made impossible. Nothing was lost, but this needs a look.
     pub conflicts: Vec<Candidate>,
     /// Why no bytes were deleted, if so.
     pub withheld: Option<String>,
 }
 
-/// Collects garbage. Cheap to clone.
 #[derive(Clone)]
 pub struct Collector {
     upkeep: Arc<dyn Upkeep>,
@@ -69,19 +68,18 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// A collector by these rules.
     pub fn new(upkeep: Arc<dyn Upkeep>, inventory: Arc<dyn Inventory>, rules: Rules) -> Self {
         Self { upkeep, inventory, rules, rest: None }
     }
 
-    /// One that rests for as long as it worked, so that requests do not wait behind it.
+    /// Rests for as long as it worked, so that requests do not wait for it.
     #[must_use]
     pub fn gentle(mut self, rest: Rest) -> Self {
         self.rest = Some(rest);
         self
     }
 
-    /// What a run would do now, storage not looked at.
+    /// What a run would do now. It does not look at storage.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
@@ -89,15 +87,15 @@ impl Collector {
         self.upkeep.forecast(secs(self.rules.grace), secs(self.rules.delete_delay)).await
     }
 
-    /// The lease under which this process collects.
     pub fn lease(&self, holder: impl Into<String>) -> Lease {
         Lease::new(Arc::clone(&self.upkeep), LEASE, holder, LEASE_SECS)
     }
 
-    /// Does all there is to do, and sweeps this many shards of the storage; none if another process is collecting.
+    /// Collects everything that is due and sweeps this many shards of the storage. None if another process is
+    /// collecting.
     ///
     /// # Errors
-    /// [`Error::Unavailable`]: the next run goes on where this one ended.
+    /// [`Error::Unavailable`]: the next run continues.
     pub async fn run(&self, lease: &Lease, shards: u16) -> Result<Option<Report>> {
         if !lease.take().await? {
             return Ok(None);
@@ -136,7 +134,7 @@ impl Collector {
     }
 }
 
-/// The shards that are swept next, beginning at `place`.
+/// The next shards to sweep, from `place` on.
 fn shards_from(place: i64, count: u16) -> (Range<u16>, i64) {
     let from = u16::try_from(place).unwrap_or(0) % SHARDS;
     let to = from.saturating_add(count).min(SHARDS);

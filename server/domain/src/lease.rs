@@ -1,12 +1,12 @@
-//! Leases: which process does work that one at a time should do. A lease spares work; what must not happen twice is made
-//! sure of by statements.
+//! Leases: which process does a job that one replica does at a time. A lease only saves work; statements guarantee that
+//! nothing happens twice.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::ports::upkeep::Upkeep;
 
-/// A lease as one process sees it. It ends by itself if that process dies.
+/// A lease from one process's view. It expires if that process dies.
 pub struct Lease {
     upkeep: Arc<dyn Upkeep>,
     name: &'static str,
@@ -16,12 +16,12 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// The lease `name` for `holder`, which others have to wait for `secs` seconds after it was last renewed.
+    /// The lease `name` for `holder`. It expires `secs` seconds after its last renewal.
     pub fn new(upkeep: Arc<dyn Upkeep>, name: &'static str, holder: impl Into<String>, secs: i64) -> Self {
         Self { upkeep, name, holder: holder.into(), secs, fence: Mutex::new(None) }
     }
 
-    /// Takes or renews it; false if another process holds it.
+    /// Takes or renews the lease. False if another process has it.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
@@ -31,15 +31,15 @@ impl Lease {
         Ok(fence.is_some())
     }
 
-    /// Renews it in the middle of work.
+    /// Renews the lease during work.
     ///
     /// # Errors
-    /// [`Error::Conflict`] if the work took longer than the lease: another process goes on, from the same rows.
+    /// [`Error::Conflict`] if the work took longer than the lease: another process continues from the same rows.
     pub async fn renew(&self) -> Result<()> {
         if self.take().await? { Ok(()) } else { Err(Error::Conflict) }
     }
 
-    /// Gives it back, if this process has it: the next one need not wait. Giving it back twice does no harm.
+    /// Releases the lease if this process has it, so that the next one need not wait. Idempotent.
     ///
     /// # Errors
     /// [`Error::Unavailable`].

@@ -1,19 +1,19 @@
-//! What users can do with the store: use cases, and the ports that they need. No framework and no I/O.
+//! Use cases of the store, and the ports that they need. No framework and no I/O.
 //!
 //! # The nouns
 //! - [`Blob`](ports::content::BlobContent): bytes with a digest, stored once, inline or as segments.
 //! - [`Manifest`](zot_core::manifest::Manifest): an OCI manifest or index, kept byte for byte, with tags and referrers.
 //! - [`RepositoryName`](zot_core::name::RepositoryName): where artifacts live; its first component is the namespace.
-//! - [`Principal`](zot_core::principal::Principal): who asks, whichever way the request was authenticated.
+//! - [`Principal`](zot_core::principal::Principal): the caller, however the request was authenticated.
 //!
 //! # The flow
 //! ```text
 //! API -> Call (principal, request id) -> Artifacts, Buckets, Access, AuditLog -> Authorizer -> ports -> database and blobs
 //! ```
-//! An API parses its dialect into the types of `zot-core` and calls one use case. Each use case lives in the file of its
-//! verb (`artifact/{read,upload,publish,list,delete}.rs`), asks the [`authorizer`] first, and then calls the ports
+//! An API parses its dialect into the types of `zot-core` and calls one use case. Each use case is in the file of its
+//! verb (`artifact/{read,upload,publish,list,delete}.rs`). It asks the [`authorizer`] first, then calls the ports
 //! ([`ports::metadata::Metadata`], [`ports::blobs::Blobs`]) that the adapters `zot-store` and `zot-blobs` implement.
-//! Content is read through one gate ([`read`]). Bytes are durable before the one transaction that names them begins.
+//! All content is read through [`read`]. Bytes are durable before the transaction that references them begins.
 //!
 //! Nothing here knows HTTP, SQL or a storage SDK; Cargo enforces that.
 

@@ -1,21 +1,20 @@
-//! What an API observed of a request, for metrics. Each API attaches it to its response, and one place counts it: so all
-//! APIs are counted alike.
+//! What APIs observe of a request, for metrics. Each API attaches it to its response, and the gateway counts all APIs
+//! alike.
 
 use crate::error::Error;
 
-/// Content that went in or out.
+/// Content that was received or sent.
 #[derive(Clone, Debug)]
 pub struct Transfer {
     pub direction: Direction,
     /// `blob`, `manifest` or `object`.
     pub kind: &'static str,
-    /// Through which bucket or namespace.
+    /// The bucket or namespace.
     pub bucket: String,
-    /// Bytes; none if it failed.
+    /// None if it failed.
     pub bytes: Option<u64>,
 }
 
-/// Which way content goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     Upload,
@@ -23,15 +22,13 @@ pub enum Direction {
     Delete,
 }
 
-/// Credentials that were presented.
 #[derive(Clone, Copy, Debug)]
 pub struct Authentication {
     pub method: &'static str,
-    /// Whether they were right.
     pub success: bool,
 }
 
-/// A failure of the server, or of what it depends on.
+/// A failure of the server or of one of its dependencies.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault {
     /// `unavailable` or `internal`.
@@ -40,7 +37,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// The fault behind an error; none if it is the client's.
+    /// None if the error is the client's.
     pub fn of(error: &Error) -> Option<Self> {
         match error {
             Error::Unavailable { component, .. } => Some(Self { kind: "unavailable", component }),

@@ -1,17 +1,17 @@
-//! Whether the blobs in storage belong to this database (rule A4 of `docs/STORE.md`): asked before anything is deleted
-//! or repaired.
+//! Whether the blobs in storage belong to this database (rule A4 of `docs/STORE.md`). Checked before anything is
+//! deleted or repaired.
 
 use crate::error::{Error, Result};
 use crate::ports::inventory::Inventory;
 use crate::ports::upkeep::Upkeep;
 
-/// The database's incarnation, and the next one while it is being entered, once it is clear that the blobs belong to it.
+/// The database's current incarnation, and the next one during a change. Fails unless the blobs belong to it.
 ///
 /// # Errors
 /// [`Error::Denied`] with the reason if they are not.
 pub async fn owned(upkeep: &dyn Upkeep, inventory: &dyn Inventory) -> Result<(String, Option<String>)> {
     let mut found = false;
-    // twice, as between the two looks another process may have gone from one incarnation to the next
+    // twice: another process may change the incarnation between the two reads
     for _ in 0..2 {
         let marker = inventory.marker().await?;
         found |= marker.is_some();
@@ -25,8 +25,8 @@ pub async fn owned(upkeep: &dyn Upkeep, inventory: &dyn Inventory) -> Result<(St
     }
     if !found {
         return Err(Error::Denied(
-            "the blob storage has no marker of this store: is the volume mounted, is it the right bucket? If it is, and only \
-             the marker was lost, stop all servers and run `zot-artifact-store adopt`"
+            "the blob storage has no marker of this store: check that the volume is mounted, or the bucket's name. If only the \
+             marker was lost, stop all servers and run `zot-artifact-store adopt`"
                 .to_owned(),
         ));
     }

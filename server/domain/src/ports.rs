@@ -1,4 +1,4 @@
-//! What the use cases need from outside: a transactional database and a place for bytes.
+//! The ports of the use cases: a transactional database and blob storage.
 
 pub mod access;
 pub mod audit;

@@ -1,9 +1,8 @@
-//! The one gate for content: whichever API asks, bytes leave the store only for a [`Readable`], and only
-//! [`ReadGate::authorize_read`] makes one. Policies on what may be read (trust in signatures, say) belong here.
+//! The only way to content: whichever API asks, the store sends only the bytes of a [`Readable`], which only
+//! [`ReadGate::authorize_read`] makes. Policies on content (signature verification, for example) belong here.
 //!
-//! The compiler holds everybody to it: use cases hold blob storage as [`BlobWrites`](crate::ports::blobs::BlobWrites),
-//! which cannot read. Two background paths read without a caller and hand no byte to an API: digesting (of objects
-//! that were uploaded in parts, and of sessions whose algorithm is named at their end), by
+//! The compiler enforces it: use cases have blob storage as [`BlobWrites`](crate::ports::blobs::BlobWrites), which
+//! cannot read. Two background paths read without a caller and send no byte to an API: digesting, by
 //! [`ReadGate::open_internally`], and `fsck`, by [`open`].
 
 use std::ops::Deref;
@@ -23,12 +22,12 @@ use crate::ports::content::{BlobContent, Content, pieces_of};
 use crate::ports::metadata::StoredManifest;
 use crate::ports::objects::ObjectVersion;
 
-/// Something with bytes that a caller may read. It dereferences to what it is.
+/// Content that the caller may read.
 #[derive(Clone, Debug)]
 pub struct Readable<T>(T);
 
 impl<T> Readable<T> {
-    /// What it is, without the right to read its bytes.
+    /// The value, without the right to read its bytes.
     pub fn into_inner(self) -> T {
         self.0
     }
@@ -42,7 +41,6 @@ impl<T> Deref for Readable<T> {
     }
 }
 
-/// What has bytes.
 pub trait HasContent {
     fn content(&self) -> &Content;
 }
@@ -65,7 +63,7 @@ impl HasContent for ObjectVersion {
     }
 }
 
-/// Decides on reading, and holds the right to read. Cheap to clone.
+/// Authorizes reads and has the right to read. Cheap to clone.
 #[derive(Clone)]
 pub struct ReadGate {
     authorizer: Authorizer,
@@ -77,8 +75,8 @@ impl ReadGate {
         Self { authorizer, blobs }
     }
 
-    /// Decides whether the caller may read the resource, for this operation of S3 if it is one, and only then looks for
-    /// it: a refusal says nothing about what is there.
+    /// Authorizes the read, for this S3 operation if it is one, and only then looks for the resource: a refusal does
+    /// not reveal whether it exists.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`], [`Error::InsufficientScope`], [`Error::Denied`], and those of `find`.
@@ -100,18 +98,17 @@ impl ReadGate {
         self.authorizer.decide(&call.principal, Action::Read, resource, &context).allowed
     }
 
-    /// The bytes of a range.
     pub(crate) fn open(&self, readable: &Readable<impl HasContent>, range: ByteRange) -> ByteStream {
         open(&*self.blobs, readable.content(), range)
     }
 
-    /// The bytes of a range, to compute a digest. They must not be handed to an API.
+    /// A range of the bytes, to compute a digest. Never give it to an API.
     pub(crate) fn open_internally(&self, content: &Content, range: ByteRange) -> ByteStream {
         open(&*self.blobs, content, range)
     }
 }
 
-/// The bytes of a range of some content, for those who hold the right to read.
+/// A range of some content, for those who have the right to read.
 pub(crate) fn open(blobs: &dyn BlobReads, content: &Content, range: ByteRange) -> ByteStream {
     match content {
         Content::Inline(bytes) => {

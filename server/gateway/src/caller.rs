@@ -1,4 +1,4 @@
-//! Who sends a request. The rules for credentials that are presented stand here once, for all APIs.
+//! Authentication of requests: the same rules for all APIs.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,18 +14,16 @@ use zot_domain::observed::Authentication;
 use zot_domain::{Call, Error, Result};
 use zot_identity::{Identity, Presented};
 
-/// What is known of who sent a request, before its credentials are looked at.
+/// The sender of a request, before its credentials are checked.
 #[derive(Clone, Default)]
 pub struct Sender {
     pub request_id: RequestId,
-    /// Where it came from.
     pub origin: Origin,
-    /// What it was sent by.
     pub agent: Agent,
 }
 
 impl Sender {
-    /// The sender of a request, as the gateway noted it.
+    /// The sender that the gateway noted in the request.
     pub fn of(extensions: &Extensions) -> Self {
         Self {
             request_id: extensions.get().copied().unwrap_or_default(),
@@ -34,18 +32,18 @@ impl Sender {
         }
     }
 
-    /// The client's address, as far as it is known.
+    /// The client's address, if known.
     pub fn address(&self) -> Option<IpAddr> {
         self.origin.address
     }
 
-    /// The call, once it is known who asks.
+    /// The call, once the principal is known.
     pub fn call(&self, principal: Principal) -> Call {
         Call { principal, request_id: self.request_id, origin: self.origin, agent: self.agent.clone() }
     }
 }
 
-/// Asks `zot-identity` whose credentials are, counts them for the metrics, and records refusals in the audit trail.
+/// Authenticates by `zot-identity`, counts credentials for the metrics, and records refusals in the audit trail.
 #[derive(Clone)]
 pub struct Authenticator {
     identity: Arc<Identity>,
@@ -53,22 +51,20 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// Identities, and the decision log that refusals go to.
     pub fn new(identity: Arc<Identity>, authorizer: Authorizer) -> Self {
         Self { identity, authorizer }
     }
 
-    /// Knows who is behind credentials.
     pub fn identity(&self) -> &Arc<Identity> {
         &self.identity
     }
 
-    /// Counts credentials that were looked at, and records their refusal. None: there were no credentials.
+    /// Counts checked credentials and records their refusal. None: there were no credentials.
     pub fn observe(&self, sender: &Sender, presented: &Presented) -> Option<Authentication> {
         self.outcome(sender, presented.method?, presented.principal.as_ref())
     }
 
-    /// The same for credentials of a kind that is checked elsewhere.
+    /// The same for credentials that are checked elsewhere.
     pub fn outcome(
         &self,
         sender: &Sender,
@@ -76,7 +72,7 @@ impl Authenticator {
         outcome: std::result::Result<&Principal, &Error>,
     ) -> Option<Authentication> {
         match outcome {
-            // nobody could tell whether they are right, or has looked; or they are, and a parameter is not
+            // the credentials were not checked; or they are correct, but a parameter is not
             Ok(_) | Err(Error::Unavailable { .. } | Error::TooManyRequests(_) | Error::ParameterInvalid(_)) => {
                 Some(Authentication { method, success: outcome.is_ok() })
             }
@@ -84,7 +80,7 @@ impl Authenticator {
         }
     }
 
-    /// Credentials are wrong; `why` says nothing of them.
+    /// Records wrong credentials; `why` must not contain any of them.
     pub fn refused(&self, sender: &Sender, method: &'static str, why: &str) -> Authentication {
         let of = (sender.request_id, sender.origin, &sender.agent);
         self.authorizer.decision_log().note_refused_credentials(of, method, why);
@@ -92,15 +88,15 @@ impl Authenticator {
     }
 }
 
-/// The outcome of authentication. APIs refuse bad credentials in their own dialect, even where none are needed: whoever
-/// sends some wants to know that they are wrong.
+/// The result of authentication. APIs refuse wrong credentials in their own dialect, even where none are needed: a
+/// client that sends some wants to know that they are wrong.
 #[derive(Clone)]
 pub struct Caller {
     principal: std::result::Result<Principal, Refused>,
     sender: Sender,
 }
 
-/// Why credentials were not accepted. Errors cannot be cloned, and each reader of the caller wants one.
+/// Why credentials were refused. Errors cannot be cloned, but several readers need one.
 #[derive(Clone)]
 enum Refused {
     Invalid(String),
@@ -135,7 +131,6 @@ impl Refused {
 }
 
 impl Caller {
-    /// The call, for a use case.
     pub fn call(&self) -> Result<Call> {
         match &self.principal {
             Ok(principal) => Ok(self.sender.call(principal.clone())),
@@ -143,7 +138,7 @@ impl Caller {
         }
     }
 
-    /// Who sent the request, whatever its credentials are.
+    /// The sender, whatever its credentials are.
     pub fn sender(&self) -> &Sender {
         &self.sender
     }
@@ -153,7 +148,7 @@ impl Caller {
     }
 }
 
-/// Puts the [`Caller`] into each request, and takes it along into the response for the log.
+/// Adds the [`Caller`] to each request, and to the response for the log.
 pub(crate) async fn authenticate(
     State(authenticator): State<Authenticator>,
     mut request: Request,

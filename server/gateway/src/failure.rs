@@ -1,11 +1,11 @@
-//! What every failed request has in common, whatever its dialect: a log line, a fault for the metrics, `Retry-After`.
+//! What all failed requests share, in every dialect: a log line, a fault for the metrics, `Retry-After`.
 
 use axum::http::header;
 use axum::response::Response;
 use zot_domain::observed::Fault;
 use zot_domain::{Error, MayBeCommon};
 
-/// Completes the answer to a failed request.
+/// Completes the response to a failed request.
 pub fn noted(error: &impl MayBeCommon, mut response: Response) -> Response {
     let common = error.common();
     match common {
@@ -24,7 +24,7 @@ pub fn noted(error: &impl MayBeCommon, mut response: Response) -> Response {
     response
 }
 
-/// What a client is told: of a fault of ours nothing but that it is one.
+/// The text for the client: internal errors are not described.
 pub fn message(error: &impl MayBeCommon) -> String {
     match error.common() {
         Some(Error::Internal(_)) => "internal server error".to_owned(),

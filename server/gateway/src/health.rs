@@ -1,4 +1,4 @@
-//! Health: live (the process), ready (database, schema, storage), and a report for people.
+//! Health: live (the process), ready (database, schema, storage), and a report.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,18 +20,18 @@ use crate::options::{Notes, Options};
 
 /// A probe that takes longer counts as failed.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
-/// Probes are shared by all who ask within this time, so that asking often costs the backends nothing.
+/// Probe results are reused for this long, so that frequent health requests do not load the backends.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// The rest of a disk is for the database and garbage collection.
-const FULL: &str = "the disk is nearly full: pushes are answered 503 until something is deleted and \
-                    garbage collection has freed it, or the disk grows";
+/// The rest of a disk is reserved for the database and garbage collection.
+const FULL: &str = "the disk is nearly full: pushes fail with 503 until garbage collection frees \
+                    deleted artifacts, or the disk grows";
 
-/// Which build this is.
+/// The server's version.
 #[derive(Clone, Copy, Debug)]
 pub struct Version(pub &'static str);
 
-/// Probes the components, and remembers for a moment.
+/// Probes the components and caches the results.
 pub(crate) struct Health {
     artifacts: Artifacts,
     version: Version,
@@ -49,7 +49,7 @@ struct Check {
     at: jiff::Timestamp,
 }
 
-/// How the store is.
+/// The health of the store.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Health)]
 pub(crate) struct Report {
@@ -68,7 +68,7 @@ pub(crate) struct Report {
     components: BTreeMap<&'static str, Component>,
     /// The last run of each background job of this server, by the job's name. A job that has not run yet is absent.
     jobs: BTreeMap<&'static str, JobResult>,
-    /// What to mind.
+    /// What an operator should check.
     warnings: Vec<String>,
 }
 
@@ -188,7 +188,7 @@ impl Check {
     }
 }
 
-/// Reports how the store is.
+/// Reports the health of the store.
 #[utoipa::path(
     get, path = "/health", operation_id = "getHealth", tag = "operations", security(()),
     responses(

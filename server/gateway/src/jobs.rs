@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 /// How one run of a background job ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobOutcome {
-    /// It did all there was to do.
+    /// No work is left.
     Success,
     /// Another replica has the job's lease.
     Standby,
@@ -31,7 +31,6 @@ impl JobOutcome {
     }
 }
 
-/// The last run of a background job.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = HealthJob)]

@@ -1,8 +1,8 @@
-//! What every request passes through, whatever API it is for: connections and TLS, the request's id, its log line and
-//! metrics, CORS, limits, the caller's credentials; and health and metrics for operators.
+//! What all APIs share: connections and TLS, request ids, log lines, metrics, CORS, limits and authentication; and
+//! health and metrics for operators.
 //!
-//! No path and no error format of an API is known here. An API is an [`axum::Router`]: it says by [`Dialect`] how its
-//! requests are refused, and takes the [`Caller`] out of each request.
+//! This crate knows no path and no error format of an API. An API is an [`axum::Router`]: its [`Dialect`] says how its
+//! requests are refused, and it takes the [`Caller`] out of each request.
 
 mod address;
 mod caller;
@@ -51,7 +51,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway whose health is that of the database and storage behind `artifacts`.
+    /// A gateway that reports the health of the database and storage behind `artifacts`.
     pub fn new(
         authenticator: Authenticator,
         artifacts: Artifacts,
@@ -64,33 +64,32 @@ impl Gateway {
         Self { authenticator, metrics, health, options: Arc::new(options), draining, in_flight }
     }
 
-    /// From now on readiness is red, so that no new requests are sent here.
+    /// Makes readiness fail from now on, so that no new requests are sent here.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Counts a run of a background job, and shows it in `/health`, which anybody may read: `error` must hold no secret.
+    /// Counts a run of a background job and shows it in `/health`, which is public: `error` must not contain secrets.
     pub fn job_ran(&self, job: &'static str, outcome: JobOutcome, duration: Duration, error: Option<&str>) {
         self.metrics.job_ran(job, outcome, duration);
         self.health.jobs.set(job, outcome, error);
     }
 
-    /// Who tells whose credentials are right.
     pub fn authenticator(&self) -> &Authenticator {
         &self.authenticator
     }
 
-    /// Puts the [`Caller`] into each request. Bad credentials are not refused here, but by the API, in its dialect.
+    /// Adds the [`Caller`] to each request. The API refuses wrong credentials, in its dialect.
     pub fn authenticated(&self, router: Router) -> Router {
         router.layer(from_fn_with_state(self.authenticator.clone(), caller::authenticate))
     }
 
-    /// Keeps the requests of an API within the limits, and answers for handlers that panic.
+    /// Applies the limits to the requests of an API, and answers for handlers that panic.
     pub fn limited<D: Dialect>(&self, router: Router, dialect: D) -> Router {
         router.layer(from_fn_with_state((self.clone(), dialect), limits::limit::<D>))
     }
 
-    /// All routes of a port, with what every port has around them.
+    /// All routes of a port, with the layers of every port.
     pub fn port(&self, router: Router) -> Router {
         let router = router.layer(CatchPanicLayer::custom(middleware::panicked));
         let router = match &self.options.cors {
@@ -100,13 +99,13 @@ impl Gateway {
         router.layer(from_fn_with_state(self.clone(), middleware::observe))
     }
 
-    /// The answer to paths that no API has; it names `known` ones.
+    /// The response to unknown paths; it names `known` ones.
     pub fn unknown(&self, known: &'static str) -> Router {
         self.authenticated(Router::new().fallback(async move |request| middleware::not_found(&request, known)))
     }
 
-    /// Health and metrics, where the configuration has them. They answer whoever asks, also where nobody can be
-    /// authenticated as the database is away, and are not limited.
+    /// Health and metrics, if configured. They need no credentials, even if authentication is unavailable, and have no
+    /// limits.
     pub fn operations(&self) -> (Router, OpenApi) {
         let mut table = OpenApiRouter::new();
         if let Some(paths) = &self.options.health {
@@ -123,7 +122,7 @@ impl Gateway {
     }
 }
 
-/// The same at another path than the handler says.
+/// The same handler at another path.
 fn at(path: &str, (schemas, mut paths, handlers): UtoipaMethodRouter<Gateway>) -> UtoipaMethodRouter<Gateway> {
     paths.paths = paths.paths.into_values().map(|item| (path.to_owned(), item)).collect();
     (schemas, paths, handlers)

@@ -1,4 +1,4 @@
-//! Limits of concurrency and time, and handlers that panic: what an API must refuse for reasons that lie outside of it.
+//! Limits of concurrency and time, and panics of handlers: refusals whose cause is outside of the API.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -12,18 +12,18 @@ use zot_domain::Error;
 
 use crate::Gateway;
 
-/// How an API refuses a request that the gateway does not serve to its end.
+/// How an API refuses a request that the gateway does not complete.
 pub trait Dialect: Clone + Send + Sync + 'static {
-    /// The refusal of this request, which is given away before it may be needed.
+    /// The refusal for this request. It is made before the handler consumes the request.
     fn refusal(&self, request: &Request) -> impl FnOnce(Error) -> Response + Send + 'static;
 
-    /// Whether a request is served beyond the limits too.
+    /// Whether a request is exempt from the limits.
     fn is_exempt(&self, _request: &Request) -> bool {
         false
     }
 }
 
-/// Sheds load beyond the configured concurrency, and gives up on requests that take too long to begin an answer.
+/// Refuses requests beyond the configured concurrency, and those whose response takes too long to begin.
 pub(crate) async fn limit<D: Dialect>(
     State((gateway, dialect)): State<(Gateway, D)>,
     request: Request,
@@ -35,7 +35,7 @@ pub(crate) async fn limit<D: Dialect>(
     let outcome = if exempt { Ok(run.await) } else { within(&gateway, run).await };
     match outcome {
         Ok(Ok(response)) => response,
-        // the panic hook has logged where
+        // the panic hook has logged it
         Ok(Err(_)) => refuse(Error::Internal("a handler panicked".to_owned())),
         Err(why) => refuse(Error::Unavailable { component: "server", source: why.into() }),
     }
@@ -55,7 +55,7 @@ async fn within<T>(gateway: &Gateway, run: impl Future<Output = T>) -> Result<T,
     }
 }
 
-/// A place among the requests that a counter counts, given back when dropped.
+/// A slot among the requests that a counter counts; freed when dropped.
 pub(crate) struct Place {
     counter: Arc<AtomicUsize>,
     before: usize,

@@ -1,4 +1,4 @@
-//! The loop that accepts connections, and ends without breaking requests in flight.
+//! The loop that accepts connections. It stops without interrupting requests in flight.
 
 pub mod tls;
 
@@ -23,27 +23,24 @@ use zot_domain::call::Origin;
 use crate::listen::tls::Tls;
 use crate::metrics::Metrics;
 
-/// A client that has not sent its request's head after this long is cut off.
+/// A client that has not sent its request's head after this long is disconnected.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// A client that has not finished its TLS handshake after this long is cut off.
+/// A client that has not finished its TLS handshake after this long is disconnected.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Requests in flight get this long to finish after the signal to stop.
 const STOP_TIMEOUT: Duration = Duration::from_mins(1);
-/// Streams of one HTTP/2 connection at a time.
+/// Most concurrent streams of one HTTP/2 connection.
 const STREAMS_MAX: u32 = 256;
 
-/// What is served, and how.
 #[derive(Clone)]
 pub struct Service {
-    /// All routes of the port.
     pub router: Router,
     /// None: plain HTTP.
     pub tls: Option<Arc<Tls>>,
-    /// Where connections are counted.
     pub metrics: Arc<Metrics>,
 }
 
-/// Serves until `stop` is done; then refuses new connections and waits for the requests in flight.
+/// Serves until `stop` completes, then refuses new connections and waits for the requests in flight.
 pub async fn serve(listener: TcpListener, service: Service, stop: impl Future<Output = ()>) {
     let graceful = GracefulShutdown::new();
     tokio::pin!(stop);
@@ -54,7 +51,7 @@ pub async fn serve(listener: TcpListener, service: Service, stop: impl Future<Ou
                     tokio::spawn(connection(stream, remote, service.clone(), graceful.watcher()));
                 }
                 Err(error) => {
-                    // out of file handles, mostly: those in use will be free again
+                    // usually too few file handles: those in use will be freed
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
@@ -65,7 +62,7 @@ pub async fn serve(listener: TcpListener, service: Service, stop: impl Future<Ou
     drop(listener);
     tracing::info!(connections = graceful.count(), "stopping: waiting for requests in flight");
     if tokio::time::timeout(STOP_TIMEOUT, graceful.shutdown()).await.is_err() {
-        tracing::warn!("requests in flight were cut off");
+        tracing::warn!("requests in flight were interrupted");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Prometheus metrics: the names of `docs/reference/metrics.md`. Labels are bounded: no client's text makes a series.
+//! Prometheus metrics: `docs/reference/metrics.md` has their names. Labels are bounded: clients cannot create series.
 
 mod collection;
 mod decisions;
@@ -28,7 +28,7 @@ use crate::Gateway;
 use crate::jobs::JobOutcome;
 
 const DURATIONS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-/// Namespaces with series of their own; the rest share `other`.
+/// Namespaces with their own series; the others share `other`.
 const BUCKETS_MAX: usize = 1000;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -76,23 +76,20 @@ struct FaultLabels {
     component: &'static str,
 }
 
-/// Figures taken at each scrape, from where they are kept.
+/// Values that are read at each scrape.
 #[derive(Clone, Debug, Default)]
 pub struct Sample {
     pub connections_open: usize,
-    /// Those of them that nobody uses.
     pub connections_idle: usize,
     /// Writes that wait for a commit (SQLite).
     pub queued_writes: usize,
     pub checks: Vec<Checks>,
-    /// The audit trail's records.
+    /// The audit trail's queue.
     pub audit: Figures,
 }
 
-/// Takes a [`Sample`].
 pub type Sampler = Box<dyn Fn() -> Sample + Send + Sync>;
 
-/// All metrics of a server.
 pub struct Metrics {
     registry: Registry,
     uploads: Family<TransferLabels, Counter>,
@@ -124,7 +121,7 @@ struct Gauges {
 }
 
 impl Metrics {
-    /// Metrics whose resource figures come from `sampler`.
+    /// Metrics whose sampled values come from `sampler`.
     pub fn new(sampler: Sampler) -> Self {
         let mut metrics = Self {
             registry: Registry::default(),
@@ -181,7 +178,7 @@ impl Metrics {
         registry.register("database_queued_writes", "Writes that wait for a commit", self.gauges.queued.clone());
     }
 
-    /// Garbage collection ran, or failed.
+    /// A garbage collection ended or failed.
     pub fn collected(&self, outcome: Result<&Report, ()>) {
         self.collection.count(outcome);
     }
@@ -194,12 +191,11 @@ impl Metrics {
         self.connections.inc();
     }
 
-    /// A client's connection ended.
     pub fn connection_closed(&self) {
         self.connections.dec();
     }
 
-    /// Requests being served; who serves one holds a place.
+    /// The number of requests in progress; each has a slot.
     pub(crate) fn active(&self) -> &Arc<AtomicUsize> {
         &self.active
     }
@@ -232,7 +228,7 @@ impl Metrics {
             Direction::Delete => return self.deleted(transfer),
         };
         let Some(size) = transfer.bytes else {
-            // the namespace of a failed transfer may be anything that a client made up
+            // the namespace of a failed transfer may be any text of a client
             let labels = TransferLabels { bucket: "other".to_owned(), r#type: "unknown", status: "failure" };
             counter.get_or_create(&labels).inc();
             return;
@@ -252,7 +248,7 @@ impl Metrics {
         }
     }
 
-    /// The label of a namespace, as long as there are not too many of them.
+    /// The label of a namespace, or `other` if there are too many.
     fn bucket(&self, name: &str) -> String {
         let mut known = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if known.contains(name) || (known.len() < BUCKETS_MAX && known.insert(name.to_owned())) {
@@ -275,7 +271,7 @@ impl Metrics {
         set(&self.gauges.resident, resident_bytes().unwrap_or(0));
         set(&self.gauges.files, std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count));
         let mut text = String::new();
-        // writing into a String does not fail
+        // writing to a String does not fail
         let _ = encode(&mut text, &self.registry);
         text
     }
@@ -287,7 +283,7 @@ fn status(success: bool) -> &'static str {
     if success { "success" } else { "failure" }
 }
 
-/// From Linux's own figures; elsewhere there are none.
+/// Linux only; None elsewhere.
 fn resident_bytes() -> Option<usize> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

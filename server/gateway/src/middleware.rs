@@ -1,4 +1,4 @@
-//! What happens to every request: an id, a log line, metrics; and answers where no handler is.
+//! Layers of every request: id, log line and metrics; and responses for unknown paths and methods.
 
 mod drain;
 mod origin;
@@ -21,12 +21,12 @@ use crate::limits::Place;
 use crate::{Gateway, metrics};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Longest part of a client's text in a log line.
+/// Longest text of a client in a log line, in characters.
 const LOGGED_MAX: usize = 256;
 
 /// Gives the request its id, which the client gets too, and logs and counts the response.
 ///
-/// The path is logged, the query never: it may hold a signature.
+/// The path is logged, but never the query: it may contain a signature.
 pub(crate) async fn observe(State(gateway): State<Gateway>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let request_id = RequestId::new();
@@ -37,7 +37,7 @@ pub(crate) async fn observe(State(gateway): State<Gateway>, mut request: Request
     let line = Line::of(&request);
     let active = Place::take(gateway.metrics.active());
     let body = drain::Tapped::tap(&mut request);
-    // every line that is logged on the way has the id
+    // all log lines of this request have the id
     let span = tracing::error_span!("request", %request_id);
     let mut response = next.run(request).instrument(span).await;
     drop(active);
@@ -58,14 +58,14 @@ pub(crate) async fn observe(State(gateway): State<Gateway>, mut request: Request
     response
 }
 
-/// What sent the request. A method that nobody knows is one word: it may be anything.
+/// Unknown methods become one word, because clients can send any text.
 fn agent(request: &Request) -> Agent {
     let method = metrics::KNOWN_METHODS.into_iter().find(|method| *method == request.method().as_str());
     let user_agent = request.headers().get(header::USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
     Agent::new(method.unwrap_or("OTHER"), &String::from_utf8_lossy(user_agent))
 }
 
-/// The route's template, which a response carries where the router does not know it; for metrics.
+/// The route's template, for metrics. A response carries it if the router does not know it.
 #[derive(Clone, Copy)]
 pub struct RouteTemplate(pub &'static str);
 
@@ -115,7 +115,7 @@ impl Line {
     }
 }
 
-/// The client's address: with its port, where no proxy stands between.
+/// The client's address; with its port if there is no proxy in between.
 fn remote(request: &Request) -> Option<String> {
     let connection = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
     match request.extensions().get::<Origin>().and_then(|origin| origin.address) {
@@ -124,25 +124,23 @@ fn remote(request: &Request) -> Option<String> {
     }
 }
 
-/// What a client is told that asks for a path that no API has.
+/// The text for a path of no API.
 pub fn nothing_at(path: &str, known: &str) -> String {
     format!("there is nothing at {path}; see {known}")
 }
 
-/// A path that no API has.
 pub(crate) fn not_found(request: &Request, known: &str) -> Response {
     plain(StatusCode::NOT_FOUND, "not_found", &nothing_at(request.uri().path(), known))
 }
 
-/// What a client is told that asks for a path by a method that is not served there.
 pub const METHOD_NOT_ALLOWED: &str = "this method is not served here; the header Allow names those that are";
 
-/// A path that is there, but not for this method. Which it has is in the header `Allow`, which the router adds.
+/// The response to a wrong method. The router adds the header `Allow`.
 pub async fn method_not_allowed() -> Response {
     plain(StatusCode::METHOD_NOT_ALLOWED, "bad_request", METHOD_NOT_ALLOWED)
 }
 
-/// A handler that panicked: a fault of ours, logged by the panic hook, and nothing of it for the client.
+/// The response for a handler that panicked. The panic hook logs the cause; the client does not get it.
 pub(crate) fn panicked(_panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
     plain(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "internal server error")
 }

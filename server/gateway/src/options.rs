@@ -1,4 +1,4 @@
-//! What the configuration says about the gateway, already checked.
+//! The validated gateway settings.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,30 +10,30 @@ use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, Expos
 /// Settings of all ports.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Where health is served; none: not at all.
+    /// None: health is not served.
     pub health: Option<HealthPaths>,
-    /// Where metrics are served; none: not at all.
+    /// None: metrics are not served.
     pub metrics_path: Option<String>,
     /// Cross-origin access for browsers.
     pub cors: Option<Cors>,
-    /// Requests served at a time; beyond it 503.
+    /// Further requests are answered 503.
     pub max_concurrent_requests: Option<usize>,
     /// Until a response begins.
     pub request_timeout: Option<Duration>,
-    /// Networks of proxies that are believed when they tell a client's address and scheme.
+    /// Networks of trusted proxies, whose headers tell a client's address and scheme.
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// Shown by `/health`.
     pub warnings: Vec<String>,
-    /// Shown there too, and changing while the server runs.
+    /// Shown by `/health` too; they change while the server runs.
     pub notes: Notes,
 }
 
-/// What is odd at present, one sentence for each topic. Cheap to clone: all clones are one.
+/// Current warnings, one sentence for each topic. Cheap to clone: all clones are one.
 #[derive(Clone, Debug, Default)]
 pub struct Notes(Arc<Mutex<BTreeMap<&'static str, String>>>);
 
 impl Notes {
-    /// Notes what is odd about a topic, or that nothing is any more.
+    /// Sets or removes the warning of a topic.
     pub fn set(&self, topic: &'static str, note: Option<String>) {
         let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match note {
@@ -47,7 +47,6 @@ impl Notes {
     }
 }
 
-/// Paths of the health endpoints.
 #[derive(Clone, Debug)]
 pub struct HealthPaths {
     pub health: String,
@@ -59,7 +58,7 @@ pub struct HealthPaths {
 
 #[derive(Clone, Debug)]
 pub struct Cors {
-    /// Origins; empty or one `*`: any.
+    /// Empty or one `*`: any.
     pub origins: Vec<HeaderValue>,
     pub methods: Vec<Method>,
     pub headers: Vec<HeaderName>,

@@ -25,8 +25,8 @@ use zot_api::ErrorBody;
     ),
     tags(
         (name = "artifacts", description = "Objects as artifacts"),
-        (name = "policies", description = "Who may do what"),
-        (name = "audit", description = "Who did what, and who was refused"),
+        (name = "policies", description = "Access control policies"),
+        (name = "audit", description = "The audit trail: allowed and denied actions"),
         (name = "accounts", description = "Accounts of programs, access keys, revocation"),
         (name = "tokens", description = "Logging in, registry tokens"),
         (name = "operations", description = "Health and metrics"),

@@ -1,5 +1,4 @@
-//! `auth.*`: the store's own credentials. `rbac.rs` has the issuers whose tokens are accepted too; policies in the database
-//! say who may do what.
+//! `auth.*`: the store's own credentials. `rbac.rs` has the trusted issuers. Policies are in the database.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! `extensions.*`: the S3 API, metrics and health. Access control is in `rbac.rs`, extensions that this version does not have
-//! in `keys/refused.rs`.
+//! `extensions.*`: the S3 API, metrics and health. Access control is in `rbac.rs`, unsupported extensions in
+//! `keys/refused.rs`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

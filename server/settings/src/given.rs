@@ -1,19 +1,20 @@
-//! Which keys beside the settings are valid: the administrator's in the environment, and master keys in the file that
-//! `auth.keyFile` names. The server reads such keys; the operator reports invalid ones.
+//! Valid keys outside the settings: the admin's in the environment, and master keys in the file of `auth.keyFile`. The
+//! server reads such keys; the operator reports invalid ones.
 
 /// Shortest secret of an access key from the environment, in bytes.
 pub const ADMIN_SECRET_MIN: usize = 8;
 /// Shortest master key that encrypts anything, in bytes.
 const MASTER_KEY_MIN: usize = 32;
 
-/// Whether the environment may have this access key. In HTTP Basic a name ends at its first colon (RFC 7617, section 2).
+/// Whether an access key in the environment is valid. In HTTP Basic a name ends at its first colon (RFC 7617, section
+/// 2).
 pub fn is_admin_key(access_key: &str, secret_key: &str) -> bool {
     secret_key.len() >= ADMIN_SECRET_MIN && !access_key.contains(':')
 }
 
 /// The master keys in a text with one key a line, the key in use first.
 ///
-/// Only the first has to be long: the others encrypt nothing, and one may be an administrator's secret, from which keys were
+/// Only the first must be long: the others encrypt nothing, and one may be an admin's secret, from which keys were
 /// derived before.
 ///
 /// # Errors

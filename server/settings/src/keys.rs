@@ -1,5 +1,5 @@
-//! The table of all keys: those that work, generated from the types of the sections, and those that are refused
-//! (`keys/refused.rs`). The reference in docs/, the JSON Schema and the check of a file use it.
+//! The table of all keys: supported keys come from the types of the sections, refused keys from `keys/refused.rs`. The
+//! reference in docs/, the JSON Schema and the file's check use it.
 
 pub(crate) mod nearest;
 pub(crate) mod refused;
@@ -12,10 +12,10 @@ use serde_json::{Map, Value, json};
 use crate::Settings;
 use refused::{REFUSALS, When};
 
-/// Schema keyword with a default that is a rule rather than a value.
+/// Schema keyword for a default that is a rule, not a value.
 const RULE: &str = "x-default";
 
-/// The schema of the keys that work, without references, `null` and rules of combination: a tree of sections.
+/// The schema of the supported keys, without references, `null` and rules of combination: a tree of sections.
 pub(crate) static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     let mut schema = settings.into_generator().into_root_schema_for::<Settings>().to_value();
@@ -28,7 +28,6 @@ pub(crate) static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
 pub struct KeyDoc {
     /// Dotted path; `*.` at its start stands for any section.
     pub path: String,
-    /// Whether the key can be used.
     pub status: Status,
     /// The default as Markdown; empty if there is none.
     pub default: String,
@@ -39,15 +38,15 @@ pub struct KeyDoc {
 /// Whether a key works.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {
-    /// It works.
     Works,
     /// It is refused, with this message.
     Refused(&'static str),
 }
 
-/// JSON Schema (draft 2020-12) of the configuration file, for editors and checks before a roll-out.
+/// JSON Schema (draft 2020-12) of the configuration file, for editors and checks before a rollout.
 ///
-/// A refused key is in it only if one value of it is accepted. No key is required, as the environment or a flag may give any.
+/// It has a refused key only if one value of it is accepted. No key is required, because the environment or a flag may
+/// set any.
 pub fn json_schema() -> Value {
     let mut schema = SCHEMA.clone();
     for_files(&mut schema);
@@ -76,12 +75,12 @@ pub fn known_keys() -> Vec<KeyDoc> {
     keys
 }
 
-/// The keys of a section; none for a leaf.
+/// The keys of a section. None for a leaf.
 pub(crate) fn properties(schema: &Value) -> Option<&Map<String, Value>> {
     schema.get("properties").and_then(Value::as_object)
 }
 
-/// The schema of each of a list of sections; none where the key is something else.
+/// The schema of each section in a list. None for other keys.
 pub(crate) fn items(schema: &Value) -> Option<&Value> {
     schema.get("items").filter(|items| properties(items).is_some())
 }
@@ -128,7 +127,7 @@ fn default_of(schema: &Value) -> String {
     }
 }
 
-/// Removes what `Option` and nested defaults add: `null` in a file means "not given" for every key.
+/// Removes what `Option` and nested defaults add: `null` in a file means "not set" for every key.
 fn simplify(schema: &mut Value) {
     let Some(map) = schema.as_object_mut() else { return };
     if let Some(Value::Array(types)) = map.get_mut("type") {
@@ -160,7 +159,7 @@ fn each_property(map: &mut Map<String, Value>, change: fn(&mut Value)) {
     }
 }
 
-/// Adds a leaf at a dotted path, with the sections on the way.
+/// Adds a leaf at a dotted path, with its sections.
 fn insert(schema: &mut Value, path: &str, leaf: Value) {
     let mut node = schema;
     for key in path.split('.') {

@@ -1,9 +1,10 @@
-//! The configuration of the server: its keys, their defaults, and how a file, the environment and flags become
-//! one checked [`Settings`] value.
+//! The server's configuration: its keys, their defaults, and how a file, the environment and flags become one checked
+//! [`Settings`] value.
 //!
-//! There is one file per section of the configuration (`http.rs`, `storage.rs`, ...) and per value type (`secret.rs`,
-//! `span.rs`, `size.rs`). `load.rs` reads a configuration, `keys.rs` has the table of all keys, `validate.rs` the rules that
-//! span keys, `zot.rs` reads zot's. Nothing here opens a file other than the configuration, a socket or a database.
+//! There is one file for each section of the configuration (`http.rs`, `storage.rs`, ...) and for each value type
+//! (`secret.rs`, `span.rs`, `size.rs`). `load.rs` reads a configuration, `keys.rs` has the table of all keys,
+//! `validate.rs` the rules that span keys, `zot.rs` reads zot's. Nothing here opens a file other than the
+//! configuration, a socket or a database.
 
 mod auth;
 mod database;
@@ -76,7 +77,7 @@ impl Settings {
         self.http.address.as_deref().unwrap_or("127.0.0.1")
     }
 
-    /// What is wrong with settings that a program made without [`load`]: key and reason of each problem.
+    /// Problems of settings that a program made without [`load`]: key and reason of each.
     pub fn problems(&self) -> Vec<String> {
         validate::faults(self).into_iter().map(|(path, fault)| format!("`{path}`: {fault}")).collect()
     }

@@ -1,8 +1,8 @@
 //! From a file, the environment and flags to checked [`Settings`].
 //!
-//! Each source is a *layer*: a tree of keys and where it came from. A layer is expanded (`${VAR}`), put into the
-//! canonical spelling, checked against the table of keys and converted to the types of the keys. The layers are then merged
-//! (flag over environment over file), decoded, and validated as a whole. The keys are in the files of the sections, the rules
+//! Each source is a *layer*: a tree of keys and its origin. A layer is expanded (`${VAR}`), put into the canonical
+//! spelling, checked against the table of keys and converted to the types of the keys. The layers are then merged (flag
+//! over environment over file), decoded, and validated as a whole. The keys are in the files of the sections, the rules
 //! between them in `validate.rs`.
 
 pub(crate) mod alias;
@@ -21,14 +21,14 @@ use serde_json::Value;
 use crate::{ConfigError, Fault, Problem, Settings, keys, validate};
 pub(crate) use layer::Layer;
 
-/// Where a configuration comes from.
+/// The sources of a configuration.
 #[derive(Clone, Default)]
 pub struct Sources {
-    /// The YAML file; when absent, the one that `ZOT_CONFIG_FILE` names, if any.
+    /// None: the file that `ZOT_CONFIG_FILE` names, if any.
     pub file: Option<PathBuf>,
     /// The environment, by variable.
     pub env: BTreeMap<String, String>,
-    /// Flags, as dotted path of the key and value; a later one wins.
+    /// Dotted path of the key, and value; a later one wins.
     pub flags: Vec<(String, String)>,
 }
 
@@ -46,13 +46,12 @@ impl Sources {
 /// A configuration that passed all checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
-    /// The configuration.
     pub settings: Settings,
     /// What is allowed but likely a mistake, one sentence each, for the log.
     pub warnings: Vec<String>,
 }
 
-/// Reads, merges and checks a configuration; flags win over the environment, that over the file, that over defaults.
+/// Reads, merges and checks a configuration. Flags win over the environment, then the file, then defaults.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let mut problems = Vec::new();
     let mut layers = Vec::new();
@@ -75,7 +74,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     Ok(Loaded { settings, warnings })
 }
 
-/// Decodes the tree of these layers, and checks the rules that span keys.
+/// Decodes the merged tree and checks the rules that span keys.
 pub(crate) fn checked(layers: &[Layer], tree: Value) -> Result<Settings, ConfigError> {
     let located = |(path, fault)| layer::problem(layers, path, fault);
     none_of(check::missing(&tree).into_iter().chain(driver::faults(&tree)).map(located).collect())?;

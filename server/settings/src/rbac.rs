@@ -1,4 +1,4 @@
-//! `extensions.rbac.*`: access control, and the issuers whose tokens are accepted. Policies are in the database.
+//! `extensions.rbac.*`: access control and trusted issuers. Policies are in the database.
 
 use std::path::PathBuf;
 use std::time::Duration;

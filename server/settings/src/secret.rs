@@ -9,12 +9,11 @@ use serde_json::Value;
 
 const MASK: &str = "***";
 
-/// A value that must not get into a log: `Debug` and `Serialize` give `***`.
+/// A value that must not be logged: `Debug` and `Serialize` write `***`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The value itself.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! Numbers of bytes with units (`5Gi`, `10GB`).
+//! Sizes in bytes with units (`5Gi`, `10GB`).
 
 use std::borrow::Cow;
 use std::str::FromStr;

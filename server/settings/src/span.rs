@@ -32,10 +32,10 @@ impl FromStr for Span {
         if text == "0" {
             return Ok(Self(Duration::ZERO));
         }
-        // the parser also knows words, blanks, signs and clock times, which other programs that read the file do not
+        // the parser also accepts words, blanks, signs and clock times, which other readers of the file do not
         let is_go = text.chars().all(|c| c.is_ascii_digit() || ".hmsnuµ".contains(c));
         let span = PARSER.parse_unsigned_duration(text).ok().filter(|_| is_go);
-        // what has no number of nanoseconds is a typing error
+        // more nanoseconds than fit are a typing error
         span.filter(|span| u64::try_from(span.as_nanos()).is_ok()).map(Self).ok_or(HINT)
     }
 }

@@ -31,7 +31,7 @@ pub struct Storage {
 }
 
 impl Default for Storage {
-    /// The root directory here is for an environment without a home directory; [`crate::load`] uses that one first.
+    /// This root directory is for an environment without a home directory; [`crate::load`] prefers the home directory.
     fn default() -> Self {
         Self {
             root_directory: PathBuf::from("./data"),
@@ -92,7 +92,6 @@ pub struct StorageDriver {
 }
 
 impl StorageDriver {
-    /// A driver of this kind, without any other setting.
     pub fn named(name: DriverName) -> Self {
         Self {
             name,

@@ -1,4 +1,5 @@
-//! Rules that types cannot express: ranges, forms, and keys that go together. `load/check.rs` checks types and spelling before.
+//! Rules that types cannot express: ranges, forms, and keys that depend on each other. `load/check.rs` checks types and
+//! spelling before.
 
 mod driver;
 
@@ -12,7 +13,7 @@ use crate::{Cors, Fault, Rbac, Settings, Storage};
 /// The wrong key, and what to do.
 type Found = Vec<(&'static str, String)>;
 
-/// All that is wrong with decoded settings.
+/// All problems of decoded settings.
 pub(crate) fn faults(settings: &Settings) -> Vec<(String, Fault)> {
     let mut found = Found::new();
     if let Some(address) = &settings.http.address {
@@ -87,7 +88,7 @@ fn check_cors(cors: &Cors, found: &mut Found) {
 }
 
 fn check_auth(settings: &Settings, found: &mut Found) {
-    // a network of IPv4 addresses in the form of IPv6 that is wider than all of IPv4 matches no IPv4 proxy
+    // an IPv4-mapped IPv6 network that is wider than all of IPv4 matches no IPv4 proxy
     let is_comparable = |network: ipnet::IpNet| match network {
         ipnet::IpNet::V6(six) => six.addr().to_ipv4_mapped().is_none() || six.prefix_len() >= 96,
         ipnet::IpNet::V4(_) => true,
@@ -190,7 +191,7 @@ fn check_paths(settings: &Settings, found: &mut Found) {
         ("extensions.metrics.health.healthPath", &metrics.health.health_path),
         ("extensions.s3api.basePath", &settings.extensions.s3api.base_path),
     ] {
-        // braces would be read as a pattern by the router
+        // the router would read braces as a pattern
         let is_path = path.starts_with('/') && path.len() > 1 && !path.contains(['{', '}', '?', '#', ' ']);
         let below = |root: &str| path == root || path.starts_with(&format!("{root}/"));
         if !is_path || path.ends_with('/') || ["/v2", "/api", "/auth"].into_iter().any(below) {

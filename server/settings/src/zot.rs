@@ -1,5 +1,5 @@
-//! Reads a configuration of project-zot's zot: the keys that this server has too, and the others. The server turns its access
-//! control into policies.
+//! Reads a configuration of project-zot's zot: the keys that this server has too, and the others. The server turns its
+//! access control into policies.
 
 use std::path::Path;
 
@@ -9,24 +9,24 @@ use crate::keys::refused::{Verdict, verdict};
 use crate::load::{Layer, alias, check, checked, file};
 use crate::{ConfigError, Fault, Problem};
 
-/// A configuration of zot, translated.
 #[derive(Debug)]
 pub struct FromZot {
-    /// The configuration for this server, which is valid.
+    /// Valid for this server.
     pub config: Value,
-    /// `http.accessControl` as it is in the file.
+    /// `http.accessControl`, unchanged.
     pub access_control: Option<Value>,
-    /// `http.auth` as it is in the file.
+    /// `http.auth`, unchanged.
     pub auth: Map<String, Value>,
     /// Keys that are not in `config`, and what to do instead.
     pub left_out: Vec<Problem>,
 }
 
-/// Reads zot's configuration file. Access control is on in what is returned if zot asked its callers who they are, or had
-/// access control.
+/// Reads zot's configuration file. The result has access control if zot authenticated its callers or had access
+/// control.
 ///
 /// # Errors
-/// [`ConfigError`], also for values that this server does not accept: it would be unsafe to leave out a wrong `http.tls`.
+/// [`ConfigError`], also for values that this server does not accept: it would be unsafe to leave out a wrong
+/// `http.tls`.
 pub fn from_zot(path: &Path) -> Result<FromZot, ConfigError> {
     let mut layer = file::open(path)?;
     remove(&mut layer.tree, "distSpecVersion");
@@ -54,7 +54,7 @@ pub fn from_zot(path: &Path) -> Result<FromZot, ConfigError> {
     Ok(FromZot { config, access_control, auth, left_out })
 }
 
-/// Takes a key out, however its letters are written: zot does not distinguish them.
+/// Removes a key, whatever its case: zot ignores case.
 fn remove(map: &mut Map<String, Value>, key: &str) -> Option<Value> {
     let found = map.keys().find(|name| name.eq_ignore_ascii_case(key))?.clone();
     map.remove(&found)

@@ -11,17 +11,17 @@ use super::progress::Line;
 use crate::error::Error;
 use crate::{storage, wire};
 
-/// `repeated` is what the next commands need to use the same store.
+/// `repeated`: the arguments with which the next commands use the same store.
 pub(super) async fn run(loaded: Loaded, accept_losses: bool, repeated: &str) -> Result<ExitCode, Error> {
     let settings = loaded.settings;
     let opened = storage::open_alone(&settings).await?;
     let line = Line::new();
-    // only whether the bytes are there
+    // only checks that the bytes exist
     let scope = Scope { verify_percent: 0, repair: false, orphan_age: wire::ORPHAN_AGE };
     let report = wire::fsck(&opened).run(scope, &|what, count| line.show(what, count)).await;
     drop(line);
     let report = report?;
-    // blobs in quarantine are known, and answer as absent
+    // blobs in quarantine are known and answer as absent
     let lost = report.findings.iter().filter(|it| it.kind.is_damage() && it.kind != Kind::Quarantined).count();
     if lost > 0 && !accept_losses {
         return Err(Error::Refused(format!(

@@ -87,7 +87,7 @@ fn show(checked: &Checked, file: Option<&Account>, as_json: bool) -> ExitCode {
     } else {
         let unsigned = if checked.signatures { "" } else { UNSIGNED };
         print(&format!("rows         {} in {} closed batches{unsigned}", checked.rows, checked.batches));
-        print(&format!("dropped      {} batches, as they were old", checked.dropped));
+        print(&format!("dropped      {} old batches", checked.dropped));
         if let Some((seq, root)) = &checked.last {
             print(&format!("last batch   {seq}, root {root}"));
         }
@@ -104,7 +104,7 @@ fn show(checked: &Checked, file: Option<&Account>, as_json: bool) -> ExitCode {
         print(match kinds.first() {
             None => "Nothing was changed.",
             Some(Kind::AuditSignature) if kinds.len() == 1 => {
-                "The audit trail was changed, or its key is not here. What can be verified without the key was not changed."
+                "The audit trail was changed, or its key is not available here. What can be verified without the key was not changed."
             }
             Some(_) => "The audit trail was changed.",
         });

@@ -8,13 +8,13 @@ use super::print;
 use crate::error::Error;
 use crate::options;
 
-/// Settings that could be loaded are valid; prints warnings, and the settings if `shown`.
+/// Prints warnings, and the settings if `shown`. Loaded settings are always valid.
 pub(crate) fn run(loaded: &Loaded, shown: bool) -> Result<ExitCode, Error> {
     for warning in loaded.warnings.iter().chain(&options::warnings(&loaded.settings)) {
         eprintln!("Warning: {warning}");
     }
     if shown {
-        // secrets serialise as asterisks
+        // secrets are serialized as asterisks
         let text = serde_json::to_string_pretty(&loaded.settings).map_err(|error| Error::Refused(error.to_string()))?;
         print(&text);
     } else {
@@ -23,7 +23,6 @@ pub(crate) fn run(loaded: &Loaded, shown: bool) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The JSON Schema of the file, for editors.
 pub(crate) fn schema() -> Result<ExitCode, Error> {
     let text = serde_json::to_string_pretty(&json_schema()).map_err(|error| Error::Refused(error.to_string()))?;
     print(&text);

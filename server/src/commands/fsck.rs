@@ -16,8 +16,8 @@ use crate::{storage, wire};
 /// Most findings of one kind that are listed; `--json` lists all.
 const SHOWN: usize = 20;
 
-/// Added where the master keys are not known.
-pub(super) const UNSIGNED: &str = ", signatures not verified: the server's master keys are not here";
+/// Added if the master keys are not available.
+pub(super) const UNSIGNED: &str = ", signatures not verified: the server's master keys are not available here";
 
 pub(super) async fn run(loaded: Loaded, scope: Scope, as_json: bool) -> Result<ExitCode, Error> {
     let opened = storage::open_beside(&loaded.settings).await?;
@@ -87,7 +87,7 @@ fn outcome(finding: &Finding) -> &'static str {
     }
 }
 
-/// Escapes characters that would move the cursor or change the text's direction: clients choose the keys of objects.
+/// Escapes characters that would move the cursor or change the text's direction: clients choose object keys.
 fn printable(text: &str) -> String {
     let harmful = |c: char| {
         c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -26,11 +26,11 @@ pub(crate) async fn run_by(settings: &Settings) -> Result<ExitCode, Error> {
         _ => settings.effective_address().to_owned(),
     };
     let url = format!("{scheme}://{host}:{}{}", settings.http.port, health.health_path);
-    // the certificate does not name this address, and a proxy would connect to itself
+    // the certificate does not have this address, and a proxy would connect to itself
     ask(&url, reqwest::Client::builder().danger_accept_invalid_certs(true).no_proxy()).await
 }
 
-/// Prints the answer; fails unless the server is healthy.
+/// Prints the response. Fails unless the server is healthy.
 pub(crate) async fn run(url: &str) -> Result<ExitCode, Error> {
     ask(url, reqwest::Client::builder()).await
 }

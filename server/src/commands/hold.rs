@@ -10,10 +10,9 @@ use super::print;
 use crate::error::Error;
 use crate::storage;
 
-/// Longest id, in bytes.
+/// In bytes.
 const ID_MAX: usize = 128;
 
-/// What to do with holds.
 pub(super) enum Order {
     /// Begin a hold of this duration, or extend it.
     Hold {
@@ -26,7 +25,7 @@ pub(super) enum Order {
     List,
 }
 
-/// `repeated` is what the next commands need to use the same store.
+/// `repeated`: the arguments with which the next commands use the same store.
 pub(super) async fn run(loaded: Loaded, order: Order, repeated: &str) -> Result<ExitCode, Error> {
     let store = storage::open_beside(&loaded.settings).await?.store;
     match order {
@@ -55,7 +54,7 @@ async fn hold(store: &Store, id: &str, span: Span, renew: bool, repeated: &str) 
     }
     store.hold(id, i64::try_from(span.0.as_secs()).unwrap_or(i64::MAX / 1_000_000)).await?;
     print(&format!(
-        "Blob deletion is paused for {span}; a batch that garbage collection is working on still ends. Back up the database, then \
+        "Blob deletion is paused for {span}; a running batch of garbage collection still completes. Back up the database, then \
          the blobs, then end the hold: zot-artifact-store hold --id {id} --release{repeated}"
     ));
     Ok(())
@@ -81,6 +80,6 @@ fn list(holds: &[Hold]) {
 }
 
 fn shown(hold: &Hold) -> String {
-    // a time that no calendar has
+    // a time outside of the calendar
     jiff::Timestamp::from_microsecond(hold.until).map_or_else(|_| "ever".to_owned(), |at| format!("{at:.0}"))
 }

@@ -1,4 +1,4 @@
-//! `migrate-config`: a configuration of zot becomes one of this store, and its access control policies.
+//! `migrate-config`: translates a configuration of zot into one of this store, and its access control into policies.
 
 mod access;
 mod pattern;
@@ -22,7 +22,7 @@ pub(super) fn run(file: &Path, config_out: Option<&Path>, policies_out: Option<&
     let migrated = migrate(&zot, file)?;
     let config = serde_saphyr::to_string(&zot.config).map_err(|error| Error::Refused(error.to_string()))?;
     match config_out {
-        // it may hold secrets
+        // it may contain secrets
         Some(path) => write(path, &config)?,
         None => print(config.trim_end()),
     }
@@ -34,7 +34,7 @@ pub(super) fn run(file: &Path, config_out: Option<&Path>, policies_out: Option<&
     Ok(ExitCode::SUCCESS)
 }
 
-/// Translates access control. A zot without it lets everybody do everything who has credentials.
+/// Translates access control. Without it, zot allows authenticated users everything.
 fn migrate(zot: &FromZot, file: &Path) -> Result<Migrated, Error> {
     let users = users(&zot.auth);
     let wrong = |why| Error::Refused(format!("{}: http.accessControl: {why}; correct it there", file.display()));
@@ -51,7 +51,7 @@ fn migrate(zot: &FromZot, file: &Path) -> Result<Migrated, Error> {
     }
     if zot.config.pointer("/http/tls/cacert").is_some() {
         migrated.warnings.push(
-            "zot takes the name of a user from the client's certificate; this server does not: give these users access keys"
+            "zot reads a user's name from the client's certificate; this server does not: give these users access keys"
                 .to_owned(),
         );
     }
@@ -65,14 +65,14 @@ fn migrate(zot: &FromZot, file: &Path) -> Result<Migrated, Error> {
     Ok(migrated)
 }
 
-/// The users in the password file, if it is here: zot knows them by no other way if `accessControl` does not name them.
+/// The users in the password file, if it exists here: zot knows others only if `accessControl` names them.
 fn users(auth: &Map<String, Value>) -> Vec<String> {
     let path = auth.get("htpasswd").and_then(|htpasswd| htpasswd.get("path")).and_then(Value::as_str);
     let text = path.and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
     text.lines().filter_map(|line| Some(line.split_once(':')?.0.to_owned())).collect()
 }
 
-/// One JSON document a policy: files in a directory, else lines behind `---`, which makes the output one YAML stream.
+/// One JSON document for each policy: files in a directory, or lines after `---`, which make the output a YAML stream.
 fn write_policies(policies: &[Policy], directory: Option<&Path>) -> Result<(), Error> {
     let Some(directory) = directory else {
         for policy in policies {
@@ -85,7 +85,7 @@ fn write_policies(policies: &[Policy], directory: Option<&Path>) -> Result<(), E
         return Err(Error::Refused(format!("{} is not empty: name a new directory", directory.display())));
     }
     for (number, policy) in policies.iter().enumerate() {
-        // in the order in which they have to be sent
+        // in the order in which they must be sent
         let path = directory.join(format!("{:03}-{}.json", number + 1, policy.id));
         write(&path, &document(policy)?)?;
     }

@@ -1,4 +1,5 @@
-//! `preflight`: tests database and blob storage before a server starts. It changes no schema, and removes what it writes.
+//! `preflight`: tests database and blob storage before a server starts. It changes no schema and deletes its test
+//! objects.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,7 +15,7 @@ use crate::storage as opening;
 /// Prefix of the test objects in the bucket. No store has this id.
 const STORE: &str = "preflight";
 
-/// Why one of the two cannot be used.
+/// Why database or storage cannot be used.
 struct Failure {
     reason: &'static str,
     message: String,

@@ -1,4 +1,4 @@
-//! The progress of a long command: a line on a terminal, nothing elsewhere.
+//! The progress of a long command: a line on a terminal, otherwise nothing.
 
 use std::time::Duration;
 
@@ -17,7 +17,6 @@ impl Line {
         Self(bar)
     }
 
-    /// Shows the work in progress and how many items are done.
     pub(super) fn show(&self, what: &str, count: u64) {
         self.0.set_message(if count == 0 { what.to_owned() } else { format!("{count} {what}") });
     }

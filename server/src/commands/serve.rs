@@ -30,7 +30,7 @@ pub(crate) async fn run(loaded: Loaded) -> Result<ExitCode, Error> {
     warn(&options::warnings(&settings));
     let tls = open_tls(&settings)?;
     if let Some(path) = &settings.log.audit {
-        // A file that cannot be written is reported before anything happens that should be in it.
+        // a file that cannot be written is reported first, so that no row is lost
         Journal::open(path)?;
     }
     let opened = storage::open(&settings).await?;
@@ -53,7 +53,7 @@ fn warn(warnings: &[String]) {
     }
 }
 
-/// Returns when the last request is answered after the signal to stop.
+/// Returns when the last request after the signal to stop is answered.
 async fn answer_requests(listeners: Listeners, wired: Wired, tls: Option<Arc<Tls>>, stop: watch::Receiver<bool>) {
     let service = |router| Service { router, tls: tls.clone(), metrics: Arc::clone(&wired.metrics) };
     let main = listen::serve(listeners.main, service(wired.router), stopped(stop.clone()));
@@ -86,13 +86,13 @@ fn stop_at_signal(gateway: Gateway) -> Result<watch::Receiver<bool>, Error> {
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {
-    // an error means that the sender is gone, which means the same
+    // an error means that the sender was dropped, which also means stop
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
 struct Listeners {
     main: TcpListener,
-    /// Where the S3 API has a port of its own.
+    /// If the S3 API has its own port.
     s3: Option<TcpListener>,
 }
 
@@ -132,7 +132,7 @@ fn announce(settings: &Settings, listeners: &Listeners) -> Result<(), Error> {
     Ok(())
 }
 
-/// SIGTERM and SIGINT. A second one ends the process at once.
+/// SIGTERM and SIGINT. A second signal ends the process at once.
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,

@@ -15,7 +15,7 @@ pub(super) struct AuditBatches {
 impl Job for AuditBatches {
     const NAME: &'static str = "audit_batches";
 
-    /// What is changed within this time leaves no trace.
+    /// Changes within this time are not detected.
     fn interval(&self) -> Duration {
         Duration::from_secs(10)
     }
@@ -29,7 +29,7 @@ impl Job for AuditBatches {
         if done.suspect > 0 {
             tracing::error!(
                 batches = done.suspect,
-                "batches of the audit trail are not what was signed and are kept; run `zot-artifact-store fsck`"
+                "batches of the audit trail do not match their signatures and are kept; run `zot-artifact-store fsck`"
             );
         }
         if done.batches + done.dropped > 0 {

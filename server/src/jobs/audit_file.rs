@@ -11,19 +11,19 @@ use zot_gateway::Notes;
 use super::job::{Failure, Job, Progress};
 use crate::journal::Journal;
 
-/// Roots that are read together.
+/// Roots that are read at once.
 const PAGE: u32 = 20;
 
 pub(super) struct AuditFile {
     pub path: PathBuf,
     pub changes: Arc<dyn Changes>,
     pub notes: Notes,
-    /// None at first and after a failure: then only the file says what is in it.
+    /// None at first and after a failure: then the file is read to find where to continue.
     pub open: Option<Journal>,
 }
 
 impl AuditFile {
-    /// Appends some of the batches that are not in the file.
+    /// Appends some of the batches that are not in the file yet.
     async fn append(&mut self) -> Result<Progress, Failure> {
         let mut journal = match self.open.take() {
             Some(journal) => journal,
@@ -33,7 +33,7 @@ impl AuditFile {
         let progress = if roots.is_empty() { Progress::Done } else { Progress::More };
         for root in roots {
             let rows = self.changes.batch(root.seq, u32::try_from(root.rows).unwrap_or(u32::MAX)).await?;
-            // a file may take its time, or hang
+            // writing may block
             let written = tokio::task::spawn_blocking(move || journal.append(&root, rows).map(|()| journal)).await;
             journal = written.map_err(failure)?.map_err(failure)?;
         }
@@ -41,7 +41,7 @@ impl AuditFile {
             let last = self.changes.last_root().await?.map_or(0, |root| root.seq);
             let is_longer = last < journal.whole();
             let path = self.path.display();
-            let note = || format!("log.audit: {path} is of a longer audit trail than the database's: move it away");
+            let note = || format!("log.audit: {path} has more batches than the database: move it away");
             self.notes.set("log.audit", is_longer.then(note));
         }
         self.open = Some(journal);

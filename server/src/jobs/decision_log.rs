@@ -10,7 +10,7 @@ use zot_gateway::Notes;
 
 use super::job::{Failure, Job, Progress};
 
-/// A record waits no longer than this, while the database takes them.
+/// A record waits no longer than this while the database is available.
 const FLUSH_PAUSE: Duration = Duration::from_millis(500);
 /// When the server stops, records get this long to be written.
 const LAST_FLUSH: Duration = Duration::from_secs(10);
@@ -37,7 +37,7 @@ impl Job for DecisionLog {
     const NAME: &'static str = "decision_log";
     const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-    /// How often to look whether records wait.
+    /// How often the queue is checked.
     fn interval(&self) -> Duration {
         Duration::from_millis(100)
     }
@@ -49,7 +49,7 @@ impl Job for DecisionLog {
         }
         self.last = Instant::now();
         let flushed = self.flush().await;
-        let note = || "records of reads and denials do not get into the audit trail".to_owned();
+        let note = || "records of reads and denials cannot be written to the audit trail".to_owned();
         self.notes.set("audit", flushed.is_err().then(note));
         flushed?;
         Ok(Progress::Done)
@@ -61,7 +61,7 @@ impl Job for DecisionLog {
         if !matches!(outcome, Ok(Ok(()))) && lost > 0 {
             tracing::error!(
                 records = lost,
-                "reads and denials are not in the audit trail: the database did not take them"
+                "reads and denials are missing in the audit trail: the database did not accept them"
             );
         }
     }

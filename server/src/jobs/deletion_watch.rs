@@ -1,5 +1,5 @@
-//! Says in each replica's health why storage only grows, whichever replica collects. It says so soon after a backup's hold
-//! begins or ends, and not only with the next garbage collection.
+//! Reports in each replica's health why bytes are not deleted, whichever replica collects. It follows holds of backups
+//! promptly, not only with the next garbage collection.
 
 use std::time::Duration;
 

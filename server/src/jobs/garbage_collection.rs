@@ -10,9 +10,9 @@ use zot_gateway::metrics::Metrics;
 
 use super::job::{Failure, Job, Progress};
 
-/// A replica that just started waits this long before it collects, unless the interval is shorter.
+/// A new replica waits this long before it collects, unless the interval is shorter.
 const FIRST_RUN: Duration = Duration::from_mins(1);
-/// The sweep goes once around the storage in this time.
+/// The sweep covers the whole storage in this time.
 const SWEEP_ROUND: Duration = Duration::from_hours(24);
 
 pub(super) struct GarbageCollection {
@@ -61,7 +61,6 @@ impl Job for GarbageCollection {
     }
 }
 
-/// Shards of the storage that each run sweeps.
 fn shards_each(interval: Duration) -> u16 {
     let round = SWEEP_ROUND.as_millis().div_ceil(interval.as_millis().max(1)).max(1);
     u16::try_from(u128::from(SHARDS).div_ceil(round)).unwrap_or(SHARDS)

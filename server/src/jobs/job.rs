@@ -1,4 +1,4 @@
-//! What a background job is.
+//! The trait of background jobs.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use zot_domain::Error;
 use zot_domain::lease::Lease;
 
-/// Work that a server does in the background, in batches.
+/// Background work of a server, in batches.
 pub(crate) trait Job: Send + 'static {
-    /// The job in `/health`, in metrics and in the log.
+    /// The job's name in `/health`, in metrics and in the log.
     const NAME: &'static str;
     /// The pause doubles with each failure up to this, or to the interval if that is longer.
     const LONGEST_PAUSE: Duration = Duration::from_secs(20);
@@ -21,20 +21,20 @@ pub(crate) trait Job: Send + 'static {
         Duration::ZERO
     }
 
-    /// The lease that [`Job::run`] takes. It is given back when the server stops.
+    /// The lease that [`Job::run`] takes. It is released when the server stops.
     fn lease(&self) -> Option<&Lease> {
         None
     }
 
     fn run(&mut self) -> impl Future<Output = Result<Progress, Failure>> + Send;
 
-    /// Does what is left when the server stops.
+    /// Remaining work when the server stops.
     fn finish(&mut self) -> impl Future<Output = ()> + Send {
         async {}
     }
 }
 
-/// What a run leaves.
+/// The result of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
     /// More work waits: the next run follows without a pause.
@@ -49,7 +49,7 @@ pub(crate) enum Progress {
 /// Why a run failed.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    /// For `/health`, which anybody may read: it must hold no secret and no address.
+    /// For `/health`, which is public: it must not contain secrets or addresses.
     pub shown: String,
     pub cause: String,
 }
@@ -60,7 +60,7 @@ impl From<Error> for Failure {
             Some(source) => format!("{error}: {source}"),
             None => error.to_string(),
         };
-        // its text is for the log alone
+        // its text is only for the log
         let is_internal = matches!(error, Error::Internal(_));
         Self { shown: if is_internal { "internal error; see the log".to_owned() } else { error.to_string() }, cause }
     }

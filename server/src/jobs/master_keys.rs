@@ -1,4 +1,4 @@
-//! Uses other master keys when their file changes, and encrypts secrets again with the key in use.
+//! Reloads the master keys when their file changes, and encrypts secrets again with the key in use.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,8 +43,8 @@ impl MasterKeys {
         }
         let note = || {
             format!(
-                "{lost} access keys cannot be opened: they were encrypted with a master key that is not here; add it to \
-                 auth.keyFile, or delete them"
+                "{lost} access keys cannot be decrypted: they were encrypted with another master key; add it to auth.keyFile, \
+                 or delete the access keys"
             )
         };
         self.notes.set("accesskeys", (lost > 0).then(note));
@@ -67,7 +67,7 @@ impl Job for MasterKeys {
     }
 
     async fn run(&mut self) -> Result<Progress, Failure> {
-        // a failure of one does not keep the others from being done
+        // if one fails, the others still run
         let reloaded = self.reload();
         let reencrypted = self.reencrypt().await;
         self.check_issuers().await;

@@ -1,4 +1,4 @@
-//! Sees policies, access keys and revocations that were changed through another replica.
+//! Loads policies, access keys and revocations that another replica changed.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -16,7 +16,7 @@ const PANIC_PAUSE: Duration = Duration::from_mins(1);
 /// When the server stops, a run gets this long to end. Then it is dropped, which is no worse than a crash.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Runs each job in a task of its own.
+/// Runs each job in its own task.
 pub(crate) struct Runner {
     gateway: Gateway,
     stop: watch::Sender<bool>,
@@ -34,7 +34,7 @@ impl Runner {
         self.tasks.spawn(supervised.run(self.stop.subscribe()));
     }
 
-    /// Ends all jobs between two runs, and gives their leases back.
+    /// Ends all jobs between two runs and releases their leases.
     pub(crate) async fn stop(mut self) {
         self.stop.send_replace(true);
         while let Some(ended) = self.tasks.join_next().await {
@@ -48,16 +48,15 @@ impl Runner {
 struct Supervised<J> {
     job: J,
     gateway: Gateway,
-    /// Since the last success.
     failures: u32,
-    /// The cause of the failure that was logged last, until the job works again.
+    /// The last logged cause of a failure, until the job succeeds again.
     logged: Option<String>,
 }
 
 impl<J: Job> Supervised<J> {
     async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut pause = self.job.delay();
-        // a sender that is gone means the same as a signal to stop
+        // a dropped sender means stop, too
         while timeout(pause, stop.wait_for(|stop| *stop)).await.is_err() {
             let begun = Instant::now();
             let mut overdue = stop.clone();
@@ -73,7 +72,7 @@ impl<J: Job> Supervised<J> {
             };
         }
         self.job.finish().await;
-        self.give_lease_back().await;
+        self.release_lease().await;
     }
 
     fn progressed(&mut self, progress: Progress, duration: Duration) -> Duration {
@@ -87,7 +86,7 @@ impl<J: Job> Supervised<J> {
     }
 
     fn failed(&mut self, failure: &Failure, duration: Duration) -> Duration {
-        // once, and not with each attempt for as long as the database is away
+        // once, not with each attempt while the database is unavailable
         if self.logged.as_ref() != Some(&failure.cause) {
             tracing::warn!(job = J::NAME, error = failure.cause, "a background job failed and will be tried again");
             self.logged = Some(failure.cause.clone());
@@ -105,11 +104,11 @@ impl<J: Job> Supervised<J> {
         PANIC_PAUSE
     }
 
-    /// So that another replica need not wait until the lease ends.
-    async fn give_lease_back(self) {
+    /// So that another replica need not wait until the lease expires.
+    async fn release_lease(self) {
         let Some(lease) = self.job.lease() else { return };
         if !matches!(timeout(GRACE, lease.release()).await, Ok(Ok(()))) {
-            tracing::warn!(job = J::NAME, "a lease was not given back; other replicas wait until it ends");
+            tracing::warn!(job = J::NAME, "a lease was not released; other replicas wait until it expires");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Adds the changes in usage that writers recorded to the totals of their namespaces, on one replica at a time.
+//! Adds usage changes that writers recorded to the totals of their namespaces, on one replica at a time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use zot_domain::ports::upkeep::Upkeep;
 
 use super::job::{Failure, Job, Progress};
 
-/// A replica that died while it did this holds the others up for this long.
+/// If a replica dies meanwhile, the others wait this long.
 const LEASE_SECS: i64 = 60;
 /// Rows that one transaction folds: other writers wait for it on SQLite.
 const BATCH: u32 = 500;

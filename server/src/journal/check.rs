@@ -23,7 +23,7 @@ pub(crate) struct Account {
     pub open: Option<i64>,
 }
 
-/// A row as it is in the file.
+/// A row in the file.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RowRead {
@@ -46,7 +46,7 @@ struct RowRead {
     kept_request: Option<String>,
 }
 
-/// The end of a batch as it is in the file.
+/// A batch's root in the file.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RootRead {
@@ -60,7 +60,7 @@ struct RootRead {
 }
 
 impl RowRead {
-    /// The row of the database, if the server would write it like this.
+    /// The database's row, if the server would write it like this.
     fn change(self, whole: &Value) -> Option<Change> {
         let at: jiff::Timestamp = self.timestamp.parse().ok()?;
         let change = Change {
@@ -82,7 +82,7 @@ impl RowRead {
             }),
             batch: Some(self.seq),
         };
-        // fields that are derived from others, such as the user's name, are not hashed; a later server may write more
+        // derived fields, such as the user's name, are not hashed; a later server may write more
         let rendered = serde_json::to_value(RowLine::of(self.seq, self.position, change.clone())).ok()?;
         let same = whole.as_object()?.iter().all(|(name, value)| rendered.get(name) == Some(value));
         same.then_some(change)
@@ -114,7 +114,6 @@ fn read(text: &[u8]) -> Option<Line> {
     }))
 }
 
-/// Checks a whole file.
 pub(crate) fn check(path: &Path) -> Result<Account, IoError> {
     let mut file = BufReader::new(File::open(path)?);
     let mut check = Check::default();
@@ -134,14 +133,12 @@ pub(crate) fn check(path: &Path) -> Result<Account, IoError> {
 #[derive(Default)]
 struct Check {
     account: Account,
-    /// Number of the current line, from 1.
+    /// Of the current line, from 1.
     number: u64,
-    /// The open batch, and its rows so far.
     batch: Option<i64>,
     rows: Vec<Change>,
-    /// The position of the first of them.
     first: usize,
-    /// A line of the batch is wrong, and was reported.
+    /// A wrong line of the batch was reported.
     spoiled: bool,
     torn: bool,
 }
@@ -214,16 +211,14 @@ impl Check {
             if count < wanted {
                 self.found(
                     Kind::AuditMissing,
-                    format!("batch {seq} has {count} rows in the file, and was closed with {wanted}"),
+                    format!("batch {seq} has {count} rows in the file, but was closed with {wanted}"),
                 );
             } else if count > wanted {
                 self.found(Kind::AuditAdded, format!("batch {seq} has more than its {wanted} rows in the file"));
             } else if self.first == 0 && root_of(&self.rows) != root.root {
                 self.found(
                     Kind::AuditChanged,
-                    format!(
-                        "batch {seq} has {wanted} rows in the file, and not all are as they were when it was closed"
-                    ),
+                    format!("batch {seq} has {wanted} rows in the file, but some changed after it was closed"),
                 );
             }
         }
@@ -247,7 +242,7 @@ mod tests {
     use super::super::Journal;
     use super::*;
 
-    /// Rows of every kind: with all that there may be, of an older server, anonymous and denied.
+    /// Rows of every kind: with all fields, of an older server, anonymous and denied.
     fn rows(seq: i64) -> Vec<Change> {
         let text = ToOwned::to_owned;
         let full = Change {
@@ -304,7 +299,7 @@ mod tests {
             account.roots.iter().map(|root| (root.seq, root.rows)).collect::<Vec<_>>(),
             [(1, 3), (2, 3), (3, 3)]
         );
-        // lines were copied away
+        // lines were moved to another file
         for from in 0..lines.len() {
             assert_eq!(kinds(&path, &lines[from..]), (vec![], None), "from line {from}");
         }
@@ -346,7 +341,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.log");
         let lines = written(&path);
-        // the first line alone may be gone: then those of its batch are taken for the rest of it
+        // the first line alone may be missing: the rest of its batch then looks like a moved beginning
         for number in 1..lines.len() {
             let mut fewer = lines.clone();
             fewer.remove(number);

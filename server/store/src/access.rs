@@ -1,5 +1,5 @@
-//! The port `Access`: policies, and the epoch that tells replicas that something changed. What buckets say of themselves is
-//! in `access/bucket.rs`.
+//! The port `Access`: policies, and the epoch by which replicas notice changes. Bucket policies are in
+//! `access/bucket.rs`.
 
 pub(crate) mod bucket;
 
@@ -21,21 +21,22 @@ use crate::tx::{Tx, Write};
 
 statements! {
     SELECT_EPOCH = "SELECT epoch, ready FROM auth_epoch WHERE id = 1";
-    /// Before the rows that it tells of, in the same transaction: whoever reads it has them or reads again.
+    /// Raised before the rows are written, in the same transaction: a reader of the new epoch has the rows or reads
+    /// again.
     RAISE_EPOCH = "UPDATE auth_epoch SET epoch = epoch + 1 WHERE id = 1";
-    /// One replica puts the shipped roles in.
+    /// One replica adds the shipped roles.
     CLAIM_SHIPPED = "UPDATE auth_epoch SET ready = 1, epoch = epoch + 1 WHERE id = 1 AND ready = 0";
     SELECT_POLICIES = "SELECT body, created_at, updated_at FROM policy WHERE ns IS NULL ORDER BY id";
     SELECT_POLICY = "SELECT body, created_at, updated_at FROM policy WHERE id = $1 AND ns IS NULL";
     INSERT_POLICY = "INSERT INTO policy (id, body, created_at, updated_at) VALUES ($1, $2, now_us(), now_us())
         ON CONFLICT (id) DO NOTHING";
     UPDATE_POLICY = "UPDATE policy SET body = $2, updated_at = now_us() WHERE id = $1 AND ns IS NULL";
-    /// Whoever else changes it waits until this one is done.
+    /// A concurrent change waits until this one is committed.
     LOCK_POLICY = "UPDATE policy SET id = id WHERE id = $1 AND ns IS NULL";
     DELETE_POLICY = "DELETE FROM policy WHERE id = $1 AND ns IS NULL";
 }
 
-/// How often all is read until nothing changes meanwhile.
+/// How often everything is read again because it changed meanwhile.
 const ATTEMPTS: u32 = 3;
 
 #[async_trait]
@@ -51,7 +52,7 @@ impl Access for Store {
             attempt += 1;
             let stored = Stored { epoch, policies: self.policies().await?, buckets: self.read_bucket_access().await? };
             let (now, _) = self.read_epoch().await?;
-            // what changed meanwhile may be here in part; at last it goes under the epoch before it, and is read again
+            // a concurrent change may be read in part; the last attempt returns the previous epoch, so it is read again
             if now == epoch || attempt == ATTEMPTS {
                 return Ok(stored);
             }
@@ -125,7 +126,7 @@ fn body(policy: &Policy) -> Result<String, TxError> {
     Ok(serde_json::to_string(policy).map_err(|error| Error::Internal(format!("a policy: {error}")))?)
 }
 
-/// Puts the shipped roles into a new store.
+/// Adds the shipped roles to a new store.
 struct PutShipped;
 
 #[async_trait]
@@ -207,7 +208,7 @@ impl Write for ChangePolicy {
     }
 
     async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<Option<StoredPolicy>>, TxError> {
-        // one that changed nothing left no row, and changes nothing the second time
+        // a change without effect has no audit row, and repeating it has no effect either
         if tx.recorded(&self.audit).await? { read(tx, &self.id).await.map(Some) } else { Ok(None) }
     }
 }

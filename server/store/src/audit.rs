@@ -1,5 +1,4 @@
-//! The port `Changes`: rows of the audit trail, and the roots of the batches that they are sealed in. The rows of writes
-//! are made in `tx.rs`.
+//! The port `Changes`: rows of the audit trail, and the roots of closed batches. `tx.rs` adds the rows of writes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,8 +28,8 @@ macro_rules! changes {
     };
 }
 
-/// A page of rows as the filter has them: by time, by actor or by resource, each a range of an index with one bound at
-/// each end, as two at one end would let the database take the worse.
+/// A page of rows: by time, by actor or by resource. Each is an index range with one bound at each end: with two at one
+/// end, the database may use the worse one.
 macro_rules! page {
     ($which:literal, $bounds:literal, $order:literal) => {
         concat!(
@@ -74,7 +73,7 @@ macro_rules! roots {
 }
 
 statements! {
-    /// Many rows by one text: each an object with the fields' names. Those that are there already were committed before.
+    /// One text with many rows: each is an object with the fields' names. Existing rows were committed before.
     APPEND_CHANGES = "INSERT INTO change (request_id, at, actor, action, resource, outcome, request, address, method,
             user_agent, reason, policy)
         SELECT json_text(item.value, '$.id'), now_us() - CAST(json_text(item.value, '$.age') AS BIGINT),
@@ -91,13 +90,13 @@ statements! {
     SELECT_OLDEST_OF_ACTOR = oldest!("actor = $3 AND ($4 = '' OR resource = $4)");
     SELECT_OLDEST_OF_RESOURCE = oldest!("resource = $4 AND ($3 = '' OR actor = $3)");
 
-    SELECT_UNSEALED = changes!("WHERE sealed_seq IS NULL ORDER BY at LIMIT $1");
+    SELECT_UNBATCHED = changes!("WHERE sealed_seq IS NULL ORDER BY at LIMIT $1");
     SELECT_BATCH = changes!("WHERE sealed_seq = $1 ORDER BY request_id LIMIT $2");
     SELECT_LAST_ROOT = roots!("ORDER BY seq DESC LIMIT 1");
     SELECT_ROOTS = roots!("WHERE seq > $1 ORDER BY seq LIMIT $2");
     SELECT_OLDER_ROOTS = roots!("WHERE dropped_at IS NULL AND newest_at < now_us() - $1 AND seq > $2
         ORDER BY seq LIMIT $3");
-    /// Waits for whoever is about to make the same batch.
+    /// Waits for a transaction that inserts the same batch.
     INSERT_ROOT = "INSERT INTO audit_root (seq, first, last, row_count, newest_at, root, prev, key_id, signature)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (seq) DO NOTHING";
     SELECT_ROOT_HASH = "SELECT root FROM audit_root WHERE seq = $1";
@@ -128,7 +127,7 @@ impl Changes for Store {
     }
 
     async fn unbatched(&self, limit: u32) -> Result<Vec<Change>> {
-        self.all(SELECT_UNSEALED.on(self.dialect).bind(i64::from(limit))).await
+        self.all(SELECT_UNBATCHED.on(self.dialect).bind(i64::from(limit))).await
     }
 
     async fn last_root(&self) -> Result<Option<Root>> {
@@ -137,7 +136,7 @@ impl Changes for Store {
 
     async fn close_batch(&self, root: Root, keys: Vec<String>) -> Result<bool> {
         match self.write(CloseBatch { root, keys }).await {
-            // its number was taken, or a row
+            // another batch took its number, or a row
             Err(Error::Conflict) => Ok(false),
             done => done.map(|()| true),
         }
@@ -166,7 +165,7 @@ impl Changes for Store {
     }
 }
 
-/// The statement whose index narrows most.
+/// The statement with the most selective index.
 fn page_of(filter: &Filter, order: Order) -> &'static Statement {
     match (order, filter.resource.is_empty(), filter.actor.is_empty()) {
         (Order::NewestFirst, false, _) => &SELECT_NEWEST_OF_RESOURCE,
@@ -178,7 +177,7 @@ fn page_of(filter: &Filter, order: Order) -> &'static Statement {
     }
 }
 
-/// The end at which a page begins: where the last one ended, unless the filter is narrower.
+/// Where a page begins: at the end of the previous one, unless the filter is narrower.
 fn bound(at: i64, after: Option<&Place>, narrower: fn(Place, Place) -> Place) -> Place {
     let own = (at, String::new());
     after.map_or(own.clone(), |after| narrower(own, after.clone()))
@@ -209,11 +208,11 @@ impl Row for Root {
     }
 }
 
-/// Adds records of what changed nothing else.
+/// Adds records of reads and refusals.
 struct Append(Vec<Arc<Record>>);
 
 impl Append {
-    /// Their ages are those of now, as the statement takes them from now.
+    /// The statement subtracts their ages from the present time.
     fn list(&self) -> String {
         let item = |it: &Arc<Record>| {
             json!({
@@ -236,7 +235,7 @@ impl Write for Append {
     }
 
     async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<()>, TxError> {
-        // what is there is left as it is
+        // existing rows are left as they are
         Ok(None)
     }
 }
@@ -284,7 +283,6 @@ impl Write for CloseBatch {
     }
 }
 
-/// Removes the rows of an old batch.
 struct DropBatch {
     seq: i64,
     signature: Vec<u8>,

@@ -1,4 +1,4 @@
-//! Blobs become members of repositories: by a push, or by mounting.
+//! Blobs become members of repositories, by a push or by mounting.
 
 use async_trait::async_trait;
 use zot_domain::ports::metadata::{CommitBlob, MountBlob};
@@ -26,8 +26,8 @@ impl Write for CommitBlob {
         if let Some(upload) = upload {
             let end = tx.query(&END_UPLOAD).bind(upload.id.clone()).bind(upload.epoch).bind(to_i64(upload.offset)?);
             if tx.execute(end).await? == 0 {
-                // another request went on with the session: these bytes are nobody's
-                tx.kill(&self.content, None).await?;
+                // another request continued the session: these bytes are dead
+                tx.mark_dead(&self.content, None).await?;
                 return Ok(false);
             }
         }

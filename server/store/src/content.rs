@@ -1,7 +1,7 @@
-//! Naming bytes: a blob that the store has already (hit) or not yet (miss), and its membership in a repository.
+//! Referencing bytes: a blob that the store has already (hit) or not yet (miss), and its membership in a repository.
 //!
-//! Rules A1, A2, B1 and B10 of `docs/STORE.md`: a reference is inserted only after its parent row is left fresh by a
-//! conditional UPDATE in the same transaction; a segment's key is inserted once, by the commit or by the sweep.
+//! Rules A1, A2, B1 and B10 of `docs/STORE.md`: a conditional UPDATE touches the parent row before a reference to it is
+//! inserted in the same transaction. A segment's key is inserted once, by the commit or by the sweep.
 
 use zot_core::name::RepositoryName;
 use zot_domain::Error;
@@ -12,8 +12,8 @@ use crate::row::rows;
 use crate::sql::statements;
 use crate::tx::Tx;
 
-/// Half of the shortest grace period of garbage collection, in microseconds, halved again: a row touched this recently
-/// stays safe for longer than any transaction lasts.
+/// A quarter of garbage collection's shortest grace period, in microseconds: a row touched this recently stays safe for
+/// longer than any transaction lasts.
 pub(crate) const FRESH_US: i64 = 15 * 60 * 1_000_000;
 
 statements! {
@@ -30,7 +30,7 @@ statements! {
     SELECT_BLOB = "SELECT id FROM blob WHERE id = $1";
     INSERT_BLOB = "INSERT INTO blob (size, state, touched_at) VALUES ($1, 'sealed', now_us()) RETURNING id";
     DELETE_BLOB = "DELETE FROM blob WHERE id = $1";
-    /// A damaged blob whose bytes come again.
+    /// A damaged blob whose bytes are pushed again.
     HEAL_BLOB = "UPDATE blob SET state = 'sealed', touched_at = now_us() WHERE id = $1 AND state = 'quarantined'";
     INSERT_BLOB_NAME = "INSERT INTO blob_name (digest, blob) VALUES ($1, $2) ON CONFLICT (digest) DO NOTHING";
     INSERT_BLOB_INLINE = "INSERT INTO blob_inline (blob, bytes) VALUES ($1, $2)";
@@ -53,7 +53,7 @@ statements! {
     TOUCH_REPO_BLOB = "UPDATE repo_blob SET touched_at = now_us()
         WHERE repo = $1 AND blob = $2 AND touched_at < now_us() - $3 RETURNING blob";
     SELECT_REPO_BLOB = "SELECT blob FROM repo_blob WHERE repo = $1 AND blob = $2";
-    /// A push makes a membership of its own out of one that came of an object.
+    /// A push makes the membership independent of the object that it came from.
     OWN_REPO_BLOB = "UPDATE repo_blob SET adopted = 0 WHERE repo = $1 AND blob = $2 AND adopted = 1";
     ADD_CANDIDATE = "INSERT INTO gc_candidate (kind, id, due_at) VALUES ($1, $2, now_us())
         ON CONFLICT (kind, id) DO UPDATE SET due_at = excluded.due_at";
@@ -65,7 +65,6 @@ pub(crate) struct RepositoryIds {
     pub ns: i64,
 }
 
-/// A blob's id and length.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BlobIds {
     pub blob: i64,
@@ -75,12 +74,11 @@ pub(crate) struct BlobIds {
 rows! { RepositoryIds { repo, ns } BlobIds { blob, size } }
 
 impl Tx<'_> {
-    /// A repository that is there.
     pub(crate) async fn repository(&mut self, name: &RepositoryName) -> Result<Option<RepositoryIds>, TxError> {
         self.optional(self.query(&SELECT_REPOSITORY).bind(name.to_string())).await
     }
 
-    /// A repository, made with its namespace where it is not there and the rights suffice.
+    /// A repository. Creates it and its namespace if the rights suffice.
     pub(crate) async fn ensure_repository(
         &mut self,
         name: &RepositoryName,
@@ -109,14 +107,14 @@ impl Tx<'_> {
         Ok(self.repository(name).await?.ok_or(Error::Conflict)?)
     }
 
-    /// The blob of these bytes: the one that has their digest, or a new one. `upload` is the session that holds their
-    /// first segments; what the store does not need of them is dead afterwards.
+    /// The blob with these bytes: an existing one with their digest, or a new one. `upload` is the session with their
+    /// first segments; segments that are not needed are dead afterwards.
     pub(crate) async fn ensure_blob(&mut self, new: &NewContent, upload: Option<&str>) -> Result<BlobIds, TxError> {
         let sha256 = new.digests.sha256.as_str();
         let blob = loop {
             if let Some((blob, damaged)) = self.touched_blob(sha256).await? {
                 if !damaged || !self.heal(blob, new, upload).await? {
-                    self.kill(new, upload).await?;
+                    self.mark_dead(new, upload).await?;
                 }
                 break blob;
             }
@@ -130,15 +128,15 @@ impl Tx<'_> {
         Ok(blob)
     }
 
-    /// A blob with that name, left fresh, so that no collector takes it while this transaction runs; and whether its
-    /// bytes are damaged.
+    /// Touches the blob with that digest, so that garbage collection keeps it during this transaction. Also returns
+    /// whether its bytes are damaged.
     async fn touched_blob(&mut self, digest: &str) -> Result<Option<(BlobIds, bool)>, TxError> {
         let select = self.query(&SELECT_BLOB_BY_NAME).bind(digest.to_owned());
         let Some((blob, size, damaged)) = self.optional::<(i64, i64, bool)>(select).await? else { return Ok(None) };
         Ok(self.touch_blob(blob).await?.then_some((BlobIds { blob, size }, damaged)))
     }
 
-    /// Puts new bytes in the place of damaged ones, for all that reference the blob; false if somebody else did.
+    /// Replaces a blob's damaged bytes. False if another transaction did.
     async fn heal(&mut self, blob: BlobIds, new: &NewContent, upload: Option<&str>) -> Result<bool, TxError> {
         if self.execute(self.query(&HEAL_BLOB).bind(blob.blob)).await? == 0 {
             return Ok(false);
@@ -148,13 +146,13 @@ impl Tx<'_> {
         Ok(true)
     }
 
-    /// Leaves a blob fresh; false if it is gone.
+    /// Touches a blob. False if it no longer exists.
     pub(crate) async fn touch_blob(&mut self, blob: i64) -> Result<bool, TxError> {
         Ok(self.exists(self.query(&TOUCH_BLOB).bind(blob).bind(FRESH_US)).await?
             || self.exists(self.query(&SELECT_BLOB).bind(blob)).await?)
     }
 
-    /// A new blob; none if another transaction named these bytes first.
+    /// A new blob. None if another transaction inserted the digest first.
     async fn insert_blob(&mut self, new: &NewContent, upload: Option<&str>) -> Result<Option<BlobIds>, TxError> {
         let size = to_i64(new.size)?;
         let blob = self.number(self.query(&INSERT_BLOB).bind(size)).await?.ok_or(Error::Conflict)?;
@@ -199,10 +197,10 @@ impl Tx<'_> {
         swept(self.execute(insert).await?)
     }
 
-    /// Bytes that nobody needs: the byte deleter finds them by their rows.
-    pub(crate) async fn kill(&mut self, new: &NewContent, upload: Option<&str>) -> Result<(), TxError> {
+    /// Marks segments that nothing needs as dead: the byte deleter finds their rows.
+    pub(crate) async fn mark_dead(&mut self, new: &NewContent, upload: Option<&str>) -> Result<(), TxError> {
         if let Some(upload) = upload {
-            self.kill_session(upload).await?;
+            self.mark_session_dead(upload).await?;
         }
         if let Content::Segments(segments) = &new.content {
             for segment in segments {
@@ -212,8 +210,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// A session's segments that nobody needs.
-    pub(crate) async fn kill_session(&mut self, upload: &str) -> Result<(), TxError> {
+    /// Marks a session's remaining segments as dead.
+    pub(crate) async fn mark_session_dead(&mut self, upload: &str) -> Result<(), TxError> {
         self.execute(self.query(&KILL_STAGED_SEGMENTS).bind(upload.to_owned())).await.map(drop)
     }
 
@@ -223,7 +221,7 @@ impl Tx<'_> {
         self.execute(insert).await.map(drop)
     }
 
-    /// Makes a blob a member of a repository, or leaves its membership fresh. The blob must have been touched.
+    /// Makes a blob a member of a repository, or touches its membership. The blob must have been touched.
     pub(crate) async fn ensure_member(&mut self, ids: RepositoryIds, blob: BlobIds) -> Result<(), TxError> {
         loop {
             if self.execute(self.query(&INSERT_REPO_BLOB).bind(ids.repo).bind(blob.blob)).await? == 1 {
@@ -241,24 +239,25 @@ impl Tx<'_> {
         self.add_candidate("repo_blob", &member_id(ids.repo, blob.blob)).await
     }
 
-    /// Leaves a membership fresh; false if it is gone.
+    /// Touches a membership. False if it no longer exists.
     pub(crate) async fn touch_member(&mut self, repo: i64, blob: i64) -> Result<bool, TxError> {
         let touch = self.query(&TOUCH_REPO_BLOB).bind(repo).bind(blob).bind(FRESH_US);
         Ok(self.exists(touch).await? || self.exists(self.query(&SELECT_REPO_BLOB).bind(repo).bind(blob)).await?)
     }
 
-    /// Something whose last reference may be gone: garbage collection looks at it once the grace period is over.
+    /// Adds a candidate: something that may have lost its last reference. Garbage collection checks it after the grace
+    /// period.
     pub(crate) async fn add_candidate(&mut self, kind: &'static str, id: &str) -> Result<(), TxError> {
         self.execute(self.query(&ADD_CANDIDATE).bind(kind).bind(id.to_owned())).await.map(drop)
     }
 }
 
-/// A membership's id among the candidates.
+/// The id of a membership's candidate.
 pub(crate) fn member_id(repo: i64, blob: i64) -> String {
     format!("{repo}/{blob}")
 }
 
-/// The sweep took the key first: the upload was so slow that the client has to do it again.
+/// The sweep claimed the key first: the upload was so slow that the client must repeat it.
 fn swept(inserted: u64) -> Result<(), TxError> {
     if inserted == 1 { Ok(()) } else { Err(Error::Conflict.into()) }
 }

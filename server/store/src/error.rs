@@ -1,4 +1,4 @@
-//! Failures of the database, sorted by what to do about them.
+//! Database errors, by what to do about them.
 
 use zot_core::Invalid;
 use zot_domain::{AdministrationError, ArtifactError, Error, MayBeCommon, ObjectError};
@@ -6,43 +6,39 @@ use zot_domain::{AdministrationError, ArtifactError, Error, MayBeCommon, ObjectE
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The URL is neither `sqlite:` nor `postgres:`.
     #[error("database.url must begin with sqlite:, postgres: or postgresql:")]
     Scheme,
-    /// Cannot be reached, or refused us.
+    /// The database is unreachable or refused the login.
     #[error("cannot open the database: {0}")]
     Database(#[from] sqlx::Error),
     #[error("cannot bring the schema up to date: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
-    /// The schema is of a later server that no longer serves with this one.
+    /// The schema is newer, and this server is too old for it.
     #[error(
         "the database schema (version {schema}) needs a server of schema version {min_server} or newer; this one has {ours}: upgrade the server"
     )]
     TooNew {
-        /// Version of the schema.
         schema: i64,
-        /// Oldest server that can serve it.
+        /// Schema version of the oldest server that can serve it.
         min_server: i64,
         /// Schema version of this server.
         ours: i64,
     },
-    /// The schema is older than this server needs.
     #[error(
         "the database schema (version {schema}) is older than this server's ({ours}): run `zot-artifact-store migrate`"
     )]
     TooOld {
-        /// Version of the schema.
         schema: i64,
         /// Schema version of this server.
         ours: i64,
     },
 }
 
-/// SQLSTATE of a wrong user or password.
+/// SQLSTATEs of a wrong user or password.
 const AUTH_FAILED: [&str; 2] = ["28P01", "28000"];
 
 impl OpenError {
-    /// Whether the database refuses the user or the password.
+    /// Whether the database refused the user or the password.
     pub fn is_denied(&self) -> bool {
         let Self::Database(sqlx::Error::Database(said)) = self else { return false };
         said.code().is_some_and(|code| AUTH_FAILED.contains(&code.as_ref()))
@@ -61,31 +57,30 @@ impl OpenError {
     }
 }
 
-/// What ends a transaction that did not commit.
+/// Why a transaction did not commit.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TxError<E: MayBeCommon = Error> {
-    /// The use case says no: nothing to retry.
+    /// The use case refused it: do not retry.
     #[error(transparent)]
     Refused(E),
-    /// The database says no.
     #[error(transparent)]
     Sql(#[from] sqlx::Error),
 }
 
-/// SQLSTATE classes and codes after which the same transaction may succeed: serialization failure, deadlock, lock not
-/// available, and a foreign key that a concurrent delete broke.
+/// SQLSTATE classes and codes after which a retry may succeed: serialization failure, deadlock, lock not available, and
+/// a foreign key that a concurrent delete broke.
 const RETRYABLE: [&str; 4] = ["40001", "40P01", "55P03", "23503"];
-/// SQLSTATEs of a server that is going away, full, or not there yet.
+/// SQLSTATEs of a server that shuts down, is full, or has not started yet.
 const UNAVAILABLE: [&str; 6] = ["57P01", "57P02", "57P03", "53300", "53400", "25006"];
 /// SQLite: busy, locked, foreign key violated.
 const SQLITE_RETRYABLE: [&str; 4] = ["5", "6", "787", "517"];
 
-/// Whether the whole transaction may be tried again.
+/// Whether to retry the whole transaction.
 pub(crate) fn is_retryable(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| RETRYABLE.contains(&&*code) || SQLITE_RETRYABLE.contains(&&*code))
 }
 
-/// Whether a row was to go, or to come, against a foreign key.
+/// Whether a foreign key prevented a delete or an insert.
 pub(crate) fn is_broken_reference(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_foreign_key_violation)
 }
@@ -105,16 +100,16 @@ fn code(error: &sqlx::Error) -> Option<String> {
     error.as_database_error().and_then(sqlx::error::DatabaseError::code).map(std::borrow::Cow::into_owned)
 }
 
-/// The store's word for what the database said.
+/// The domain's error for a database error.
 pub(crate) fn to_domain(error: sqlx::Error) -> Error {
     match &error {
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Error::database(error),
         _ if is_lost(&error) => Error::database(error),
         _ if is_retryable(&error) => Error::Conflict,
         _ if code(&error).is_some_and(|c| c == "22021") => {
-            Error::ParameterInvalid("a text of the request holds a NUL, which no name can".to_owned())
+            Error::ParameterInvalid("a text of the request contains a NUL, which is not allowed".to_owned())
         }
-        // a full disk under SQLite (13) or Postgres (53100) is for the operator to mend: the client may come again
+        // a full disk under SQLite (13) or Postgres (53100) is the operator's to fix: the client may retry
         _ if code(&error).is_some_and(|c| c == "13" || c == "10" || c == "53100" || c == "57014") => {
             Error::database(error)
         }
@@ -141,7 +136,7 @@ impl From<TxError> for Error {
 }
 
 impl<E: MayBeCommon> TxError<E> {
-    /// The error that the use case gets.
+    /// The error for the use case.
     pub(crate) fn into_domain(self) -> E {
         match self {
             Self::Refused(error) => error,
@@ -150,7 +145,7 @@ impl<E: MayBeCommon> TxError<E> {
     }
 }
 
-/// Lets a write that refuses in the words of one noun use the steps and the errors that all writes have.
+/// Lets a write refuse with a noun's own error and use the steps and errors that all writes have.
 macro_rules! refuses_as {
     ($($error:ty),*) => {$(
         impl From<$error> for TxError<$error> {

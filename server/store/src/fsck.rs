@@ -1,4 +1,4 @@
-//! What `fsck` reads: blobs with their bytes, the rows of segments, rows that contradict each other.
+//! Reads for `fsck`: blobs with their bytes, rows of segments, and contradictions between rows.
 
 use std::collections::BTreeMap;
 
@@ -36,31 +36,31 @@ statements! {
             CASE WHEN b.state = 'quarantined' THEN 1 ELSE 0 END AS quarantined
         FROM segment s LEFT JOIN blob b ON b.id = s.blob
         WHERE s.key > $1 AND s.state <> 'dead' ORDER BY s.key LIMIT $2";
-    TAKE_OUT_OF_USE = "UPDATE blob SET state = 'quarantined' WHERE id = $1";
-    PUT_TO_USE = "UPDATE blob SET state = CASE WHEN EXISTS (SELECT 1 FROM blob_name n WHERE n.blob = $1)
+    QUARANTINE = "UPDATE blob SET state = 'quarantined' WHERE id = $1";
+    END_QUARANTINE = "UPDATE blob SET state = CASE WHEN EXISTS (SELECT 1 FROM blob_name n WHERE n.blob = $1)
             THEN 'sealed' ELSE 'open' END
         WHERE id = $1 AND state = 'quarantined'";
 
-    BLOBS_WITHOUT_NAME = "SELECT 'blob ' || CAST(b.id AS TEXT) || ' is sealed, and has no digest' FROM blob b
+    BLOBS_WITHOUT_DIGEST = "SELECT 'blob ' || CAST(b.id AS TEXT) || ' has no digest although it was computed' FROM blob b
         WHERE b.state = 'sealed' AND b.merged_into IS NULL
             AND NOT EXISTS (SELECT 1 FROM blob_name n WHERE n.blob = b.id AND SUBSTR(n.digest, 1, 7) = 'sha256:') LIMIT $1";
-    MERGED_TWICE = "SELECT 'blob ' || CAST(b.id AS TEXT) || ' was merged into one that was merged itself' FROM blob b
+    MERGED_TWICE = "SELECT 'blob ' || CAST(b.id AS TEXT) || ' was merged into a blob that was merged itself' FROM blob b
         JOIN blob w ON w.id = b.merged_into WHERE w.merged_into IS NOT NULL LIMIT $1";
-    LIVE_WITHOUT_BLOB = "SELECT 'segment ' || key || ' is live, and part of no blob' FROM segment
+    LIVE_WITHOUT_BLOB = "SELECT 'segment ' || key || ' is live, but belongs to no blob' FROM segment
         WHERE state = 'live' AND blob IS NULL LIMIT $1";
-    STAGED_WITHOUT_UPLOAD = "SELECT 'segment ' || s.key || ' is staged for an upload that is gone' FROM segment s
+    STAGED_WITHOUT_UPLOAD = "SELECT 'segment ' || s.key || ' is staged for an upload that does not exist' FROM segment s
         WHERE s.state = 'staged' AND NOT EXISTS (SELECT 1 FROM upload u WHERE u.id = s.owner_upload AND u.state = 'open')
         LIMIT $1";
-    HEADS_WITHOUT_VERSION = "SELECT 'object ' || n.name || '/' || h.key || ' is listed, and its newest version is not there'
+    HEADS_WITHOUT_VERSION = "SELECT 'object ' || n.name || '/' || h.key || ' is listed, but its newest version does not exist'
         FROM object_head h JOIN namespace n ON n.id = h.ns WHERE h.live = 1 AND NOT EXISTS (SELECT 1 FROM object_version v
             WHERE v.ns = h.ns AND v.key = h.key AND v.seq = h.seq AND v.blob IS NOT NULL) LIMIT $1";
-    LEAKED_BLOBS = "SELECT 'blob ' || CAST(b.id AS TEXT) || ' is referenced by nothing, and garbage collection does not know'
+    LEAKED_BLOBS = "SELECT 'blob ' || CAST(b.id AS TEXT) || ' is unreferenced, but no candidate'
         FROM blob b WHERE NOT EXISTS (SELECT 1 FROM repo_blob rb WHERE rb.blob = b.id)
             AND NOT EXISTS (SELECT 1 FROM object_version v WHERE v.blob = b.id)
             AND NOT EXISTS (SELECT 1 FROM blob m WHERE m.merged_into = b.id)
             AND NOT EXISTS (SELECT 1 FROM gc_candidate c WHERE c.kind = 'blob' AND c.id = CAST(b.id AS TEXT)) LIMIT $1";
     LEAKED_MEMBERS = "SELECT 'blob ' || CAST(rb.blob AS TEXT) || ' of ' || r.name
-            || ' is in no manifest, and garbage collection does not know'
+            || ' is in no manifest, but no candidate'
         FROM repo_blob rb JOIN repository r ON r.id = rb.repo
         WHERE NOT EXISTS (SELECT 1 FROM manifest_blob e WHERE e.repo = rb.repo AND e.blob = rb.blob)
             AND NOT EXISTS (SELECT 1 FROM manifest m WHERE m.repo = rb.repo AND m.blob = rb.blob)
@@ -77,10 +77,10 @@ statements! {
         ON CONFLICT (kind, id) DO NOTHING";
 }
 
-/// Each finds rows that contradict each other, and says so in its one column.
+/// Each finds contradictions between rows and describes them in its one column.
 static CONTRADICTIONS: [&Statement; 5] =
-    [&BLOBS_WITHOUT_NAME, &MERGED_TWICE, &LIVE_WITHOUT_BLOB, &STAGED_WITHOUT_UPLOAD, &HEADS_WITHOUT_VERSION];
-/// Each finds what nothing references, and says so in its one column.
+    [&BLOBS_WITHOUT_DIGEST, &MERGED_TWICE, &LIVE_WITHOUT_BLOB, &STAGED_WITHOUT_UPLOAD, &HEADS_WITHOUT_VERSION];
+/// Each finds unreferenced rows and describes them in its one column.
 static LEAKED: [&Statement; 2] = [&LEAKED_BLOBS, &LEAKED_MEMBERS];
 
 impl Store {
@@ -99,7 +99,7 @@ impl Store {
             match found.get_mut(&blob).map(|blob| &mut blob.content) {
                 Some(Content::Segments(segments)) => segments.push(segment),
                 Some(Content::Inline(_)) => return Err(Error::Internal(format!("blob {blob} has its bytes twice"))),
-                // it is newer than those that were read
+                // a newer blob than those that were read
                 None => {}
             }
         }
@@ -131,13 +131,13 @@ impl Store {
         let mut found = self.sentences(&CONTRADICTIONS, limit).await?;
         if self.dialect == Dialect::Sqlite {
             for (table,) in self.all::<(String,)>(sqlx::query("PRAGMA foreign_key_check")).await? {
-                found.push(format!("a row of table {table} names one that is not there"));
+                found.push(format!("a row of table {table} references one that does not exist"));
             }
         }
         Ok(found)
     }
 
-    /// SQLite's own check of tables and indexes. Postgres has no statement for it.
+    /// SQLite's own check of tables and indexes. Postgres has no such statement.
     pub(crate) async fn read_integrity(&self, limit: u32) -> Result<Vec<String>> {
         if self.dialect != Dialect::Sqlite {
             return Ok(Vec::new());
@@ -145,7 +145,7 @@ impl Store {
         let check = sqlx::AssertSqlSafe(format!("PRAGMA integrity_check({limit})"));
         let rows = match sqlx::query_scalar::<_, String>(check).fetch_all(&self.pool).await {
             Ok(rows) => rows,
-            // so damaged that the check itself cannot go on
+            // too damaged for the check itself
             Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code == "11" || code == "26") => {
                 return Ok(vec![error.message().to_owned()]);
             }
@@ -158,12 +158,12 @@ impl Store {
         self.write(RequeueLeaked).await
     }
 
-    pub(crate) async fn put_to_use(&self, blob: i64, used: bool) -> Result<()> {
-        self.write(PutToUse { blob, used }).await
+    pub(crate) async fn set_quarantine(&self, blob: i64, quarantined: bool) -> Result<()> {
+        self.write(SetQuarantine { blob, quarantined }).await
     }
 }
 
-/// A blob without its names and bytes.
+/// A blob without its digests and bytes.
 impl Row for BlobRecord {
     fn read(row: &AnyRow) -> Result<Self, TxError> {
         let state: String = column(row, "state")?;
@@ -204,18 +204,18 @@ impl Row for SegmentRecord {
     }
 }
 
-/// Takes a damaged blob out of use, or puts one that is whole again back.
-struct PutToUse {
+/// Puts a damaged blob in quarantine, or takes a healed one out.
+struct SetQuarantine {
     blob: i64,
-    used: bool,
+    quarantined: bool,
 }
 
 #[async_trait]
-impl Write for PutToUse {
+impl Write for SetQuarantine {
     type Output = ();
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<(), TxError> {
-        let statement = if self.used { &PUT_TO_USE } else { &TAKE_OUT_OF_USE };
+        let statement = if self.quarantined { &QUARANTINE } else { &END_QUARANTINE };
         tx.execute(tx.query(statement).bind(self.blob)).await.map(drop)
     }
 
@@ -228,7 +228,7 @@ impl Write for PutToUse {
     }
 }
 
-/// Makes candidates of what leaked.
+/// Makes candidates of leaked rows.
 struct RequeueLeaked;
 
 #[async_trait]

@@ -1,8 +1,8 @@
-//! Garbage collection, the database's half: candidates whose last reference went are claimed one by one, each in a short
-//! transaction; their segments become dead. Bytes are in `gc/segments.rs`, uploads that expired in `gc/uploads.rs`.
+//! Garbage collection in the database: claims candidates one by one, each in a short transaction, and marks their
+//! segments as dead. `gc/segments.rs` has segments, `gc/uploads.rs` expired uploads.
 //!
-//! Rules A2 and B2 of `docs/STORE.md`: a claim is one UPDATE whose condition includes an old `touched_at` on the very
-//! row that every writer leaves fresh before it adds a reference; foreign keys stand behind it.
+//! Rules A2 and B2 of `docs/STORE.md`: a claim is one UPDATE whose condition includes an old `touched_at`, on the row
+//! that every writer touches before it adds a reference. Foreign keys are the second defence.
 
 mod forecast;
 mod segments;
@@ -27,7 +27,7 @@ use crate::tx::{Tx, Write};
 statements! {
     SELECT_CANDIDATES = "SELECT kind, id, due_at FROM gc_candidate WHERE due_at <= now_us() - $1 * 1000000
         ORDER BY due_at LIMIT $2";
-    /// Only as it was seen: one that was named again meanwhile stays.
+    /// Only as it was read: a candidate that was added again meanwhile is kept.
     DROP_CANDIDATE = "DELETE FROM gc_candidate WHERE kind = $1 AND id = $2 AND due_at = $3";
     REDATE_CANDIDATE = "UPDATE gc_candidate SET due_at = $4 WHERE kind = $1 AND id = $2 AND due_at = $3";
 
@@ -36,7 +36,7 @@ statements! {
             AND NOT EXISTS (SELECT 1 FROM manifest_blob e WHERE e.repo = $1 AND e.blob = $2)
             AND NOT EXISTS (SELECT 1 FROM manifest m WHERE m.repo = $1 AND m.blob = $2)
         RETURNING blob";
-    /// When it was touched, whether a manifest needs it, its size and its namespace.
+    /// Its `touched_at`, whether a manifest needs it, its size and its namespace.
     SELECT_MEMBER_STATE = "SELECT rb.touched_at,
             CASE WHEN EXISTS (SELECT 1 FROM manifest_blob e WHERE e.repo = $1 AND e.blob = $2)
                 OR EXISTS (SELECT 1 FROM manifest m WHERE m.repo = $1 AND m.blob = $2) THEN 1 ELSE 0 END,
@@ -62,12 +62,12 @@ statements! {
     SELECT_SHA256 = "SELECT digest FROM blob_name WHERE blob = $1 AND SUBSTR(digest, 1, 7) = 'sha256:'";
 }
 
-/// Every statement of garbage collection.
+/// All statements of garbage collection.
 pub(crate) fn statements() -> impl Iterator<Item = &'static Statement> {
     [ALL, forecast::ALL, segments::ALL, uploads::ALL].into_iter().flatten().copied()
 }
 
-/// A kind as the table has it.
+/// A kind as the table spells it.
 fn text(kind: CandidateKind) -> &'static str {
     match kind {
         CandidateKind::Membership => "repo_blob",
@@ -97,7 +97,7 @@ impl Row for Candidate {
     }
 }
 
-/// Looks at one candidate, and removes it if nothing needs it.
+/// Checks one candidate, and removes it if nothing needs it.
 struct Collect {
     candidate: Candidate,
     grace_secs: i64,
@@ -115,7 +115,7 @@ impl Write for Collect {
     }
 
     async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<Collected>, TxError> {
-        // looking again finds it gone
+        // a second check finds nothing to remove
         Ok(None)
     }
 
@@ -137,7 +137,7 @@ impl Collect {
         if referenced {
             return self.kept(tx).await;
         }
-        // the blob before the membership, as a push locks them
+        // the blob before the membership: pushes lock them in this order
         tx.execute(tx.query(&FRESHEN_BLOB).bind(blob)).await?;
         let claim = tx.query(&CLAIM_MEMBER).bind(repo).bind(blob).bind(self.grace_secs);
         if !tx.exists(claim).await? {
@@ -146,7 +146,7 @@ impl Collect {
         let adopted = tx.number(tx.query(&DELETE_MEMBER).bind(repo).bind(blob)).await?;
         tx.add_candidate("blob", &blob.to_string()).await?;
         if adopted == Some(0) {
-            // what an object brought along was booked with the object
+            // the usage of an object's membership was booked with the object
             tx.book(ns, -to_i64(size)?);
         }
         self.drop_candidate(tx).await?;
@@ -178,7 +178,7 @@ impl Collect {
             tx.add_candidate("blob", &winner.to_string()).await?;
         }
         self.drop_candidate(tx).await?;
-        // inline bytes went with their row
+        // inline bytes were deleted with their row
         Ok(Collected::Removed(if dead > 0 { size } else { 0 }))
     }
 
@@ -187,7 +187,7 @@ impl Collect {
         Ok(Collected::Kept)
     }
 
-    /// It is looked at again once it has not been touched for the grace period.
+    /// It is checked again once it was not touched for the grace period.
     async fn too_fresh(&self, tx: &mut Tx<'_>, touched_at: i64) -> Result<Collected, TxError> {
         let later = touched_at.max(self.candidate.due_at + 1);
         tx.execute(self.bound(tx, &REDATE_CANDIDATE).bind(later)).await?;
@@ -205,14 +205,14 @@ impl Collect {
 }
 
 impl Tx<'_> {
-    /// Takes a blob's bytes away: its segments are dead. Gives their number.
+    /// Marks a blob's segments as dead. Returns their number.
     pub(crate) async fn drop_bytes(&mut self, blob: i64) -> Result<u64, TxError> {
         self.execute(self.query(&DELETE_BLOB_INLINE).bind(blob)).await?;
         self.execute(self.query(&KILL_BLOB_SEGMENTS).bind(blob)).await
     }
 }
 
-/// Moves copies that were made while the blob was being merged (rule A9); true if nothing is left on it then.
+/// Moves copies that were made while the blob was merged (rule A9). True if nothing references it afterwards.
 async fn repoint(tx: &mut Tx<'_>, blob: i64, winner: i64) -> Result<bool, TxError> {
     if !tx.touch_blob(winner).await? {
         return Ok(false);

@@ -1,4 +1,4 @@
-//! The port `Identities`: accounts, access keys and revocations, and their epoch. Secrets come and go closed.
+//! The port `Identities`: accounts, access keys and revocations, and their epoch. Secrets are encrypted by the caller.
 
 use async_trait::async_trait;
 use sqlx::any::AnyRow;
@@ -16,7 +16,7 @@ use crate::tx::{Tx, Write};
 
 statements! {
     SELECT_IDENTITIES_EPOCH = "SELECT identities FROM auth_epoch WHERE id = 1";
-    /// Before the rows that it tells of are read: what changes meanwhile is read again.
+    /// Raised before the rows are read: concurrent changes are then read again.
     RAISE_IDENTITIES = "UPDATE auth_epoch SET identities = identities + 1 WHERE id = 1";
     SELECT_ACCOUNTS = "SELECT name, description, roles, groups, disabled, created_at, updated_at FROM account ORDER BY name";
     SELECT_ACCOUNT = "SELECT name, description, roles, groups, disabled, created_at, updated_at FROM account WHERE name = $1";
@@ -30,12 +30,12 @@ statements! {
     INSERT_KEY = "INSERT INTO access_key (id, owner, held, description, sealed, disabled, expires_at, created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     COUNT_KEYS_OF = "SELECT COUNT(*) FROM access_key WHERE owner = $1";
-    /// A null leaves what is there; $4 says whether $5 counts, as there a null means never.
+    /// A null keeps the value; $4 says whether $5 counts, because a null there means never.
     UPDATE_KEY = "UPDATE access_key SET disabled = COALESCE($2, disabled), description = COALESCE($3, description),
         expires_at = CASE WHEN $4 = 1 THEN $5 ELSE expires_at END WHERE id = $1";
     DELETE_KEY = "DELETE FROM access_key WHERE id = $1";
     DELETE_KEYS_OF = "DELETE FROM access_key WHERE owner = $1";
-    RESEAL_KEY = "UPDATE access_key SET sealed = $3 WHERE id = $1 AND sealed = $2";
+    REENCRYPT_KEY = "UPDATE access_key SET sealed = $3 WHERE id = $1 AND sealed = $2";
     SELECT_REVOKED = "SELECT subject, epoch FROM cred_epoch ORDER BY subject";
     REVOKE = "INSERT INTO cred_epoch (subject, epoch) VALUES ($1, $2)
         ON CONFLICT (subject) DO UPDATE SET epoch = excluded.epoch WHERE excluded.epoch > cred_epoch.epoch";
@@ -179,13 +179,13 @@ impl Write<AdministrationError> for AddKey {
         {
             return Ok(None);
         }
-        // whoever adds another one waits here, so that those that are counted stay so many
+        // concurrent additions wait here, so that the count stays correct
         tx.execute(tx.query(&RAISE_IDENTITIES)).await?;
         let it = &self.key;
         if let Some(most) = self.at_most
             && tx.number(tx.query(&COUNT_KEYS_OF).bind(it.owner.clone())).await?.is_some_and(|now| now >= most.into())
         {
-            let why = format!("{} has {most} access keys, and may have no more; delete one first", it.owner);
+            let why = format!("{} has {most} access keys, which is the limit; delete one first", it.owner);
             return Err(AdministrationError::StateConflict(why).into());
         }
         let query = tx.query(&INSERT_KEY).bind(it.id.clone()).bind(it.owner.clone()).bind(text_of(&it.all_names));
@@ -259,7 +259,7 @@ impl Write for Remove {
         let gone = match &self.what {
             Removed::Key(id) => tx.execute(tx.query(&DELETE_KEY).bind(id.clone())).await?,
             Removed::Account(name) => {
-                // an account that is made again under the name must not find the keys of this one
+                // a new account with this name must not inherit the keys
                 tx.execute(tx.query(&DELETE_KEYS_OF).bind(format!("account:{name}"))).await?;
                 tx.execute(tx.query(&DELETE_ACCOUNT).bind(name.clone())).await?
             }
@@ -292,7 +292,7 @@ impl Write for ReencryptKey {
     type Output = bool;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError> {
-        let query = tx.query(&RESEAL_KEY).bind(self.id.clone()).bind(self.old.clone()).bind(self.new.clone());
+        let query = tx.query(&REENCRYPT_KEY).bind(self.id.clone()).bind(self.old.clone()).bind(self.new.clone());
         let done = tx.execute(query).await? != 0;
         if done {
             tx.execute(tx.query(&RAISE_IDENTITIES)).await?;
@@ -301,7 +301,7 @@ impl Write for ReencryptKey {
     }
 
     async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
-        // doing it twice does nothing the second time
+        // repeating it has no effect
         Ok(None)
     }
 }

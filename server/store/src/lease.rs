@@ -1,5 +1,5 @@
-//! Leases, passes and holds: who does background work, where it goes on, and what stops it. A lease spares work; no
-//! rule leans on it.
+//! Leases, passes and holds: which replica does background work, where it continues, and what pauses it. A lease only
+//! saves work; no rule depends on it.
 
 use async_trait::async_trait;
 use zot_domain::Result;
@@ -13,11 +13,11 @@ use crate::sql::statements;
 use crate::tx::{Tx, Write};
 
 statements! {
-    /// One beyond an hour is of a clock that was ahead.
+    /// An expiry more than an hour ahead comes from a wrong clock.
     TAKE_LEASE = "INSERT INTO lease (name, holder, until_at, fence) VALUES ($3, $1, now_us() + $2 * 1000000, 1)
         ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until_at = excluded.until_at, fence = lease.fence + 1
         WHERE lease.until_at < now_us() OR lease.until_at > now_us() + 3600000000 OR lease.holder = excluded.holder RETURNING fence";
-    /// Only as it was taken: one that was taken again meanwhile stays.
+    /// Only as it was taken: a lease that was taken again meanwhile stays.
     RELEASE_LEASE = "UPDATE lease SET until_at = 0 WHERE name = $1 AND holder = $2 AND fence = $3";
     SELECT_PLACE = "SELECT place FROM pass WHERE name = $1";
     SET_PLACE = "INSERT INTO pass (name, place) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET place = excluded.place";
@@ -49,7 +49,7 @@ impl Store {
         self.all(SELECT_HOLDS.on(self.dialect)).await
     }
 
-    /// Whether a row changed: one that ends was there.
+    /// Whether a row changed; for an ended hold, whether it existed.
     pub(crate) async fn write_hold(&self, id: &str, secs: i64) -> Result<bool> {
         self.write(SetHold { id: id.to_owned(), secs }).await
     }
@@ -64,20 +64,19 @@ struct TakeLease {
     lease_secs: i64,
 }
 
-/// Gives a lease back.
 struct ReleaseLease {
     name: &'static str,
     holder: String,
     fence: i64,
 }
 
-/// Notes where a pass goes on.
+/// Stores the position of a pass.
 struct SetPlace {
     pass: &'static str,
     place: i64,
 }
 
-/// Holds deletion up; 0 seconds: no longer.
+/// Pauses deletion; 0 seconds ends the hold.
 struct SetHold {
     id: String,
     secs: i64,
@@ -92,7 +91,7 @@ impl Write for TakeLease {
     }
 
     async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<Option<i64>>, TxError> {
-        // taking it once more does no harm; the same goes for the writes below
+        // taking it again has no effect; the same goes for the writes below
         Ok(None)
     }
 

@@ -1,12 +1,12 @@
-//! The metadata store: the port `Metadata` over Postgres and SQLite, with one SQL text for both.
+//! The metadata store: adapters of the domain's database ports for Postgres and SQLite, with one SQL text for both.
 //!
 //! - [`sql`]: statements, and what differs between the two databases.
-//! - [`tx`]: how a write runs: a transaction that may be run again, grouped with others on SQLite.
-//! - `row`: what comes out of a row.
-//! - [`migrate`]: the schema and who may serve it.
+//! - [`tx`]: how a write runs: a repeatable transaction, grouped with others on SQLite.
+//! - `row`: reading rows.
+//! - [`migrate`]: the schema and which servers can serve it.
 //! - the rest: one file for each group of statements, named like the part of the port that it implements.
 //!
-//! The rules that the statements keep, and why, are in `docs/STORE.md`.
+//! `docs/STORE.md` has the rules that the statements enforce, and why.
 
 mod access;
 mod audit;
@@ -40,7 +40,7 @@ pub use store_info::StoreInfo;
 #[doc(hidden)]
 pub use tx::{Step, Steps};
 
-/// Every statement of the store, for tests. One of them fails if a file's statements are not listed here.
+/// All statements of the store, for tests. A test fails if a file's statements are missing here.
 #[doc(hidden)]
 pub fn statements() -> impl Iterator<Item = &'static sql::Statement> {
     [

@@ -1,5 +1,5 @@
-//! Putting a manifest: its blobs are members and left fresh, then the manifest, its edges, its tags, and last the audit
-//! row, which says where they pointed before (rules A7, A8, B1).
+//! Pushing a manifest: touches its blobs' memberships, then writes the manifest, its edges, its tags, and last the
+//! audit row, which has the tags' previous targets (rules A7, A8, B1).
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::sql::{json_list, statements};
 use crate::tx::{Recorded, Tx, Write};
 
 statements! {
-    /// The plus keeps SQLite from beginning with all members, and reading the list anew for each of them.
+    /// The plus stops SQLite from scanning all members and reading the list again for each of them.
     SELECT_MEMBERS = "SELECT n.digest, rb.blob, b.size, CASE WHEN rb.touched_at < now_us() - $3 THEN 1 ELSE 0 END
         FROM json_list($2) AS wanted JOIN blob_name n ON n.digest = wanted.value
         JOIN repo_blob rb ON rb.repo = $1 AND rb.blob = +n.blob
@@ -36,7 +36,7 @@ statements! {
         WHERE $4 = 1 OR tag.digest = excluded.digest RETURNING seq";
     MOVE_TAG = "UPDATE tag SET digest = $3, seq = seq + 1, updated_at = now_us() WHERE repo = $1 AND name = $2
         RETURNING seq";
-    /// No digest: it was deleted then.
+    /// A null digest means that the tag was deleted.
     SELECT_TAG_BEFORE = "SELECT digest FROM tag_history WHERE repo = $1 AND name = $2 AND seq = $3";
     INSERT_TAG_HISTORY = "INSERT INTO tag_history (repo, name, seq, digest, actor, at)
         VALUES ($1, $2, $3, $4, $5, now_us()) ON CONFLICT (repo, name, seq) DO NOTHING";
@@ -49,7 +49,7 @@ impl Write<ArtifactError> for PublishManifest {
     async fn run(&self, tx: &mut Tx<'_>) -> Result<(), TxError<ArtifactError>> {
         let ids = tx.ensure_repository(&self.repository, self.rights, &self.audit.actor).await?;
         if self.repository.is_bucket() {
-            tx.hold_object(ids.ns, &self.digest).await?;
+            tx.lock_object(ids.ns, &self.digest).await?;
             let wanted: Vec<&Digest> = self.manifest.blobs.iter().map(|blob| &blob.digest).collect();
             tx.adopt_object_blobs(ids.repo, ids.ns, &wanted).await?;
         }
@@ -77,7 +77,7 @@ impl Write<ArtifactError> for PublishManifest {
     }
 }
 
-/// The blobs that the manifest names, all members of the repository and left fresh.
+/// The blobs that the manifest references. All are members of the repository and are touched.
 async fn members(publish: &PublishManifest, tx: &mut Tx<'_>, repo: i64) -> Result<Vec<i64>, TxError<ArtifactError>> {
     let wanted: BTreeMap<&Digest, u64> = publish.manifest.blobs.iter().map(|d| (&d.digest, d.size)).collect();
     if wanted.is_empty() {
@@ -102,7 +102,7 @@ async fn members(publish: &PublishManifest, tx: &mut Tx<'_>, repo: i64) -> Resul
             }
         }
     }
-    // sorted by id, as every writer locks them
+    // sorted by id: every writer locks them in this order
     for (blob, stale) in &members {
         if *stale && !tx.touch_member(repo, *blob).await? {
             return Err(Error::Conflict.into());
@@ -127,8 +127,8 @@ async fn insert(publish: &PublishManifest, tx: &mut Tx<'_>, repo: i64, blob: i64
     tx.execute(insert).await.map(drop)
 }
 
-/// Sets a tag, as far as the pusher may: the row itself decides whether this creates or updates. Gives the digest that it
-/// was moved away from, if so.
+/// Sets a tag if the pusher may: the row itself decides whether this creates or updates. Returns the digest that it
+/// moved from, if any.
 async fn put_tag(publish: &PublishManifest, tx: &mut Tx<'_>, repo: i64, tag: &Tag) -> Result<Option<String>, TxError> {
     let digest = publish.digest.to_string();
     let put = if publish.rights.create {
@@ -143,13 +143,13 @@ async fn put_tag(publish: &PublishManifest, tx: &mut Tx<'_>, repo: i64, tag: &Ta
     };
     let history = tx.query(&INSERT_TAG_HISTORY).bind(repo).bind(tag.to_string()).bind(seq).bind(digest.clone());
     if tx.execute(history.bind(publish.audit.actor.clone())).await? != 1 {
-        // the tag was deleted while this waited for it: that is later in its history than this knew
+        // the tag was deleted while this waited, which changed its history
         return Err(Error::Conflict.into());
     }
     if seq == 1 {
         return Ok(None);
     }
-    // nobody else moves the tag any more, so what is before this in its history was before this
+    // the tag's row is locked, so its history is complete
     let before = tx.query(&SELECT_TAG_BEFORE).bind(repo).bind(tag.to_string()).bind(seq - 1);
     let before = tx.optional::<(Option<String>,)>(before).await?.and_then(|(digest,)| digest);
     Ok(before.filter(|before| *before != digest))

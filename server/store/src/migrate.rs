@@ -1,7 +1,8 @@
-//! The schema: migrations in two folders, run under the database's own lock, and the check of who may serve it.
+//! The schema: migrations in two folders, run under the database's own lock, and the check of which servers can serve
+//! it.
 //!
 //! Expand first, contract one release later: a schema names the oldest server that can serve it, so that replicas of
-//! the release before go on while the new one rolls out.
+//! the previous release keep working during a rollout.
 
 use std::borrow::Cow;
 
@@ -19,7 +20,6 @@ statements! {
     SELECT_SCHEMA = "SELECT version, min_server FROM schema_info WHERE id = 1";
 }
 
-/// One migration, for both databases.
 struct Step {
     version: i64,
     name: &'static str,
@@ -55,7 +55,7 @@ const STEPS: [Step; 4] = [
 ];
 
 impl Store {
-    /// Brings the schema up to date. Replicas that start together wait for one of them.
+    /// Migrates the schema. Replicas that start together wait for one of them.
     ///
     /// # Errors
     /// [`OpenError::Migrate`], and as [`Store::check_schema`].
@@ -68,13 +68,13 @@ impl Store {
             Migration::new(step.version, Cow::Borrowed(step.name), MigrationType::Simple, text.into_sql_str(), false)
         });
         let mut migrator = Migrator::with_migrations(steps.collect());
-        // a schema ahead of us is judged by min_server below, not refused outright
+        // min_server decides about a newer schema below, so it is not refused here
         migrator.set_ignore_missing(true);
         migrator.run(&self.pool).await?;
         self.check_schema().await
     }
 
-    /// Whether this server may serve the schema that is there.
+    /// Checks that this server can serve the schema.
     ///
     /// # Errors
     /// [`OpenError::TooNew`], [`OpenError::TooOld`], [`OpenError::Database`].

@@ -1,4 +1,5 @@
-//! The port `Objects`, entry by entry: buckets, objects, multipart uploads and digesting, one file each.
+//! The port `Objects`: each write is a value with its own transaction. One file each for buckets, objects, multipart
+//! uploads and digesting.
 
 mod buckets;
 mod delete;
@@ -24,7 +25,7 @@ use crate::sql::Statement;
 
 pub(crate) use multipart::DELETE_PARTS;
 
-/// Every statement of these files.
+/// All statements of these files.
 pub(crate) fn statements() -> impl Iterator<Item = &'static Statement> {
     [buckets::ALL, delete::ALL, list::ALL, multipart::ALL, put::ALL, read::ALL, digest::ALL]
         .into_iter()
@@ -32,12 +33,10 @@ pub(crate) fn statements() -> impl Iterator<Item = &'static Statement> {
         .copied()
 }
 
-/// A stored JSON value.
 fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| Error::Internal(format!("a row holds malformed JSON: {error}")))
 }
 
-/// A value as it is stored.
 fn to_json<T: serde::Serialize>(value: &T) -> Result<String> {
     serde_json::to_string(value).map_err(|error| Error::Internal(format!("cannot store a value: {error}")))
 }

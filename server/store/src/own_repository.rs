@@ -1,5 +1,5 @@
-//! The bucket's own repository: objects as the OCI API sees them. Its manifests are rendered, not stored; its blobs
-//! are those that an object of the bucket references.
+//! The bucket's own repository: objects as the OCI API sees them. Its manifests are rendered, not stored. Its blobs are
+//! those that the bucket's objects reference.
 
 use bytes::Bytes;
 use sqlx::any::AnyRow;
@@ -24,7 +24,7 @@ statements! {
         JOIN blob o ON o.id = v.blob
         JOIN blob_name d ON d.blob = COALESCE(o.merged_into, o.id) AND SUBSTR(d.digest, 1, 7) = 'sha256:'
         WHERE n.name = $1 LIMIT 1";
-    /// One statement: two would miss a blob that changes from one kind of reference to the other in between.
+    /// One statement: with two, a blob that changes from one kind of reference to the other could be missed.
     SELECT_OWN_BLOB = concat!("SELECT b.size, i.bytes, ", segment_columns!(), "
         FROM blob_name d JOIN blob b ON b.id = d.blob LEFT JOIN blob_inline i ON i.blob = b.id
         LEFT JOIN segment s ON s.blob = b.id AND s.state = 'live'
@@ -33,16 +33,16 @@ statements! {
             OR EXISTS (SELECT 1 FROM object_version v JOIN namespace n ON n.id = v.ns
                 WHERE n.name = $1 AND (v.blob = b.id OR v.blob IN (SELECT m.id FROM blob m WHERE m.merged_into = b.id))))
         ORDER BY s.start");
-    /// Objects' blobs become members, so that a manifest may name them. Memberships that are there are left fresh: the
-    /// collector may be at them.
+    /// Makes objects' blobs members, so that a manifest may reference them. Existing memberships are touched: garbage
+    /// collection may be checking them.
     ADOPT_OBJECT_BLOBS = "INSERT INTO repo_blob (repo, blob, touched_at, adopted)
         SELECT CAST($1 AS BIGINT), d.blob, now_us(), 1 FROM json_list($3) AS wanted
         JOIN blob_name d ON d.digest = wanted.value JOIN object_version v ON v.ns = $2
             AND (v.blob = d.blob OR v.blob IN (SELECT m.id FROM blob m WHERE m.merged_into = d.blob))
         WHERE 1 = 1 GROUP BY d.blob ORDER BY d.blob ON CONFLICT (repo, blob) DO UPDATE SET touched_at = excluded.touched_at
         WHERE repo_blob.touched_at < excluded.touched_at - $4";
-    /// Who deletes the object waits, or is waited for.
-    HOLD_OBJECT = "UPDATE object_version SET manifest_digest = manifest_digest WHERE ns = $1 AND manifest_digest = $2";
+    /// A concurrent delete of the object waits, or this waits for it.
+    LOCK_OBJECT = "UPDATE object_version SET manifest_digest = manifest_digest WHERE ns = $1 AND manifest_digest = $2";
     SELECT_IS_OBJECT = "SELECT v.seq FROM object_version v JOIN namespace n ON n.id = v.ns
         WHERE n.name = $1 AND v.manifest_digest = $2 LIMIT 1";
 }
@@ -81,19 +81,18 @@ impl Row for Rendered {
 }
 
 impl Tx<'_> {
-    /// Makes blobs of the bucket's objects members of its own repository, as far as a manifest names them.
+    /// Makes blobs of the bucket's objects members of its own repository if a manifest references them.
     pub(crate) async fn adopt_object_blobs(&mut self, repo: i64, ns: i64, wanted: &[&Digest]) -> Result<(), TxError> {
         let adopt = self.query(&ADOPT_OBJECT_BLOBS).bind(repo).bind(ns).bind(json_list(wanted));
         self.execute(adopt.bind(FRESH_US)).await.map(drop)
     }
 
-    /// Keeps an object from being deleted while its manifest is pushed: a delete that comes later finds the manifest and
-    /// takes it along.
-    pub(crate) async fn hold_object(&mut self, ns: i64, manifest: &Digest) -> Result<(), TxError> {
-        self.execute(self.query(&HOLD_OBJECT).bind(ns).bind(manifest.to_string())).await.map(drop)
+    /// Locks an object while its manifest is pushed: a later delete finds the manifest and deletes it too.
+    pub(crate) async fn lock_object(&mut self, ns: i64, manifest: &Digest) -> Result<(), TxError> {
+        self.execute(self.query(&LOCK_OBJECT).bind(ns).bind(manifest.to_string())).await.map(drop)
     }
 
-    /// Whether a digest is the manifest of an object: it goes only with the object.
+    /// Whether a digest is the manifest of an object: it is deleted only with the object.
     pub(crate) async fn is_object(&mut self, bucket: &RepositoryName, digest: &Digest) -> Result<bool, TxError> {
         let select = self.query(&SELECT_IS_OBJECT).bind(bucket.to_string()).bind(digest.to_string());
         self.exists(select).await

@@ -1,4 +1,4 @@
-//! The open store: connections, and the one way to write through them.
+//! The open store: connections, and the only way to write through them.
 
 use std::str::FromStr as _;
 use std::sync::Arc;
@@ -14,29 +14,26 @@ use crate::row::Row;
 use crate::sql::{Dialect, Statement};
 use crate::tx::{Bound, Direct, GroupCommit, Step, Steps, Watched, Write, read_error};
 
-/// How to open a store.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// `sqlite:PATH` or `postgres://…`.
     pub url: String,
-    /// Most connections at a time.
     pub max_connections: u32,
-    /// Whether an SQLite database is made where there is none.
+    /// Whether to create a missing SQLite database.
     pub create: bool,
 }
 
 /// How long a request waits for a connection before it is answered 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection that was idle for this long is tried before it is used: the database may have gone meanwhile. Of one that
-/// was just used a request would only pay a round trip for that.
+/// A connection that was idle for this long is tested before it is used: the database may have restarted. Testing every
+/// connection would cost a round trip.
 const TRIED_AFTER: Duration = Duration::from_secs(1);
 
-/// What every connection to Postgres is told: a transaction lasts less than the 60 s that garbage collection's safety
-/// counts with (rule A2), and nobody waits long behind a migration.
+/// Settings of every Postgres connection: a transaction ends before the 60 s that garbage collection relies on (rule
+/// A2), and nothing waits long for a migration.
 const POSTGRES_SETTINGS: &str = "SET statement_timeout = '50s'; SET lock_timeout = '10s';
     SET idle_in_transaction_session_timeout = '50s'";
-/// What every connection to SQLite is told. What a savepoint would roll back is kept in memory, not in a file that each
-/// commit makes and removes.
+/// Settings of every SQLite connection. The savepoint's rollback data is kept in memory, not in a file per commit.
 const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
     PRAGMA busy_timeout = 10000; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY";
 
@@ -59,14 +56,13 @@ enum Writer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolStatus {
     pub open: usize,
-    /// Those of them that nobody uses.
     pub idle: usize,
     /// Writes that wait for the next commit (SQLite only).
     pub queued_writes: usize,
 }
 
 impl Store {
-    /// Opens the database; the schema is left as it is.
+    /// Opens the database without changing its schema.
     ///
     /// # Errors
     /// [`OpenError::Scheme`], [`OpenError::Database`].
@@ -75,7 +71,7 @@ impl Store {
         let dialect = dialect_of(&options.url)?;
         let (url, settings) = match dialect {
             Dialect::Postgres => (options.url.clone(), POSTGRES_SETTINGS),
-            // the file is made once, above all not anew behind a running server's back
+            // the file is created once, never again behind a running server
             Dialect::Sqlite => (with_mode(&options.url, false), SQLITE_SETTINGS),
         };
         let pool_options = AnyPoolOptions::new()
@@ -92,12 +88,12 @@ impl Store {
             .after_connect(move |conn, _| Box::pin(async move { conn.execute(settings).await.map(drop) }));
         if dialect == Dialect::Sqlite && options.create {
             let mut made = AnyConnection::connect(&with_mode(&options.url, true)).await?;
-            // only a file without tables takes it: pages that are free can be given back to the disk
+            // only a file without tables accepts this: free pages can be returned to the disk
             made.execute("PRAGMA auto_vacuum = INCREMENTAL").await?;
             made.close().await?;
         }
         if dialect == Dialect::Postgres {
-            // a pool would only say that it waited in vain
+            // the pool's own error would only be a timeout
             AnyConnection::connect(&url).await?.close().await?;
         }
         let connect = AnyConnectOptions::from_str(&url)?;
@@ -116,12 +112,10 @@ impl Store {
         Ok(Self { pool, dialect, writer, watched: Watched::default() })
     }
 
-    /// Which database this is.
     pub fn dialect(&self) -> Dialect {
         self.dialect
     }
 
-    /// Figures of the pool.
     pub fn pool_status(&self) -> PoolStatus {
         let queued_writes = match &self.writer {
             Writer::Direct => 0,
@@ -130,7 +124,7 @@ impl Store {
         PoolStatus { open: self.pool.size() as usize, idle: self.pool.num_idle(), queued_writes }
     }
 
-    /// Waits for what is under way and closes all connections.
+    /// Waits for running writes and closes all connections.
     pub async fn close(&self) {
         if let Writer::GroupCommit(group) = &self.writer {
             group.close().await;
@@ -144,26 +138,24 @@ impl Store {
         &self.pool
     }
 
-    /// The same store, whose steps on Postgres wait for a test's leave.
+    /// The same store, whose steps on Postgres wait for a test.
     #[doc(hidden)]
     #[must_use]
     pub fn with_steps(&self, steps: Arc<dyn Steps>) -> Self {
         Self { watched: Watched::by(steps), ..self.clone() }
     }
 
-    /// A statement that reads, in no transaction.
+    /// A read, in no transaction.
     pub(crate) async fn reading(&self, statement: &'static Statement) -> Bound {
         self.watched.before(Step::Statement(statement.name)).await;
         statement.on(self.dialect)
     }
 
-    /// All rows of a statement.
     pub(crate) async fn all<T: Row>(&self, query: Bound) -> Result<Vec<T>> {
         let rows = query.fetch_all(&self.pool).await.map_err(read_error)?;
         rows.iter().map(|row| T::read(row).map_err(Into::into)).collect()
     }
 
-    /// The first row of a statement, if there is one.
     pub(crate) async fn optional<T: Row>(&self, query: Bound) -> Result<Option<T>> {
         let row = query.fetch_optional(&self.pool).await.map_err(read_error)?;
         row.as_ref().map(|row| T::read(row).map_err(Into::into)).transpose()
@@ -175,7 +167,7 @@ impl Store {
         T::read(&row).map_err(Into::into)
     }
 
-    /// Whether the disk of an embedded database may take more, beside its reserve.
+    /// Checks the disk reserve of an embedded database.
     pub(crate) fn admit(&self) -> Result<()> {
         match &self.writer {
             Writer::Direct => Ok(()),
@@ -201,7 +193,7 @@ fn dialect_of(url: &str) -> Result<Dialect, OpenError> {
     }
 }
 
-/// Whether SQLite makes the file, unless the URL says.
+/// Whether SQLite creates the file, unless the URL says so.
 fn with_mode(url: &str, create: bool) -> String {
     let mode = if create { "mode=rwc" } else { "mode=rw" };
     match url.split_once('?') {

@@ -1,4 +1,4 @@
-//! The port `Metadata`, entry by entry: reads are in `reads.rs`, each write is a value with its own transaction.
+//! The port `Metadata`: reads are in `reads.rs`, each write is a value with its own transaction.
 
 use async_trait::async_trait;
 use zot_core::digest::Digest;

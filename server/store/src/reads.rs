@@ -1,4 +1,4 @@
-//! Reads: one round trip each, and pages whose cost does not grow with their place in the list.
+//! Reads: one round trip each, and pages whose cost does not grow with their position in the list.
 
 use sqlx::any::AnyRow;
 use zot_core::digest::Digest;
@@ -35,7 +35,7 @@ statements! {
         ORDER BY name LIMIT $3";
     /// A page of the catalog: one range of the index on names.
     SELECT_REPOSITORIES = "SELECT name FROM repository WHERE name > $1 ORDER BY name LIMIT $2";
-    /// By the subject in the manifest, and by the tag under which clients keep referrers at older registries.
+    /// By the manifest's subject, and by the fallback tag for referrers at older registries.
     SELECT_REFERRERS = "SELECT m.created_at AS created, m.digest, m.media_type, b.size, m.artifact_type, m.annotations
         FROM (SELECT digest FROM manifest
                 WHERE repo = (SELECT id FROM repository WHERE name = $1) AND subject_digest = $2
@@ -123,7 +123,7 @@ rows! {
     Totals { repositories, manifests, blobs, bytes }
 }
 
-/// A blob with its bytes, or with one of its segments: [`content_of`] puts them together.
+/// A blob with its bytes, or with one of its segments: [`content_of`] combines them.
 impl Row for BlobContent {
     fn read(row: &AnyRow) -> Result<Self, TxError> {
         Ok(Self { size: column(row, "size")?, content: Content::read(row)? })
@@ -146,14 +146,14 @@ impl Row for StoredManifest {
     }
 }
 
-/// Appends a row's segment to those of the rows before it.
+/// Appends a row's segment to those of the previous rows.
 pub(crate) fn append(content: &mut Content, row: Content) {
     if let (Content::Segments(segments), Content::Segments(more)) = (content, row) {
         segments.extend(more);
     }
 }
 
-/// A blob out of the rows of its segments: no row, no blob.
+/// A blob from the rows of its segments. None without rows.
 pub(crate) fn content_of(rows: Vec<BlobContent>) -> Option<BlobContent> {
     rows.into_iter().reduce(|mut blob, row| {
         append(&mut blob.content, row.content);

@@ -1,5 +1,5 @@
-//! Removing tags, manifests and memberships. What they referred to is touched and becomes a candidate for garbage
-//! collection (rule B2); bytes go much later.
+//! Deleting tags, manifests and memberships. What they referenced is touched and becomes a candidate (rule B2). The
+//! bytes are deleted much later.
 
 use async_trait::async_trait;
 use serde_json::json;
@@ -14,10 +14,10 @@ use crate::tx::{Bound, Recorded, Tx, Write};
 
 statements! {
     DELETE_TAG = "DELETE FROM tag WHERE repo = $1 AND name = $2 RETURNING seq, digest";
-    /// Unless it was moved to another manifest while it was waited for.
+    /// Unless it was moved to another manifest meanwhile.
     DELETE_TAG_OF = "DELETE FROM tag WHERE repo = $1 AND name = $2 AND digest = $3 RETURNING seq, digest";
     CLOSE_TAG_HISTORY = "INSERT INTO tag_history (repo, name, seq, actor, at) VALUES ($1, $2, $3, $4, now_us())";
-    /// A manifest's members, and last itself: as a push locks them.
+    /// A manifest's members, and last itself: pushes lock them in this order.
     SELECT_MEMBERS_OF = "SELECT blob, 0 AS own FROM manifest_blob WHERE repo = $1 AND digest = $2
         UNION SELECT blob, 1 FROM manifest WHERE repo = $1 AND digest = $2 ORDER BY own, blob";
     LOCK_MANIFEST = "UPDATE manifest SET touched_at = now_us() WHERE repo = $1 AND digest = $2
@@ -77,7 +77,7 @@ async fn remove_tag(tx: &mut Tx<'_>, repo: i64, name: &str, actor: &str) -> Resu
     close_tag(tx, delete, repo, name, actor).await
 }
 
-/// Deletes a tag, and says so in its history. Gives the digest that it was on.
+/// Deletes a tag and adds that to its history. Returns its digest.
 async fn close_tag(
     tx: &mut Tx<'_>,
     delete: Bound,
@@ -91,8 +91,8 @@ async fn close_tag(
     Ok(Some(digest))
 }
 
-/// Removes a manifest with all tags upon it. Locks memberships, the manifest and its tags in the order in which a push
-/// does, so that the two never wait for each other.
+/// Deletes a manifest with all its tags. Locks memberships, manifest and tags in the order in which a push does, so
+/// that the two never deadlock.
 pub(crate) async fn remove_manifest(tx: &mut Tx<'_>, repo: i64, digest: &str, actor: &str) -> Result<bool, TxError> {
     let mut members = Vec::new();
     for (blob,) in tx.all(tx.query(&SELECT_MEMBERS_OF).bind(repo).bind(digest.to_owned())).await? {
@@ -125,15 +125,15 @@ async fn remove_member(tx: &mut Tx<'_>, ids: RepositoryIds, digest: &str) -> Res
     if let Some((user,)) = tx.optional::<(String,)>(user).await? {
         return Err(Error::Unsupported(format!("manifest {user} references the blob; delete that first")).into());
     }
-    // the blob before the membership, as a push locks them
+    // the blob before the membership: pushes lock them in this order
     tx.execute(tx.query(&FRESHEN_BLOB).bind(blob)).await?;
-    // a manifest that came meanwhile breaks the foreign key, and the whole is tried again
+    // a concurrent manifest breaks the foreign key, and the transaction is repeated
     let Some(adopted) = tx.number(tx.query(&DELETE_MEMBER).bind(ids.repo).bind(blob)).await? else {
         return Ok(false);
     };
     tx.add_candidate("blob", &blob.to_string()).await?;
     if adopted == 0 {
-        // what an object brought along was booked with the object
+        // the usage of an object's membership was booked with the object
         tx.book(ids.ns, -size);
     }
     Ok(true)

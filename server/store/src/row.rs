@@ -1,7 +1,7 @@
-//! Rows as values. A column is read by its name, as the type of what it becomes; short rows are tuples.
+//! Rows as values. A column is read by its name, as the type that its value becomes. Short rows are tuples.
 //!
-//! Not `sqlx::FromRow`: its derive cannot stand on the domain's types, which would have to be written a second time, and
-//! a driver that is chosen at run time knows no booleans, unsigned numbers or digests.
+//! This is not `sqlx::FromRow`: its derive would need copies of the domain's types, and the `Any` driver knows no
+//! booleans, unsigned numbers or digests.
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -14,12 +14,10 @@ use zot_domain::ports::metadata::Segment;
 
 use crate::error::TxError;
 
-/// A value out of a row.
 pub(crate) trait Row: Sized {
     fn read(row: &AnyRow) -> Result<Self, TxError>;
 }
 
-/// A value out of one column.
 pub(crate) trait Column: Sized {
     fn read(row: &AnyRow, column: impl ColumnIndex<AnyRow> + Copy) -> Result<Self, TxError>;
 }
@@ -29,7 +27,7 @@ pub(crate) fn column<T: Column>(row: &AnyRow, name: &str) -> Result<T, TxError> 
     T::read(row, name)
 }
 
-/// What is stored as JSON in the column of that name.
+/// The JSON in the column of that name.
 pub(crate) fn json<T: DeserializeOwned>(row: &AnyRow, name: &str) -> Result<T, TxError> {
     let text: String = row.try_get(name)?;
     let malformed = |error| Error::Internal(format!("column {name} of a row holds malformed JSON: {error}"));
@@ -48,7 +46,7 @@ macro_rules! rows {
 }
 pub(crate) use rows;
 
-/// The columns of a [`Segment`] `s`. They have names of their own, as its blob or object has a key and a size too.
+/// The columns of a [`Segment`] `s`, renamed because its blob or object has a key and a size too.
 macro_rules! segment_columns {
     () => {
         "s.key AS segment_key, s.start AS segment_start, s.size AS segment_size, s.sha256 AS segment_sha256"
@@ -67,7 +65,7 @@ impl Row for Segment {
     }
 }
 
-/// A row of which only the number of affected rows, or that it is there, counts.
+/// A row of which only the existence or the number of affected rows counts.
 impl Row for () {
     fn read(_: &AnyRow) -> Result<Self, TxError> {
         Ok(())

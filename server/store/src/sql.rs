@@ -1,8 +1,8 @@
 //! Statements: one text each, for Postgres and SQLite alike.
 //!
-//! Three functions are written as Postgres has them, by the migrations, and put into SQLite's words here: `now_us()`,
-//! microseconds since 1970 by the database's clock, `json_list(text)`, the elements of a JSON array as a column `value`,
-//! and `json_text(text, '$.name')`, a field of a JSON object.
+//! Migrations create three functions in Postgres; for SQLite this file replaces them: `now_us()`, microseconds since
+//! 1970 by the database's clock; `json_list(text)`, the elements of a JSON array as a column `value`; and
+//! `json_text(text, '$.name')`, a field of a JSON object.
 
 use std::sync::OnceLock;
 
@@ -10,7 +10,6 @@ use sqlx::Any;
 use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 
-/// Which database is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// Postgres 14 or newer.
@@ -18,7 +17,6 @@ pub enum Dialect {
     Sqlite,
 }
 
-/// A statement of the store.
 #[derive(Debug)]
 pub struct Statement {
     pub name: &'static str,
@@ -27,7 +25,7 @@ pub struct Statement {
 }
 
 impl Statement {
-    /// A statement of this text. Use [`statements!`](crate::sql::statements).
+    /// For [`statements!`](crate::sql::statements) only.
     pub const fn new(name: &'static str, text: &'static str) -> Self {
         Self { name, text, sqlite: OnceLock::new() }
     }

@@ -1,4 +1,5 @@
-//! Who this store is: an id that all its keys in blob storage begin with, made at the first start.
+//! The store's identity: the id that is the prefix of all its keys in blob storage, and the database's incarnation. The
+//! first start creates it.
 
 use zot_domain::Result;
 
@@ -27,9 +28,9 @@ statements! {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreInfo {
-    /// First component of each key in blob storage.
+    /// The first component of each key in blob storage.
     pub store_id: String,
-    /// Which incarnation of the database this is; a restore begins another one.
+    /// The database's incarnation; a restore begins another one.
     pub incarnation: String,
     /// Whether the admin's access key was generated, and so is in the data directory of one machine.
     pub admin_generated: bool,
@@ -38,7 +39,7 @@ pub struct StoreInfo {
 rows! { StoreInfo { store_id, incarnation, admin_generated } }
 
 impl Store {
-    /// The store's identity, made by the first replica that asks.
+    /// The store's identity. The first replica that asks creates it.
     ///
     /// # Errors
     /// [`zot_domain::Error::Unavailable`].
@@ -57,7 +58,7 @@ impl Store {
         self.optional(SELECT_INFO.on(self.dialect)).await
     }
 
-    /// Notes the database's physical identity, if it was never noted.
+    /// Records the database's physical identity, if none is recorded.
     ///
     /// # Errors
     /// [`zot_domain::Error::Unavailable`].
@@ -66,7 +67,7 @@ impl Store {
         SET_PHYSICAL_ONCE.on(self.dialect).bind(identity).execute(&self.pool).await.map(drop).map_err(read_error)
     }
 
-    /// Whether the database has the physical identity that was noted, or none was noted yet.
+    /// Whether the database has the recorded physical identity, or none is recorded yet.
     pub(crate) async fn has_recorded_identity(&self) -> Result<bool> {
         match self.one::<(Option<String>,)>(SELECT_PHYSICAL.on(self.dialect)).await?.0 {
             Some(noted) => Ok(noted == self.physical_identity().await?),
@@ -79,8 +80,9 @@ impl Store {
         SET_PHYSICAL.on(self.dialect).bind(identity).execute(&self.pool).await.map(drop).map_err(read_error)
     }
 
-    /// What no dump and no copy brings along: which cluster and database of Postgres, which file of SQLite. A standby that
-    /// takes over has the same; a restored dump, a database made from another as template, and a copied file have not.
+    /// An identity that dumps and copies do not have: cluster and database of Postgres, or the file's inode for SQLite.
+    /// A standby that becomes the primary has the same identity. A restored dump, a database made from a template, and a copied
+    /// file do not.
     async fn physical_identity(&self) -> Result<String> {
         if self.dialect == Dialect::Postgres {
             let sql = "SELECT (SELECT CAST(system_identifier AS TEXT) FROM pg_control_system()) || '/'
@@ -122,7 +124,7 @@ impl Store {
     ///
     /// # Errors
     /// [`zot_domain::Error::Unavailable`].
-    pub async fn has_closed(&self) -> Result<bool> {
+    pub async fn needs_master_key(&self) -> Result<bool> {
         for statement in [&SELECT_ANY_KEY, &SELECT_ANY_ROOT] {
             if self.optional::<()>(statement.on(self.dialect)).await?.is_some() {
                 return Ok(true);
@@ -131,7 +133,7 @@ impl Store {
         Ok(false)
     }
 
-    /// Notes that an admin key is being generated here; false if another machine did already.
+    /// Records that an admin key is generated here. False if another machine did.
     ///
     /// # Errors
     /// [`zot_domain::Error::Unavailable`].

@@ -1,8 +1,8 @@
-//! How a write runs: one transaction, re-runnable, ending with its audit row.
+//! How a write runs: one repeatable transaction that ends with its audit row.
 //!
-//! On Postgres each write has a transaction of its own, tried again after a deadlock or a lost connection; whether a
-//! COMMIT whose answer was lost took place is looked up by the request id. On SQLite one task owns the only writing
-//! connection and groups concurrent writes into one commit, each within a savepoint.
+//! On Postgres each write has its own transaction, which is repeated after a deadlock or a lost connection. If the
+//! answer to a COMMIT was lost, the request id shows whether it happened. On SQLite one task owns the only writing
+//! connection and groups concurrent writes into one commit, each in a savepoint.
 
 mod group;
 mod record;
@@ -32,16 +32,16 @@ const TRANSACTION_MAX: Duration = Duration::from_secs(50);
 /// Attempts of a write before its client is asked to retry.
 const ATTEMPTS: u32 = 5;
 
-/// A statement with values bound to it.
+/// A statement with bound values.
 pub(crate) type Bound = Query<'static, Any, AnyArguments>;
 
 pub(crate) struct Tx<'c> {
     conn: &'c mut AnyConnection,
     dialect: Dialect,
     watched: &'c Watched,
-    /// What was asked for last, for who watches.
+    /// The last statement, for test steps.
     statement: Cell<&'static str>,
-    /// Bytes by which namespaces grew, or shrank, and that are not recorded yet.
+    /// Changes of namespaces' usage, in bytes, that are not recorded yet.
     booked: BTreeMap<i64, i64>,
 }
 
@@ -50,7 +50,6 @@ impl<'c> Tx<'c> {
         Self { conn, dialect, watched, statement: Cell::new(""), booked: BTreeMap::new() }
     }
 
-    /// A statement to bind values to.
     pub(crate) fn query(&self, statement: &'static Statement) -> Bound {
         self.statement.set(statement.name);
         statement.on(self.dialect)
@@ -76,7 +75,6 @@ impl<'c> Tx<'c> {
         Ok(self.optional::<(i64,)>(query).await?.map(|(number,)| number))
     }
 
-    /// Whether there is a row.
     pub(crate) async fn exists(&mut self, query: Query<'_, Any, AnyArguments>) -> Result<bool, TxError> {
         Ok(self.optional::<()>(query).await?.is_some())
     }
@@ -87,31 +85,31 @@ impl<'c> Tx<'c> {
     }
 }
 
-/// A write: a value that says what to do, so that it can be done again.
+/// A write: a value, so that it can be repeated.
 #[async_trait]
 pub(crate) trait Write<E: MayBeCommon = Error>: Send + Sync {
-    /// What it comes to.
     type Output: Send;
 
-    /// Does it. All or nothing is the caller's business.
+    /// Runs it. The caller makes it atomic.
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Output, TxError<E>>;
 
-    /// What it came to, if it was committed earlier. Is asked in a transaction that is rolled back, after a COMMIT whose
-    /// answer was lost and which may still be under way: so it has to wait for that one, by a lock that it holds.
+    /// The result of an earlier commit. It is called after a COMMIT whose answer was lost and which may still be
+    /// running, in a transaction that is rolled back. So it must wait for that COMMIT, by a lock that it holds.
     async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<Self::Output>, TxError<E>>;
 
-    /// Whether a broken foreign key ends it: garbage collection gives way, and says that a rule did not hold.
+    /// Whether a broken foreign key ends it without a retry: garbage collection gives up and reports that a rule was
+    /// broken.
     fn gives_way(&self) -> bool {
         false
     }
 
-    /// What it is to a disk that is nearly full.
+    /// How it may use the disk reserve.
     fn demand(&self) -> Demand {
         Demand::Grows
     }
 }
 
-/// Runs a write and records what it booked.
+/// Runs a write and records the usage that it booked.
 async fn run<E: MayBeCommon, W: Write<E>>(write: &W, tx: &mut Tx<'_>) -> Result<W::Output, TxError<E>> {
     let output = write.run(tx).await?;
     tx.settle().await.map_err(|error| match error {
@@ -121,7 +119,7 @@ async fn run<E: MayBeCommon, W: Write<E>>(write: &W, tx: &mut Tx<'_>) -> Result<
     Ok(output)
 }
 
-/// Writes that have a transaction each.
+/// Writes with a transaction each.
 #[derive(Clone, Copy)]
 pub(crate) struct Direct<'a> {
     pub pool: &'a AnyPool,
@@ -140,7 +138,7 @@ impl<'a> Direct<'a> {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            // within the time that garbage collection's safety counts with (rule A2)
+            // within the time that garbage collection relies on (rule A2)
             let tried = tokio::time::timeout(TRANSACTION_MAX, self.attempt(write, &mut maybe_committed)).await;
             match tried.unwrap_or(Err(TxError::Sql(sqlx::Error::PoolTimedOut))) {
                 Ok(output) => return Ok(output),
@@ -158,7 +156,7 @@ impl<'a> Direct<'a> {
         }
     }
 
-    /// Runs it once, unless it turns out that an earlier attempt was committed.
+    /// Runs it once, unless an earlier attempt turns out to be committed.
     async fn attempt<E: MayBeCommon, W: Write<E>>(
         self,
         write: &W,
@@ -186,7 +184,7 @@ impl<'a> Direct<'a> {
                 Ok(output)
             }
             Err(error) => {
-                // a rollback that fails means a dead connection, which rolls back as well
+                // if the rollback fails, the connection is dead, which rolls back as well
                 let _ = transaction.rollback().await;
                 Err(error)
             }
@@ -194,14 +192,13 @@ impl<'a> Direct<'a> {
     }
 }
 
-/// 10 ms doubling, with half of it random, so that writers that met once do not meet again.
+/// Doubles from 10 ms, with half of it random, so that colliding writers separate.
 #[expect(clippy::disallowed_methods, reason = "jitter, which no test needs to repeat")]
 fn backoff(attempt: u32) -> Duration {
     let ceiling = 10_u64 << attempt.min(6);
     Duration::from_millis(fastrand::u64(ceiling / 2..=ceiling))
 }
 
-/// Maps a read's failure.
 pub(crate) fn read_error(error: impl Into<TxError>) -> Error {
     error.into().into_domain()
 }

@@ -1,4 +1,4 @@
-//! The port `Upkeep`, entry by entry: leases in `lease.rs`, garbage collection in `gc.rs`, `fsck` in `fsck.rs`.
+//! The port `Upkeep`: leases are in `lease.rs`, garbage collection in `gc.rs`, `fsck` in `fsck.rs`.
 
 use async_trait::async_trait;
 use zot_domain::Result;
@@ -54,7 +54,7 @@ impl Upkeep for Store {
     }
 
     async fn shrink(&self) -> Result<()> {
-        self.give_back().await
+        self.vacuum().await
     }
 
     async fn place(&self, pass: &'static str) -> Result<i64> {
@@ -122,11 +122,11 @@ impl Upkeep for Store {
     }
 
     async fn quarantine_blob(&self, blob: i64) -> Result<()> {
-        self.put_to_use(blob, false).await
+        self.set_quarantine(blob, true).await
     }
 
     async fn restore_blob(&self, blob: i64) -> Result<()> {
-        self.put_to_use(blob, true).await
+        self.set_quarantine(blob, false).await
     }
 
     async fn contradictions(&self, limit: u32) -> Result<Vec<String>> {

@@ -1,4 +1,4 @@
-//! Upload sessions: a row that any replica may go on with, and that two never go on with at once (rule A5).
+//! Upload sessions: a row that any replica may continue, but never two at once (rule A5).
 
 use async_trait::async_trait;
 use zot_core::name::RepositoryName;
@@ -25,9 +25,9 @@ statements! {
     APPEND_UPLOAD = "UPDATE upload SET epoch = epoch + 1, length = $4, hash_state = $5, tail = $6, last_request = $7,
             expires_at = now_us() + $8 * 1000000
         WHERE id = $1 AND epoch = $2 AND length = $3 AND state = 'open'";
-    /// Waits for who writes to the session.
-    HOLD_UPLOAD = "UPDATE upload SET epoch = epoch WHERE id = $1 RETURNING last_request";
-    /// Waits for who begins the same session: no row inserted means that it is there.
+    /// Waits for concurrent writers of the session.
+    LOCK_UPLOAD = "UPDATE upload SET epoch = epoch WHERE id = $1 RETURNING last_request";
+    /// Waits for a transaction that creates the same session: if no row is inserted, it exists.
     CLAIM_UPLOAD_ID = "INSERT INTO upload (id, kind, target, actor, state, epoch, length, hash_state, tail, expires_at)
         VALUES ($1, 'oci', '', '', 'aborted', 0, 0, $2, $2, 0) ON CONFLICT (id) DO NOTHING";
     DELETE_UPLOAD = "DELETE FROM upload WHERE id = $1 AND target = $2 AND actor = $3 AND state = 'open'";
@@ -83,18 +83,17 @@ impl Write for AppendUpload {
     }
 
     async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
-        let last = tx.optional::<(Option<String>,)>(tx.query(&HOLD_UPLOAD).bind(self.from.id.clone())).await?;
+        let last = tx.optional::<(Option<String>,)>(tx.query(&LOCK_UPLOAD).bind(self.from.id.clone())).await?;
         if last.and_then(|(request,)| request) == Some(self.request_id.to_string()) {
             return Ok(Some(true));
         }
-        // another request went on from there, or ended the session: then the chunk's segment tells
+        // another request continued or ended the session: the chunk's segment shows which
         let Some(segment) = &self.segment else { return Ok(None) };
         let alive = tx.number(tx.query(&SELECT_SEGMENT).bind(segment.key.to_string())).await?;
         Ok((alive == Some(1)).then_some(true))
     }
 }
 
-/// Ends a session without a blob.
 pub(crate) struct CancelUpload {
     pub id: String,
     pub target: String,
@@ -110,12 +109,12 @@ impl Write for CancelUpload {
         if tx.execute(delete).await? == 0 {
             return Ok(false);
         }
-        tx.kill_session(&self.id).await?;
+        tx.mark_session_dead(&self.id).await?;
         Ok(true)
     }
 
     async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
-        let there = tx.exists(tx.query(&HOLD_UPLOAD).bind(self.id.clone())).await?;
+        let there = tx.exists(tx.query(&LOCK_UPLOAD).bind(self.id.clone())).await?;
         Ok((!there).then_some(true))
     }
 

@@ -1,8 +1,8 @@
-//! How many bytes namespaces use: writers add rows to `usage_delta`, and one job folds them into `usage_total`. The usage of
-//! a namespace is its total and the sum of its rows that are not folded yet.
+//! The bytes that namespaces use: writers add rows to `usage_delta`, and one job folds them into `usage_total`. A
+//! namespace's usage is its total and the sum of its unfolded rows.
 //!
-//! Rows are claimed by deleting them (rule B3 of `docs/STORE.md`): a row is folded once, whoever comes twice or beside
-//! another, and one that is committed late is found later.
+//! Rows are claimed by deleting them (rule B3 of `docs/STORE.md`): each row is folded once, also if two jobs run at
+//! once; a row that is committed late is found later.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,6 @@ impl Store {
     }
 }
 
-/// Folds up to so many rows.
 struct FoldUsage {
     limit: u32,
 }
@@ -42,7 +41,7 @@ impl Write for FoldUsage {
         for (ns, bytes) in &taken {
             *sums.entry(*ns).or_default() += bytes;
         }
-        // in the order of namespaces, so that two that fold at once never wait for each other
+        // in the order of namespaces, so that two folds never deadlock
         for (ns, bytes) in sums {
             tx.execute(tx.query(&ADD_TO_TOTAL).bind(ns).bind(bytes)).await?;
         }
@@ -50,7 +49,7 @@ impl Write for FoldUsage {
     }
 
     async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<u64>, TxError> {
-        // what was folded is deleted: doing it again folds other rows
+        // folded rows are deleted: a repeated fold takes other rows
         Ok(None)
     }
 

@@ -1,4 +1,4 @@
-//! A store of its own for each test, and the clients that talk to it.
+//! A store for each test, and its clients.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,15 +31,15 @@ pub const SERVICE: &str = "zot-test";
 /// Access control is on, and anonymous requests may read nothing.
 pub const STRICT: Settings = Settings { access_control: true, anonymous_read: false, read_only: false };
 
-/// Where the S3 API is on the main port.
+/// The path of the S3 API on the main port.
 pub const S3_PATH: &str = "/s3";
 
-/// What differs between the servers of tests.
+/// The differences between test servers.
 #[derive(Clone)]
 pub struct Config {
     pub policy: Settings,
     pub gateway: Options,
-    /// Largest request body of the OCI API, in bytes.
+    /// In bytes.
     pub max_body: Option<u64>,
     pub s3: zot_s3::Options,
 }
@@ -51,7 +51,7 @@ impl Default for Config {
     }
 }
 
-/// A store, and a server over it. The invariants of a store are checked when it is dropped.
+/// A store and its server. Dropping it checks the store's invariants.
 pub struct TestApp {
     pub store: Store,
     pub store_id: String,
@@ -90,7 +90,7 @@ impl TestApp {
         Client::new(Served::new(&self.store, &self.store_id, &self.blobs, config).router)
     }
 
-    /// A client of another server over the same store, which has read the policies that are there.
+    /// A client of another server over the same store, which has loaded the policies.
     pub async fn restarted(&self, config: Config) -> Client {
         let served = Served::new(&self.store, &self.store_id, &self.blobs, config);
         served.access.load().await.unwrap();
@@ -126,12 +126,11 @@ impl TestApp {
         self.client(Settings { access_control: false, ..STRICT }, options())
     }
 
-    /// The directory of blobs.
     pub fn blobs_directory(&self) -> PathBuf {
         self.directory.path().join("blobs")
     }
 
-    /// The first column of all rows, texts.
+    /// The first column of all rows, as text.
     pub async fn column(&self, sql: &'static str) -> Vec<String> {
         sqlx::query_scalar(sql).fetch_all(self.store.raw_pool()).await.unwrap()
     }

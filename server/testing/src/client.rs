@@ -1,4 +1,4 @@
-//! A client: its credentials, and requests that read like their request line.
+//! A client with credentials. Its calls read like request lines.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -36,7 +36,6 @@ impl Client {
         self.with_authorization(&credentials)
     }
 
-    /// With a registry token.
     pub fn with_token(&self, token: &str) -> Self {
         self.clone().with_authorization(&format!("Bearer {token}"))
     }
@@ -56,7 +55,7 @@ impl Client {
         self.prepared(request)
     }
 
-    /// Sends a request as it is, from an address of loopback.
+    /// Sends a prepared request from a loopback address.
     pub fn prepared(&self, mut request: Request<Body>) -> Call {
         let address = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
         request.extensions_mut().insert(Origin { address, ..Origin::default() });
@@ -87,7 +86,7 @@ impl Client {
         self.call(Method::PATCH, path).body(body).send().await
     }
 
-    /// Opens an upload session and gives its path.
+    /// Opens an upload session and returns its path.
     pub async fn begin(&self, repository: &str) -> String {
         let begun = self.post(&format!("/v2/{repository}/blobs/uploads/"), "").await;
         begun.assert_status(StatusCode::ACCEPTED);
@@ -106,21 +105,20 @@ pub fn basic((id, secret): (&str, &str)) -> String {
     format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
 }
 
-/// A request on its way.
+/// A request that is not sent yet.
 pub struct Call {
     router: Router,
     request: Request<Body>,
 }
 
 impl Call {
-    /// With one more header of that name.
+    /// Adds a header; the name may repeat.
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         let name: HeaderName = name.parse().unwrap();
         self.request.headers_mut().append(name, HeaderValue::from_bytes(value.as_ref()).unwrap());
         self
     }
 
-    /// With a JSON document.
     pub fn json(self, document: &Value) -> Self {
         self.header("content-type", "application/json").body(document.to_string())
     }
@@ -133,7 +131,7 @@ impl Call {
         self
     }
 
-    /// With a body in these pieces, and no word of its length.
+    /// With a body in these pieces, without an announced length.
     pub fn chunked(mut self, pieces: &[&[u8]]) -> Self {
         let pieces: Vec<_> =
             pieces.iter().map(|piece| Ok::<_, std::io::Error>(Bytes::copy_from_slice(piece))).collect();
@@ -141,15 +139,15 @@ impl Call {
         self
     }
 
-    /// With a body that announces `announced` bytes and breaks after these, as when a client goes away.
+    /// With a body that announces `announced` bytes and ends after these, as when a client disconnects.
     pub fn broken(mut self, bytes: &[u8], announced: usize) -> Self {
         self.request.headers_mut().insert(header::CONTENT_LENGTH, announced.into());
-        let gone = Err(std::io::Error::other("the client went away"));
+        let gone = Err(std::io::Error::other("the client disconnected"));
         *self.request.body_mut() = Body::from_stream(stream::iter([Ok(Bytes::copy_from_slice(bytes)), gone]));
         self
     }
 
-    /// With a body that never ends, over HTTP/2, where nobody reads it away after a refusal.
+    /// With a body that never ends, over HTTP/2, where nothing drains it after a refusal.
     pub fn endless(mut self) -> Self {
         *self.request.version_mut() = axum::http::Version::HTTP_2;
         *self.request.body_mut() = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());

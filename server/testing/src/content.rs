@@ -1,4 +1,4 @@
-//! Things to push.
+//! Content to push.
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ pub fn sha512(bytes: &[u8]) -> String {
     Digest::of(Algorithm::Sha512, bytes).to_string()
 }
 
-/// Bytes that do not repeat soon.
+/// Bytes without a short period.
 pub fn bytes(length: usize) -> Vec<u8> {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64 ^ length as u64;
     let mut next = || {
@@ -28,12 +28,11 @@ pub fn bytes(length: usize) -> Vec<u8> {
     std::iter::repeat_with(&mut next).flatten().take(length).collect()
 }
 
-/// A descriptor of these bytes.
 pub fn descriptor(bytes: &[u8]) -> Value {
     json!({"mediaType": "application/octet-stream", "digest": sha256(bytes), "size": bytes.len()})
 }
 
-/// An image of a config and a layer.
+/// An image with a config and a layer.
 pub fn image(config: &[u8], layer: &[u8]) -> Value {
     json!({
         "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": descriptor(config), "layers": [descriptor(layer)],
@@ -50,7 +49,7 @@ pub fn referrer(subject: &str, artifact_type: &str, annotations: &Value) -> Valu
 }
 
 impl Client {
-    /// Pushes a blob in one request and gives its digest.
+    /// Pushes a blob in one request and returns its digest.
     pub async fn push_blob(&self, repository: &str, bytes: &[u8]) -> String {
         let digest = sha256(bytes);
         let path = format!("/v2/{repository}/blobs/uploads/?digest={digest}");
@@ -63,13 +62,13 @@ impl Client {
         call.body(document.as_ref().to_vec()).send().await
     }
 
-    /// Pushes a document by tag and gives its digest.
+    /// Pushes a document by tag and returns its digest.
     pub async fn push_manifest(&self, repository: &str, tag: &str, document: &Value) -> String {
         let put = self.put_manifest(repository, tag, document.to_string()).await;
         put.assert_status(StatusCode::CREATED).header("docker-content-digest").to_owned()
     }
 
-    /// Pushes an image of two blobs and gives its manifest's digest.
+    /// Pushes an image with two blobs and returns its manifest's digest.
     pub async fn push_image(&self, repository: &str, tag: &str) -> String {
         self.push_blob(repository, b"config").await;
         self.push_blob(repository, b"layer").await;

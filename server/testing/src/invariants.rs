@@ -1,14 +1,14 @@
-//! What holds of every store at every moment.
+//! The invariants of every store.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use sqlx::{AnyConnection, Connection as _, Row as _};
 
-/// Each blob has all its bytes, inline or as live segments without a gap, and each segment that a row names is a file
-/// of that length.
+/// Each blob has all its bytes, inline or as live segments without a gap. Each referenced segment is a file of its
+/// length.
 ///
-/// On a thread of its own, as a test's runtime must not be blocked from within.
+/// Runs on its own thread, because it must not block a test's runtime.
 pub(crate) fn hold(directory: &Path, store_id: &str) {
     let (directory, store_id) = (directory.to_owned(), store_id.to_owned());
     let checked = std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! What came back, with assertions that say what was asked.
+//! Responses, with assertions that name the request.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -9,12 +9,12 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 
 pub struct Reply {
-    /// The request line, cut.
+    /// The request line, shortened.
     what: String,
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
-    /// Whether the body ended as it should.
+    /// Whether the body is complete.
     pub complete: bool,
 }
 
@@ -36,7 +36,7 @@ impl Reply {
     #[track_caller]
     pub fn assert_status(&self, status: StatusCode) -> &Self {
         assert_eq!(self.status, status, "{}: {}", self.what, self.text());
-        assert!(self.complete, "{}: the body broke off", self.what);
+        assert!(self.complete, "{}: the body is incomplete", self.what);
         self
     }
 
@@ -47,7 +47,7 @@ impl Reply {
         self
     }
 
-    /// An error of the S3 API in XML, which HEAD has without a body.
+    /// An S3 error in XML; HEAD has no body.
     #[track_caller]
     pub fn expect_code(self, status: u16, code: &str) -> Self {
         let reply = self.expect_status(status);
@@ -56,7 +56,7 @@ impl Reply {
         reply
     }
 
-    /// An error in the OCI dialect: the code, a text, and the request's id, which the header names too.
+    /// An OCI error: the code, a text, and the request's id, which the header has too.
     #[track_caller]
     pub fn assert(&self, status: StatusCode, code: &str) -> &Self {
         self.assert_status(status);
@@ -70,7 +70,6 @@ impl Reply {
         self
     }
 
-    /// One of these outcomes.
     #[track_caller]
     pub fn assert_any(&self, allowed: &[(StatusCode, &str)]) -> &Self {
         let named = allowed.iter().find(|(status, _)| *status == self.status);
@@ -100,7 +99,7 @@ impl Reply {
         Some(path.unwrap_or_else(|| panic!("{}: {link} is no link", self.what)).to_owned())
     }
 
-    /// The headers without those that differ from one request to the next.
+    /// The headers without those that differ between requests.
     pub fn stable_headers(&self, changing: &[&str]) -> Vec<(String, String)> {
         let mut headers: Vec<_> = self
             .headers

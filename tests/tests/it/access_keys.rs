@@ -377,14 +377,14 @@ async fn master_keys_are_rotated_while_the_server_runs() {
     let server = setup.start().await;
     key.client(&server.client()).get("/v2/").await.expect_status(200);
     drop(server);
-    // without the right one a key cannot be opened, which health says
+    // without the right one a key cannot be decrypted, which health says
     home.write("keys", "another one".repeat(4));
     let server = setup.start().await;
     key.client(&server.client()).get("/v2/").await.expect_status(401);
     let begun = Instant::now();
     loop {
         let health = server.client().with(None).get("/health").await.json().to_string();
-        if health.contains("cannot be opened") {
+        if health.contains("cannot be decrypted") {
             break;
         }
         assert!(begun.elapsed() < DEADLINE, "{health}");
@@ -418,7 +418,7 @@ async fn a_master_key_that_is_missing_is_not_made_anew() {
     // another one on purpose: the server says what that means
     std::fs::write(&file, "another one".repeat(4)).expect("another key");
     let server = setup.start().await;
-    assert!(server.log().contains("access keys cannot be opened"), "{}", server.output());
+    assert!(server.log().contains("access keys cannot be decrypted"), "{}", server.output());
     key.client(&server.client()).get("/v2/").await.expect_status(401);
 }
 

@@ -372,7 +372,7 @@ async fn a_hold_ends_a_run_after_its_batch() {
 
 /// Storage that is away for a moment is not damage.
 #[tokio::test]
-async fn sealing_waits_for_storage_that_is_away() {
+async fn digesting_waits_for_storage_that_is_away() {
     let storage = Backend::SqliteDisk.fresh().await;
     let server = Setup::on(&storage).start().await;
     let client = server.client();
@@ -394,7 +394,7 @@ async fn sealing_waits_for_storage_that_is_away() {
         send(reqwest::Method::POST, &format!("/big?uploadId={id}"), list.into_bytes()).await.expect("a response");
     assert_eq!(done.status(), 200);
     tokio::time::sleep(std::time::Duration::from_secs(5)).await;
-    assert_eq!(storage.column("SELECT state FROM blob").await, ["open"], "the sealer looked, and left it alone");
+    assert_eq!(storage.column("SELECT state FROM blob").await, ["open"], "it was tried, and left alone");
     std::fs::rename(&away, &store).expect("moving them back");
     let artifact = client.get("/api/v1/artifacts/team/big").await.expect_status(200).json();
     assert_eq!(artifact["digest"], zot_tests::client::digest(&layer(1)));

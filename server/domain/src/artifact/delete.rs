@@ -1,4 +1,4 @@
-//! Deleting tags, manifests and blobs of a repository. Bytes go later, in garbage collection.
+//! Deleting tags, manifests and blobs of a repository. Garbage collection deletes the bytes later.
 
 use zot_core::AuditAction;
 use zot_core::action::Action;
@@ -12,7 +12,7 @@ use crate::error::{ArtifactError, Error, Result};
 use crate::ports::metadata::{Audit, Remove, RemoveTarget};
 
 impl Artifacts {
-    /// Deletes a tag alone, or a manifest with all tags upon it.
+    /// Deletes one tag, or a manifest with all its tags.
     ///
     /// # Errors
     /// [`ArtifactError::ManifestUnknown`].
@@ -37,10 +37,11 @@ impl Artifacts {
         }
     }
 
-    /// Ends a blob's membership in a repository.
+    /// Removes a blob from a repository.
     ///
     /// # Errors
-    /// [`ArtifactError::BlobUnknown`]; [`Error::Unsupported`] while a manifest of the repository references it, and for the
+    /// [`ArtifactError::BlobUnknown`]; [`Error::Unsupported`] while a manifest of the repository references it, and for
+    /// the
     /// built-in empty object.
     pub async fn delete_blob(
         &self,

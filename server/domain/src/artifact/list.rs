@@ -1,4 +1,4 @@
-//! Listing: tags, repositories and referrers, a page at a time, in an order that never depends on a locale.
+//! Listing tags, repositories and referrers, in pages. Names are in byte order, whatever the locale.
 
 use zot_core::action::Action;
 use zot_core::name::RepositoryName;
@@ -9,14 +9,14 @@ use crate::call::Call;
 use crate::error::{ArtifactError, Result};
 use crate::ports::metadata::{Referrer, ReferrersQuery};
 
-/// Entries of a page that says nothing of its size, and the most of any page.
+/// The default and largest number of entries in a page.
 pub const PAGE_MAX: u32 = 1000;
 
 /// A page of names, in byte order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     pub names: Vec<String>,
-    /// Whether more follow behind the last one.
+    /// Whether there are further pages.
     pub more: bool,
 }
 
@@ -29,7 +29,7 @@ impl Page {
 }
 
 impl Artifacts {
-    /// Up to `size` tags behind `after`.
+    /// Up to `size` tags after `after`.
     ///
     /// # Errors
     /// [`ArtifactError::NameUnknown`] for a repository that nothing was pushed to.
@@ -47,15 +47,15 @@ impl Artifacts {
         Ok(Page::cut(names, size))
     }
 
-    /// Up to `size` repositories behind `after`.
+    /// Up to `size` repositories after `after`.
     ///
     /// # Errors
-    /// Of policy and of the database.
+    /// Denied by policy, or the database is unavailable.
     pub async fn repositories(&self, call: &Call, after: &str, size: u32) -> Result<Page, ArtifactError> {
         let call = self.authorizer.require_catalog(call)?;
         let size = size.min(PAGE_MAX);
         let listed = |name: &String| {
-            // a name that a row has is valid
+            // names in rows are valid
             name.parse().is_ok_and(|name| self.authorizer.allows(&call, Action::List, Resource::Repository(&name)))
         };
         let mut found = Vec::new();
@@ -64,7 +64,7 @@ impl Artifacts {
             let page = self.metadata.repositories(&after, size + 1).await?;
             let ended = page.len() <= size as usize;
             after = page.last().cloned().unwrap_or_default();
-            // what one may not list is not there
+            // repositories that the caller may not list are left out
             found.extend(page.into_iter().filter(listed));
             if ended || found.len() > size as usize {
                 found.truncate(size as usize + 1);
@@ -73,10 +73,10 @@ impl Artifacts {
         }
     }
 
-    /// Manifests that refer to a subject, oldest first; none for a subject that nobody knows.
+    /// Manifests that refer to a subject, oldest first. An unknown subject has none.
     ///
     /// # Errors
-    /// Of policy and of the database.
+    /// Denied by policy, or the database is unavailable.
     pub async fn referrers(&self, call: &Call, query: ReferrersQuery<'_>) -> Result<Vec<Referrer>, ArtifactError> {
         self.require(call, Action::Read, query.repository)?;
         Ok(self.metadata.referrers(query).await?)

@@ -1,4 +1,4 @@
-//! Putting manifests: parse, make the bytes durable, then one transaction with references, tags and audit row.
+//! Pushing manifests: parse, make the bytes durable, then write references, tags and audit row in one transaction.
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -19,22 +19,21 @@ use crate::ports::metadata::{Audit, Content, INLINE_MAX, NewContent, PublishMani
 /// Most tags that one request may set with `?tag=`.
 pub const TAGS_MAX: usize = 100;
 
-/// What came of a manifest put.
+/// The result of a manifest push.
 #[derive(Clone, Debug)]
 pub struct Published {
-    /// The digest under which it is known.
     pub digest: Digest,
-    /// What it refers to: the client needs no fallback tag.
+    /// Its subject. If there is one, the client needs no fallback tag.
     pub subject: Option<Digest>,
-    /// Tags that now point to it.
     pub tags: Vec<Tag>,
 }
 
 impl Artifacts {
-    /// Puts a manifest by tag, or by digest with further tags.
+    /// Pushes a manifest by tag, or by digest with further tags.
     ///
     /// # Errors
-    /// [`Error::Invalid`], [`ArtifactError::ManifestBlobUnknown`], [`ArtifactError::DigestMismatch`], [`Error::TooLarge`],
+    /// [`Error::Invalid`], [`ArtifactError::ManifestBlobUnknown`], [`ArtifactError::DigestMismatch`],
+    /// [`Error::TooLarge`],
     /// [`Error::Denied`] if a tag may not be moved.
     pub async fn publish(
         &self,
@@ -72,7 +71,7 @@ impl Artifacts {
         Ok(Published { digest, subject, tags })
     }
 
-    /// Makes a manifest's bytes durable where they are too large for a row.
+    /// Makes a manifest's bytes durable. Small ones stay in a row.
     async fn store(&self, bytes: Bytes, mut hasher: Hasher) -> Result<NewContent, ArtifactError> {
         self.blobs.admit()?;
         self.metadata.admit()?;
@@ -89,7 +88,7 @@ impl Artifacts {
     }
 }
 
-/// The digest under which the manifest is known: the one it is put by, else its SHA-256.
+/// The manifest's digest: the one in the reference, or its SHA-256.
 fn named(reference: &Reference, bytes: &Bytes) -> Result<(Digest, Hasher), ArtifactError> {
     match reference {
         Reference::Tag(_) => Ok((Digest::of(Algorithm::Sha256, bytes), Hasher::new(Algorithm::Sha256))),
@@ -113,7 +112,7 @@ fn all_tags(reference: &Reference, mut tags: Vec<Tag>) -> Result<Vec<Tag>, Artif
     if tags.len() > TAGS_MAX {
         return Err(Error::ParameterInvalid(format!("at most {TAGS_MAX} tags can be set at once")).into());
     }
-    // one order for all writers, so that two requests never wait for each other in a circle
+    // all writers set tags in this order, so that two requests never deadlock
     tags.sort();
     tags.dedup();
     Ok(tags)

@@ -15,7 +15,7 @@ use crate::ports::metadata::{BlobContent, Content, StoredManifest};
 use crate::read::{HasContent, Readable};
 
 impl Artifacts {
-    /// A blob of a repository.
+    /// Finds a blob in a repository.
     ///
     /// # Errors
     /// [`ArtifactError::BlobUnknown`] if it is no member, whether or not the store has its bytes.
@@ -38,7 +38,7 @@ impl Artifacts {
         self.gate.authorize_read(call, None, Resource::Repository(repository), find).await
     }
 
-    /// A manifest of a repository.
+    /// Finds a manifest in a repository.
     ///
     /// # Errors
     /// [`ArtifactError::ManifestUnknown`].
@@ -55,13 +55,13 @@ impl Artifacts {
         self.gate.authorize_read(call, None, Resource::Repository(repository), find).await
     }
 
-    /// The bytes of a range of a blob or manifest.
+    /// A range of the bytes of a blob or manifest.
     pub fn open(&self, readable: &Readable<impl HasContent>, range: ByteRange) -> ByteStream {
         self.gate.open(readable, range)
     }
 }
 
-/// Content that every repository holds.
+/// Content that every repository has.
 pub(crate) fn builtin(digest: &Digest) -> Option<BlobContent> {
     (digest.as_str() == EMPTY_JSON_DIGEST).then(|| BlobContent {
         size: EMPTY_JSON.len() as u64,

@@ -1,7 +1,7 @@
-//! Pushing blobs: at once, in a session of chunks that any replica takes up, or by mounting.
+//! Pushing blobs: in one request, in an upload session that any replica continues, or by mounting.
 //!
-//! A chunk is made durable first and counted second, by a compare-and-set on the session's row: of two replicas that
-//! write one session, one wins, and the other one's bytes belong to nobody.
+//! A chunk becomes durable first. Then a compare-and-set on the session's row counts it. If two replicas write to one
+//! session, one wins; garbage collection deletes the other's bytes.
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -23,16 +23,16 @@ use crate::ports::metadata::{
     AppendUpload, Audit, BeginUpload, CommitBlob, Content, INLINE_MAX, MountBlob, NewContent, Segment, Upload,
 };
 
-/// Chunks are gathered in the session's row up to this many bytes before they become a segment; clients are asked for
-/// chunks of at least this size.
+/// The session's row collects up to this many bytes before they become a segment. Clients are asked for chunks of at
+/// least this size.
 pub const TAIL_MAX: usize = 256 * 1024;
-/// A session is forgotten this long after its last chunk.
+/// A session expires this long after its last chunk.
 pub const SESSION_LIFETIME_SECS: i64 = 24 * 3600;
 /// Most sessions that one principal may have open.
 pub const SESSIONS_MAX: i64 = 10_000;
 
 impl Artifacts {
-    /// Opens an upload session and gives its id.
+    /// Opens an upload session and returns its id.
     ///
     /// # Errors
     /// [`Error::TooManyRequests`] at [`SESSIONS_MAX`] open sessions.
@@ -56,7 +56,7 @@ impl Artifacts {
         Ok(id)
     }
 
-    /// A session as it stands.
+    /// The session's current state.
     ///
     /// # Errors
     /// [`ArtifactError::UploadUnknown`], also for a session of another repository or principal.
@@ -66,7 +66,7 @@ impl Artifacts {
         upload.ok_or(ArtifactError::UploadUnknown)
     }
 
-    /// Takes a chunk into a session and gives the bytes it then holds. `start` is where the client says it begins.
+    /// Appends a chunk to a session and returns the session's new length. `start` is the offset that the client claims.
     ///
     /// # Errors
     /// [`ArtifactError::UploadOutOfOrder`] if it does not begin where the session ends, or another request was faster.
@@ -95,11 +95,11 @@ impl Artifacts {
             let now = self.upload(call, repository, id).await?;
             return Err(ArtifactError::UploadOutOfOrder { offset: now.offset });
         }
-        // what arrived before the body broke is kept: the client goes on from there
+        // what arrived before the body broke is kept: the client continues from there
         chunk.broken.map_or(Ok(offset), |broken| Err(broken.into()))
     }
 
-    /// Ends a session without a blob.
+    /// Cancels a session.
     ///
     /// # Errors
     /// [`ArtifactError::UploadUnknown`].
@@ -109,8 +109,8 @@ impl Artifacts {
         if cancelled { Ok(()) } else { Err(ArtifactError::UploadUnknown) }
     }
 
-    /// Takes in the last chunk of a session, which may be empty, and makes the whole a blob of the repository;
-    /// gives its length.
+    /// Appends the last chunk, which may be empty, and makes the session's content a blob of the repository. Returns
+    /// its length.
     ///
     /// # Errors
     /// [`ArtifactError::DigestMismatch`] if the content is another one: the session stays as it was.
@@ -143,7 +143,7 @@ impl Artifacts {
         Err(ArtifactError::UploadOutOfOrder { offset: now.offset })
     }
 
-    /// Pushes a blob in one request and gives its length.
+    /// Pushes a blob in one request and returns its length.
     ///
     /// # Errors
     /// [`ArtifactError::DigestMismatch`] if the content is another one.
@@ -167,11 +167,12 @@ impl Artifacts {
         pushed.ok_or(ArtifactError::UploadUnknown)
     }
 
-    /// Makes a blob of another repository one of this one; false if it is not there or may not be read there, which
-    /// look alike. Without a source: from any repository, if the principal may read all of them.
+    /// Mounts a blob of another repository into this one. Returns false if it does not exist there or the caller may
+    /// not read it: the caller cannot tell which. Without a source, any repository counts if the principal may read all
+    /// of them.
     ///
     /// # Errors
-    /// Of policy on the target, and of the database.
+    /// Denied by policy on the target, or the database is unavailable.
     pub async fn mount_blob(
         &self,
         call: &Call,
@@ -190,13 +191,13 @@ impl Artifacts {
         if let Some(source) = from.filter(|_| !readable) {
             let denied = self.require(call, Action::Read, source);
             if self.gate.may_read(&call.unbound(), None, Resource::Repository(source)) {
-                // decided on the token alone: a client that asks for both scopes gets on
+                // decided by the token alone, so that a client that asks for both scopes can continue
                 denied?;
             }
         }
         let rights = self.push_rights(call, repository)?;
         let mount = MountBlob {
-            // a denied mount takes the same way, and the same time, as one of a blob that is not there
+            // a denied mount takes the same path and time as one of an absent blob
             digest: if readable { digest.clone() } else { nobodys(call) },
             from: from.cloned(),
             repository: repository.clone(),
@@ -206,8 +207,8 @@ impl Artifacts {
         self.settle(call, rights, repository, self.metadata.mount_blob(mount).await).map_err(Into::into)
     }
 
-    /// Names durable bytes, if they are what the client says, and gives their length; none if another request went on
-    /// with the session.
+    /// Commits durable bytes if they have the announced digest, and returns their length. None if another request
+    /// continued the session.
     async fn commit(
         &self,
         call: &Call,
@@ -246,7 +247,7 @@ impl Artifacts {
         Ok(self.settle(call, rights, repository, committed)?.then_some(size))
     }
 
-    /// Takes in a body behind a session's tail: kept in memory up to `small` bytes, else written as a segment.
+    /// Reads a body after the session's tail. Up to `small` bytes stay in memory; more become a segment.
     async fn receive(&self, upload: &Upload, mut body: ByteStream, small: usize) -> Result<Received, ArtifactError> {
         self.blobs.admit()?;
         self.metadata.admit()?;
@@ -263,7 +264,7 @@ impl Artifacts {
         Ok(Received { hasher: written.hasher, tail: Bytes::new(), segment: Some(segment), broken })
     }
 
-    /// Why a session has not the segments that it had when it was read.
+    /// The error for a session that changed since it was read.
     async fn overtaken(
         &self,
         call: &Call,
@@ -281,8 +282,8 @@ impl Artifacts {
         }
     }
 
-    /// Reads a session's segments once more, for an algorithm that the client named only at the end; none if they are not
-    /// those of the session as it was read.
+    /// Hashes a session's segments again, for an algorithm that the client named only at the end. None if the session
+    /// changed since it was read.
     async fn rehash(
         &self,
         upload: &Upload,
@@ -301,21 +302,21 @@ impl Artifacts {
     }
 }
 
-/// A digest that nothing has.
+/// A digest that no content has.
 fn nobodys(call: &Call) -> Digest {
     Digest::of(Algorithm::Sha256, call.request_id.to_string().as_bytes())
 }
 
-/// A chunk that is durable (`segment`) or small (`tail`), never both.
+/// A received chunk: durable (`segment`) or small (`tail`), never both.
 struct Received {
-    /// Over all bytes but the tail.
+    /// Covers all bytes except the tail.
     hasher: Hasher,
     tail: Bytes,
     segment: Option<Segment>,
     broken: Option<Error>,
 }
 
-/// A blob up to this size stays in the database, if no segment of it was written yet.
+/// The size up to which a blob stays in the database. 0 if the session has segments already.
 fn inline_max(upload: &Upload) -> usize {
     if upload.offset == upload.tail.len() as u64 { INLINE_MAX } else { 0 }
 }

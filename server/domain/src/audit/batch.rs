@@ -1,33 +1,31 @@
-//! What a batch of rows hashes to and what its signature is over: byte for byte the same for ever, as
-//! `docs/reference/audit.md` has it for whoever verifies with a program of their own.
+//! The hash of a batch and the message that its signature covers. The encoding never changes: `docs/reference/audit.md`
+//! describes it for independent verifiers.
 
 use sha2::{Digest as _, Sha256};
 
 use super::merkle;
 use crate::ports::audit::{Change, Root};
 
-/// What a row's bytes begin with.
+/// The prefix of a row's bytes.
 const ROW: &[u8] = b"zot-audit-row-1";
-/// What is signed of a root begins with it.
+/// The prefix of a signed root.
 const ROOT: &[u8] = b"zot-audit-root-1";
-/// What is signed when rows are dropped begins with it.
+/// The prefix of the message that is signed when rows are dropped.
 const DROP: &[u8] = b"zot-audit-drop-1";
-/// The link before the first batch.
+/// The link of the first batch, which has none before it.
 const NOTHING: [u8; 32] = [0; 32];
 
 /// Signs roots, and verifies signatures.
 pub trait Signer: Send + Sync {
-    /// Which key it signs with.
     fn key_id(&self) -> &str;
 
-    /// The signature of a message.
     fn sign(&self, message: &[u8]) -> Vec<u8>;
 
-    /// Whether a signature of that key is right; none if that key is not at hand.
+    /// Whether that key's signature is valid. None if the key is not available.
     fn verify(&self, key_id: &str, message: &[u8], signature: &[u8]) -> Option<bool>;
 }
 
-/// The canonical bytes of a row: each text with its length before it, numbers in eight bytes, all big-endian.
+/// The canonical bytes of a row: each text is preceded by its length; numbers have eight bytes; all big-endian.
 fn encoded(row: &Change) -> Vec<u8> {
     let mut bytes = ROW.to_vec();
     text(&mut bytes, &row.id);
@@ -55,13 +53,13 @@ fn text(bytes: &mut Vec<u8>, value: &str) {
     bytes.extend(value.as_bytes());
 }
 
-/// The root over rows, which are in the order of their keys.
+/// The root over rows in the order of their keys.
 pub fn root_of(rows: &[Change]) -> String {
     let leaves: Vec<_> = rows.iter().map(|row| merkle::leaf(&encoded(row))).collect();
     hex::encode(merkle::root(&leaves))
 }
 
-/// What the signature of a root is over.
+/// The message that a root's signature covers.
 pub(super) fn message(root: &Root) -> Vec<u8> {
     let mut bytes = ROOT.to_vec();
     text(&mut bytes, &root.root);
@@ -74,12 +72,12 @@ pub(super) fn message(root: &Root) -> Vec<u8> {
     bytes
 }
 
-/// What the next root has as its `prev`: it stands for this root and all before it.
+/// The `prev` of the next root: it covers this root and all before it.
 pub(super) fn link(root: Option<&Root>) -> String {
     hex::encode(root.map_or(NOTHING, |root| Sha256::digest(message(root)).into()))
 }
 
-/// What is signed when the rows of a batch are dropped.
+/// The message that is signed when the rows of a batch are dropped.
 pub(super) fn drop_message(root: &Root) -> Vec<u8> {
     let mut bytes = DROP.to_vec();
     text(&mut bytes, &link(Some(root)));
@@ -127,7 +125,7 @@ mod tests {
             set(&mut other);
             assert_ne!(encoded(&other), encoded(&row()), "column {number}");
         }
-        // the batch is not among them: it is known only once the root is
+        // the batch number is not hashed: it is known only after the root
         assert_eq!(encoded(&Change { batch: Some(7), ..row() }), encoded(&row()));
     }
 
@@ -140,7 +138,7 @@ mod tests {
         assert_ne!(encoded(&left), encoded(&right));
     }
 
-    /// Roots of today must verify for ever.
+    /// Today's roots must remain verifiable.
     #[test]
     fn the_encoding_does_not_drift() {
         assert_eq!(root_of(&[row()]), "b89b34a1ca34cfb8a7198f5b5e1815cf33c6ea8fbb32510c49470359bbb0a25e");

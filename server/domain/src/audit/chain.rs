@@ -1,4 +1,5 @@
-//! Verifying the trail: each batch is what was signed, each is chained to the one before, and no row is beside them.
+//! Verifying the audit trail: each batch matches its signature, is chained to the previous one, and no row is outside a
+//! batch.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -11,7 +12,7 @@ use crate::ports::audit::{Changes, Root};
 
 /// Roots in a page.
 const PAGE: u32 = 100;
-/// Batches of which is said that they are not there.
+/// Most missing batches that are reported.
 const STRAYS_MAX: u32 = 1000;
 
 #[derive(Clone, Debug, Default)]
@@ -20,11 +21,10 @@ pub struct Checked {
     pub rows: u64,
     /// Batches whose rows were dropped.
     pub dropped: u64,
-    /// Whether signatures were verified: without a key only hashes were.
+    /// Whether signatures were verified. Without a key only hashes are.
     pub signatures: bool,
-    /// The root of the last batch, for who wrote an earlier one down.
+    /// The root of the last batch, to compare with an earlier copy.
     pub last: Option<(i64, String)>,
-    /// What does not fit.
     pub findings: Vec<Finding>,
 }
 
@@ -36,12 +36,12 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// The trail in this database, signed by this key; none: signatures are not verified.
+    /// Verifies the trail in this database. Without a signer, signatures are not verified.
     pub fn new(changes: Arc<dyn Changes>, signer: Option<Arc<dyn Signer>>) -> Self {
         Self { changes, signer }
     }
 
-    /// Holds the trail against a root that was written down elsewhere, and says what is wrong.
+    /// Compares the trail with a root from a file and returns what is wrong.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
@@ -52,16 +52,16 @@ impl Chain {
             (root.seq, root.rows, &root.root, &root.prev) == (seq, noted.rows, &noted.root, &noted.prev)
                 && (&root.key_id, &root.signature) == (&noted.key_id, &noted.signature)
         }) else {
-            let text = format!("batch {seq} of the audit trail is not the one that was written down");
+            let text = format!("batch {seq} of the audit trail differs from the one in the file");
             return Ok(Some(Finding::new(Kind::AuditChain, text)));
         };
-        // rows that were dropped before they came there may lack there, and no others
+        // a file that ends earlier may lack rows that were dropped later, and no others
         let lacks = noted.dropped.is_some() && root.dropped.is_none();
-        let text = || format!("batch {seq} was written down as dropped, and the audit trail has its rows");
+        let text = || format!("batch {seq} is dropped in the file, but the audit trail has its rows");
         Ok(lacks.then(|| Finding::new(Kind::AuditMissing, text())))
     }
 
-    /// Verifies all of it.
+    /// Verifies the whole trail.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
@@ -88,12 +88,12 @@ impl Chain {
         Ok(checked)
     }
 
-    /// What a root says of itself and of the one before; keys that are not at hand are told once each.
+    /// Verifies a root and its link to the previous one. Each missing key is reported once.
     fn verify_link(&self, root: &Root, before: Option<&Root>, keys: &mut BTreeSet<String>, checked: &mut Checked) {
         let mut found = |kind, text: String| checked.findings.push(Finding::new(kind, text));
         let (seq, last) = (root.seq, before.map_or(0, |root| root.seq));
         if seq != last + 1 {
-            found(Kind::AuditChain, format!("batches {} to {} of the audit trail are gone", last + 1, seq - 1));
+            found(Kind::AuditChain, format!("batches {} to {} of the audit trail are missing", last + 1, seq - 1));
         } else if root.prev != batch::link(before) {
             found(Kind::AuditChain, format!("batch {seq} of the audit trail does not follow the one before it"));
         }
@@ -128,7 +128,7 @@ impl Chain {
             return Ok(());
         }
         checked.batches += 1;
-        // one more than there should be shows that there are too many
+        // one more row than expected shows that there are too many
         let limit = u32::try_from(root.rows).unwrap_or(u32::MAX - 1).saturating_add(1);
         let rows = self.changes.batch(root.seq, limit).await?;
         let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
@@ -136,27 +136,27 @@ impl Chain {
         if count == root.rows && batch::root_of(&rows) == root.root {
             return Ok(());
         }
-        // it may have been dropped between the two looks
+        // it may have been dropped between the two reads
         let now = self.changes.roots_after(root.seq - 1, 1).await?;
         if now.first().is_some_and(|now| now.seq == root.seq && now.dropped.is_some()) {
             return Ok(());
         }
         let (seq, wanted) = (root.seq, root.rows);
         let (kind, what) = match count.cmp(&wanted) {
-            Ordering::Less => (Kind::AuditMissing, format!("has {count} rows, and was sealed with {wanted}")),
+            Ordering::Less => (Kind::AuditMissing, format!("has {count} rows, but was closed with {wanted}")),
             Ordering::Greater => (Kind::AuditAdded, format!("has more than its {wanted} rows")),
-            Ordering::Equal => (Kind::AuditChanged, format!("has {wanted} rows, and not all are as they were sealed")),
+            Ordering::Equal => (Kind::AuditChanged, format!("has {wanted} rows, but some changed after it was closed")),
         };
         checked.findings.push(Finding::new(kind, format!("batch {seq} of the audit trail {what}")));
         Ok(())
     }
 
-    /// Rows that say that a batch has them which is not there. Sealing goes on meanwhile: they are asked for twice.
+    /// Finds rows of batches that do not exist. Batches are closed meanwhile, so it asks twice.
     async fn look_for_strays(&self, checked: &mut Checked) -> Result<()> {
         let found = self.changes.stray_batches(STRAYS_MAX).await?;
         let again = if found.is_empty() { Vec::new() } else { self.changes.stray_batches(STRAYS_MAX).await? };
         for seq in again.into_iter().filter(|seq| found.contains(seq)) {
-            let text = format!("rows of the audit trail say that batch {seq} has them, which is not there");
+            let text = format!("rows of the audit trail belong to batch {seq}, which does not exist");
             checked.findings.push(Finding::new(Kind::AuditAdded, text));
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Closing batches of rows, and dropping batches that are old: one replica at a time, from the same rows.
+//! Closing batches of audit rows and dropping old batches. One replica does this at a time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,25 +9,24 @@ use crate::lease::Lease;
 use crate::ports::audit::{Change, Changes, Root};
 use crate::ports::upkeep::Upkeep;
 
-/// The lease under which one process closes batches. It spares work: a batch's number is a key, and its rows are claimed by their
-/// state.
+/// The lease under which one process closes batches. It only saves work: a batch's number is a key, and a row is
+/// claimed by its state.
 const LEASE: &str = "audit";
-/// A process that died while it closed batches holds the others up for this long.
+/// If a process dies while it closes batches, the others wait this long.
 const LEASE_SECS: i64 = 15;
 /// Rows in a batch.
 const ROWS_MAX: u32 = 1024;
-/// Batches that are looked at together before they are dropped.
+/// Batches that are verified together before they are dropped.
 const PAGE: u32 = 20;
 
-/// What one run did.
+/// The result of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Closed {
-    /// Batches that were made.
     pub batches: u64,
     pub rows: u64,
     /// Batches whose rows were dropped.
     pub dropped: u64,
-    /// Old batches that stay, as they are not what was signed.
+    /// Old batches that are kept because their signatures do not match.
     pub suspect: u64,
 }
 
@@ -41,7 +40,7 @@ pub struct BatchCloser {
 }
 
 impl BatchCloser {
-    /// Signs with this key, and drops batches older than `retention`; none drops nothing.
+    /// Signs with this key and drops batches older than `retention`. Without a retention it drops nothing.
     pub fn new(
         changes: Arc<dyn Changes>,
         upkeep: Arc<dyn Upkeep>,
@@ -51,15 +50,14 @@ impl BatchCloser {
         Self { changes, upkeep, signer, retention }
     }
 
-    /// The lease under which this process closes batches.
     pub fn lease(&self, holder: impl Into<String>) -> Lease {
         Lease::new(Arc::clone(&self.upkeep), LEASE, holder, LEASE_SECS)
     }
 
-    /// Closes batches until every row is in one, and drops what is old; none if another process is at it.
+    /// Closes batches until every row is in one, then drops old batches. None if another process has the lease.
     ///
     /// # Errors
-    /// [`Error::Unavailable`]: the next run goes on where this one ended.
+    /// [`Error::Unavailable`]: the next run continues.
     pub async fn run(&self, lease: &Lease) -> Result<Option<Closed>> {
         if !lease.take().await? {
             return Ok(None);
@@ -69,7 +67,7 @@ impl BatchCloser {
         if let Some(retention) = self.retention {
             self.drop_older(lease, retention, &mut done).await?;
         }
-        // not given back: the same process goes on as long as it can, and gives it back when it stops
+        // not released: the process keeps the lease until it stops
         Ok(Some(done))
     }
 
@@ -81,7 +79,7 @@ impl BatchCloser {
             }
             let (count, is_last) = (rows.len() as u64, rows.len() < ROWS_MAX as usize);
             if !self.close_batch(rows).await? {
-                // slower than the lease, and somebody else was not
+                // the lease expired and another process closed the batch
                 return Ok(());
             }
             done.batches += 1;
@@ -119,7 +117,7 @@ impl BatchCloser {
             let Some(last) = page.last() else { return Ok(()) };
             after = last.seq;
             for root in page {
-                // what says how old it is must be what was signed, or a changed row could make its own traces go
+                // the age is verified too, or a changed row could have its own traces dropped
                 if self.signer.verify(&root.key_id, &batch::message(&root), &root.signature) == Some(false) {
                     done.suspect += 1;
                     continue;

@@ -1,4 +1,4 @@
-//! What auditors ask of the trail. Who may ask is decided by policy, on `system:audit`.
+//! Queries of the audit trail. Policy on `system:audit` decides who may ask.
 
 use std::sync::Arc;
 
@@ -10,11 +10,10 @@ use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::ports::audit::{Change, Changes, Filter, Order, Place};
 
-/// The area of the store that the trail is.
 const AUDIT: Resource<'_> = Resource::System("audit");
 /// Most rows of one page.
 pub const LIMIT_MAX: u32 = 1000;
-/// Rows of an export that are read together.
+/// Rows that an export reads at once.
 const EXPORTED: u32 = 500;
 
 /// The use cases. Cheap to clone.
@@ -28,20 +27,19 @@ pub struct AuditLog {
 #[derive(Clone, Debug)]
 pub struct Page {
     pub rows: Vec<Change>,
-    /// Where the next page goes on; none: this is the last.
+    /// Where the next page begins. None on the last page.
     pub next: Option<Place>,
 }
 
 impl AuditLog {
-    /// Use cases over this database.
     pub fn new(changes: Arc<dyn Changes>, authorizer: Authorizer) -> Self {
         Self { changes, authorizer }
     }
 
-    /// Rows, the newest first.
+    /// A page of rows, newest first.
     ///
     /// # Errors
-    /// Of policy; [`Error::ParameterInvalid`] for a limit that is none of 1 to [`LIMIT_MAX`].
+    /// Denied by policy; [`Error::ParameterInvalid`] for a limit that is none of 1 to [`LIMIT_MAX`].
     pub async fn page(&self, call: &Call, filter: &Filter, after: Option<&Place>, limit: u32) -> Result<Page> {
         self.authorizer.require(call, Action::Read, AUDIT)?;
         if !(1..=LIMIT_MAX).contains(&limit) {
@@ -54,17 +52,17 @@ impl AuditLog {
         Ok(Page { rows, next })
     }
 
-    /// All rows, the oldest first, page by page.
+    /// All rows, oldest first, in pages.
     ///
     /// # Errors
-    /// Of policy.
+    /// Denied by policy.
     pub fn export(&self, call: &Call, filter: Filter) -> Result<Export> {
         self.authorizer.require(call, Action::Read, AUDIT)?;
         Ok(Export::new(Arc::clone(&self.changes), filter))
     }
 }
 
-/// An export that is under way.
+/// A running export.
 pub struct Export {
     changes: Arc<dyn Changes>,
     filter: Filter,
@@ -73,12 +71,12 @@ pub struct Export {
 }
 
 impl Export {
-    /// One for whoever stands before the database itself.
+    /// An export for an operator with access to the database: no policy is asked.
     pub fn new(changes: Arc<dyn Changes>, filter: Filter) -> Self {
         Self { changes, filter, after: None, ended: false }
     }
 
-    /// The next rows; none: that was all.
+    /// The next rows. None at the end.
     ///
     /// # Errors
     /// [`Error::Unavailable`].

@@ -1,23 +1,21 @@
-//! The root of a tree of hashes, as RFC 6962 section 2.1 has it (SHA-256): leaves and nodes are hashed with different
-//! prefixes, so that none can stand for the other.
+//! Merkle tree roots of RFC 6962 section 2.1 (SHA-256). Leaves and nodes are hashed with different prefixes, so that
+//! neither can be mistaken for the other.
 
 use sha2::{Digest as _, Sha256};
 
-/// A SHA-256.
 pub(super) type Hash = [u8; 32];
 
-/// The hash of a leaf.
 pub(super) fn leaf(bytes: &[u8]) -> Hash {
     Sha256::new().chain_update([0]).chain_update(bytes).finalize().into()
 }
 
-/// The root over the hashes of leaves; over none the hash of nothing.
+/// The root over the leaves' hashes. Without leaves it is the hash of nothing.
 pub(super) fn root(leaves: &[Hash]) -> Hash {
     match leaves {
         [] => Sha256::digest([]).into(),
         [one] => *one,
         several => {
-            // the largest power of two that is smaller
+            // the largest smaller power of two
             let split = several.len().next_power_of_two() / 2;
             let (left, right) = several.split_at(split);
             Sha256::new().chain_update([1]).chain_update(root(left)).chain_update(root(right)).finalize().into()

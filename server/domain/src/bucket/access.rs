@@ -1,5 +1,4 @@
-//! What a bucket says of who may do what to it: its policy in S3's JSON, and what of it must not be public. How it is
-//! decided by lives in `policy`.
+//! Bucket policies in S3's JSON, and public access blocks. `zot_core::policy` decides by them.
 
 use zot_core::AuditAction;
 use zot_core::action::Action;
@@ -22,7 +21,7 @@ impl Buckets {
         self.said_by(name).await?.policy.ok_or_else(|| ObjectError::NoSuchPolicy(name.to_owned()))
     }
 
-    /// Whether a bucket's policy lets everybody in.
+    /// Whether a bucket's policy makes it public.
     ///
     /// # Errors
     /// [`ObjectError::NoSuchBucket`], [`ObjectError::NoSuchPolicy`].
@@ -32,7 +31,7 @@ impl Buckets {
         Ok(bucket::is_public(&bucket::parse(name, policy.as_bytes())?))
     }
 
-    /// Puts a bucket's policy, which is in force on this replica when it is answered.
+    /// Puts a bucket's policy. It is in force on this replica before the response is sent.
     ///
     /// # Errors
     /// [`Error::Invalid`], [`ObjectError::NoSuchBucket`], [`Error::Denied`] for a public one where the bucket blocks
@@ -52,7 +51,7 @@ impl Buckets {
         self.in_force(name, done).await
     }
 
-    /// Removes a bucket's policy; one that has none stays as it is.
+    /// Deletes a bucket's policy, if it has one.
     ///
     /// # Errors
     /// [`ObjectError::NoSuchBucket`].
@@ -63,7 +62,7 @@ impl Buckets {
         self.in_force(name, done).await
     }
 
-    /// What of a bucket must not be public, if that was ever said.
+    /// A bucket's public access block, if it was ever set.
     ///
     /// # Errors
     /// [`ObjectError::NoSuchBucket`].
@@ -72,7 +71,7 @@ impl Buckets {
         Ok(self.said_by(name).await?.public_access)
     }
 
-    /// Says what of a bucket must not be public, or no longer anything.
+    /// Sets or deletes a bucket's public access block.
     ///
     /// # Errors
     /// [`ObjectError::NoSuchBucket`].
@@ -90,8 +89,8 @@ impl Buckets {
         self.in_force(name, done).await
     }
 
-    /// Whether a request may bring an ACL that lets everybody in. It would have no effect, but a client that sends one
-    /// where that is blocked is to hear of it.
+    /// Refuses requests with a public ACL if the bucket blocks those. The ACL would have no effect, but the client
+    /// should learn that it is blocked.
     ///
     /// # Errors
     /// [`Error::Denied`] if the bucket blocks those.
@@ -119,14 +118,14 @@ impl Buckets {
     }
 
     fn require_admin(&self, call: &Call, operation: Operation, name: &str) -> Result<()> {
-        // a policy that lets everybody do everything does not let them say who may do what
+        // a policy that allows everybody everything does not let anonymous callers change policies
         if call.principal.is_anonymous() && self.authorizer.settings().access_control {
             return Err(Error::Unauthenticated);
         }
         self.require(call, operation, Action::Admin, Resource::Bucket(name))
     }
 
-    /// A store that takes no changes keeps what its buckets say too.
+    /// A read-only store takes no changes of bucket policies either.
     fn require_admin_change(&self, call: &Call, operation: Operation, name: &str) -> Result<()> {
         self.require_admin(call, operation, name)?;
         if self.authorizer.settings().read_only {

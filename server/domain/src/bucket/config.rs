@@ -1,4 +1,4 @@
-//! Buckets themselves: making, listing, settings, removing.
+//! Creating, listing, configuring and deleting buckets.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::ports::metadata::Audit;
 use crate::ports::objects::{Bucket, ConfigureBucket, CreateBucket, Versioning};
 
 impl Buckets {
-    /// Makes a bucket.
+    /// Creates a bucket.
     ///
     /// # Errors
     /// [`Error::BucketNameInvalid`], [`ObjectError::BucketExists`].
@@ -28,7 +28,7 @@ impl Buckets {
         if self.objects.create_bucket(create).await? { Ok(()) } else { Err(ObjectError::BucketExists(name.to_owned())) }
     }
 
-    /// A bucket, to answer that operation, which lists.
+    /// A bucket, for an operation that lists.
     ///
     /// # Errors
     /// [`ObjectError::NoSuchBucket`].
@@ -41,10 +41,10 @@ impl Buckets {
         self.objects.bucket(name).await?.ok_or_else(|| ObjectError::NoSuchBucket(name.to_owned()))
     }
 
-    /// Up to `limit` buckets behind `after`.
+    /// Up to `limit` buckets after `after`.
     ///
     /// # Errors
-    /// Of policy and of the database.
+    /// Denied by policy, or the database is unavailable.
     pub async fn buckets(&self, call: &Call, after: &str, limit: u32) -> Result<Vec<Bucket>, ObjectError> {
         self.authorizer.require_catalog(call)?;
         let mut found = Vec::new();
@@ -54,7 +54,7 @@ impl Buckets {
             let Some(last) = page.last() else { return Ok(found) };
             after.clone_from(&last.name);
             let ended = page.len() < limit as usize;
-            // what one may not list is not there
+            // buckets that the caller may not list are left out
             found.extend(
                 page.into_iter().filter(|it| self.authorizer.allows(call, Action::List, Resource::Bucket(&it.name))),
             );
@@ -65,7 +65,7 @@ impl Buckets {
         }
     }
 
-    /// Removes a bucket that holds nothing.
+    /// Deletes an empty bucket.
     ///
     /// # Errors
     /// [`ObjectError::NoSuchBucket`], [`ObjectError::BucketNotEmpty`].
@@ -75,13 +75,13 @@ impl Buckets {
         if !self.objects.delete_bucket(name, audit).await? {
             return Err(ObjectError::NoSuchBucket(name.to_owned()));
         }
-        // its policy is gone, and must not be found by a bucket that gets its name. Is the database away now, then it is
-        // put out of force by the background task
+        // its policy must not apply to a new bucket of that name; if the database is unavailable now, the background
+        // job removes the policy
         let _ = self.access.follow().await;
         Ok(())
     }
 
-    /// Switches versioning.
+    /// Sets the versioning state.
     ///
     /// # Errors
     /// [`ObjectError::NoSuchBucket`].
@@ -89,8 +89,6 @@ impl Buckets {
         self.configure(call, Operation::PutBucketVersioning, name, Some(versioning), None).await
     }
 
-    /// Sets the tags.
-    ///
     /// # Errors
     /// [`ObjectError::NoSuchBucket`].
     pub async fn set_bucket_tags(

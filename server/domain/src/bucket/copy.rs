@@ -1,4 +1,4 @@
-//! Copying objects: no byte moves, the copy points at the same blob.
+//! Copying objects: no byte is copied, the copy points at the same blob.
 
 use zot_core::AuditAction;
 use zot_core::object_key::ObjectKey;
@@ -16,7 +16,7 @@ use crate::read::Readable;
 pub struct CopySource<'a> {
     pub bucket: &'a str,
     pub key: &'a ObjectKey,
-    /// This version; none: the newest.
+    /// None: the newest version.
     pub version_id: Option<&'a str>,
     pub condition: ReadCondition,
 }
@@ -24,12 +24,12 @@ pub struct CopySource<'a> {
 pub struct Copied {
     pub put: Put,
     pub source: Readable<ObjectVersion>,
-    /// The copy's manifest, if its bytes are sealed.
+    /// The copy's manifest, if the digest is computed.
     pub manifest_digest: Option<zot_core::digest::Digest>,
 }
 
 impl Buckets {
-    /// Copies an object. `attributes` replace the source's; tags are replaced apart from them.
+    /// Copies an object. `attributes` and tags replace the source's, each separately.
     ///
     /// # Errors
     /// As reading the source and putting the target; [`Error::ParameterInvalid`] for a copy onto itself that changes
@@ -75,7 +75,7 @@ impl Buckets {
         Ok(Copied { put, source: from, manifest_digest })
     }
 
-    /// The source of a copy, which the caller may read, if its conditions hold.
+    /// The source of a copy, if the caller may read it and its conditions hold.
     ///
     /// # Errors
     /// As reading it; [`ObjectError::PreconditionFailed`].

@@ -15,16 +15,15 @@ use crate::error::{ObjectError, Result};
 use crate::ports::metadata::Audit;
 use crate::ports::objects::{DeleteObject, Deleted};
 
-/// Deletes of one request that run side by side.
+/// Deletes of one request that run concurrently.
 const AT_ONCE: usize = 16;
 
-/// What is to be deleted.
+/// One object or version to delete.
 #[derive(Clone, Debug)]
 pub struct Deletion {
     pub key: ObjectKey,
-    /// The version that goes for ever; none: the object is marked as deleted.
+    /// The version to delete permanently. None: a delete marker is added.
     pub version_id: Option<String>,
-    /// What must hold of it.
     pub condition: WriteCondition,
 }
 
@@ -35,7 +34,7 @@ impl Deletion {
 }
 
 impl Buckets {
-    /// Deletes an object, or one version of it for ever. What is not there is deleted as well.
+    /// Deletes an object, or one version permanently. Deleting what does not exist succeeds.
     ///
     /// # Errors
     /// [`crate::ObjectError::NoSuchBucket`], [`crate::ObjectError::PreconditionFailed`].
@@ -52,7 +51,7 @@ impl Buckets {
         self.delete_permitted(call, bucket, deletion).await
     }
 
-    /// Deletes many, and says of each what came of it, in their order. All are decided on before the first is deleted.
+    /// Deletes many objects and returns each outcome, in their order. All are authorized before the first is deleted.
     pub async fn delete_objects(
         &self,
         call: &Call,
@@ -62,7 +61,7 @@ impl Buckets {
         let context = |it: &Deletion| Context { operation: Some(it.operation()), ..call.context() };
         let asked = deletions.iter().map(|it| (Resource::Object(bucket, it.key.as_str()), context(it)));
         let permits = self.authorizer.require_each(call, Action::Delete, asked);
-        // side by side: their commits share an fsync
+        // concurrently: their commits share an fsync
         let outcomes = stream::iter(permits.into_iter().zip(deletions)).map(|(permit, deletion)| async move {
             permit?;
             self.delete_permitted(call, bucket, deletion).await
@@ -77,7 +76,7 @@ impl Buckets {
             key: key.as_str().to_owned(),
             version_id,
             condition,
-            // one request may delete many objects, and each has an audit row of its own
+            // one request may delete many objects, and each has its own audit row
             audit: Audit {
                 request_id: RequestId::new(),
                 ..Audit::of(call, AuditAction::ObjectDelete, format!("object:{bucket}/{}", key.as_str()))

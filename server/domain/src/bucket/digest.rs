@@ -1,7 +1,7 @@
-//! Digesting: an object that was uploaded in parts gets its digest, and so its OCI manifest.
+//! Digesting: computes the digest of an object that was uploaded in parts, and with it its OCI manifest.
 //!
-//! The bytes are read once, and each segment is checked against its own SHA-256. It happens in the background, or at once
-//! when somebody asks for the reference. If the store has the digest already, the object moves onto that blob.
+//! The bytes are read once, and each segment is checked against its own SHA-256. A background job does this, or the
+//! first request for the reference. If the store has the digest already, the object moves to that blob.
 
 use std::sync::Arc;
 
@@ -22,12 +22,12 @@ use crate::read::Readable;
 
 /// The lease under which one process computes digests.
 const LEASE: &str = "seal";
-/// A replica that died while it computed one holds the others up for this long. One that is merely slow may be joined by
-/// another: both come to the same digest, and the first one's statement counts.
+/// If a replica dies while it computes a digest, the others wait this long. If it is only slow, another replica may
+/// compute the same digest: the first statement wins.
 const LEASE_SECS: i64 = 120;
 
 impl Buckets {
-    /// An object with its digest, which is computed first if need be.
+    /// An object with its digest. If the digest is not known yet, this computes it.
     ///
     /// # Errors
     /// As reading it; [`Error::Internal`] if its bytes are damaged.
@@ -50,12 +50,11 @@ impl Buckets {
         self.gate.authorize_read(call, Some(operation), Resource::Object(bucket, key.as_str()), find).await
     }
 
-    /// The lease under which one replica at a time calls [`Buckets::digest_next`].
     pub fn digest_lease(upkeep: Arc<dyn Upkeep>, holder: impl Into<String>) -> Lease {
         Lease::new(upkeep, LEASE, holder, LEASE_SECS)
     }
 
-    /// Computes the digest of the oldest open blob; false if there is none.
+    /// Computes the digest of the oldest open blob. False if there is none.
     ///
     /// # Errors
     /// Of the database and the storage: it will be tried again.
@@ -70,9 +69,9 @@ impl Buckets {
         match self.digest_of(&open).await {
             Ok(Some(digest)) => self.objects.set_digest(open.blob, &digest).await,
             Err(error @ Error::Unavailable { .. }) => Err(error),
-            // bytes that are missing or not what they were: the others must not wait behind them
+            // bytes are missing or damaged: the other blobs must not wait for this one
             Ok(None) | Err(_) => {
-                // unless the storage was away for a moment, and another one or none was in its place
+                // unless the storage was briefly unavailable or replaced
                 self.blobs.probe().await?;
                 self.objects.quarantine(open.blob).await?;
                 Err(Error::Internal(format!("blob {} is damaged and was quarantined", open.blob)))
@@ -80,7 +79,7 @@ impl Buckets {
         }
     }
 
-    /// The digest of a blob's bytes; none if a segment is not what it was.
+    /// The digest of a blob's bytes. None if a segment is damaged.
     async fn digest_of(&self, open: &OpenBlob) -> Result<Option<Digest>> {
         let mut whole = Hasher::new(Algorithm::Sha256);
         for segment in &open.segments {

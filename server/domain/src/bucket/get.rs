@@ -12,10 +12,11 @@ use crate::ports::objects::ObjectVersion;
 use crate::read::Readable;
 
 impl Buckets {
-    /// A version of an object, the newest if none is named, to answer that operation, which reads.
+    /// A version of an object, by default the newest, for an operation that reads.
     ///
     /// # Errors
-    /// [`ObjectError::NoSuchBucket`], [`ObjectError::NoSuchKey`], [`ObjectError::NoSuchVersion`], [`ObjectError::DeleteMarker`].
+    /// [`ObjectError::NoSuchBucket`], [`ObjectError::NoSuchKey`], [`ObjectError::NoSuchVersion`],
+    /// [`ObjectError::DeleteMarker`].
     pub async fn object(
         &self,
         call: &Call,
@@ -29,7 +30,7 @@ impl Buckets {
         self.gate.authorize_read(call, Some(operation), Resource::Object(bucket, key.as_str()), find).await
     }
 
-    /// Whether an object may be read: for lists, which tell more of those. Leaves no record, as nothing is refused.
+    /// Whether an object may be read: listings show more of those. It is not logged, as nothing is refused.
     pub fn may_read(&self, call: &Call, bucket: &str, key: &str) -> bool {
         self.gate.may_read(call, Some(Operation::GetObject), Resource::Object(bucket, key))
     }
@@ -55,7 +56,7 @@ impl Buckets {
         }
     }
 
-    /// The bytes of a range of an object.
+    /// A range of an object's bytes.
     pub fn open(&self, object: &Readable<ObjectVersion>, range: ByteRange) -> ByteStream {
         self.gate.open(object, range)
     }

@@ -1,4 +1,4 @@
-//! Listing objects and versions, a page at a time, in byte order of their keys.
+//! Listing objects and versions, in pages, in byte order of their keys.
 
 use zot_core::object_key::LAST;
 use zot_core::policy::Operation;
@@ -20,7 +20,6 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// The key or prefix of the last entry.
     pub fn last(&self) -> Option<&str> {
         match self.entries.last()? {
             Entry::Object(object) => Some(&object.key),
@@ -32,16 +31,14 @@ impl Listing {
 /// A page of versions.
 #[derive(Debug)]
 pub struct VersionListing {
-    /// Versions by key, the newest first.
+    /// By key, then newest first.
     pub versions: Vec<ObjectVersion>,
     pub prefixes: Vec<String>,
-    /// Where the next page begins: key, and version if the key has more of them.
+    /// Where the next page begins: a key, and a version if the key has more of them.
     pub next: Option<(String, Option<String>)>,
 }
 
 impl Buckets {
-    /// A page of objects.
-    ///
     /// # Errors
     /// [`crate::ObjectError::NoSuchBucket`].
     pub async fn list(&self, call: &Call, query: ListQuery<'_>) -> Result<Listing, ObjectError> {
@@ -58,8 +55,6 @@ impl Buckets {
         Ok(Listing { entries, more })
     }
 
-    /// A page of versions.
-    ///
     /// # Errors
     /// [`crate::ObjectError::NoSuchBucket`].
     pub async fn list_versions(
@@ -103,7 +98,7 @@ impl Buckets {
     }
 }
 
-/// Where a listing stands.
+/// The position in a listing.
 struct Cursor {
     key: String,
     seq: Option<i64>,
@@ -120,11 +115,11 @@ impl Cursor {
             None => None,
             Some(version) => {
                 let found = buckets.objects.object(query.bucket, query.after, Some(version)).await?;
-                // one that was deleted meanwhile: what is left of its key is shown, rather twice than not
+                // the marker version was deleted meanwhile: repeat the rest of its key rather than skip it
                 Some(found.map_or(i64::MAX, |found| found.seq))
             }
         };
-        // without a version the whole key is passed
+        // without a version the whole key is skipped
         Ok(Self { key: behind(query.prefix, query.delimiter, query.after), seq })
     }
 
@@ -139,7 +134,7 @@ impl Cursor {
     }
 }
 
-/// The versions up to the first that is rolled up, and that one's prefix; the cursor moves behind them.
+/// The versions before the first that is rolled up, and that one's prefix. Moves the cursor past them.
 fn roll_up(versions: Vec<ObjectVersion>, cursor: &mut Cursor, prefix: &str, delimiter: Option<&str>) -> Vec<Item> {
     let mut items = Vec::new();
     for version in versions {
@@ -162,7 +157,7 @@ pub fn rolled_up(prefix: &str, delimiter: Option<&str>, key: &str) -> Option<Str
     Some(key[..prefix.len() + at + delimiter.len()].to_owned())
 }
 
-/// The key behind which a page begins: a marker that is a rolled-up prefix is passed with all keys below it.
+/// The key after which a page begins: a marker that is a rolled-up prefix skips all keys below it.
 fn behind(prefix: &str, delimiter: Option<&str>, marker: &str) -> String {
     match rolled_up(prefix, delimiter, marker) {
         Some(rolled) if rolled == marker => format!("{rolled}{LAST}"),

@@ -1,7 +1,8 @@
-//! Multipart uploads: parts are segments, and completing is metadata only: a blob made of them, readable at once.
+//! Multipart uploads: each part is a segment. Completing only writes metadata: a blob of these segments, readable at
+//! once.
 //!
-//! Source: S3 API reference, *CreateMultipartUpload* to *CompleteMultipartUpload*. The SHA-256 of the whole is not
-//! known then; [`super::digest`] computes it.
+//! Source: S3 API reference, *CreateMultipartUpload* to *CompleteMultipartUpload*. The SHA-256 of the object is not
+//! known at that time; [`super::digest`] computes it.
 
 use std::collections::BTreeMap;
 
@@ -26,35 +27,34 @@ use crate::ports::objects::{
     BeginMultipart, CompleteMultipart, Multipart, MultipartInput, Part, Put, PutObject, Source,
 };
 
-/// Most parts, and the highest number of one.
+/// Most parts, and the highest part number.
 pub const PARTS_MAX: i64 = 10_000;
-/// Smallest part but the last, in bytes.
+/// Smallest size in bytes of all parts except the last.
 pub const PART_MIN: u64 = 5 * 1024 * 1024;
-/// Parts are kept this long.
+/// Parts expire after this time.
 const LIFETIME_SECS: i64 = 7 * 24 * 3600;
 
-/// A part as a client names it in completing.
+/// A part as the client names it in CompleteMultipartUpload.
 #[derive(Clone, Debug)]
 pub struct NamedPart {
     pub number: i64,
-    /// Its entity tag, without quotes.
+    /// Without quotes.
     pub etag: String,
     /// Its checksum, if the client repeats it.
     pub checksum: Option<(Algorithm, String)>,
 }
 
-/// What came of completing.
+/// The result of completing an upload.
 #[derive(Clone, Debug)]
 pub struct Completed {
-    /// The version; none for a repeated request.
+    /// None for a repeated request.
     pub put: Option<Put>,
-    /// Entity tag of the object.
     pub etag: String,
     pub checksums: Checksums,
 }
 
 impl Buckets {
-    /// Begins an upload and gives its id.
+    /// Begins an upload and returns its id.
     ///
     /// # Errors
     /// [`ObjectError::NoSuchBucket`].
@@ -85,7 +85,7 @@ impl Buckets {
         }
     }
 
-    /// Uploads a part; one of the same number before it no longer counts.
+    /// Uploads a part. It replaces an earlier one with the same number.
     ///
     /// # Errors
     /// [`ObjectError::NoSuchMultipart`], [`Error::ParameterInvalid`] for a number beyond [`PARTS_MAX`], and as
@@ -118,9 +118,9 @@ impl Buckets {
         }
     }
 
-    /// A body as a segment, however small: parts are put together by their segments.
+    /// Writes a body as a segment, however small: an object is made of its parts' segments.
     async fn receive_segment(&self, body: ByteStream, expected: Expected) -> Result<Part, ObjectError> {
-        // nothing is small enough to stay in memory, but an empty body has no byte to begin with
+        // no chunk may stay in memory, but an empty body has no first byte
         let body: ByteStream =
             Box::pin(futures_util::StreamExt::chain(futures_util::stream::iter([Ok(bytes::Bytes::new())]), body));
         let received = self.receive(body, expected, 0).await?;
@@ -138,7 +138,7 @@ impl Buckets {
         Ok(Part { number: 0, segment, etag: received.sums.md5, checksums, created: 0 })
     }
 
-    /// Uploads a part out of an object that is there.
+    /// Uploads a part that is copied from an object.
     ///
     /// # Errors
     /// As [`Buckets::upload_part`] and [`Buckets::copyable`]; [`Error::ParameterInvalid`] for a range outside it.
@@ -162,7 +162,7 @@ impl Buckets {
         self.upload_part(call, (bucket, key), id, number, Expected::default(), body).await
     }
 
-    /// An open upload, to answer that operation, which writes.
+    /// An open upload, for an operation that writes.
     ///
     /// # Errors
     /// [`ObjectError::NoSuchMultipart`].
@@ -183,7 +183,7 @@ impl Buckets {
         }
     }
 
-    /// Up to `limit` parts behind `after`.
+    /// Up to `limit` parts after `after`.
     ///
     /// # Errors
     /// [`ObjectError::NoSuchMultipart`].
@@ -199,7 +199,7 @@ impl Buckets {
         Ok((upload, self.objects.parts(id, after, limit).await?))
     }
 
-    /// Up to `limit` open uploads behind `(key, id)`.
+    /// Up to `limit` open uploads after `(key, id)`.
     ///
     /// # Errors
     /// [`ObjectError::NoSuchBucket`].
@@ -216,7 +216,7 @@ impl Buckets {
         Ok(self.objects.multiparts(bucket, prefix, after, limit).await?)
     }
 
-    /// Gives an upload up.
+    /// Aborts an upload.
     ///
     /// # Errors
     /// [`ObjectError::NoSuchMultipart`].
@@ -233,10 +233,11 @@ impl Buckets {
         if aborted { Ok(()) } else { Err(ObjectError::NoSuchMultipart) }
     }
 
-    /// Makes an object of parts. Asked again within 7 days, it answers as before.
+    /// Makes an object of the parts. Within 7 days, a repeated request gets the same answer.
     ///
     /// # Errors
-    /// [`ObjectError::NoSuchMultipart`], [`ObjectError::PartInvalid`], [`ObjectError::PartOrderInvalid`], [`ObjectError::PartTooSmall`],
+    /// [`ObjectError::NoSuchMultipart`], [`ObjectError::PartInvalid`], [`ObjectError::PartOrderInvalid`],
+    /// [`ObjectError::PartTooSmall`],
     /// [`ObjectError::PreconditionFailed`]: then the upload stays open.
     pub async fn complete_multipart(
         &self,
@@ -253,7 +254,7 @@ impl Buckets {
         };
         let parts = match self.named_parts(id, named).await {
             Err(ObjectError::PartInvalid(_)) if self.objects.multipart(bucket, key.as_str(), id).await?.is_none() => {
-                // another request ended the upload since it was read, and its parts went with it
+                // another request ended the upload and deleted its parts
                 return self.repeated(bucket, key, id).await;
             }
             parts => parts?,
@@ -286,7 +287,7 @@ impl Buckets {
         let completed = self.objects.complete_multipart(complete).await;
         match self.authorizer.settle(call, rights, Resource::Object(bucket, key.as_str()), completed)? {
             Some(put) => Ok(Completed { put: Some(put), etag, checksums }),
-            // another request was faster: it completed or aborted
+            // another request completed or aborted the upload first
             None => self.repeated(bucket, key, id).await,
         }
     }
@@ -299,7 +300,7 @@ impl Buckets {
         Ok(Completed { put: None, etag, checksums })
     }
 
-    /// The uploaded parts that a client names, in order.
+    /// The uploaded parts that the client names, in order.
     async fn named_parts(&self, id: &str, named: &[NamedPart]) -> Result<Vec<Part>, ObjectError> {
         if named.is_empty() || named.windows(2).any(|pair| pair[0].number >= pair[1].number) {
             return Err(ObjectError::PartOrderInvalid);

@@ -1,4 +1,5 @@
-//! Putting objects: bytes first, checked against all that the client says of them, then one transaction.
+//! Putting objects: the bytes are stored and checked against the client's digests and length, then one transaction
+//! follows.
 
 use zot_core::AuditAction;
 use zot_core::checksum::{Algorithm, Checksums};
@@ -16,43 +17,40 @@ use crate::ports::blobs::ByteStream;
 use crate::ports::metadata::{Audit, Content, INLINE_MAX, NewContent, Segment};
 use crate::ports::objects::{Attributes, Put, PutObject, Source};
 
-/// What a client says of a body, to be held against what arrived.
+/// What a client announces about a body. It is checked against the received bytes.
 #[derive(Default)]
 pub struct Expected {
-    /// SHA-256 that the signature covers.
+    /// The SHA-256 that the signature covers.
     pub sha256: Option<[u8; 32]>,
-    /// MD5 that the client announced.
     pub md5: Option<[u8; 16]>,
-    /// Announced length in bytes.
+    /// In bytes.
     pub length: Option<u64>,
-    /// The checksum's algorithm; none: CRC64NVME is computed.
+    /// None: CRC64NVME is computed.
     pub algorithm: Option<Algorithm>,
-    /// Its value, once the body has ended: it may come behind the body.
+    /// The checksum's value, once the body has ended: it may be a trailer.
     pub checksum: Option<Box<dyn FnOnce() -> Result<Option<String>> + Send>>,
 }
 
 #[derive(Clone, Debug)]
 pub struct PutOutcome {
     pub put: Put,
-    /// Entity tag, without quotes.
+    /// Without quotes.
     pub etag: String,
     pub checksums: Checksums,
-    /// The object's manifest, by which OCI clients read it.
     pub manifest_digest: Option<zot_core::digest::Digest>,
     pub size: u64,
 }
 
-/// A body that is durable, or small, and what it was found to be.
+/// A received body, durable or small, with its computed digests.
 pub(super) struct Received {
     pub content: NewContent,
     pub sums: ObjectSums,
 }
 
 impl Buckets {
-    /// Puts an object.
-    ///
     /// # Errors
-    /// [`ObjectError::NoSuchBucket`], [`ObjectError::ChecksumMismatch`], [`Error::BodyIncomplete`], [`ObjectError::PreconditionFailed`].
+    /// [`ObjectError::NoSuchBucket`], [`ObjectError::ChecksumMismatch`], [`Error::BodyIncomplete`],
+    /// [`ObjectError::PreconditionFailed`].
     pub async fn put_object(
         &self,
         call: &Call,
@@ -63,7 +61,7 @@ impl Buckets {
         body: ByteStream,
     ) -> Result<PutOutcome, ObjectError> {
         let rights = self.put_rights(call, Operation::PutObject, bucket, key.as_str())?;
-        // before the bytes: a client that names a wrong bucket should not have to send them
+        // before the bytes: a client that names an absent bucket should not have to send them
         self.existing(bucket).await?;
         let received = self.receive(body, expected, INLINE_MAX).await?;
         let size = received.content.size;
@@ -94,7 +92,7 @@ impl Buckets {
         Ok(PutOutcome { put, etag: received.sums.md5, checksums, manifest_digest, size })
     }
 
-    /// Takes in a body, kept in memory up to `small` bytes, and holds it against what the client says.
+    /// Receives a body and checks it against `expected`. Up to `small` bytes stay in memory.
     pub(super) async fn receive(
         &self,
         mut body: ByteStream,
@@ -137,7 +135,7 @@ impl Buckets {
     }
 }
 
-/// The one segment of these bytes has their digest.
+/// If these bytes are one segment, it has their digest.
 fn named(content: Content, digests: &Digests) -> Content {
     match content {
         Content::Segments(mut segments) => {

@@ -1,4 +1,4 @@
-//! Records that wait for the database: in memory, bounded, and without any I/O where they come from.
+//! The queue of records for the audit trail: in memory and bounded. Adding a record does no I/O.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -9,14 +9,14 @@ use crate::call::{RequestId, network_of};
 use crate::error::{Error, Result};
 use crate::ports::audit::{Changes, Record};
 
-/// Records that wait at most: a process that is killed loses no more, and one whose database is away drops what comes
-/// beyond it, and counts that.
+/// Most records in the queue. A killed process loses at most these. While the database is unavailable, further records
+/// are dropped and counted.
 pub const QUEUE_MAX: usize = 16_384;
 /// Records in one transaction.
 pub const BATCH_MAX: usize = 256;
-/// Of so many records before it one that says the same about the same request is not added again.
+/// A record is left out if one of this many before it says the same about the same request.
 const REPEATS_SEEN: usize = 16;
-/// Longest text of a record, in characters: an object's key fits, with its bucket.
+/// Longest text of a record, in characters: an object's key with its bucket fits.
 const TEXT_MAX: usize = 2048;
 
 fn repeats(one: &Record, other: &Record) -> bool {
@@ -29,14 +29,13 @@ fn repeats(one: &Record, other: &Record) -> bool {
 /// Counts of the queue, for metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
-    /// Records that were written.
     pub recorded: u64,
-    /// Records that were lost, as too many waited.
+    /// Records that were dropped because the queue was full.
     pub dropped: u64,
     pub queued: usize,
 }
 
-/// The records that wait. Cheap to clone: all clones are one.
+/// The queue. Cheap to clone: all clones are one queue.
 #[derive(Clone, Debug, Default)]
 pub struct DecisionQueue(Arc<Inner>);
 
@@ -47,7 +46,7 @@ struct Inner {
     dropped: AtomicU64,
 }
 
-/// Whose records they are: those of an actor, or of an address where the actor is nobody in particular.
+/// The source of records: an actor, or the address of an anonymous caller.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Source {
     Actor(String),
@@ -66,13 +65,13 @@ impl Source {
 #[derive(Debug, Default)]
 struct Queue {
     records: VecDeque<Arc<Record>>,
-    /// How many of them are whose.
+    /// The number of records by source.
     shares: HashMap<Source, usize>,
 }
 
 impl Queue {
-    /// Takes a record in if there is room for it. One source takes no more than half of what the others leave: so none can
-    /// keep the others' records out, however many it makes.
+    /// Adds a record if the queue is not full. One source gets at most half of what the others leave, so that it cannot
+    /// displace their records.
     fn push(&mut self, record: Record) -> bool {
         let source = Source::of(&record);
         let own = self.shares.get(&source).copied().unwrap_or(0);
@@ -100,7 +99,7 @@ impl DecisionQueue {
         self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a record in, unless too many wait.
+    /// Adds a record, unless the queue is full.
     pub fn note(&self, mut record: Record) {
         for text in [&mut record.actor, &mut record.resource, &mut record.reason] {
             tidy(text);
@@ -122,13 +121,13 @@ impl DecisionQueue {
         }
     }
 
-    /// Writes the oldest records, and gives how many still wait. They wait on where the database does not take them; what
-    /// it would never take is dropped.
+    /// Writes the oldest records and returns how many remain. If the database is unavailable, they stay in the queue;
+    /// records that it would never accept are dropped.
     ///
     /// # Errors
-    /// Of the database.
+    /// The database is unavailable.
     pub async fn flush(&self, changes: &dyn Changes) -> Result<usize> {
-        // they stay in the queue until they are durable: whoever is cancelled here has lost nothing
+        // records stay in the queue until they are durable: a cancelled flush loses nothing
         let batch: Vec<_> = self.queue().records.iter().take(BATCH_MAX).cloned().collect();
         if batch.is_empty() {
             return Ok(0);
@@ -144,7 +143,7 @@ impl DecisionQueue {
         }
     }
 
-    /// Takes records out of the front, where they are unless another call was faster.
+    /// Removes records from the front, unless another call removed them already.
     fn remove(&self, ids: &[RequestId], counter: &AtomicU64) -> usize {
         let mut queue = self.queue();
         for id in ids {
@@ -157,7 +156,7 @@ impl DecisionQueue {
     }
 }
 
-/// A text that any database takes, and that is not too long.
+/// Makes a text valid for any database, and short enough.
 fn tidy(text: &mut String) {
     if text.len() > TEXT_MAX || text.contains('\0') {
         *text = text.chars().take(TEXT_MAX).map(|c| if c == '\0' { '\u{fffd}' } else { c }).collect();

@@ -7,13 +7,10 @@ use super::{Error, MayBeCommon};
 /// Why a request about policies, accounts or access keys failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AdministrationError {
-    /// Not of this noun alone.
     #[error(transparent)]
     Common(#[from] Error),
-    /// A policy of that id is there.
     #[error("there is a policy {0:?}; change it by PUT")]
     PolicyExists(String),
-    /// An account of that name is there.
     #[error("there is an account {0:?}; change it by PUT")]
     AccountExists(String),
     /// The present state does not allow the change. The text says what to do first.

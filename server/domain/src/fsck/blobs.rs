@@ -1,4 +1,4 @@
-//! Blob by blob: whether its rows make up its bytes, and for a sample whether the bytes have its digest.
+//! Checks each blob: its rows must add up to its length, and for a sample the bytes must have its digest.
 
 use std::collections::HashSet;
 
@@ -13,9 +13,8 @@ use crate::ports::metadata::{Content, Segment};
 use crate::ports::upkeep::BlobRecord;
 use crate::read::open;
 
-/// Blobs in a page.
 const PAGE: u32 = 200;
-/// Findings whose blob is looked up, for its name: a whole bucket may be missing.
+/// Findings whose blob is looked up by name. The limit is for a lost storage bucket.
 const NAMED_MAX: usize = 1000;
 
 impl Fsck {
@@ -28,7 +27,7 @@ impl Fsck {
         report: &mut Report,
     ) -> Result<()> {
         let mut after = 0;
-        // the first blob is always among them: a small store has few
+        // the first blob is always sampled: a small store has few
         let mut due = 100 - u64::from(scope.verify_percent);
         loop {
             let page = self.upkeep.blobs_after(after, PAGE).await?;
@@ -37,7 +36,7 @@ impl Fsck {
             for blob in page.into_iter().filter(|blob| !blob.merged) {
                 report.blobs += 1;
                 due += u64::from(scope.verify_percent);
-                // evenly spread: each time another whole hundred is reached
+                // evenly spread: a blob is sampled when another hundred is reached
                 let sampled = due >= 100 && scope.verify_percent > 0;
                 due -= if sampled { 100 } else { 0 };
                 let sampled = sampled && !known.contains(&blob.id);
@@ -67,7 +66,7 @@ impl Fsck {
         Ok(())
     }
 
-    /// Its bytes may have come back, out of a backup of the storage.
+    /// The bytes may be back, from a backup of the storage.
     async fn check_quarantined(&self, scope: Scope, blob: &BlobRecord, report: &mut Report) -> Result<()> {
         let mut finding = Finding::of_blob(Kind::Quarantined, blob, describe(blob));
         if scope.repair && is_provable(blob) && is_complete(blob) && self.damage(blob).await?.is_none() {
@@ -79,7 +78,7 @@ impl Fsck {
         Ok(())
     }
 
-    /// The page was read by several queries, between which the blob may have gone.
+    /// The page was read by several queries; the blob may have been removed meanwhile.
     async fn check_again(&self, blob: &BlobRecord, report: &mut Report) -> Result<()> {
         let now = self.upkeep.blobs_after(blob.id - 1, 1).await?;
         if let Some(now) = now.into_iter().find(|now| now.id == blob.id && !now.merged && !is_complete(now)) {
@@ -88,7 +87,7 @@ impl Fsck {
         Ok(())
     }
 
-    /// Says of segments that are missing or wrong which blob that is, and who uses it.
+    /// Adds the blob and its user to findings about missing or wrong segments.
     pub(super) async fn name_blobs(&self, report: &mut Report) -> Result<()> {
         for finding in report.findings.iter_mut().filter(|finding| finding.blob.is_some()).take(NAMED_MAX) {
             let id = finding.blob.unwrap_or_default();
@@ -101,7 +100,7 @@ impl Fsck {
         Ok(())
     }
 
-    /// Whether a blob is damaged as it is now.
+    /// Whether a blob is damaged now.
     pub(super) async fn is_damaged(&self, blob: i64) -> Result<bool> {
         let now = self.upkeep.blobs_after(blob - 1, 1).await?;
         let Some(now) = now.into_iter().find(|now| now.id == blob) else { return Ok(false) };
@@ -118,7 +117,7 @@ impl Fsck {
         Ok(!is_complete(&now) || self.damage(&now).await?.is_some())
     }
 
-    /// Why the bytes are not those that were written; none if they are.
+    /// Why the bytes are damaged. None if they are not.
     async fn damage(&self, blob: &BlobRecord) -> Result<Option<String>> {
         let parts = match &blob.content {
             Content::Inline(_) => vec![(blob.content.clone(), ByteRange { start: 0, end: blob.size }, None)],
@@ -139,7 +138,7 @@ impl Fsck {
                 }
             }
             if expected.is_some_and(|expected| expected != own.finish().sha256) {
-                return Ok(Some("a segment has another digest than when it was written".to_owned()));
+                return Ok(Some("the digest of a segment changed since it was written".to_owned()));
             }
         }
         let found = whole.finish().sha256;
@@ -160,7 +159,7 @@ fn part(segment: &Segment) -> Part {
     (Content::Segments(vec![segment.clone()]), range, segment.sha256.clone())
 }
 
-/// Whether a digest tells that its bytes are right: its own, or that of each segment.
+/// Whether a digest proves the bytes: the blob's own, or that of each segment.
 fn is_provable(blob: &BlobRecord) -> bool {
     let segments_tell = match &blob.content {
         Content::Segments(segments) => segments.iter().all(|segment| segment.sha256.is_some()),
@@ -169,7 +168,7 @@ fn is_provable(blob: &BlobRecord) -> bool {
     segments_tell || !blob.digests.is_empty()
 }
 
-/// Whether inline bytes or segments, one behind the other, make up the length.
+/// Whether inline bytes or consecutive segments add up to the length.
 fn is_complete(blob: &BlobRecord) -> bool {
     match &blob.content {
         Content::Inline(bytes) => bytes.len() as u64 == blob.size,
@@ -185,9 +184,10 @@ fn is_complete(blob: &BlobRecord) -> bool {
 }
 
 fn describe(blob: &BlobRecord) -> String {
-    let name = blob.sha256().map_or_else(|| format!("blob {}, not sealed", blob.id), |digest| format!("blob {digest}"));
+    let name =
+        blob.sha256().map_or_else(|| format!("blob {} without a digest", blob.id), |digest| format!("blob {digest}"));
     match &blob.used_by {
         Some(user) => format!("{name}, {} bytes, used by {user}", blob.size),
-        None => format!("{name}, {} bytes, referenced by nothing", blob.size),
+        None => format!("{name}, {} bytes, unreferenced", blob.size),
     }
 }

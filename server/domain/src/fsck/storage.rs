@@ -1,4 +1,5 @@
-//! From storage to database: what lies there and has no row, or another size; and back: rows whose bytes are not there.
+//! From storage to database: files without a row or of another size. From database to storage: rows whose bytes are
+//! missing.
 
 use futures_util::StreamExt as _;
 
@@ -8,13 +9,12 @@ use crate::ports::blobs::SegmentKey;
 use crate::ports::inventory::Stored;
 use crate::ports::upkeep::{DeadSegment, SegmentRecord};
 
-/// Keys looked up at a time.
+/// Keys looked up at once.
 const BATCH: usize = 500;
-/// Rows in a page.
 const PAGE: u32 = 1000;
 
 impl Fsck {
-    /// Gives the keys that lie there, sorted: 16 bytes each, so that millions fit into memory.
+    /// Returns the stored keys, sorted: 16 bytes each, so that millions fit into memory.
     pub(super) async fn check_storage(
         &self,
         scope: Scope,
@@ -47,7 +47,7 @@ impl Fsck {
             report.stored_bytes += stored.size;
             match rows.binary_search_by(|row| row.key.cmp(key)).ok().map(|at| &rows[at]) {
                 Some(row) if row.dead && !row.gone => report.dead += 1,
-                // the blob's own finding says it
+                // the blob's own finding reports it
                 Some(row) if row.quarantined => {}
                 Some(row) if !row.dead && row.size != stored.size => report.findings.push(wrong_size(row, stored)),
                 Some(row) if !row.dead => {}
@@ -102,7 +102,7 @@ impl Fsck {
         }
     }
 
-    /// Looks again: it may have been committed after storage was listed, or have died since.
+    /// Checks again: the segment may have been committed or deleted after storage was listed.
     async fn is_missing(&self, key: &SegmentKey) -> Result<bool> {
         if self.inventory.size(key).await?.is_some() {
             return Ok(false);
@@ -117,5 +117,5 @@ fn wrong_size(row: &SegmentRecord, stored: &Stored) -> Finding {
 }
 
 fn of_blob(row: &SegmentRecord) -> String {
-    row.blob.map_or_else(|| ", of an upload under way".to_owned(), |blob| format!(", of blob {blob}"))
+    row.blob.map_or_else(|| ", of a running upload".to_owned(), |blob| format!(", of blob {blob}"))
 }

@@ -1,4 +1,5 @@
-//! The bytes: of segments that have been dead for long enough, and only if the storage is still this database's.
+//! The byte deleter: deletes the bytes of segments that have been dead for the delay, if the storage still belongs to
+//! this database.
 
 use std::time::{Duration, Instant};
 
@@ -8,17 +9,16 @@ use crate::lease::Lease;
 use crate::ownership::owned;
 use crate::ports::upkeep::Hold;
 
-/// Segments deleted at a time: as many as one request of S3 takes.
+/// Segments per deletion: the limit of one S3 request.
 const BATCH: u32 = 1000;
-/// How long a key is remembered after its bytes went: a commit that comes this late still loses.
+/// How long a deleted segment's key is kept: a later commit of it must fail.
 const REMEMBERED: Duration = Duration::from_hours(7 * 24);
-/// Half written files that are older have no writer any more.
+/// Older unfinished files have no writer any more.
 const UNFINISHED_AGE: Duration = Duration::from_hours(48);
 
 impl Collector {
-    /// Whether bytes may be deleted, and a mark that they are being deleted by this very database: the marker's
-    /// incarnation changes with each run, so a database that was restored or copied from this one no longer has it
-    /// (rule A4).
+    /// Decides whether bytes may be deleted, and marks the storage as this database's: the marker's incarnation changes
+    /// with each run, so a restored or copied database no longer matches it (rule A4).
     ///
     /// # Errors
     /// [`Error::Denied`] with the reason if not.
@@ -47,14 +47,13 @@ impl Collector {
     async fn no_hold(&self) -> Result<()> {
         if let Some(Hold { id, .. }) = self.upkeep.holds().await?.into_iter().next() {
             return Err(Error::Denied(format!(
-                "the hold {id:?} of a backup stands (`zot-artifact-store hold --id {id} --release` ends it)"
+                "a backup's hold {id:?} is active; `zot-artifact-store hold --id {id} --release` ends it"
             )));
         }
         Ok(())
     }
 
-    /// Goes from one incarnation to the next. A process that died on the way left the next one noted: whoever goes on
-    /// comes to the same.
+    /// Moves to the next incarnation. If a process died in between, the noted incarnation is used again.
     async fn enter(&self, current: &str, next: Option<String>) -> Result<()> {
         let next = next.unwrap_or_else(|| zot_core::ambient::random_id().simple().to_string());
         self.upkeep.begin_incarnation(current, &next).await?;
@@ -62,8 +61,7 @@ impl Collector {
         self.upkeep.enter_incarnation(&next).await
     }
 
-    /// Takes the blobs over for this database, whatever the marker says: after a restore, once it is known that no other
-    /// server uses them.
+    /// Makes the blobs this database's, whatever the marker says: after a restore, when no other server uses them.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
@@ -83,7 +81,7 @@ impl Collector {
             let keys: Vec<_> = dead.iter().map(|segment| segment.key.clone()).collect();
             let gone = match self.inventory.delete(&keys).await {
                 Ok(gone) => gone,
-                // none of them, though the storage answers: they are stuck, and the others go on
+                // the whole batch failed although the storage answers: postpone it and continue with the others
                 Err(_) if self.inventory.marker().await.is_ok() => Vec::new(),
                 Err(error) => return Err(error),
             };
@@ -93,12 +91,12 @@ impl Collector {
             report.freed_bytes += freed.iter().map(|segment| segment.size).sum::<u64>();
             if !stuck.is_empty() {
                 let keys: Vec<_> = stuck.into_iter().map(|segment| segment.key).collect();
-                // the others must not wait behind them
+                // the other segments must not wait for these
                 self.upkeep.postpone(&keys).await?;
                 report.stuck.extend(keys);
             }
             self.breathe(lease, begun).await?;
-            // a backup that begins meanwhile holds up what is left
+            // a backup that begins meanwhile stops the rest
             self.no_hold().await?;
         }
         while self.upkeep.forget_gone(secs(REMEMBERED)).await? > 0 {}

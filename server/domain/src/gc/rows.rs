@@ -1,4 +1,4 @@
-//! The rows: uploads that expired, then candidates, longest due first.
+//! The rows: expired uploads, then candidates, oldest first.
 
 use std::time::Instant;
 
@@ -9,9 +9,9 @@ use crate::error::{Error, Result};
 use crate::lease::Lease;
 use crate::ports::upkeep::{Candidate, CandidateKind, Collected};
 
-/// Rows in a batch, after which the lease is renewed.
+/// Rows in a batch; the lease is renewed after each.
 const BATCH: u32 = 200;
-/// Candidates at a time: on SQLite they share a commit, on Postgres each has a short transaction of its own.
+/// Concurrent candidates: on SQLite they share a commit, on Postgres each has its own short transaction.
 const AT_A_TIME: usize = 4;
 
 impl Collector {
@@ -31,7 +31,7 @@ impl Collector {
         }
     }
 
-    /// Until nothing is due. What a membership releases is due a grace period later, as the blob was touched.
+    /// Until nothing is due. A blob that a membership releases is due a grace period later, as it was touched.
     pub(super) async fn collect_rows(&self, lease: &Lease, report: &mut Report) -> Result<()> {
         loop {
             let begun = Instant::now();
@@ -44,12 +44,12 @@ impl Collector {
                     (CandidateKind::Membership, Ok(Collected::Removed(_))) => report.memberships += 1,
                     (CandidateKind::Blob, Ok(Collected::Removed(_))) => report.blobs += 1,
                     (_, Ok(Collected::Kept | Collected::TooFresh)) => {}
-                    // what is malformed must not keep the others waiting
+                    // malformed candidates must not block the others
                     (_, Err(Error::Conflict | Error::Internal(_))) => report.conflicts.push(candidate),
                     (_, Err(error)) => return Err(error),
                 }
             }
-            // those in conflict are still there: the next run looks at them
+            // candidates in conflict remain: the next run tries them again
             if looked_at == report.conflicts.len() - before {
                 return Ok(());
             }

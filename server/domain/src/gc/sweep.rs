@@ -1,6 +1,5 @@
-//! The sweep: keys that lie in storage and that no row names, left by uploads whose server died before the commit. They
-//! are claimed by a row that says dead, and a commit that comes later loses against it (rule A1); age only decides
-//! when to try.
+//! The sweep: finds orphans in storage, left by uploads whose server died before the commit. It claims their keys with
+//! dead rows, so that a later commit fails (rule A1). Age only decides when to try.
 
 use std::time::Instant;
 
@@ -12,9 +11,9 @@ use crate::lease::Lease;
 use crate::ports::inventory::Stored;
 use crate::ports::upkeep::{DeadSegment, SegmentRecord};
 
-/// Keys looked up at a time.
+/// Keys looked up at once.
 const BATCH: usize = 500;
-/// The pass whose place is kept.
+/// The pass whose position is stored.
 const PASS: &str = "sweep";
 
 impl Collector {
@@ -44,7 +43,7 @@ impl Collector {
     }
 }
 
-/// What no row names, or one whose bytes ought to be gone.
+/// Segments without a row, or whose bytes should be deleted already.
 fn orphan(stored: &Stored, rows: &[SegmentRecord]) -> Option<DeadSegment> {
     let key = stored.key.clone()?;
     let row = rows.iter().find(|row| row.key == key);

@@ -1,5 +1,5 @@
-//! The database of the audit trail: rows of what was done, and the roots of the batches that they are in. A row of
-//! a write is made by that write's own transaction (`ports/metadata.rs`), the others by [`Changes::append`].
+//! The port of the audit trail: its rows and the roots of closed batches. A write adds its row in its own transaction
+//! (`ports/metadata.rs`); [`Changes::append`] adds the others.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,13 +13,12 @@ use crate::error::Result;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was let through.
     Allowed,
     Denied,
 }
 
 impl Outcome {
-    /// As rows have it.
+    /// As rows spell it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Allowed => "allowed",
@@ -28,14 +27,13 @@ impl Outcome {
     }
 }
 
-/// What was read, or refused.
+/// A read or a refusal.
 #[derive(Clone, Debug)]
 pub struct Record {
     /// Key of its row.
     pub id: RequestId,
-    /// The request that it is of.
     pub request: RequestId,
-    /// When it was; the database's clock makes a time of it.
+    /// When it happened; the database's clock makes a time of it.
     pub noted: Instant,
     pub actor: String,
     /// Such as `read` or `authenticate`.
@@ -43,16 +41,14 @@ pub struct Record {
     /// Such as `repository:team/app`.
     pub resource: String,
     pub outcome: Outcome,
-    /// Where it came from.
     pub address: Option<IpAddr>,
-    /// What it was sent by.
     pub agent: Agent,
     pub reason: String,
     /// The policy that decided.
     pub policy: Option<String>,
 }
 
-/// A row of the trail.
+/// A row of the audit trail.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     pub id: String,
@@ -63,27 +59,25 @@ pub struct Change {
     pub action: String,
     /// Such as `repository:team/app`.
     pub resource: String,
-    /// As it is kept: `denied`, or a word for what went well.
+    /// As stored: `denied`, or a word for success.
     pub outcome: String,
     /// The id that the client got; empty: the row's own.
     pub request: String,
-    /// Where it came from; empty if nobody knows.
+    /// Empty if unknown.
     pub address: String,
-    /// The method of HTTP.
+    /// The HTTP method.
     pub method: String,
-    /// What the client calls itself.
     pub user_agent: String,
-    /// Why it was decided so.
     pub reason: String,
     /// The policy that decided.
     pub policy: String,
-    /// What a write came to, as a JSON object; empty if the rest says it all.
+    /// The result of a write, as a JSON object; empty if the other fields say everything.
     pub details: String,
-    /// The batch that it is in.
+    /// The closed batch that contains it.
     pub batch: Option<i64>,
 }
 
-/// The root of a batch: what its rows hash to, chained to the batch before, and signed.
+/// The root of a closed batch: the hash of its rows, chained to the previous batch, and signed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Root {
     /// The batch's number, from 1 and without gaps.
@@ -93,30 +87,29 @@ pub struct Root {
     /// Key of its last row.
     pub last: String,
     pub rows: i64,
-    /// When the newest of them was, in microseconds since 1970.
+    /// The time of the newest row, in microseconds since 1970.
     pub newest: i64,
-    /// The root of the tree of hashes over its rows, in hex.
+    /// The Merkle root over its rows, in hex.
     pub root: String,
-    /// The link of the batch before, in hex; of the first batch zeros.
+    /// The link of the previous batch, in hex; zeros in the first batch.
     pub prev: String,
-    /// Which key signed it.
+    /// The signing key.
     pub key_id: String,
-    /// The signature over all of the above.
+    /// Covers all of the above.
     pub signature: Vec<u8>,
-    /// Its rows were dropped, as they were old; with a signature that says so.
+    /// Set if its old rows were dropped: a signature of that.
     pub dropped: Option<Vec<u8>>,
 }
 
-/// Which rows are asked for; an empty text stands for any.
+/// Which rows to return; an empty text matches any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
     pub actor: String,
-    /// On exactly this resource.
     pub resource: String,
     pub action: String,
     /// `allowed` or `denied`.
     pub outcome: String,
-    /// From then on, in microseconds since 1970.
+    /// In microseconds since 1970, inclusive.
     pub from: i64,
     pub until: i64,
 }
@@ -128,78 +121,47 @@ impl Default for Filter {
     }
 }
 
-/// In which order rows are given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// For people who look.
+    /// For people.
     NewestFirst,
     /// For programs that copy.
     OldestFirst,
 }
 
-/// A row's place in the order of time.
+/// A row's position in the order of time.
 pub type Place = (i64, String);
 
-/// The trail in the database.
+/// The database of the audit trail. Each method fails with [`crate::Error::Unavailable`] if the database is
+/// unavailable.
 #[async_trait]
 pub trait Changes: Send + Sync {
-    /// Adds records; those that are there already, as a COMMIT's answer was lost, are left.
-    ///
-    /// # Errors
-    /// [`crate::Error::Unavailable`].
+    /// Adds records. Existing ones are skipped: an earlier COMMIT may have lost its answer.
     async fn append(&self, records: Vec<Arc<Record>>) -> Result<()>;
 
-    /// Rows behind a place.
-    ///
-    /// # Errors
-    /// [`crate::Error::Unavailable`].
+    /// Rows after a position.
     async fn rows(&self, filter: &Filter, order: Order, after: Option<&Place>, limit: u32) -> Result<Vec<Change>>;
 
-    /// Rows that no batch has, the oldest first. Their keys say nothing about when they were committed.
-    ///
-    /// # Errors
-    /// [`crate::Error::Unavailable`].
+    /// Rows that are in no batch, oldest first. Their keys do not tell when they were committed.
     async fn unbatched(&self, limit: u32) -> Result<Vec<Change>>;
 
-    /// The root of the last batch.
-    ///
-    /// # Errors
-    /// [`crate::Error::Unavailable`].
     async fn last_root(&self) -> Result<Option<Root>>;
 
-    /// Makes a batch of the rows with these keys; false if its number was taken meanwhile, or one of the rows.
-    ///
-    /// # Errors
-    /// [`crate::Error::Unavailable`].
+    /// Closes a batch of the rows with these keys. False if another batch took the number or one of the rows.
     async fn close_batch(&self, root: Root, keys: Vec<String>) -> Result<bool>;
 
-    /// Roots behind this number.
-    ///
-    /// # Errors
-    /// [`crate::Error::Unavailable`].
+    /// Roots after this number.
     async fn roots_after(&self, seq: i64, limit: u32) -> Result<Vec<Root>>;
 
     /// The rows of a batch, by their keys.
-    ///
-    /// # Errors
-    /// [`crate::Error::Unavailable`].
     async fn batch(&self, seq: i64, limit: u32) -> Result<Vec<Change>>;
 
-    /// Batches behind this number whose newest row is older than that, and that are not dropped.
-    ///
-    /// # Errors
-    /// [`crate::Error::Unavailable`].
+    /// Undropped batches after this number whose newest row is older than `age`.
     async fn older_batches(&self, age: Duration, after: i64, limit: u32) -> Result<Vec<Root>>;
 
-    /// Removes the rows of a batch. Its root stays, with the signature that says so.
-    ///
-    /// # Errors
-    /// [`crate::Error::Unavailable`].
+    /// Deletes the rows of a batch. Its root is kept, with the signature of the drop.
     async fn drop_batch(&self, seq: i64, signature: Vec<u8>) -> Result<()>;
 
-    /// Numbers of batches that rows say they are in, and that are not there.
-    ///
-    /// # Errors
-    /// [`crate::Error::Unavailable`].
+    /// Batch numbers in rows whose batch does not exist.
     async fn stray_batches(&self, limit: u32) -> Result<Vec<i64>>;
 }

@@ -1,4 +1,4 @@
-//! The place for bytes: segments under opaque keys, each written once and by one writer.
+//! The port of blob storage: segments under opaque keys. Each is written once, by one writer.
 
 use std::pin::Pin;
 
@@ -11,10 +11,10 @@ use zot_core::hash::Hasher;
 pub use super::content::{Piece, SegmentKey};
 use crate::error::{Error, Result};
 
-/// Bytes on their way. An error ends the stream.
+/// A stream of bytes. An error ends it.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 
-/// The bytes, once the first of them are here: an API then answers a dead backend with an error, not with a broken body.
+/// Waits for the first bytes, so that an API can answer a dead backend with an error instead of a broken body.
 ///
 /// # Errors
 /// What hindered the first bytes.
@@ -23,50 +23,50 @@ pub async fn begun(mut bytes: ByteStream) -> Result<ByteStream> {
     Ok(Box::pin(stream::iter(first.map(Ok)).chain(bytes)))
 }
 
-/// A segment that is durable, but that no row names yet.
+/// A durable segment without a row.
 #[derive(Debug)]
 pub struct Written {
     pub key: SegmentKey,
-    /// Its length in bytes.
+    /// In bytes.
     pub size: u64,
-    /// The hasher, having taken in the segment.
+    /// The hasher after this segment.
     pub hasher: Hasher,
-    /// Why the body ended early, if it did: what came before is durable all the same.
+    /// Why the body ended early, if it did; the bytes before that are durable.
     pub broken: Option<Error>,
 }
 
-/// Blob storage without the right to read, as use cases hold it: they read through [`crate::read::ReadGate`].
+/// Blob storage without the right to read, as use cases have it: they read through [`crate::read::ReadGate`].
 #[async_trait]
 pub trait BlobWrites: Send + Sync {
-    /// Whether the disk reserve allows more content.
+    /// Checks whether the disk reserve allows more content.
     ///
     /// # Errors
     /// [`Error::Unavailable`] if so little is left that the database and garbage collection need it.
     fn admit(&self) -> Result<()>;
 
-    /// Whether content was refused a moment ago for want of space, or would be now.
+    /// Whether the disk reserve refused content recently, or would now.
     fn is_short(&self) -> bool;
 
-    /// Writes `head` and then `body` as one new segment, hashing on the way, in memory bounded whatever the length.
-    /// When it returns, the bytes are durable.
+    /// Writes `head` and then `body` as one new segment and hashes it, in bounded memory. When it returns, the bytes
+    /// are durable.
     ///
     /// # Errors
     /// [`Error::Unavailable`] if the storage fails; then nothing of the segment counts.
     async fn write(&self, head: Bytes, body: ByteStream, hasher: Hasher) -> Result<Written>;
 
-    /// Removes a segment that no transaction was ever asked to name. Best effort: the sweep finds what stays.
+    /// Deletes a segment that was never part of a transaction. Best effort: the sweep finds the rest.
     async fn discard(&self, key: &SegmentKey);
 
-    /// Whether the storage answers.
+    /// Checks that the storage answers.
     ///
     /// # Errors
     /// [`Error::Unavailable`] if not.
     async fn probe(&self) -> Result<()>;
 }
 
-/// The right to read bytes out of blob storage. Only [`crate::read::ReadGate`] and `fsck` hold it.
+/// The right to read bytes from blob storage. Only [`crate::read::ReadGate`] and `fsck` have it.
 pub trait BlobReads: Send + Sync {
-    /// Reads pieces one after the other, in bounded memory. Missing bytes are an error in the stream.
+    /// Reads pieces in order, in bounded memory. Missing bytes are an error in the stream.
     fn read(&self, pieces: Vec<Piece>) -> ByteStream;
 }
 

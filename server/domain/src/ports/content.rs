@@ -1,4 +1,4 @@
-//! Content as both ports know it: where the bytes of a blob are.
+//! Where the bytes of a blob are, for both ports.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +13,6 @@ use crate::error::{Error, Result};
 /// Content up to this many bytes lives in the database.
 pub const INLINE_MAX: usize = 16 * 1024;
 
-/// Where the bytes of a blob are.
 #[derive(Clone, Debug)]
 pub enum Content {
     Inline(Bytes),
@@ -21,37 +20,36 @@ pub enum Content {
     Segments(Vec<Segment>),
 }
 
-/// A durable run of a blob's bytes.
+/// A durable part of a blob.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
     pub key: SegmentKey,
-    /// Its first byte's place in the blob.
+    /// Its offset in the blob.
     pub start: u64,
-    /// Its length in bytes.
+    /// In bytes.
     pub size: u64,
-    /// Its own SHA-256, where it was computed for free.
+    /// Its own SHA-256, where it was computed anyway.
     pub sha256: Option<Digest>,
 }
 
 /// A blob that a repository may serve.
 #[derive(Clone, Debug)]
 pub struct BlobContent {
-    /// Length in bytes.
+    /// In bytes.
     pub size: u64,
-    /// Its bytes.
     pub content: Content,
 }
 
-/// Bytes that are durable (or small), to be named by a transaction.
+/// Durable or small bytes that a transaction will reference.
 #[derive(Clone, Debug)]
 pub struct NewContent {
     pub digests: Digests,
     pub size: u64,
-    /// Where they are. For a session: only what the session does not hold yet.
+    /// For a session: only what the session does not have yet.
     pub content: Content,
 }
 
-/// The opaque, time-ordered key of a segment: a UUIDv7 that is never used twice.
+/// The opaque, time-ordered key of a segment: a UUIDv7 that is never reused.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SegmentKey(uuid::Uuid);
 
@@ -61,7 +59,7 @@ impl SegmentKey {
         Self(zot_core::ambient::ordered_id())
     }
 
-    /// Two hex digits out of the random part, so that keys of one moment spread over many prefixes.
+    /// Two hex digits of the random part, so that keys of one moment spread over many prefixes.
     pub fn shard(&self) -> String {
         let text = self.to_string();
         text[text.len() - 2..].to_owned()
@@ -82,15 +80,13 @@ impl FromStr for SegmentKey {
     }
 }
 
-/// A part of a segment.
 #[derive(Clone, Debug)]
 pub struct Piece {
     pub key: SegmentKey,
-    /// The bytes wanted of it.
     pub range: ByteRange,
 }
 
-/// The parts of segments that make up a part of their blob.
+/// The parts of segments that make up a range of their blob.
 pub fn pieces_of(segments: &[Segment], range: ByteRange) -> Vec<Piece> {
     let piece = |segment: &Segment| {
         let start = range.start.max(segment.start);

@@ -1,4 +1,4 @@
-//! What lies in blob storage, for those who look after it: garbage collection, the sweep and `fsck`.
+//! The port of blob storage for garbage collection, the sweep and `fsck`: what is stored.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -9,66 +9,55 @@ use futures_core::Stream;
 use crate::error::Result;
 use crate::ports::blobs::SegmentKey;
 
-/// Storage is listed and swept in this many parts, by the first two hex digits under the store's id.
+/// Storage is listed and swept in this many shards, by the first two hex digits after the store's id.
 pub const SHARDS: u16 = 256;
 
-/// Something that lies in the store's part of blob storage.
+/// A file in the store's part of blob storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
     pub path: String,
-    /// The segment's key; none if this is not a segment of ours.
+    /// None if it is no segment.
     pub key: Option<SegmentKey>,
-    /// Length in bytes.
+    /// In bytes.
     pub size: u64,
     /// When it was written, in microseconds since 1970 by the storage's clock.
     pub modified: i64,
 }
 
 impl Stored {
-    /// The time since it was written. It is zero if the storage's clock is ahead.
+    /// The time since it was written. Zero if the storage's clock is ahead.
     pub fn age(&self) -> Duration {
         let micros = zot_core::ambient::now().as_microsecond().saturating_sub(self.modified);
         Duration::from_micros(u64::try_from(micros).unwrap_or(0))
     }
 }
 
-/// What lies there, on its way.
 pub type StoredStream = Pin<Box<dyn Stream<Item = Result<Stored>> + Send>>;
 
-/// Blob storage as an inventory. Whoever deletes compares the marker first (rule A4 of `docs/STORE.md`).
+/// The inventory of blob storage. Compare the marker before deleting (rule A4 of `docs/STORE.md`). Each method fails
+/// with [`crate::Error::Unavailable`] if the storage is unavailable.
 #[async_trait]
 pub trait Inventory: Send + Sync {
-    /// Which incarnation of the database these blobs belong to; none: the storage is not this store's.
-    ///
-    /// # Errors
-    /// [`crate::Error::Unavailable`].
+    /// The database incarnation that these blobs belong to. None: the storage is not this store's.
     async fn marker(&self) -> Result<Option<String>>;
 
-    /// Gives the blobs to another incarnation of the database.
-    ///
-    /// # Errors
-    /// [`crate::Error::Unavailable`].
+    /// Assigns the blobs to another incarnation of the database.
     async fn set_marker(&self, incarnation: &str) -> Result<()>;
 
-    /// All that lies in one shard, below [`SHARDS`], or in all; the marker and what a start tries rights with are left out. In no order.
+    /// Everything in one shard, below [`SHARDS`], or in all, in no order; without the marker and the preflight's test
+    /// files.
     fn list(&self, shard: Option<u16>) -> StoredStream;
 
-    /// The length of a segment in storage; none if it is not there.
-    ///
-    /// # Errors
-    /// [`crate::Error::Unavailable`].
+    /// The length of a stored segment. None if it does not exist.
     async fn size(&self, key: &SegmentKey) -> Result<Option<u64>>;
 
-    /// Deletes segments, and gives those that are gone. One that is not there is gone too.
+    /// Deletes segments and returns those that no longer exist, absent ones included.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`] if none could be deleted.
     async fn delete(&self, keys: &[SegmentKey]) -> Result<Vec<SegmentKey>>;
 
-    /// Removes what writers that died left half written, where the storage shows it: files of a disk. Clouds have rules
-    /// of their own for unfinished uploads. Gives the bytes that this freed.
-    ///
-    /// # Errors
-    /// [`crate::Error::Unavailable`].
+    /// Deletes unfinished files of writers that died, and returns the bytes freed. Only for disks: cloud storage has
+    /// its own rules for unfinished uploads.
     async fn delete_unfinished(&self, older_than: std::time::Duration) -> Result<u64>;
 }

@@ -1,4 +1,4 @@
-//! TLS with certificates from files, taken up anew when the files change: no restart for a renewal.
+//! TLS with certificates from files. Changed files are reloaded without a restart.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,24 +11,23 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
-/// How often the files are looked at.
+/// How often the files are checked.
 const POLL: Duration = Duration::from_secs(5);
 
-/// A certificate or key that cannot be used; it names the file.
+/// A certificate or key that cannot be used; the text names the file.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct TlsError(String);
 
 #[derive(Clone, Debug)]
 pub struct Files {
-    /// The server's certificate, with intermediate ones.
+    /// The certificate chain.
     pub cert: PathBuf,
     pub key: PathBuf,
-    /// Clients must show a certificate of one of these authorities.
+    /// Clients must have a certificate of one of these authorities.
     pub client_ca: Option<PathBuf>,
 }
 
-/// The TLS configuration in force.
 pub struct Tls {
     config: ArcSwap<ServerConfig>,
     files: Files,
@@ -45,7 +44,7 @@ impl Tls {
         TlsAcceptor::from(self.config.load_full())
     }
 
-    /// Watches the files for as long as the server runs. Files that cannot be used leave the old ones in force.
+    /// Reloads changed files while the server runs. If new files cannot be used, the old ones stay in force.
     pub async fn watch(self: Arc<Self>) {
         let mut seen = self.files.changed();
         loop {
@@ -60,7 +59,7 @@ impl Tls {
                     seen = now;
                     tracing::info!("certificates were reloaded");
                 }
-                // tried again at the next look: key and certificate are rarely replaced at the same moment
+                // tried again at the next check: key and certificate are rarely replaced at the same moment
                 Err(error) => tracing::warn!(%error, "changed certificates cannot be used; the old ones stay"),
             }
         }
@@ -68,7 +67,7 @@ impl Tls {
 }
 
 impl Files {
-    /// When each file changed last; Kubernetes swaps a link, which shows here as well.
+    /// When each file last changed. Kubernetes swaps a link, which this detects too.
     fn changed(&self) -> Vec<Option<SystemTime>> {
         let files = [Some(&self.cert), Some(&self.key), self.client_ca.as_ref()];
         files.into_iter().flatten().map(|path| std::fs::metadata(path).and_then(|meta| meta.modified()).ok()).collect()
@@ -98,7 +97,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let certificates: Result<Vec<_>, _> =
         CertificateDer::pem_file_iter(path).map_err(|error| failed(path, &error))?.collect();
     let certificates = certificates.map_err(|error| failed(path, &error))?;
-    if certificates.is_empty() { Err(failed(path, &"it holds no certificate")) } else { Ok(certificates) }
+    if certificates.is_empty() { Err(failed(path, &"it contains no certificate")) } else { Ok(certificates) }
 }
 
 fn failed(path: &Path, error: &dyn std::fmt::Display) -> TlsError {

@@ -1,4 +1,4 @@
-//! What garbage collection did, in numbers.
+//! Metrics of garbage collection.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -33,12 +33,12 @@ impl Counters {
         registry.register_with_unit("gc_freed", "Bytes deleted from blob storage", Unit::Bytes, self.freed.clone());
         registry.register(
             "gc_conflicts",
-            "References that came while garbage collection removed what they are to: nothing is lost, but report it",
+            "GC candidates that were referenced concurrently and skipped: nothing is lost, but report it",
             self.conflicts.clone(),
         );
         registry.register_with_unit(
             "gc_last_success_timestamp",
-            "When garbage collection last ran to its end on this replica",
+            "When garbage collection last completed on this replica",
             Unit::Seconds,
             self.last.clone(),
         );

@@ -1,4 +1,4 @@
-//! What policy decided and what the audit trail took, in numbers that are counted where it happens.
+//! Metrics of policy decisions and of the audit trail's queue. They are counted where they happen.
 
 use std::sync::atomic::Ordering;
 
@@ -27,7 +27,7 @@ pub(super) struct Counters {
 
 impl Counters {
     pub(super) fn register(&self, registry: &mut Registry) {
-        registry.register("rbac_authorization_checks", "Decisions of policy", self.checks.clone());
+        registry.register("rbac_authorization_checks", "Policy decisions", self.checks.clone());
         registry.register(
             "audit_recorded",
             "Reads, denials and refused credentials written to the audit trail",
@@ -35,13 +35,13 @@ impl Counters {
         );
         registry.register(
             "audit_dropped",
-            "Reads, denials and refused credentials that are not in the audit trail, as too many waited for the database",
+            "Reads, denials and refused credentials missing in the audit trail, because the queue was full",
             self.dropped.clone(),
         );
         registry.register("audit_queue_length", "Records that wait for the database", self.queue.clone());
     }
 
-    /// Takes the counts over from where they are kept.
+    /// Copies the counts.
     pub(super) fn set(&self, checks: &[Checks], audit: Figures) {
         let take = |counter: &Counter, count| counter.inner().store(count, Ordering::Relaxed);
         for &Checks { resource, action, allowed, count } in checks {

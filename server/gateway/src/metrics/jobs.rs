@@ -1,4 +1,4 @@
-//! Runs of background jobs, in numbers.
+//! Metrics of background jobs.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::jobs::JobOutcome;
 
-/// From a look at an empty table to a sweep of a large bucket.
+/// From a query of an empty table to a sweep of a large bucket.
 const DURATIONS: [f64; 8] = [0.001, 0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -1,9 +1,9 @@
-//! Refusals that the client gets to see: a body that nobody read is read away before the answer goes out.
+//! Drains an unread request body before a refusal is sent, so that the client receives the refusal.
 //!
-//! Who closes a connection while the other side still sends makes the kernel throw away the answer with it; a client
-//! that pushes a large blob would see "connection reset" in place of "403". Bounded in bytes and time.
+//! If the server closes a connection while the client still sends, the kernel discards the response: a client that
+//! pushes a large blob would see "connection reset" instead of "403". Draining is bounded in bytes and time.
 //!
-//! A body that its sender held back is another matter: nobody can tell whether it still comes, so the connection ends.
+//! If the client waits for `100 Continue`, the body may never come, so the connection is closed instead.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,14 +17,14 @@ use axum::http::{Version, header};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt as _;
 
-/// Most bytes that are read away.
+/// Most bytes that are drained.
 const DRAIN_MAX: usize = 256 * 1024 * 1024;
-/// For at most this long.
+/// Longest time of draining.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 /// A client that sends nothing for this long has stopped.
 const IDLE: Duration = Duration::from_millis(500);
 
-/// A request's body, held twice: by the handler, and by who may have to drain it.
+/// A request's body, shared by the handler and the drain.
 #[derive(Clone)]
 pub(crate) struct Tapped {
     body: Arc<Mutex<Body>>,
@@ -33,7 +33,7 @@ pub(crate) struct Tapped {
 }
 
 impl Tapped {
-    /// Puts a tapped body into the request; none where the protocol needs no draining.
+    /// Puts a tapped body into the request. None if the protocol needs no draining.
     pub(crate) fn tap(request: &mut Request) -> Option<Self> {
         if request.version() > Version::HTTP_11 || request.body().is_end_stream() {
             return None;
@@ -45,13 +45,13 @@ impl Tapped {
         Some(tapped)
     }
 
-    /// Whether the client still waits for `100 Continue` with its body (RFC 9110, section 10.1.1). A final answer sets it
-    /// free to send the body or not; were the connection kept, the next request could be taken for that body.
+    /// Whether the client waits for `100 Continue` before its body (RFC 9110, section 10.1.1). After a final response
+    /// it may send the body or not. On a kept connection, the next request could be mistaken for that body.
     pub(crate) fn is_awaited(&self) -> bool {
         self.waits && !self.polled.load(Ordering::Relaxed)
     }
 
-    /// Reads away what is left.
+    /// Reads and discards the rest.
     pub(crate) async fn drain(mut self) {
         let read = async {
             let mut left = DRAIN_MAX;
@@ -63,7 +63,7 @@ impl Tapped {
                 }
             }
         };
-        // a client that goes on for longer sees the reset
+        // a client that sends for longer sees the reset
         let _ = tokio::time::timeout(DRAIN_TIMEOUT, read).await;
     }
 }

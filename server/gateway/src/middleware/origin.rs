@@ -1,8 +1,8 @@
-//! Where a request came from, where a proxy that is trusted stands in front of the server.
+//! The client's address and scheme behind a trusted proxy.
 //!
-//! Of `X-Forwarded-For` the last address counts that no trusted proxy has: those before it the client may have written.
-//! Where a trusted proxy wrote something that is no address, nobody knows who is behind it: then there is no address, and
-//! never the proxy's own, which policies may let in.
+//! In `X-Forwarded-For` the last address counts that is no trusted proxy: the client may have written the earlier ones.
+//! If a trusted proxy wrote something that is no address, the client is unknown. Then there is no address: the proxy's
+//! own address could be allowed by policies.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 use zot_domain::call::Origin;
 
-/// Puts what a trusted proxy says in the place of what the connection says.
+/// Replaces the connection's address and scheme by those from a trusted proxy.
 pub(super) fn settle(request: &mut Request, trusted: &[IpNet]) {
     let Some(origin) = request.extensions().get::<Origin>().copied() else { return };
     let found = told(origin, request.headers(), trusted);
@@ -26,7 +26,7 @@ fn told(origin: Origin, headers: &HeaderMap, trusted: &[IpNet]) -> Origin {
     if !origin.address.as_ref().is_some_and(is_trusted) {
         return origin;
     }
-    // bytes, not text: a client that writes one that is no text must not make the others vanish
+    // bytes, not text: a header of a client that is no text must not hide the others
     let values: Vec<&[u8]> = headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes).collect();
     let hops = values.iter().rev().flat_map(|value| value.rsplit(|byte| *byte == b','));
     let mut address = origin.address;
@@ -41,7 +41,7 @@ fn told(origin: Origin, headers: &HeaderMap, trusted: &[IpNet]) -> Origin {
     Origin { address, tls: scheme.map_or(origin.tls, |scheme| scheme.trim_ascii().eq_ignore_ascii_case(b"https")) }
 }
 
-/// An address, with or without a port; one of version 6 with or without brackets.
+/// An address, with or without a port; IPv6 with or without brackets.
 fn address_of(hop: &[u8]) -> Option<IpAddr> {
     let hop = std::str::from_utf8(hop).ok()?.trim();
     let bracketed = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
@@ -81,7 +81,7 @@ mod tests {
             ("10.1.2.3", &[b"\xff, 203.0.113.7"], b"", "203.0.113.7", false),
             ("10.1.2.3", &[b"\xff", b"203.0.113.7"], b"", "203.0.113.7", false),
             ("10.1.2.3", &[b"unknown, 203.0.113.7, 10.9.9.9"], b"", "203.0.113.7", false),
-            // no proxy forwarded anything: it asks itself
+            // no proxy forwarded anything: the request is its own
             ("10.1.2.3", &[], b"https", "10.1.2.3", true),
             ("10.1.2.3", &[b"10.7.7.7, 10.9.9.9"], b"", "10.7.7.7", false),
             ("2001:db8::1", &[b"[2001:0db9::5]"], b"", "2001:db9::5", false),

@@ -1,17 +1,17 @@
-//! "Did you mean": the known key that an unknown one most resembles.
+//! "Did you mean": the known key that is most similar to an unknown one.
 
 use serde_json::Value;
 use strsim::jaro_winkler;
 
 use super::{SCHEMA, join, properties};
 
-/// Likeness, 0 to 1, from which a key of the same section is worth naming.
+/// Similarity, 0 to 1, from which a key of the same section is suggested.
 const SIBLING: f64 = 0.84;
-/// The same for a whole path, where shared section names make everything look alike.
+/// The same for a whole path: shared section names make all paths similar.
 const PATH: f64 = 0.92;
 
-/// The key meant by `key` in the section `prefix`: one of that section, else one of the same name elsewhere, else one
-/// with a path much like it.
+/// The suggestion for `key` in the section `prefix`: a key of that section, else one of the same name elsewhere, else
+/// one with a similar path.
 pub(crate) fn nearest(section: Option<&Value>, prefix: &str, key: &str) -> Option<String> {
     let siblings = section.and_then(properties).into_iter().flatten().map(|(name, _)| name.clone());
     if let Some(sibling) = most_alike(siblings, SIBLING, key) {
@@ -35,7 +35,7 @@ fn most_alike(names: impl Iterator<Item = String>, least: f64, wanted: &str) -> 
         .map(|(_, name)| name)
 }
 
-/// All paths, of sections and keys, sections first.
+/// The paths of all sections and keys, sections first.
 fn collect(schema: &Value, prefix: &str, paths: &mut Vec<String>) {
     for (key, child) in properties(schema).into_iter().flatten() {
         let path = join(prefix, key);

@@ -1,4 +1,4 @@
-//! The keys of zot and of later versions that this version refuses, with what to use instead. The keys that work are the
+//! The keys of zot and of later versions that this version refuses, with what to use instead. Supported keys are the
 //! fields of the sections.
 
 use serde_json::Value;
@@ -17,9 +17,9 @@ const LDAP: &str = "LDAP is not supported; remove the key and use access keys, o
 /// Which values of a refused key are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum When {
-    /// All, and everything below the key.
+    /// All values, and everything below the key.
     Always,
-    /// All but this one, which is what the server does anyway.
+    /// All but this one, which is the server's behaviour.
     Unless(bool),
 }
 
@@ -82,28 +82,26 @@ pub(crate) const REFUSALS: &[Refusal] = &[
     refusal("storage.subPaths", When::Always, "one store has one storage; remove the section and run a second store"),
 ];
 
-/// Whether a key with its value is refused.
 pub(crate) enum Verdict {
-    /// The table does not have the key: it may work, or be unknown.
+    /// The key is not in the table: it is supported or unknown.
     None,
-    /// The value is the only accepted one, and changes nothing.
+    /// The value is the only accepted one, and has no effect.
     Accepted,
     /// Refused, with what to do instead.
     Refused(&'static str),
 }
 
-/// Looks a key up.
 pub(crate) fn verdict(path: &str, value: &Value) -> Verdict {
     let Some(refusal) = REFUSALS.iter().find(|refusal| covers(refusal.path, path)) else { return Verdict::None };
     match refusal.when {
-        // a key without a value is not given
+        // a key without a value is not set
         _ if value.is_null() => Verdict::Accepted,
         When::Unless(accepted) if says(value, accepted) => Verdict::Accepted,
         _ => Verdict::Refused(refusal.message),
     }
 }
 
-/// Whether some refused key lies below this path.
+/// Whether a refused key is below this path.
 pub(crate) fn is_section(path: &str) -> bool {
     REFUSALS.iter().any(|refusal| refusal.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
 }
@@ -115,7 +113,7 @@ fn covers(pattern: &str, path: &str) -> bool {
     }
 }
 
-/// A boolean, or the string that the environment and flags give.
+/// A boolean, or its string from the environment or a flag.
 fn says(value: &Value, wanted: bool) -> bool {
     value.as_bool() == Some(wanted) || value.as_str() == Some(if wanted { "true" } else { "false" })
 }

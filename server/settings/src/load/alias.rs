@@ -1,4 +1,4 @@
-//! Other spellings of keys and values, from zot and from older documents, are moved to the canonical one.
+//! Moves other spellings of keys and values, from zot and from older documents, to the canonical one.
 
 use serde_json::{Map, Value};
 
@@ -18,7 +18,7 @@ const ALIASES: [(&str, &str); 5] = [
 /// Key, other spelling of its value, canonical one.
 const VALUES: [(&str, &str, &str); 1] = [("storage.storageDriver.name", "gcp", "gcs")];
 
-/// Puts a layer into the canonical spelling. A key given under two spellings is a problem, not a guess.
+/// Puts a layer into the canonical spelling. A key with two spellings is an error, not a guess.
 pub(crate) fn rewrite(layer: &mut Layer, problems: &mut Vec<Problem>) {
     let mut faults = Vec::new();
     if let Some(Value::Object(extensions)) = layer.tree.get_mut("extensions") {
@@ -59,7 +59,7 @@ fn find<'a>(map: &'a mut Map<String, Value>, path: &str) -> Option<&'a mut Value
     }
 }
 
-/// Takes a key out, and the section it was in if that is then empty.
+/// Removes a key, and its section if that is then empty.
 fn take(map: &mut Map<String, Value>, path: &str) -> Option<Value> {
     let Some((section, rest)) = path.split_once('.') else { return map.remove(path) };
     let inner = map.get_mut(section)?.as_object_mut()?;
@@ -70,7 +70,7 @@ fn take(map: &mut Map<String, Value>, path: &str) -> Option<Value> {
     Some(value)
 }
 
-/// Puts a value at `path` below `map`, joining sections; `spellings` are the full paths of alias and key.
+/// Sets a value at `path` below `map`, joining sections; `spellings` are the full paths of alias and key.
 fn put(
     map: &mut Map<String, Value>,
     path: &str,

@@ -1,5 +1,5 @@
-//! Checks a layer against the table of keys: unknown, refused and missing keys, and strings that stand for other types.
-//! `validate.rs` has the ranges, and the rules between keys.
+//! Checks a layer against the table of keys: unknown, refused and missing keys, and strings for other types.
+//! `validate.rs` has ranges and rules between keys.
 
 use serde_json::{Map, Value};
 
@@ -9,7 +9,7 @@ use crate::keys::refused::{Verdict, is_section, verdict};
 use crate::keys::{SCHEMA, description, items, join, properties};
 use crate::{Fault, Problem};
 
-/// Checks one layer; what remains in it are keys that work, with values to decode.
+/// Checks one layer. Supported keys remain in it, with values to decode.
 pub(crate) fn layer(layer: &mut Layer, problems: &mut Vec<Problem>) {
     let mut faults = Vec::new();
     section(&mut layer.tree, Some(&SCHEMA), "", &mut faults);
@@ -26,7 +26,7 @@ fn section(map: &mut Map<String, Value>, schema: Option<&Value>, prefix: &str, f
     });
 }
 
-/// Checks one key with all below it; whether it stays.
+/// Checks one key with everything below it. Returns whether it stays.
 fn entry(
     key: &str,
     value: &mut Value,
@@ -65,8 +65,8 @@ fn entry(
     }
 }
 
-/// Converts a string to the type of the key: the environment, flags and `${VAR}` give only strings. Decoding refuses what
-/// cannot be converted.
+/// Converts a string to the type of the key, because the environment, flags and `${VAR}` only have strings. Decoding
+/// refuses what cannot be converted.
 fn convert(value: &mut Value, leaf: &Value) -> Result<(), Fault> {
     let Value::String(text) = value else { return Ok(()) };
     if text.trim().is_empty() {

@@ -7,14 +7,14 @@ use crate::keys::{at, description, join};
 
 const SECTION: &str = "storage.storageDriver";
 
-/// A driver's keys beside the common ones; it needs the first of them, as many as the number says.
+/// A driver's keys besides the common ones. The first of them are required, as many as the number says.
 const KEYS: [(&str, usize, &[&str]); 3] = [
     ("s3", 1, &["bucket", "region", "accesskey", "secretkey", "forcepathstyle"]),
     ("gcs", 1, &["bucket", "keyfile"]),
     ("azure", 2, &["accountname", "container", "accountkey"]),
 ];
 
-/// Which keys of the driver are missing in the merged tree, and which belong to another one. Decoding refuses an unknown driver.
+/// Missing keys of the driver, and keys of other drivers, in the merged tree. Decoding refuses an unknown driver.
 pub(super) fn faults(tree: &Value) -> Vec<(String, Fault)> {
     let Some(section) = tree.pointer("/storage/storageDriver") else { return Vec::new() };
     let name = section.get("name").and_then(Value::as_str);

@@ -1,4 +1,4 @@
-//! The environment variables that stand for keys. `expand.rs` has `${VAR}` in the file.
+//! The environment variables that set keys. `expand.rs` has `${VAR}` in the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::{Fault, Problem};
 
 type Env = BTreeMap<String, String>;
 
-/// Variable and key; they win over the file.
+/// Variable and key. They win over the file.
 const VARIABLES: [(&str, &str); 6] = [
     ("ZOT_HTTP_ADDRESS", "http.address"),
     ("ZOT_HTTP_PORT", "http.port"),
@@ -21,7 +21,7 @@ const VARIABLES: [(&str, &str); 6] = [
     ("ZOT_DATABASE_URL", "database.url"),
 ];
 
-/// Folder of the log file, which is then `zot.log` in it.
+/// Folder of the log file, which is `zot.log` in it.
 const LOG_DIR: &str = "ZOT_LOG_DIR";
 
 /// Driver, variable and key. The file wins over them: they are often set for other programs.
@@ -37,20 +37,20 @@ const DRIVER_FALLBACKS: [(&str, &str, &str); 9] = [
     ("azure", "AZURE_STORAGE_CONTAINER", "storage.storageDriver.container"),
 ];
 
-/// Variable and key of a Keycloak realm; they complete a section that the file has.
+/// Variable and key of a Keycloak realm. They complete a section in the file.
 const KEYCLOAK_FALLBACKS: [(&str, &str); 2] =
     [("KEYCLOAK_URL", "extensions.rbac.keycloak.url"), ("KEYCLOAK_REALM", "extensions.rbac.keycloak.realm")];
 
-/// Variables that the server reads, but that are not settings.
+/// Variables that the server reads but that are not settings.
 const ACCESS_KEYS: [&str; 4] =
     ["ZOT_ADMIN_ACCESS_KEY", "ZOT_ADMIN_SECRET_KEY", "ZOT_READER_ACCESS_KEY", "ZOT_READER_SECRET_KEY"];
 
-/// Variables read by other parts of the project.
+/// Variables that other parts of the project read.
 const ELSEWHERE: [&str; 2] = ["ZOT_TOOLS", "ZOT_BIN"];
 
 const ROOT: &str = "storage.rootDirectory";
 
-/// A variable's value; an empty one counts as not set, as container tools cannot unset.
+/// A variable's value. An empty one counts as not set, because container tools cannot unset variables.
 fn get<'a>(env: &'a Env, variable: &str) -> Option<&'a str> {
     env.get(variable).map(String::as_str).filter(|value| !value.is_empty())
 }
@@ -74,7 +74,7 @@ pub(super) fn layers(env: &Env, problems: &mut Vec<Problem>) -> Vec<Layer> {
     layers
 }
 
-/// Adds, below all others, layers for what the environment gives only when nothing else does.
+/// Adds the lowest layers: values from the environment that apply only if nothing else sets the key.
 pub(super) fn add_fallbacks(env: &Env, layers: &mut Vec<Layer>) {
     let mut below = Vec::new();
     if let Some(home) = data_home(env) {
@@ -95,14 +95,14 @@ pub(super) fn add_fallbacks(env: &Env, layers: &mut Vec<Layer>) {
     layers.splice(0..0, below);
 }
 
-/// Where a user's programs keep data, by the XDG rules: a relative path there is invalid.
+/// The user's data directory, by the XDG rules: a relative path there is invalid.
 fn data_home(env: &Env) -> Option<PathBuf> {
     let absolute = |variable| get(env, variable).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")))?;
     Some(base.join("zot-artifact-store"))
 }
 
-/// A warning for each `ZOT_` variable that nothing reads: most likely a typing error.
+/// A warning for each unknown `ZOT_` variable: most likely a typing error.
 pub(super) fn warnings(env: &Env) -> Vec<String> {
     let mut read: BTreeSet<&str> = VARIABLES.iter().map(|(variable, _)| *variable).collect();
     read.extend([LOG_DIR, file::VARIABLE]);

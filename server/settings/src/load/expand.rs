@@ -1,4 +1,4 @@
-//! `${VAR}` in the values of the file. Done after parsing, so that a variable's value can never become YAML.
+//! `${VAR}` in the file's values. Expanded after parsing, so that a variable's value can never become YAML.
 
 use std::collections::BTreeMap;
 

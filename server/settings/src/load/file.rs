@@ -1,4 +1,4 @@
-//! Reading the YAML file. `check.rs` checks its keys.
+//! Reads the YAML file. `check.rs` checks its keys.
 
 use std::path::{Path, PathBuf};
 
@@ -9,16 +9,15 @@ use super::Sources;
 use super::layer::Layer;
 use crate::{ConfigError, Fault, Problem};
 
-/// Names the file when no flag does.
+/// Names the file if no flag does.
 pub(super) const VARIABLE: &str = "ZOT_CONFIG_FILE";
 
-/// The file as a layer; none when there is no file to read.
+/// The file as a layer. None without a file.
 pub(super) fn read(sources: &Sources) -> Result<Option<Layer>, ConfigError> {
     let named = sources.env.get(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
     sources.file.clone().or(named).map(|path| open(&path)).transpose()
 }
 
-/// Reads this file.
 pub(crate) fn open(path: &Path) -> Result<Layer, ConfigError> {
     let text = std::fs::read_to_string(path);
     let text = text.map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
@@ -40,8 +39,8 @@ fn parse(text: &str, path: &Path) -> Result<Layer, ConfigError> {
     }
 }
 
-/// YAML 1.2: `no` is a string, not false, and `0123` keeps its zero. Error texts must not quote the file, as it may
-/// hold secrets.
+/// YAML 1.2: `no` is a string, not false, and `0123` keeps its zero. Error texts must not quote the file, because it
+/// may contain secrets.
 fn options() -> Options {
     serde_saphyr::options! { strict_booleans: true, leading_zero_numbers_as_strings: true, with_snippet: false }
 }

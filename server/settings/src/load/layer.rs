@@ -1,12 +1,12 @@
-//! A tree of keys from one source, and how layers are merged.
+//! A tree of keys from one source, and merging of layers.
 
 use serde_json::{Map, Value};
 
 use crate::{Fault, Problem};
 
-/// The keys that one file, variable or flag gives.
+/// The keys of one file, variable or flag.
 pub(crate) struct Layer {
-    /// The source, as the user knows it.
+    /// The source, for messages.
     pub(super) origin: String,
     pub(crate) tree: Map<String, Value>,
 }
@@ -36,13 +36,13 @@ impl Layer {
     }
 }
 
-/// A problem with the final value of a key, with the layer that gave it.
+/// A problem with a key's final value, with the layer that set it.
 pub(super) fn problem(layers: &[Layer], path: String, fault: Fault) -> Problem {
     let origin = layers.iter().rev().find(|layer| layer.has(&path)).map(|layer| layer.origin.clone());
     Problem { path, origin, fault }
 }
 
-/// All layers in one tree; a later one wins.
+/// All layers merged; a later one wins.
 pub(super) fn overlay(layers: &[Layer]) -> Value {
     let mut all = Value::Object(Map::new());
     for layer in layers {

@@ -34,7 +34,7 @@ fn check_names(driver: &StorageDriver, found: &mut Found) {
 
 fn check_endpoint(driver: &StorageDriver, found: &mut Found) {
     let Some(endpoint) = driver.endpoint_url() else { return };
-    // an emulator of Azure has the account in the path
+    // an Azure emulator has the account in the path
     let may_have_path = driver.name == DriverName::Azure;
     let is_server = Url::parse(&endpoint)
         .is_ok_and(|url| (may_have_path || matches!(url.path(), "" | "/")) && url.query().is_none());

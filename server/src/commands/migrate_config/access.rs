@@ -1,8 +1,8 @@
-//! Policies out of zot's `accessControl`.
+//! Translates zot's `accessControl` into policies.
 //!
-//! In zot the longest pattern that matches a repository decides alone; here every policy counts, and a deny wins. So what a
-//! shorter pattern allows and a longer one does not is denied for the longer one. Where that would deny it to somebody who
-//! has it there, the shorter pattern's permission is not migrated: nobody may do more than with zot.
+//! In zot only the longest pattern that matches a repository decides. Here every policy counts, and a deny wins. So
+//! what a shorter pattern allows and a longer one does not is denied for the longer one. If that would deny it to
+//! somebody who has it in zot, the shorter pattern's permission is not migrated: nobody may do more than with zot.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,13 +15,13 @@ use crate::error::Error;
 
 /// zot's action that refuses the deletion of a manifest with several tags.
 const COLLISION: &str = "detectManifestCollision";
-/// What zot's actions are here. Of zot, `read` also lists tags and repositories.
+/// zot's actions in this store. zot's `read` also lists tags and repositories.
 const ACTIONS: [(&str, &[&str]); 4] =
     [("read", &["read", "list"]), ("create", &["create"]), ("update", &["update"]), ("delete", &["delete"])];
 /// Most principals of one policy.
 const PRINCIPALS_MAX: usize = 1000;
 
-/// `http.accessControl` of zot.
+/// zot's `http.accessControl`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct AccessControl {
@@ -32,7 +32,7 @@ pub(super) struct AccessControl {
     metrics: Group,
 }
 
-/// What holds for the repositories of one pattern.
+/// The rules for the repositories of one pattern.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Repositories {
@@ -57,25 +57,24 @@ struct Group {
     users: Vec<String>,
 }
 
-/// Policies, in the order in which they have to be sent, and where they are not what zot had.
+/// The policies, in the order in which they must be sent, and warnings about differences from zot.
 #[derive(Debug, Default)]
 pub(super) struct Migrated {
     pub policies: Vec<Policy>,
     pub warnings: Vec<String>,
 }
 
-/// Whom a permission is given to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Who {
-    /// Callers without credentials; here a policy for them is one for all.
+    /// Callers without credentials. A policy for them applies to everybody here.
     Anonymous,
     /// Everybody with credentials: `defaultPolicy`.
     Authenticated,
-    /// A user with a password. zot's own groups have only such users.
+    /// A user with a password. zot's own groups contain only such users.
     Account(String),
     /// A user of an OIDC provider.
     User(String),
-    /// Whoever has this group by their provider.
+    /// Users whose provider names this group.
     Group(String),
 }
 
@@ -91,26 +90,26 @@ impl Who {
     }
 }
 
-/// By pattern and actions, to whom they are allowed or denied.
+/// The principals by pattern and actions.
 type Entries = BTreeMap<(String, Vec<&'static str>), BTreeSet<Who>>;
 
 impl AccessControl {
-    /// Reads `http.accessControl`.
+    /// Parses `http.accessControl`.
     ///
     /// # Errors
-    /// What is wrong with it. Nothing is left out unread: it might keep somebody out.
+    /// What is wrong with it. Nothing is ignored, because it might deny access.
     pub(super) fn read(given: &Value) -> Result<Self, String> {
         serde_json::from_value(lower(given)?).map_err(|error| error.to_string())
     }
 
-    /// A zot without access control, but with authentication.
+    /// A zot with authentication but without access control.
     pub(super) fn everything_for_the_authenticated() -> Self {
         let default_policy = ACTIONS.iter().map(|(action, _)| (*action).to_owned()).collect();
         let repositories = Repositories { default_policy, ..Repositories::default() };
         Self { repositories: BTreeMap::from([("**".to_owned(), repositories)]), ..Self::default() }
     }
 
-    /// The policies; `users` are users that zot knows beside those that are named here.
+    /// The policies; `users` are users that zot knows besides those in the file.
     pub(super) fn policies(&self, users: &[String]) -> Result<Migrated, Error> {
         Translation::new(self, users).policies()
     }
@@ -132,14 +131,14 @@ impl AccessControl {
     }
 }
 
-/// The same with keys in small letters, patterns and names of groups among them: zot reads all keys so.
+/// The same with lower-case keys, patterns and group names included: zot reads all keys like this.
 fn lower(value: &Value) -> Result<Value, String> {
     Ok(match value {
         Value::Object(map) => {
             let mut lowered = Map::new();
             for (key, value) in map {
                 if lowered.insert(key.to_lowercase(), lower(value)?).is_some() {
-                    return Err(format!("{key:?} is there twice, in other letters"));
+                    return Err(format!("{key:?} is given twice, in different case"));
                 }
             }
             lowered.into()
@@ -161,7 +160,7 @@ impl Repositories {
         policies.chain([&self.default_policy, &self.anonymous_policy])
     }
 
-    /// Whether deleting is not what it is here.
+    /// Whether deletion differs from this store's.
     fn detects_collisions(&self) -> bool {
         self.lists().flatten().any(|action| action == COLLISION)
     }
@@ -169,7 +168,7 @@ impl Repositories {
 
 struct Translation<'a> {
     from: &'a AccessControl,
-    /// zot's patterns, with what they are here.
+    /// zot's patterns with their translation.
     patterns: Vec<(&'a str, Pattern, &'a Repositories)>,
     everybody: BTreeSet<Who>,
     warnings: BTreeSet<String>,
@@ -202,7 +201,7 @@ impl<'a> Translation<'a> {
         self.warnings.insert(text);
     }
 
-    /// Somebody whose name no policy can have is nobody here.
+    /// Adds a principal, unless no policy can have its name.
     fn add(&mut self, who: Who) {
         match who.principal().parse::<PrincipalPattern>() {
             Ok(_) => drop(self.everybody.insert(who)),
@@ -210,14 +209,14 @@ impl<'a> Translation<'a> {
         }
     }
 
-    /// Whether zot permits this if the pattern at `index` decides.
+    /// Whether zot allows this if the pattern at `index` decides.
     fn permits(&self, who: &Who, action: &str, index: usize) -> bool {
         let (_, _, it) = &self.patterns[index];
         if action == "delete" && it.detects_collisions() {
             return false;
         }
         let has = |list: &[String]| list.iter().any(|given| given == action);
-        // whoever has credentials may leave them out
+        // authenticated users can leave out their credentials
         has(&it.anonymous_policy)
             || *who != Who::Anonymous && has(&it.default_policy)
             || self.is_admin(who, action)
@@ -229,12 +228,13 @@ impl<'a> Translation<'a> {
         !limited && self.from.is_admin(who, action)
     }
 
-    /// Longer patterns that meet this one, and do not permit what it does. Of two equally long ones zot takes any.
+    /// Longer patterns that overlap with this one and do not allow what it does. Of two equally long ones, zot may use
+    /// either.
     fn conflicts(&self, who: &Who, action: &str, index: usize) -> Vec<usize> {
         self.longer(index).filter(|other| *other != index && !self.permits(who, action, *other)).collect()
     }
 
-    /// The pattern itself, and those that decide in its place.
+    /// The pattern itself, and those that decide instead of it.
     fn longer(&self, index: usize) -> impl Iterator<Item = usize> {
         let (text, pattern, _) = &self.patterns[index];
         (0..self.patterns.len()).filter(move |other| {
@@ -243,7 +243,7 @@ impl<'a> Translation<'a> {
         })
     }
 
-    /// Whether denying this to `who` for a pattern takes it from somebody who has it there.
+    /// Whether denying this to `who` for a pattern denies it to somebody whom zot allows it.
     fn hits_others(&self, who: &Who, action: &str, index: usize) -> bool {
         let permitted = |at: usize| self.everybody.iter().any(|other| self.permits(other, action, at));
         match who {
@@ -273,7 +273,7 @@ impl<'a> Translation<'a> {
         Ok(Migrated { policies, warnings: self.warnings.into_iter().collect() })
     }
 
-    /// What one of them may do.
+    /// Adds what one principal may do.
     fn of(&mut self, who: &Who, action: (&str, &'static [&'static str]), allowed: &mut Entries, denied: &mut Entries) {
         let ((action, ours), principal) = (action, who.principal());
         let enter = |entries: &mut Entries, resource: String| {
@@ -325,7 +325,7 @@ impl<'a> Translation<'a> {
         }
     }
 
-    /// Whether everybody gets it with one policy.
+    /// Whether one policy allows it to everybody.
     fn is_given_to_all(&self, who: &Who, action: &str, index: usize) -> bool {
         let given = |all: &Who| {
             let conflicts = || self.conflicts(all, action, index);
@@ -361,7 +361,7 @@ impl<'a> Translation<'a> {
                 ));
             }
             if it.lists().any(|list| list.iter().any(|it| it == "create") && !list.iter().any(|it| it == "update")) {
-                self.warn("zot lets whoever has create move the tag `latest`: here that takes update".to_owned());
+                self.warn("zot allows users with create to move the tag `latest`: here they need update".to_owned());
             }
         }
         let known = |action: &&String| **action != COLLISION && ACTIONS.iter().all(|(it, _)| it != action);
@@ -370,12 +370,14 @@ impl<'a> Translation<'a> {
             self.warn(format!("the action {action:?} is not one of zot, and is left out"));
         }
         if !from.metrics.users.is_empty() {
-            self.warn("accessControl.metrics is left out: whoever reaches the server may read its metrics".to_owned());
+            self.warn(
+                "accessControl.metrics is left out: anyone who reaches the server may read its metrics".to_owned(),
+            );
         }
     }
 }
 
-/// One policy for each pattern and set of actions. Actions that are given alike share one.
+/// One policy for each pattern and set of actions.
 fn documents(effect: Effect, entries: Entries) -> Vec<Policy> {
     let mut by_principals: BTreeMap<(String, BTreeSet<Who>), Vec<String>> = BTreeMap::new();
     for ((resource, actions), who) in entries {

@@ -1,7 +1,6 @@
-//! Patterns of repositories, as zot has them (`bmatcuk/doublestar`): `**` covers any number of components, `*` and `?` stay
-//! within one, `[…]` and `{…,…}` are choices. In this store's patterns `*` crosses slashes.
+//! zot's repository patterns (`bmatcuk/doublestar`): `**` matches any number of components, `*` and `?` stay within
+//! one, `[…]` and `{…,…}` are choices. In this store's patterns `*` crosses slashes.
 
-/// What a pattern of zot covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Pattern {
     /// `**`: all repositories.
@@ -12,9 +11,9 @@ pub(super) enum Pattern {
     Subtree(String),
     /// A pattern that no pattern of this store equals.
     Other {
-        /// All that it covers begins with this.
+        /// The common prefix of its matches.
         prefix: String,
-        /// A glob of this store that covers more.
+        /// A glob of this store that matches more.
         wider: String,
     },
 }
@@ -30,13 +29,13 @@ impl Pattern {
             _ if is_plain(text) => Self::Exact(text.to_owned()),
             _ => {
                 let plain = text.find(SPECIAL).map_or(text, |at| &text[..at]);
-                // "a/**/b" covers "a/b", and "a/**" covers "a"
+                // "a/**/b" matches "a/b", and "a/**" matches "a"
                 Self::Other { prefix: plain.trim_end_matches('/').to_owned(), wider: wider(text) }
             }
         }
     }
 
-    /// The pattern of this store that covers the same repositories, if there is one.
+    /// The pattern of this store that matches the same repositories, if there is one.
     pub(super) fn same(&self) -> Option<String> {
         match self {
             Self::All => Some("repository:*".to_owned()),
@@ -46,7 +45,7 @@ impl Pattern {
         }
     }
 
-    /// The pattern of this store that covers at least these repositories.
+    /// The pattern of this store that matches at least these repositories.
     pub(super) fn at_least(&self) -> String {
         match self {
             Self::Other { wider, .. } => format!("repository:{wider}"),
@@ -54,7 +53,7 @@ impl Pattern {
         }
     }
 
-    /// Whether a repository may be covered by both. Unless one of them is [`Pattern::Other`], the answer is exact.
+    /// Whether both may match one repository. Unless one of them is [`Pattern::Other`], the answer is exact.
     pub(super) fn may_meet(&self, other: &Self) -> bool {
         let below = |root: &str, name: &str| {
             name.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -75,7 +74,7 @@ impl Pattern {
     }
 }
 
-/// A glob of this store that covers all that zot's pattern does.
+/// A glob of this store that matches everything that zot's pattern matches.
 fn wider(text: &str) -> String {
     let mut wide = String::new();
     let mut rest = text.chars().peekable();
@@ -84,7 +83,7 @@ fn wider(text: &str) -> String {
             '*' => {
                 let is_double = rest.next_if_eq(&'*').is_some();
                 if is_double && wide.ends_with('/') && matches!(rest.peek(), None | Some('/')) {
-                    // "/**" may stand for nothing
+                    // "/**" may match nothing
                     wide.pop();
                 }
                 if is_double && (wide.is_empty() || rest.peek() == Some(&'/')) {
@@ -93,7 +92,7 @@ fn wider(text: &str) -> String {
                 }
                 wide.push('*');
             }
-            // what follows is not translated
+            // the rest is not translated
             '[' | '{' | '\\' => {
                 wide.push('*');
                 break;

@@ -18,7 +18,7 @@ enum Ended {
     Never,
 }
 
-/// A job that does what a test wants, each second.
+/// A job that a test scripts, each second.
 struct Scripted {
     run: Run,
     lease: Option<Lease>,
@@ -72,7 +72,7 @@ impl Job for Scripted {
     }
 }
 
-/// Lets a job run for that long, on a clock that does not wait. Gives the pauses between its runs, in seconds.
+/// Runs a job for that long, on a paused clock. Returns the pauses between its runs, in seconds.
 async fn pauses(app: &TestApp, secs: u64, run: impl FnMut(usize) -> Ended + Send + 'static) -> Vec<u64> {
     let job = Scripted::new(run);
     let begun = Arc::clone(&job.begun);

@@ -1,5 +1,4 @@
-//! What buckets say of who may do what: their policies, and what must not be public. Bound to the namespace's id, and gone
-//! with it.
+//! Bucket policies and public access blocks. They belong to the namespace's id and are deleted with it.
 
 use async_trait::async_trait;
 use sqlx::any::AnyRow;
@@ -49,7 +48,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// What a bucket that goes said is gone too, and replicas are told.
+    /// Deletes the policy of a deleted bucket and raises the epoch.
     pub(crate) async fn forget_access(&mut self, ns: i64) -> Result<(), TxError> {
         let policies = self.execute(self.query(&DELETE_POLICY_OF_BUCKET).bind(ns)).await?;
         let blocks = self.execute(self.query(&DELETE_PUBLIC_ACCESS).bind(ns)).await?;
@@ -66,7 +65,7 @@ impl Tx<'_> {
 
 impl Row for BucketAccess {
     fn read(row: &AnyRow) -> Result<Self, TxError> {
-        // without a row of the block all its columns are null
+        // without a public access block, all its columns are null
         let public_access = match column(row, "block_public_acls")? {
             Some(block_public_acls) => Some(PublicAccessBlock {
                 block_public_acls,
@@ -90,7 +89,7 @@ impl Write for PutBucketPolicy {
         if tx.execute(upsert).await? == 0 {
             return Err(Error::Internal(format!("the policy of bucket {} has another one's id", self.bucket)).into());
         }
-        // whoever changes anything of it waits here, so that what is blocked is known for good
+        // concurrent changes wait here, so that the block that is read stays valid
         tx.execute(tx.query(&RAISE_EPOCH)).await?;
         let blocks = tx.number(tx.query(&SELECT_BLOCKS_POLICY).bind(ns)).await?;
         if self.is_public && blocks.is_some_and(|flag| flag != 0) {
@@ -106,7 +105,6 @@ impl Write for PutBucketPolicy {
     }
 }
 
-/// Removes a bucket's policy.
 pub(super) struct DeletePolicy {
     pub bucket: String,
     pub audit: Audit,
@@ -134,10 +132,9 @@ impl Write for DeletePolicy {
     }
 }
 
-/// Says what of a bucket must not be public.
 pub(super) struct SetPublicAccess {
     pub bucket: String,
-    /// None: nothing any more.
+    /// None deletes it.
     pub block: Option<PublicAccessBlock>,
     pub audit: Audit,
 }

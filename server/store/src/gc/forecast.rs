@@ -1,4 +1,4 @@
-//! What garbage collection would do, counted without doing it.
+//! Counts what garbage collection would do, without doing it.
 
 use zot_domain::Result;
 use zot_domain::ports::upkeep::Forecast;
@@ -13,7 +13,7 @@ statements! {
         WHERE c.due_at <= now_us() - $1 * 1000000 AND rb.touched_at < now_us() - $1 * 1000000
             AND NOT EXISTS (SELECT 1 FROM manifest_blob e WHERE e.repo = rb.repo AND e.blob = rb.blob)
             AND NOT EXISTS (SELECT 1 FROM manifest m WHERE m.repo = rb.repo AND m.blob = rb.blob)";
-    /// Those that nothing references now. What memberships release becomes a candidate with them.
+    /// Blobs that nothing references now, and those that the memberships will release.
     COUNT_BLOBS = "SELECT COUNT(*), CAST(COALESCE(SUM(b.size), 0) AS BIGINT)
         FROM gc_candidate c JOIN blob b ON b.id = CAST(c.id AS BIGINT)
         WHERE c.kind = 'blob' AND c.due_at <= now_us() - $1 * 1000000 AND b.touched_at < now_us() - $1 * 1000000

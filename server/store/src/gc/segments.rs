@@ -1,4 +1,4 @@
-//! Dead segments: whose bytes may go, whose went, and keys in storage that no row names (rules A1 and A3).
+//! Dead segments: those whose bytes are due, those whose bytes are deleted, and orphans (rules A1 and A3).
 
 use async_trait::async_trait;
 use zot_domain::Result;
@@ -25,7 +25,7 @@ statements! {
     CLAIM_ORPHANS = "INSERT INTO segment (key, state, start, size, dead_at)
         SELECT SUBSTR(item.value, 21), 'dead', 0, CAST(SUBSTR(item.value, 1, 20) AS BIGINT), now_us()
         FROM json_list($1) AS item WHERE 1 = 1 ON CONFLICT (key) DO NOTHING RETURNING key";
-    /// A writer that was slower than its own deletion: the bytes are there again.
+    /// The writer was slower than the deletion of its segment: the bytes exist again.
     CLAIM_RETURNED = "UPDATE segment SET gone_at = NULL, dead_at = now_us() WHERE state = 'dead' AND gone_at IS NOT NULL
         AND key IN (SELECT SUBSTR(item.value, 21) FROM json_list($1) AS item) RETURNING key";
 }
@@ -56,7 +56,7 @@ impl Store {
 
 rows! { DeadSegment { key, size } }
 
-/// Notes what became of dead segments.
+/// Records what happened to dead segments.
 struct NoteDead {
     keys: String,
     statement: &'static Statement,
@@ -120,7 +120,7 @@ impl Write for ClaimOrphans {
     }
 
     async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<Vec<SegmentKey>>, TxError> {
-        // what was claimed the first time is not claimed again: it is merely not counted
+        // keys that the first attempt claimed are only missing in the count
         Ok(None)
     }
 

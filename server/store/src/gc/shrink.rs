@@ -1,4 +1,4 @@
-//! Giving room back: SQLite keeps the pages of what was deleted, for what comes. Postgres' autovacuum does that by itself.
+//! Returning unused space to the disk: SQLite keeps deleted pages for reuse. Postgres' autovacuum does this itself.
 
 use async_trait::async_trait;
 use zot_domain::Result;
@@ -9,13 +9,13 @@ use crate::pool::Store;
 use crate::sql::Dialect;
 use crate::tx::{Tx, Write, read_error};
 
-/// So many pages in one go, between which others write.
+/// So many pages at once; other writes run in between.
 const VACUUM: &str = "PRAGMA incremental_vacuum(512)";
-/// Free pages that stay, so that a store at work does not take and give all the time: 4 MiB.
+/// Free pages that are kept, so that a busy store does not shrink and grow all the time: 4 MiB.
 const PAGES_KEPT: i64 = 1024;
 
 impl Store {
-    pub(crate) async fn give_back(&self) -> Result<()> {
+    pub(crate) async fn vacuum(&self) -> Result<()> {
         if self.dialect != Dialect::Sqlite {
             return Ok(());
         }
@@ -23,29 +23,29 @@ impl Store {
         loop {
             let free = sqlx::query_scalar::<_, i64>("PRAGMA freelist_count").fetch_one(&self.pool).await;
             let free = free.map_err(read_error)?;
-            // a database of an earlier version keeps them
+            // a database of an earlier version cannot return pages
             if free <= PAGES_KEPT || free >= before {
                 break;
             }
             before = free;
-            self.write(GiveBack).await?;
+            self.write(Vacuum).await?;
         }
         if before < i64::MAX {
-            // the file gets shorter when the log is played into it
+            // the checkpoint shortens the file
             sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&self.pool).await.map_err(read_error)?;
         }
         Ok(())
     }
 }
 
-struct GiveBack;
+struct Vacuum;
 
 #[async_trait]
-impl Write for GiveBack {
+impl Write for Vacuum {
     type Output = ();
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<(), TxError> {
-        // a row for each page
+        // returns a row for each page
         tx.all::<()>(sqlx::query(VACUUM)).await.map(drop)
     }
 

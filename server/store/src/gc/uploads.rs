@@ -1,4 +1,4 @@
-//! Uploads that nobody went on with in time, and finished ones whose result nobody asks for any more.
+//! Expired uploads, and finished ones whose result is no longer kept.
 
 use async_trait::async_trait;
 use zot_domain::Result;
@@ -12,7 +12,7 @@ use crate::tx::{Tx, Write};
 
 statements! {
     SELECT_EXPIRED = "SELECT id FROM upload WHERE expires_at < now_us() ORDER BY expires_at LIMIT $1";
-    /// Looks again: a chunk that came meanwhile has moved the end.
+    /// Checks again: a new chunk may have extended the expiry.
     EXPIRE_UPLOAD = "UPDATE upload SET state = 'aborted' WHERE id = $1 AND expires_at < now_us() RETURNING epoch";
     DELETE_EXPIRED = "DELETE FROM upload WHERE id = $1 AND state = 'aborted'";
 }
@@ -28,7 +28,6 @@ impl Store {
     }
 }
 
-/// Ends an upload that has expired.
 struct ExpireUpload {
     id: String,
 }
@@ -38,12 +37,12 @@ impl Write for ExpireUpload {
     type Output = bool;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError> {
-        // holds the row: who adds a part or a chunk comes before this, or finds no upload
+        // locks the row: a new part or chunk is committed before this, or finds no upload
         if !tx.exists(tx.query(&EXPIRE_UPLOAD).bind(self.id.clone())).await? {
             return Ok(false);
         }
         tx.execute(tx.query(&DELETE_PARTS).bind(self.id.clone())).await?;
-        tx.kill_session(&self.id).await?;
+        tx.mark_session_dead(&self.id).await?;
         tx.execute(tx.query(&DELETE_EXPIRED).bind(self.id.clone())).await?;
         Ok(true)
     }

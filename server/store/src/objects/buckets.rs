@@ -29,7 +29,7 @@ statements! {
     SELECT_BUCKET_CONTENT = "SELECT 1 FROM object_version WHERE ns = $1
         UNION ALL SELECT 1 FROM upload WHERE ns = $1 AND state = 'open' AND expires_at > now_us()
         UNION ALL SELECT 1 FROM repository r JOIN repo_blob b ON b.repo = r.id WHERE r.ns = $1 LIMIT 1";
-    /// Uploads that are over; one that was begun meanwhile breaks a foreign key.
+    /// Ended uploads; one that began meanwhile breaks a foreign key.
     DELETE_BUCKET_PARTS = "DELETE FROM part WHERE upload IN
         (SELECT id FROM upload WHERE ns = $1 AND (state <> 'open' OR expires_at <= now_us()))";
     KILL_BUCKET_SEGMENTS = "UPDATE segment SET state = 'dead', dead_at = now_us(), owner_upload = NULL
@@ -45,7 +45,7 @@ statements! {
     DELETE_BUCKET = "DELETE FROM namespace WHERE id = $1";
 }
 
-/// What hangs on a bucket that holds nothing, in the order that the foreign keys demand.
+/// The rows of an empty bucket, in the order that the foreign keys require.
 static REMAINS: [&crate::sql::Statement; 9] = [
     &DELETE_BUCKET_PARTS,
     &KILL_BUCKET_SEGMENTS,
@@ -69,7 +69,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// A bucket as it is within this transaction.
+    /// A bucket as it is in this transaction.
     pub(super) async fn bucket(&mut self, name: &str) -> Result<Bucket, TxError<ObjectError>> {
         let bucket = self.optional(self.query(&SELECT_BUCKET).bind(name.to_owned())).await?;
         Ok(bucket.ok_or_else(|| ObjectError::NoSuchBucket(name.to_owned()))?)
@@ -146,7 +146,7 @@ impl Write for ConfigureBucket {
     }
 }
 
-/// Removes a bucket that holds nothing. What comes meanwhile breaks a foreign key, and the whole is tried again.
+/// Deletes an empty bucket. Concurrent inserts break a foreign key, and the transaction is repeated.
 pub(super) struct DeleteBucket {
     pub name: String,
     pub audit: Audit,

@@ -1,5 +1,5 @@
-//! Deleting objects and versions. The last version with some manifest takes that manifest's tags and referrers along
-//! (rule B12); bytes go later.
+//! Deleting objects and versions. With the last version that has a manifest, that manifest's tags and referrers are
+//! deleted (rule B12). The bytes are deleted later.
 
 use async_trait::async_trait;
 use zot_domain::condition::WriteCondition;
@@ -26,7 +26,8 @@ statements! {
     LOCK_HEAD = "UPDATE object_head SET seq = seq WHERE ns = $1 AND key = $2 RETURNING seq";
     TAKE_VERSION = "DELETE FROM object_version WHERE ns = $1 AND key = $2 AND version_id = $3
         RETURNING seq, blob, size, manifest_digest";
-    /// The blob of a version that may be replaced or deleted: before the head, as a put of its bytes locks them.
+    /// The blob of a version that may be replaced or deleted. It is locked before the head, as a put of the same bytes
+    /// does.
     TOUCH_BLOB_OF_VERSION = "UPDATE blob SET touched_at = now_us() WHERE touched_at < now_us() - $4
         AND id = (SELECT v.blob FROM object_version v WHERE v.ns = $1 AND v.key = $2 AND v.version_id = $3)";
     SELECT_VERSION_ETAG = "SELECT etag FROM object_version WHERE ns = $1 AND key = $2 AND version_id = $3";
@@ -34,7 +35,7 @@ statements! {
         WHERE ns = $1 AND key = $2 ORDER BY seq DESC LIMIT 1";
     SET_HEAD = "UPDATE object_head SET seq = $3, version_id = $4, etag = $5, live = $6 WHERE ns = $1 AND key = $2";
     SELECT_SAME_MANIFEST = "SELECT seq FROM object_version WHERE ns = $1 AND manifest_digest = $2 LIMIT 1";
-    /// What the bucket's own repository held of an object, unless something else of it does so.
+    /// The object's blobs in the bucket's own repository, unless another object or manifest needs them.
     DELETE_OBJECT_MEMBER = "DELETE FROM repo_blob WHERE repo = $1 AND blob = $2 AND (adopted = 1 OR $4 = 1)
         AND NOT EXISTS (SELECT 1 FROM manifest_blob e WHERE e.repo = $1 AND e.blob = $2)
         AND NOT EXISTS (SELECT 1 FROM manifest m WHERE m.repo = $1 AND m.blob = $2)
@@ -44,21 +45,20 @@ statements! {
     SELECT_REFERRING = "SELECT digest FROM manifest WHERE repo = $1 AND subject_digest = $2 ORDER BY digest";
 }
 
-/// A version that was removed.
 struct Taken {
     seq: i64,
     marker: bool,
 }
 
 impl Tx<'_> {
-    /// Leaves the blob of a version fresh that is about to go. Comes before the head is locked, as a put of the same bytes
-    /// and sealing lock the blob first. A version that comes after this look brought a fresh blob along.
+    /// Touches the blob of a version that is about to be deleted. This comes before the head is locked: a put of the
+    /// same bytes and digesting lock the blob first. A later version touches its own blob.
     pub(super) async fn touch_blob_of(&mut self, bucket: &Bucket, key: &str, version_id: &str) -> Result<(), TxError> {
         let touch = self.query(&TOUCH_BLOB_OF_VERSION).bind(bucket.id).bind(key.to_owned());
         self.execute(touch.bind(version_id.to_owned()).bind(FRESH_US)).await.map(drop)
     }
 
-    /// Removes the version of a bucket that keeps none: its blob may have lost its last reference, its manifest its
+    /// Deletes the version of an unversioned bucket. Its blob becomes a candidate; its manifest is deleted with its
     /// last object, unless the manifest is `kept`.
     pub(super) async fn drop_version(
         &mut self,
@@ -90,7 +90,7 @@ impl Tx<'_> {
         Ok(Some(Taken { seq, marker: blob.is_none() }))
     }
 
-    /// Tags and referrers that hang on a manifest of which no object is left.
+    /// Deletes the tags and referrers of a manifest without objects.
     async fn drop_manifest_of_object(
         &mut self,
         bucket: &Bucket,
@@ -110,7 +110,7 @@ impl Tx<'_> {
             doomed.extend(self.all::<(String,)>(referring).await?.into_iter().map(|(digest,)| digest));
             remove_manifest(self, repo, &digest, actor).await?;
         }
-        // no path leads to the object's bytes any more, nor to its manifest's
+        // nothing leads to the object's or its manifest's bytes any more
         let own = self.number(self.query(&SELECT_NAMED_BLOB).bind(digest.to_owned())).await?;
         for (blob, pushed) in [(blob, 0_i64), (own, 1)] {
             let Some(blob) = blob else { continue };
@@ -149,12 +149,12 @@ impl Write<ObjectError> for DeleteObject {
     }
 
     fn demand(&self) -> Demand {
-        // without a version it may leave a marker
+        // without a version it may add a marker
         if self.version_id.is_some() { Demand::Frees } else { Demand::MayGrow }
     }
 }
 
-/// The id of a marker: derived from the request, so that a delete done again makes the same one.
+/// The id of a marker: derived from the request, so that a repeated delete makes the same one.
 fn marker_id(delete: &DeleteObject, versioning: Versioning) -> String {
     match versioning {
         Versioning::Enabled => delete.audit.request_id.to_string().replace('-', ""),
@@ -169,7 +169,7 @@ fn wanted_etag(delete: &DeleteObject) -> String {
     }
 }
 
-/// The object, where no versions are kept. What is not there is deleted as well.
+/// Deletes an unversioned object. Deleting an absent one succeeds.
 async fn delete_unversioned(
     tx: &mut Tx<'_>,
     bucket: &Bucket,
@@ -182,7 +182,7 @@ async fn delete_unversioned(
         return match delete.condition {
             WriteCondition::Match(_) if live => Err(ObjectError::PreconditionFailed.into()),
             WriteCondition::Match(_) => Err(ObjectError::NoSuchKey(delete.key.clone()).into()),
-            // a put came between the two statements
+            // a put was committed between the two statements
             _ if live => Err(Error::Conflict.into()),
             _ => Ok(Deleted::default()),
         };
@@ -192,7 +192,7 @@ async fn delete_unversioned(
     Ok(Deleted::default())
 }
 
-/// A marker that says that the object is deleted; older versions stay.
+/// Adds a delete marker; older versions are kept.
 async fn mark(
     tx: &mut Tx<'_>,
     bucket: &Bucket,
@@ -213,7 +213,7 @@ async fn mark(
     Ok(Deleted { version_id: Some(version_id), delete_marker: true })
 }
 
-/// One version, for ever. If it was the newest, the next lower one takes its place.
+/// Deletes one version permanently. If it was the newest, the next lower one becomes the newest.
 async fn delete_version(
     tx: &mut Tx<'_>,
     bucket: &Bucket,

@@ -1,4 +1,4 @@
-//! Digesting: an open blob gets its digest, or its objects move onto the blob that has it already (rule A9).
+//! Digesting: an open blob gets its digest, or its objects move to the blob that has the digest already (rule A9).
 
 use async_trait::async_trait;
 use sqlx::any::AnyRow;
@@ -20,9 +20,9 @@ statements! {
     SELECT_OLDEST_OPEN = "SELECT id FROM blob WHERE state = 'open' ORDER BY id LIMIT 1";
     SELECT_OPEN_SEGMENTS = concat!("SELECT b.id, b.size, ", segment_columns!(), " FROM blob b
         JOIN segment s ON s.blob = b.id AND s.state = 'live' WHERE b.id = $1 AND b.state = 'open' ORDER BY s.start");
-    SEAL_BLOB = "UPDATE blob SET state = 'sealed', touched_at = now_us(), sealed_at = now_us() WHERE id = $1 AND state = 'open'";
+    SET_DIGESTED = "UPDATE blob SET state = 'sealed', touched_at = now_us(), sealed_at = now_us() WHERE id = $1 AND state = 'open'";
     MERGE_BLOB = "UPDATE blob SET merged_into = $2 WHERE id = $1";
-    /// These bytes were just read and are whole; those of the blob that has their digest were not.
+    /// These bytes were just read and are whole; the bytes of the other blob with their digest were damaged.
     MOVE_SEGMENTS = "UPDATE segment SET blob = $2 WHERE blob = $1 AND state = 'live'";
     SELECT_ANY_LIVE = "SELECT key FROM segment WHERE blob = $1 AND state = 'live' LIMIT 1";
     REPOINT_VERSIONS = "UPDATE object_version SET blob = $2 WHERE blob = $1";
@@ -67,7 +67,7 @@ impl Write for SetDigest {
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<(), TxError> {
         let mut blob = self.blob;
-        if tx.execute(tx.query(&SEAL_BLOB).bind(self.blob)).await? == 1 {
+        if tx.execute(tx.query(&SET_DIGESTED).bind(self.blob)).await? == 1 {
             let name = tx.query(&INSERT_BLOB_NAME).bind(self.digest.to_string()).bind(self.blob);
             if tx.execute(name).await? == 0 {
                 blob = self.merge(tx).await?;
@@ -77,14 +77,14 @@ impl Write for SetDigest {
     }
 
     async fn committed(&self, _: &mut Tx<'_>) -> Result<Option<()>, TxError> {
-        // sealing a sealed blob changes nothing
+        // a blob that is already digested stays as it is
         Ok(None)
     }
 }
 
 impl SetDigest {
-    /// Moves the objects onto the blob that has the digest. A copy that was made meanwhile still points here, and is
-    /// led there by `merged_into`.
+    /// Moves the objects to the blob that has the digest. A concurrent copy still points here; `merged_into` leads to
+    /// the other blob.
     async fn merge(&self, tx: &mut Tx<'_>) -> Result<i64, TxError> {
         let find = tx.query(&SELECT_BLOB_BY_NAME).bind(self.digest.to_string());
         let found: Option<(i64, i64, bool)> = tx.optional(find).await?;
@@ -115,7 +115,7 @@ struct Unnamed {
 rows! { Unnamed { ns, key, seq, content_type, size, render_version } }
 
 impl Tx<'_> {
-    /// Puts the whole bytes of a merged blob in the place of the winner's, if those are damaged.
+    /// Replaces the winner's damaged bytes by those of the merged blob.
     pub(crate) async fn heal_from(&mut self, whole: i64, winner: i64) -> Result<(), TxError> {
         if self.exists(self.query(&SELECT_ANY_LIVE).bind(whole)).await?
             && self.execute(self.query(&HEAL_BLOB).bind(winner)).await? == 1
@@ -126,7 +126,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Moves the versions of a merged blob onto the one that has its digest.
+    /// Moves the versions of a merged blob to the blob that has its digest.
     pub(crate) async fn repoint_versions(&mut self, from: i64, to: i64) -> Result<(), TxError> {
         self.execute(self.query(&REPOINT_VERSIONS).bind(from).bind(to)).await.map(drop)
     }
@@ -148,7 +148,6 @@ impl Tx<'_> {
     }
 }
 
-/// Takes a damaged blob out of use.
 pub(super) struct Quarantine {
     pub blob: i64,
 }

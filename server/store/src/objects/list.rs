@@ -1,6 +1,6 @@
-//! Listing: ranges of indexes, and one recursive query that seeks past each rolled-up prefix, so that a page costs as
-//! much as its entries, whatever lies below them. A range has one lower bound: of two SQLite would use the first alone,
-//! and step through all that lies before the second.
+//! Listing: index ranges, and one recursive query that skips each rolled-up prefix. The cost of a page depends on its
+//! entries only. A range has one lower bound: of two, SQLite would use only the first and scan everything before the
+//! second.
 
 use sqlx::any::AnyRow;
 use zot_core::object_key::{LAST, NEXT};
@@ -20,8 +20,8 @@ statements! {
         WHERE h.ns = (SELECT id FROM namespace WHERE name = $1) AND h.live = 1
             AND h.key >= $2 AND h.key < $3
         ORDER BY h.key LIMIT $4");
-    /// `entry` is a key, or a prefix where the delimiter is found behind the prefix of the listing (at character $5); of
-    /// the row that begins the walk it is where the page begins.
+    /// `entry` is a key, or a prefix if the delimiter is found after the listing's prefix (at character $5). In the
+    /// first row it is where the page begins.
     LIST_ROLLED_UP = concat!("WITH RECURSIVE walk(entry, n) AS (
             SELECT CAST(CAST($4 AS TEXT) AS c_text), CAST(0 AS BIGINT)
             UNION ALL
@@ -87,13 +87,13 @@ impl Store {
         let begin = query.prefix.max(query.after_key).to_owned();
         let list = LIST_VERSIONS.on(self.dialect).bind(query.bucket.to_owned()).bind(begin);
         let list = list.bind(format!("{}{LAST}", query.prefix)).bind(query.after_key.to_owned());
-        // no version: all of that key are passed
+        // no version: all versions of that key are skipped
         let list = list.bind(query.after_seq.unwrap_or(0)).bind(i64::from(query.limit));
         self.all(list).await
     }
 }
 
-/// A key or a rolled-up prefix, which has no version.
+/// A key, or a rolled-up prefix, which has no version.
 struct Walked {
     entry: String,
     version: Option<ObjectVersion>,

@@ -1,4 +1,4 @@
-//! Multipart uploads: parts are append-only rows; who completes or aborts first wins (rule A6).
+//! Multipart uploads: parts are append-only rows. The first complete or abort wins (rule A6).
 
 use async_trait::async_trait;
 use sqlx::any::AnyRow;
@@ -16,7 +16,7 @@ use crate::pool::Store;
 use crate::row::{Row, column, json, segment_columns};
 use crate::sql::{json_list, statements};
 use crate::tx::{Tx, Write};
-use crate::uploads::HOLD_UPLOAD;
+use crate::uploads::LOCK_UPLOAD;
 
 statements! {
     INSERT_MULTIPART = "INSERT INTO upload (id, kind, target, actor, state, epoch, length, hash_state, tail, expires_at, ns,
@@ -32,7 +32,7 @@ statements! {
             AND u.expires_at > now_us() AND u.target >= $2 AND u.target < $3 AND u.target >= $4
             AND (u.target > $4 OR u.id > $5)
         ORDER BY u.target, u.id LIMIT $6";
-    HOLD_MULTIPART = "UPDATE upload SET epoch = epoch + 1 WHERE id = $1 AND state = 'open' AND expires_at > now_us()";
+    LOCK_MULTIPART = "UPDATE upload SET epoch = epoch + 1 WHERE id = $1 AND state = 'open' AND expires_at > now_us()";
     INSERT_PART = "INSERT INTO part (upload, part_no, rev, segment, etag, size, checksums, created_at)
         VALUES ($1, $2, 1 + COALESCE((SELECT MAX(q.rev) FROM part q WHERE q.upload = $1 AND q.part_no = $2), 0),
             $3, $4, $5, $6, now_us())";
@@ -138,8 +138,8 @@ impl Write for AddPart {
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, TxError> {
         let segment = &self.part.segment;
-        // holds the row, so that completing and aborting see this part or end before it
-        if tx.execute(tx.query(&HOLD_MULTIPART).bind(self.upload.clone())).await? == 0 {
+        // locks the row, so that a complete or abort sees this part or comes before it
+        if tx.execute(tx.query(&LOCK_MULTIPART).bind(self.upload.clone())).await? == 0 {
             tx.insert_dead(segment).await?;
             return Ok(false);
         }
@@ -152,7 +152,7 @@ impl Write for AddPart {
 
     async fn committed(&self, tx: &mut Tx<'_>) -> Result<Option<bool>, TxError> {
         // waits for a part that is being committed
-        tx.exists(tx.query(&HOLD_UPLOAD).bind(self.upload.clone())).await?;
+        tx.exists(tx.query(&LOCK_UPLOAD).bind(self.upload.clone())).await?;
         let segment = tx.query(&SELECT_SEGMENT).bind(self.part.segment.key.to_string());
         Ok(tx.number(segment).await?.map(|staged| staged == 1))
     }
@@ -174,9 +174,9 @@ impl Write<ObjectError> for CompleteMultipart {
         if tx.execute(claim).await? != self.parts.len() as u64 {
             return Err(Error::Conflict.into());
         }
-        // parts go first: their segments that were not named are dead, and nobody asks for them again
+        // parts are deleted first: their unused segments are dead
         tx.execute(tx.query(&DELETE_PARTS).bind(self.id.clone())).await?;
-        tx.kill_session(&self.id).await?;
+        tx.mark_session_dead(&self.id).await?;
         write_version(tx, &bucket, &self.object, (blob, None)).await.map(Some)
     }
 
@@ -185,7 +185,7 @@ impl Write<ObjectError> for CompleteMultipart {
     }
 }
 
-/// Each part's start and key, in one text that sorts and splits alike on both databases.
+/// Each part's start and key, in a text that both databases sort and split alike.
 fn claims(parts: &[Part]) -> Vec<String> {
     let mut start = 0;
     let claim = |part: &Part| {
@@ -196,7 +196,6 @@ fn claims(parts: &[Part]) -> Vec<String> {
     parts.iter().map(claim).collect()
 }
 
-/// Gives an upload up.
 pub(super) struct AbortMultipart {
     pub bucket: String,
     pub key: String,
@@ -214,7 +213,7 @@ impl Write for AbortMultipart {
             return Ok(false);
         }
         tx.execute(tx.query(&DELETE_PARTS).bind(self.id.clone())).await?;
-        tx.kill_session(&self.id).await?;
+        tx.mark_session_dead(&self.id).await?;
         tx.execute(tx.query(&DELETE_ABORTED).bind(self.id.clone())).await?;
         tx.record(&self.audit).await?;
         Ok(true)

@@ -1,5 +1,5 @@
-//! Putting an object: the head row decides in one statement whether the put may be, and gives its place among the
-//! versions (rules A8, B7).
+//! Putting an object: one statement on the head row decides whether the put is allowed and assigns its position among
+//! the versions (rules A8, B7).
 
 use async_trait::async_trait;
 use zot_core::digest::Digest;
@@ -29,8 +29,8 @@ statements! {
             tags, checksums, part_sizes, render_version, manifest_digest, created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, now_us())";
     RESOLVE_BLOB = "SELECT COALESCE(merged_into, id), state FROM blob WHERE id = $1";
-    /// Waits for who is sealing it, and holds up who comes to seal it.
-    HOLD_OPEN_BLOB = "UPDATE blob SET touched_at = now_us() WHERE id = $1 RETURNING COALESCE(merged_into, id), state";
+    /// Waits for concurrent digesting, and makes later digesting wait.
+    LOCK_OPEN_BLOB = "UPDATE blob SET touched_at = now_us() WHERE id = $1 RETURNING COALESCE(merged_into, id), state";
     SELECT_DIGEST = "SELECT digest FROM blob_name WHERE blob = $1 AND SUBSTR(digest, 1, 7) = 'sha256:'";
     TAG_VERSION = "UPDATE object_version SET tags = $4
         WHERE ns = (SELECT id FROM namespace WHERE name = $1) AND key = $2 AND version_id = $3";
@@ -58,13 +58,13 @@ impl Write<ObjectError> for PutObject {
     }
 }
 
-/// A blob to copy from, left fresh, and the digest of the copy's manifest. Who is just sealing the blob is waited for, or
-/// waits: either it names the copy with the other versions, or the copy takes what it found (rule A9).
+/// Touches the source blob of a copy and returns it with the copy's manifest digest. Digesting of the blob waits, or
+/// this waits for it: either digesting names the copy too, or the copy takes the digest (rule A9).
 async fn copied(tx: &mut Tx<'_>, put: &PutObject, blob: i64) -> Result<(i64, Option<Digest>), TxError<ObjectError>> {
     let gone = || ObjectError::NoSuchKey("the source".to_owned());
     let mut found: Option<(i64, String)> = tx.optional(tx.query(&RESOLVE_BLOB).bind(blob)).await?;
     if found.as_ref().is_some_and(|(_, state)| state == "open") {
-        found = tx.optional(tx.query(&HOLD_OPEN_BLOB).bind(blob)).await?;
+        found = tx.optional(tx.query(&LOCK_OPEN_BLOB).bind(blob)).await?;
     }
     let (blob, state) = found.ok_or_else(gone)?;
     if !tx.touch_blob(blob).await? {
@@ -73,7 +73,7 @@ async fn copied(tx: &mut Tx<'_>, put: &PutObject, blob: i64) -> Result<(i64, Opt
     if put.manifest_digest.is_some() || state != "sealed" {
         return Ok((blob, put.manifest_digest.clone()));
     }
-    // sealed since the use case read it
+    // digested since the use case read it
     let digest: Option<(String,)> = tx.optional(tx.query(&SELECT_DIGEST).bind(blob)).await?;
     let Some((digest,)) = digest else { return Ok((blob, None)) };
     let rendering = Rendering {
@@ -86,7 +86,7 @@ async fn copied(tx: &mut Tx<'_>, put: &PutObject, blob: i64) -> Result<(i64, Opt
     Ok((blob, Some(rendering.manifest_digest())))
 }
 
-/// The length of what is put, in bytes.
+/// In bytes.
 fn size_of(put: &PutObject) -> u64 {
     match &put.source {
         Source::New(content) => content.size,
@@ -94,7 +94,7 @@ fn size_of(put: &PutObject) -> u64 {
     }
 }
 
-/// The id of the version that a put makes: derived from the request, so that a put done again makes the same one.
+/// The id of a new version: derived from the request, so that a repeated put makes the same one.
 fn version_id(bucket: &Bucket, put: &PutObject) -> String {
     match bucket.versioning {
         Versioning::Enabled => put.audit.request_id.to_string().replace('-', ""),
@@ -102,7 +102,7 @@ fn version_id(bucket: &Bucket, put: &PutObject) -> String {
     }
 }
 
-/// Audit, usage, head and version, in this order: the head row is locked for as short as can be.
+/// Writes audit, usage, head and version, in this order: the head row is locked as briefly as possible.
 pub(super) async fn write_version(
     tx: &mut Tx<'_>,
     bucket: &Bucket,
@@ -118,7 +118,7 @@ pub(super) async fn write_version(
     tx.record(&put.audit).await?;
     let seq = put_head(tx, bucket.id, put, &version_id).await?;
     if version_id == NULL_VERSION {
-        // the same manifest again: what hangs on it stays
+        // the same manifest again: its tags and referrers are kept
         let kept = manifest.as_ref().map(Digest::as_str);
         tx.drop_version(bucket, &put.key, kept, &put.audit.actor).await?;
     }
@@ -160,7 +160,6 @@ async fn put_head(tx: &mut Tx<'_>, ns: i64, put: &PutObject, version_id: &str) -
     .into())
 }
 
-/// Sets the tags of a version.
 pub(super) struct TagObject {
     pub bucket: String,
     pub key: String,

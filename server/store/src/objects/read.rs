@@ -1,4 +1,4 @@
-//! Reading one version of an object: one round trip, bytes or their places included.
+//! Reading one version of an object in one round trip, with its bytes or segments.
 
 use bytes::Bytes;
 use sqlx::any::AnyRow;
@@ -13,7 +13,8 @@ use crate::reads::append;
 use crate::row::{Row, column, json, segment_columns};
 use crate::sql::statements;
 
-/// Columns of a version `v` with its head `h`, its resolved blob `b` and the blob's name `d`: an [`ObjectVersion`] is read from them.
+/// Columns of a version `v` with its head `h`, its resolved blob `b` and the blob's digest `d`, for an
+/// [`ObjectVersion`].
 macro_rules! version_columns {
     () => {
         "v.key, v.seq, v.version_id, CASE WHEN v.seq = h.seq THEN 1 ELSE 0 END AS latest, b.id AS blob, v.etag, v.size,
@@ -21,7 +22,7 @@ macro_rules! version_columns {
         d.digest, COALESCE(b.sealed_at, v.created_at) AS sealed, b.state"
     };
 }
-/// From a version to its resolved blob and that one's digest.
+/// From a version to its resolved blob and digest.
 macro_rules! version_blob {
     () => {
         "LEFT JOIN blob o ON o.id = v.blob LEFT JOIN blob b ON b.id = COALESCE(o.merged_into, o.id)
@@ -83,7 +84,7 @@ impl Row for Whole {
     }
 }
 
-/// A version, without its bytes.
+/// A version without its bytes.
 impl Row for ObjectVersion {
     fn read(row: &AnyRow) -> Result<Self, TxError> {
         let blob: Option<i64> = column(row, "blob")?;

@@ -1,4 +1,4 @@
-//! SQLite's only writer: groups writes that wait into one commit, so that they share its fsync.
+//! SQLite's only writer: groups waiting writes into one commit, so that they share its fsync.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,21 +16,21 @@ use crate::sql::Dialect;
 
 /// Most writes in one commit: bounds how long the first of them waits.
 const GROUP_MAX: usize = 64;
-/// Writes that may wait; beyond it callers wait for a place.
+/// Most writes in the queue; beyond it callers wait.
 const QUEUE: usize = 1024;
 
-/// Handle to the writing task. The task ends when the last handle is gone.
+/// Handle to the writing task, which ends when the last handle is dropped.
 #[derive(Clone)]
 pub(crate) struct GroupCommit {
     queue: mpsc::Sender<Box<dyn Queued>>,
     waiting: Arc<AtomicUsize>,
     pool: AnyPool,
-    /// The disk that it is on must keep its reserve.
+    /// Its disk must keep its reserve.
     file: Option<Arc<Path>>,
 }
 
 impl GroupCommit {
-    /// Starts the task over a pool from which nobody else writes.
+    /// Starts the task over a pool to which nothing else writes.
     pub(crate) fn start(pool: AnyPool, file: Option<PathBuf>) -> Self {
         let (queue, queued) = mpsc::channel(QUEUE);
         let waiting = Arc::new(AtomicUsize::new(0));
@@ -38,7 +38,7 @@ impl GroupCommit {
         Self { queue, waiting, pool, file: file.map(Arc::from) }
     }
 
-    /// Waits for the commit under way and closes the connection: writes that come later fail.
+    /// Waits for the running commit and closes the connection: later writes fail.
     pub(crate) async fn close(&self) {
         self.pool.close().await;
     }
@@ -48,10 +48,10 @@ impl GroupCommit {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Whether the database's disk may take that, beside its reserve.
+    /// Checks the disk reserve for this write.
     pub(crate) fn admit(&self, demand: Demand) -> Result<()> {
         let disk = self.file.as_ref().and_then(|file| rustix::fs::statvfs(&**file).ok());
-        // a disk that cannot be asked says so when it is written to
+        // if the disk cannot be queried, the write itself will fail
         let Some(disk) = disk.filter(|_| demand != Demand::Frees) else { return Ok(()) };
         let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
         disk_reserve::admit(bytes(disk.f_bavail), bytes(disk.f_blocks), demand).map_err(Error::database)
@@ -71,12 +71,12 @@ impl GroupCommit {
     }
 }
 
-/// A write of any type, and the one who waits for it.
+/// A write of any type, and its caller.
 #[async_trait]
 trait Queued: Send {
-    /// Runs within the group's transaction; false if the savepoint has to be rolled back.
+    /// Runs in the group's transaction. False if the savepoint must be rolled back.
     async fn run(&mut self, conn: &mut AnyConnection) -> bool;
-    /// Answers after the group's commit, or with what hindered it.
+    /// Answers after the group's commit, or with its error.
     fn answer(&mut self, failure: Option<Error>);
 }
 
@@ -103,7 +103,7 @@ impl<E: MayBeCommon, W: Write<E>> Queued for Pending<E, W> {
             (Some(Ok(output)), None) => Ok(output),
             (None, None) => Err(Error::Internal("a write was never run".to_owned()).into()),
         };
-        // the one who waited may have gone; the write is done all the same
+        // the caller may have been cancelled; the write is done anyway
         let _ = answer.send(outcome);
     }
 }
@@ -118,7 +118,7 @@ async fn write_groups(pool: AnyPool, mut queued: mpsc::Receiver<Box<dyn Queued>>
         waiting.fetch_sub(group.len(), Ordering::Relaxed);
         let text = failure.map(|error| error.to_string());
         for mut write in group.drain(..) {
-            // one failure for many: each gets the text, as sqlx errors cannot be cloned
+            // all writes fail with one error: each gets its text, as sqlx errors cannot be cloned
             let failure = text.clone().map(|text| to_domain(sqlx::Error::Io(std::io::Error::other(text))));
             write.answer(failure);
         }
@@ -127,11 +127,11 @@ async fn write_groups(pool: AnyPool, mut queued: mpsc::Receiver<Box<dyn Queued>>
 
 async fn write_group(pool: &AnyPool, group: &mut [Box<dyn Queued>]) -> Result<(), sqlx::Error> {
     let mut conn = pool.acquire().await?;
-    // each text is handed to the database's own thread: as few as can be
+    // each text is a round trip to the database's own thread
     conn.execute("BEGIN IMMEDIATE; SAVEPOINT one").await?;
     let outcome = run_and_commit(&mut conn, group).await;
     if outcome.is_err() && conn.execute("ROLLBACK").await.is_err() {
-        // in an unknown state: it must not go back into the pool
+        // in an unknown state: do not return it to the pool
         let _ = conn.close().await;
     }
     outcome

@@ -1,5 +1,5 @@
-//! What a write leaves beside its own rows: its row of the audit trail, and by how many bytes namespaces grew or shrank. Only
-//! this file inserts those rows, within the write's transaction.
+//! The audit row of a write, and the usage that it booked. Only this file inserts those rows, in the write's
+//! transaction.
 
 use std::net::IpAddr;
 
@@ -14,15 +14,15 @@ statements! {
     INSERT_CHANGE = "INSERT INTO change (request_id, at, actor, action, resource, outcome, request, address, method, user_agent,
             details)
         VALUES ($1, now_us(), $2, $3, $4, 'allowed', $5, $6, $7, $8, $9)";
-    /// Waits for a transaction that is about to commit the same row: no row inserted means that there is one.
+    /// Waits for a transaction that is about to commit the same row: if no row is inserted, it exists.
     CLAIM_CHANGE = "INSERT INTO change (request_id, at, actor, action, resource, outcome)
         VALUES ($1, now_us(), $2, $3, $4, 'allowed') ON CONFLICT (request_id) DO NOTHING";
     INSERT_USAGE = "INSERT INTO usage_delta (ns, bytes) VALUES ($1, $2)";
 }
 
-/// What is recorded of a write, with the usage that it booked.
+/// The audit row and details of a write.
 pub(crate) struct Recorded<'a> {
-    /// The key of its row makes sure that a write is done once.
+    /// Its row's key ensures that a write happens once.
     pub audit: &'a Audit,
     /// More about the write, as a JSON object.
     pub details: Option<Value>,
@@ -35,12 +35,12 @@ impl<'a> From<&'a Audit> for Recorded<'a> {
 }
 
 impl Tx<'_> {
-    /// Adds to the bytes that a namespace uses. The row is inserted by [`Tx::record`], or at the write's end.
+    /// Adds to the bytes that a namespace uses. [`Tx::record`] inserts the row, or the end of the write.
     pub(crate) fn book(&mut self, ns: i64, bytes: i64) {
         *self.booked.entry(ns).or_default() += bytes;
     }
 
-    /// Records the write: once, and where it holds locks up for as short as can be.
+    /// Records the write. Called as late as possible, because it locks rows.
     pub(crate) async fn record<'a>(&mut self, write: impl Into<Recorded<'a>>) -> Result<(), TxError> {
         let Recorded { audit, details } = write.into();
         let query = self.query(&INSERT_CHANGE).bind(audit.request_id.to_string()).bind(audit.actor.clone());
@@ -51,7 +51,7 @@ impl Tx<'_> {
         self.settle().await
     }
 
-    /// Inserts what was booked and is not inserted yet, in the order of namespaces.
+    /// Inserts the booked usage that is not inserted yet, in the order of namespaces.
     pub(super) async fn settle(&mut self) -> Result<(), TxError> {
         for (ns, bytes) in std::mem::take(&mut self.booked) {
             if bytes != 0 {
@@ -61,14 +61,14 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Whether the write with this audit row was committed. One that is being committed is waited for.
+    /// Whether the write with this audit row was committed. Waits for a running commit.
     pub(crate) async fn recorded(&mut self, audit: &Audit) -> Result<bool, TxError> {
         let query = self.query(&CLAIM_CHANGE).bind(audit.request_id.to_string()).bind(audit.actor.clone());
         Ok(self.execute(query.bind(audit.action.as_str()).bind(audit.resource.clone())).await? == 0)
     }
 }
 
-/// An address as rows have it: one of IPv4 that came over IPv6 is one of IPv4.
+/// An address as rows spell it: an IPv4 address that came over IPv6 is written as IPv4.
 pub(crate) fn address(address: Option<IpAddr>) -> String {
     address.map(|address| address.to_canonical().to_string()).unwrap_or_default()
 }

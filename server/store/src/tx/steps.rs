@@ -1,33 +1,31 @@
-//! The places between statements where a test may hold a write up. Nothing but a test sets them, and where nobody did
-//! a statement costs one look at a `None` more.
+//! The steps between statements at which a test may pause a write. Only tests set them; otherwise each statement costs
+//! one check of a `None`.
 
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-/// A moment of a write, or of a use case that reads first.
+/// A step of a write, or of a use case that reads first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A transaction is about to begin: more than one in a write means that it is run again.
+    /// Before a transaction begins. More than one in a write means that it is repeated.
     Begin,
-    /// This statement is about to be sent.
+    /// Before this statement is sent.
     Statement(&'static str),
-    /// Whether an earlier COMMIT took place is about to be looked up.
+    /// Before the lookup whether an earlier COMMIT happened.
     Look,
-    /// COMMIT is about to be sent.
+    /// Before COMMIT is sent.
     Commit,
     Committed,
 }
 
-/// What is awaited before each step.
 #[async_trait]
 pub trait Steps: Send + Sync {
-    /// Returns when the step may be taken.
+    /// Returns when the step may continue.
     async fn before(&self, step: Step);
 }
 
-/// Steps, if a test watches them.
 #[derive(Clone, Default)]
 pub(crate) struct Watched(Option<Arc<dyn Steps>>);
 

@@ -1,4 +1,4 @@
-//! The audit trail on both databases: records, pages, sealing, and that whatever is changed behind its back shows.
+//! The audit trail on both databases: records, pages, closing of batches, and detection of changes.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::on_both;
 on_both! {
     a_record_is_a_row_with_all_that_is_known,
     pages_are_whole_in_both_orders,
-    every_row_is_sealed_once_however_late_it_comes,
+    every_row_is_in_one_batch_however_late_it_comes,
     what_is_changed_behind_its_back_shows,
     dropped_batches_leave_a_chain_that_verifies,
 }
@@ -61,12 +61,12 @@ async fn append(store: &Fresh, count: usize) {
     store.append(records).await.unwrap();
 }
 
-fn sealer(store: &Fresh, retention: Option<Duration>) -> BatchCloser {
+fn closer(store: &Fresh, retention: Option<Duration>) -> BatchCloser {
     BatchCloser::new(Arc::new((**store).clone()), Arc::new((**store).clone()), Arc::new(Key("k1")), retention)
 }
 
-async fn run(sealer: &BatchCloser, holder: &str) -> zot_domain::Result<Option<Closed>> {
-    sealer.run(&sealer.lease(holder)).await
+async fn run(closer: &BatchCloser, holder: &str) -> zot_domain::Result<Option<Closed>> {
+    closer.run(&closer.lease(holder)).await
 }
 
 async fn found(store: &Fresh, key: &'static str) -> Vec<Kind> {
@@ -144,11 +144,11 @@ async fn pages_are_whole_in_both_orders(store: &Fresh) {
     }
 }
 
-async fn every_row_is_sealed_once_however_late_it_comes(store: &Fresh) {
+async fn every_row_is_in_one_batch_however_late_it_comes(store: &Fresh) {
     append(store, 1500).await;
     let early = record("key:early", "x");
     append(store, 1000).await;
-    let (first, second) = (sealer(store, None), sealer(store, None));
+    let (first, second) = (closer(store, None), closer(store, None));
     let (one, two) = tokio::join!(run(&first, "one"), run(&second, "two"));
     let done: Vec<Closed> = [one.unwrap(), two.unwrap()].into_iter().flatten().collect();
     assert_eq!(
@@ -156,7 +156,7 @@ async fn every_row_is_sealed_once_however_late_it_comes(store: &Fresh) {
         [(3, 2500)],
         "one of them had the lease"
     );
-    // its key is smaller than those that are sealed
+    // its key is smaller than those in closed batches
     store.append(vec![early]).await.unwrap();
     let holder = if store.count("SELECT COUNT(*) FROM lease WHERE holder = 'one'").await > 0 { "one" } else { "two" };
     run(&first, holder).await.unwrap();
@@ -217,7 +217,7 @@ async fn what_is_changed_behind_its_back_shows(store: &Fresh) {
     for batch in 1..=3 {
         append(store, 5).await;
         assert_eq!(
-            run(&sealer(store, None), "x").await.unwrap().unwrap(),
+            run(&closer(store, None), "x").await.unwrap().unwrap(),
             Closed { batches: 1, rows: 5, ..Closed::default() }
         );
         assert_eq!(store.count("SELECT MAX(seq) FROM audit_root").await, batch);
@@ -250,21 +250,21 @@ async fn what_is_changed_behind_its_back_shows(store: &Fresh) {
 
 async fn dropped_batches_leave_a_chain_that_verifies(store: &Fresh) {
     append(store, 5).await;
-    run(&sealer(store, None), "x").await.unwrap();
+    run(&closer(store, None), "x").await.unwrap();
     append(store, 2).await;
     let week = Some(Duration::from_hours(7 * 24));
-    let done = run(&sealer(store, week), "x").await.unwrap().unwrap();
+    let done = run(&closer(store, week), "x").await.unwrap().unwrap();
     assert_eq!((done.batches, done.dropped), (1, 0), "nothing is old");
-    let done = run(&sealer(store, Some(Duration::ZERO)), "x").await.unwrap().unwrap();
+    let done = run(&closer(store, Some(Duration::ZERO)), "x").await.unwrap().unwrap();
     assert_eq!((done.dropped, done.suspect), (2, 0));
     assert_eq!(store.count("SELECT COUNT(*) FROM change").await, 0);
     append(store, 3).await;
-    run(&sealer(store, week), "x").await.unwrap();
+    run(&closer(store, week), "x").await.unwrap();
     assert_eq!(store.last_root().await.unwrap().unwrap().seq, 3);
     assert_eq!(found(store, "k1").await, []);
     // who makes a batch old in the hope that its rows go gets nothing dropped
     store.execute("UPDATE audit_root SET newest_at = 1 WHERE seq = 3".to_owned()).await;
-    let done = run(&sealer(store, week), "x").await.unwrap().unwrap();
+    let done = run(&closer(store, week), "x").await.unwrap().unwrap();
     assert_eq!((done.dropped, done.suspect), (0, 1));
     assert_eq!(store.count("SELECT COUNT(*) FROM change").await, 3);
 }

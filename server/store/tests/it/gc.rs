@@ -189,7 +189,7 @@ async fn a_blob_that_was_merged_goes_and_takes_no_copy_along(store: &Fresh) {
     put(store, "small", "hello").await;
     let loser = multipart(store, "up").await;
     store.set_digest(loser, &sha256("hello")).await.unwrap();
-    // a copy whose transaction began before sealing ended points to the loser
+    // a copy whose transaction began before digesting ended points to the loser
     let copy = PutObject { source: Source::Blob { blob: loser, size: 5 }, manifest_digest: None, ..object("copy", "") };
     store.put_object(copy).await.unwrap();
     let point = format!("UPDATE object_version SET blob = {loser}, manifest_digest = NULL WHERE key = 'copy'");

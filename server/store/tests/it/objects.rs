@@ -1,4 +1,4 @@
-//! Objects: conditions, versions, multipart uploads, sealing, and the bucket's own repository.
+//! Objects: conditions, versions, multipart uploads, digesting, and the bucket's own repository.
 
 use std::collections::BTreeMap;
 
@@ -29,8 +29,8 @@ on_both! {
     a_part_uploaded_again_replaces_the_first,
     who_completes_first_wins,
     a_part_that_is_not_the_uploads_is_not_completed,
-    sealing_names_the_blob_and_its_objects,
-    sealing_onto_a_known_digest_moves_the_objects,
+    digesting_names_the_blob_and_its_objects,
+    digesting_onto_a_known_digest_moves_the_objects,
     an_object_is_an_artifact_of_the_buckets_repository,
     a_deleted_object_is_gone_on_every_path,
     a_pushed_blob_outlives_an_object_of_its_bytes,
@@ -294,7 +294,7 @@ pub(crate) async fn multipart(store: &Fresh, id: &str) -> i64 {
     store.object("team", "big", None).await.unwrap().unwrap().blob.unwrap()
 }
 
-async fn sealing_names_the_blob_and_its_objects(store: &Fresh) {
+async fn digesting_names_the_blob_and_its_objects(store: &Fresh) {
     bucket(store, "team").await;
     let blob = multipart(store, "up").await;
     let open = store.oldest_open_blob().await.unwrap().unwrap();
@@ -302,21 +302,21 @@ async fn sealing_names_the_blob_and_its_objects(store: &Fresh) {
     store.set_digest(blob, &sha256("hello")).await.unwrap();
     store.set_digest(blob, &sha256("hello")).await.unwrap();
     assert!(store.oldest_open_blob().await.unwrap().is_none());
-    let sealed = store.object("team", "big", None).await.unwrap().unwrap();
-    assert_eq!(sealed.digest, Some(sha256("hello")));
+    let digested = store.object("team", "big", None).await.unwrap().unwrap();
+    assert_eq!(digested.digest, Some(sha256("hello")));
     let reference = manifest_digest("big", "hello");
     let found = store.manifest(&repository("team"), &reference.to_string().parse().unwrap()).await.unwrap();
     assert_eq!(found.unwrap().digest, reference);
 }
 
-async fn sealing_onto_a_known_digest_moves_the_objects(store: &Fresh) {
+async fn digesting_onto_a_known_digest_moves_the_objects(store: &Fresh) {
     bucket(store, "team").await;
     put(store, "small", "hello").await;
     let winner = store.object("team", "small", None).await.unwrap().unwrap().blob;
     let blob = multipart(store, "up").await;
     let copy = PutObject { source: Source::Blob { blob, size: 5 }, manifest_digest: None, ..object("copy", "") };
     store.set_digest(blob, &sha256("hello")).await.unwrap();
-    // a copy that was asked for before the sealing and made after it
+    // a copy that was asked for before digesting and made after it
     store.put_object(copy).await.unwrap();
     for key in ["big", "copy"] {
         let found = store.object("team", key, None).await.unwrap().unwrap();

@@ -172,9 +172,9 @@ async fn a_page_of_the_audit_trail_is_a_range_of_an_index(store: &Fresh) {
             assert!(store.dialect() != Dialect::Sqlite || plan.contains("(at,request_id)"), "from its place: {plan}");
         }
     }
-    // a whole index, of what is not sealed yet
-    let unsealed = plan(store, "SELECT_UNSEALED", &["500"]).await;
-    assert!(unsealed.contains("change_unsealed") && !unsealed.contains("Sort"), "{unsealed}");
-    assert!(!unsealed.contains("TEMP B-TREE"), "{unsealed}");
+    // a whole index, of what is in no batch yet
+    let unbatched = plan(store, "SELECT_UNBATCHED", &["500"]).await;
+    assert!(unbatched.contains("change_unsealed") && !unbatched.contains("Sort"), "{unbatched}");
+    assert!(!unbatched.contains("TEMP B-TREE"), "{unbatched}");
     assert_is_a_range(store, &plan(store, "SELECT_BATCH", &["7", "1001"]).await, "change_batch");
 }

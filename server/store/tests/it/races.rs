@@ -11,6 +11,8 @@ mod buckets;
 mod collector;
 #[path = "races/conditions.rs"]
 mod conditions;
+#[path = "races/digesting.rs"]
+mod digesting;
 #[path = "races/explore.rs"]
 mod explore;
 #[path = "races/gate.rs"]
@@ -23,8 +25,6 @@ mod lost;
 mod multipart;
 #[path = "races/proxy.rs"]
 mod proxy;
-#[path = "races/sealing.rs"]
-mod sealing;
 #[path = "races/sessions.rs"]
 mod sessions;
 #[path = "races/usage.rs"]

@@ -7,7 +7,7 @@ use zot_tests::backend::Backend;
 use zot_tests::server::Setup;
 use zot_tests::tools::Home;
 
-use super::{AGENT, eventually, lines_so_far, sealed, send};
+use super::{AGENT, all_closed, eventually, lines_so_far, send};
 
 crate::on_both_backends!(what_is_changed_in_the_file_is_found);
 
@@ -22,7 +22,7 @@ async fn what_is_changed_in_the_file_is_found(backend: Backend) {
     }
     let reads = "SELECT COUNT(*) FROM change WHERE action = 'read'";
     eventually("the reads are there", async || storage.number(reads).await >= 2).await;
-    sealed(&storage).await;
+    all_closed(&storage).await;
     let last = storage.number("SELECT MAX(seq) FROM audit_root").await;
     eventually("the last batch is in the file", async || {
         lines_so_far(&path).iter().any(|line| line["seq"] == last && line["root"].is_string())

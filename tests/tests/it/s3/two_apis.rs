@@ -11,7 +11,7 @@ use super::with_keys;
 
 crate::on_both_backends!(
     an_object_is_pulled_signed_and_described,
-    a_multipart_object_is_sealed_when_asked_for,
+    a_multipart_object_is_digested_when_asked_for,
     a_deleted_object_is_gone_on_every_path,
     what_oci_pushes_s3_does_not_list,
 );
@@ -28,13 +28,13 @@ async fn holds_when_each_request_meets_another_of_three_replicas() {
 }
 
 #[tokio::test]
-async fn a_multipart_object_is_sealed_on_gcs() {
-    a_multipart_object_is_sealed_when_asked_for(Backend::SqliteGcs).await;
+async fn a_multipart_object_is_digested_on_gcs() {
+    a_multipart_object_is_digested_when_asked_for(Backend::SqliteGcs).await;
 }
 
 #[tokio::test]
-async fn a_multipart_object_is_sealed_on_azure() {
-    a_multipart_object_is_sealed_when_asked_for(Backend::SqliteAzure).await;
+async fn a_multipart_object_is_digested_on_azure() {
+    a_multipart_object_is_digested_when_asked_for(Backend::SqliteAzure).await;
 }
 
 async fn an_object_is_pulled_signed_and_described(backend: Backend) {
@@ -54,7 +54,7 @@ async fn an_object_is_pulled_signed_and_described(backend: Backend) {
     assert_eq!(apis.home.read("tagged/dir/model.bin"), b"weights");
 }
 
-async fn a_multipart_object_is_sealed_when_asked_for(backend: Backend) {
+async fn a_multipart_object_is_digested_when_asked_for(backend: Backend) {
     let server = guarded(backend).await;
     let apis = Apis::at(server.address().to_string()).await;
     let large = b"0123456789abcdef".repeat(1_250_000);

@@ -1,4 +1,4 @@
-//! The bound of the queue, and that what was not written waits on.
+//! The queue is bounded and keeps what was not written.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ fn record(request: RequestId, resource: &str) -> Record {
     }
 }
 
-/// A database that takes records, or says what it is told to say.
+/// A database that takes records, or fails with a given error.
 #[derive(Default)]
 struct Database {
     taken: Mutex<Vec<Arc<Record>>>,
@@ -84,7 +84,7 @@ impl Changes for Database {
     }
 }
 
-/// Nothing here ever waits.
+/// Nothing here blocks.
 fn flush(queue: &DecisionQueue, database: &Database) -> Result<usize> {
     queue.flush(database).now_or_never().unwrap()
 }
@@ -121,7 +121,7 @@ fn nobody_keeps_the_records_of_others_out() {
         note("user:alice", "192.0.2.1");
     }
     assert_eq!(queue.figures(), Figures { queued: figures.queued + 2000, ..figures });
-    // what was written makes room again
+    // after a flush there is space for new records
     while flush(&queue, &database).unwrap() > 0 {}
     note("user:mallory", "192.0.2.1");
     assert_eq!(queue.figures().queued, 1);

@@ -1,4 +1,4 @@
-//! What zot decides, by its own rules, against what the migrated policies decide.
+//! Compares zot's decisions, by its own rules, with those of the migrated policies.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use zot_core::principal::Principal;
 
 use super::*;
 
-/// Whether doublestar's pattern covers a name; both without the first `at` components.
+/// Whether doublestar's pattern matches a name; both without the first `at` components.
 fn covers(pattern: &[&str], name: &[&str]) -> bool {
     match (pattern.split_first(), name.split_first()) {
         (None, _) => name.is_empty(),
@@ -34,7 +34,7 @@ fn within(glob: &[u8], text: &[u8]) -> bool {
     }
 }
 
-/// Who asks: a name, none without credentials, and their groups.
+/// A caller: a name, or none without credentials, and groups.
 #[derive(Clone, Debug)]
 struct Caller {
     name: Option<&'static str>,
@@ -55,7 +55,7 @@ impl Caller {
     }
 }
 
-/// Whether zot permits it, with the credentials or without them, whichever of equally long patterns it takes.
+/// Whether zot allows it, with or without the credentials, whichever of equally long patterns it uses.
 fn zot_permits(zot: &AccessControl, caller: &Caller, action: &str, repository: &str) -> bool {
     let name: Vec<_> = repository.split('/').collect();
     let matching = zot.repositories.keys().filter(|it| covers(&it.split('/').collect::<Vec<_>>(), &name));
@@ -76,7 +76,7 @@ fn zot_permits(zot: &AccessControl, caller: &Caller, action: &str, repository: &
             || caller.name.is_some() && has(&it.default_policy, action)
     };
     let is_admin = has(&zot.admin_policy.actions, action) && is_in(&zot.admin_policy);
-    // with it a deletion by digest may be refused, which is not so here
+    // with it zot may refuse a deletion by digest, which this store does not
     let refuses = |it: &Repositories| action == "delete" && gives(it, COLLISION);
     if deciding.peek().is_none() {
         return is_admin;
@@ -175,7 +175,7 @@ fn account(name: &'static str) -> Caller {
     Caller { name: Some(name), groups: Vec::new(), has_password: true }
 }
 
-/// Configurations without a rule that cannot be expressed: here every user with a name keeps all.
+/// Without rules that cannot be expressed: every named user keeps all permissions.
 #[test]
 fn named_users_may_do_what_they_did() {
     for given in [

@@ -305,8 +305,8 @@ pub(crate) fn delete_if(key: &'static str, version: Option<&'static str>, condit
     })
 }
 
-/// Seals the bytes of an object, which are `text`.
-pub(crate) fn seal(key: &'static str, text: &'static str) -> Act {
+/// Digests an object whose bytes are `text`.
+pub(crate) fn digest(key: &'static str, text: &'static str) -> Act {
     Act::new(move |side| async move {
         let Some(blob) = side.object("team", key, None).await?.and_then(|object| object.blob) else { return Ok(false) };
         let Some(open) = side.open_blob(blob).await? else { return Ok(false) };

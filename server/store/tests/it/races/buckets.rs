@@ -47,8 +47,8 @@ pub(crate) async fn versioned(store: &Fresh) {
     age(store).await;
 }
 
-/// An object `big` of bytes `hello` that are not sealed yet.
-pub(crate) async fn unsealed(store: &Fresh) {
+/// An object `big` of bytes `hello` that are not digested yet.
+pub(crate) async fn undigested(store: &Fresh) {
     empty(store).await;
     begin_parts(store).await;
     add_part(store, 1, "e", "hello").await;
@@ -56,8 +56,8 @@ pub(crate) async fn unsealed(store: &Fresh) {
 }
 
 /// The same, and the store has these bytes already.
-pub(crate) async fn unsealed_twin(store: &Fresh) {
-    unsealed(store).await;
+pub(crate) async fn undigested_twin(store: &Fresh) {
+    undigested(store).await;
     store.put_object(object("small", "hello")).await.unwrap();
     age(store).await;
 }

@@ -9,10 +9,10 @@ use zot_domain::ports::upkeep::{DeadSegment, Upkeep as _};
 use zot_domain::{ArtifactError, Error, ObjectError};
 
 use super::acts::{
-    self, SESSION, UPLOAD, add_part, begin_parts, begin_session, close, collect, complete, copy, delete, expire,
-    forget, mount, part, patch, publish, push, push_512, put, put_segment, remove, run, seal,
+    self, SESSION, UPLOAD, add_part, begin_parts, begin_session, close, collect, complete, copy, delete, digest,
+    expire, forget, mount, part, patch, publish, push, push_512, put, put_segment, remove, run,
 };
-use super::buckets::{empty, one, rendered, unsealed, unsealed_twin};
+use super::buckets::{empty, one, rendered, undigested, undigested_twin};
 use super::explore::{Act, Ends, Refused, Track};
 use crate::database::Fresh;
 use crate::make::{self, audit, repository, sha256};
@@ -152,8 +152,8 @@ fn copy_of_merged() -> Act {
 #[tokio::test]
 async fn a9_a_copy_of_a_merged_blob_that_is_being_collected() {
     let setup = async |store: &Fresh| {
-        unsealed_twin(store).await;
-        run(store, seal("big", "hello")).await;
+        undigested_twin(store).await;
+        run(store, digest("big", "hello")).await;
         forget(store).await;
     };
     let check = async |store: &Fresh, ends: &Ends| {
@@ -172,9 +172,9 @@ async fn a9_a_copy_of_a_merged_blob_that_is_being_collected() {
 }
 
 #[tokio::test]
-async fn a9_sealing_onto_what_is_being_collected() {
+async fn a9_digesting_onto_what_is_being_collected() {
     let setup = async |store: &Fresh| {
-        unsealed(store).await;
+        undigested(store).await;
         run(store, push("other/app", "hello")).await;
         run(store, remove("other/app", RemoveTarget::Blob(sha256("hello")))).await;
         forget(store).await;
@@ -184,16 +184,16 @@ async fn a9_sealing_onto_what_is_being_collected() {
         assert!(rendered(store, "big", "hello").await && text(store, "big", None).await.is_some());
         assert!(store.blob(&repository("team"), &sha256("hello")).await.unwrap().is_some());
     };
-    Track::new().await.explore_deeply(setup, (seal("big", "hello"), collect()), check).await;
+    Track::new().await.explore_deeply(setup, (digest("big", "hello"), collect()), check).await;
 }
 
 #[tokio::test]
-async fn a9_sealing_what_is_being_collected() {
-    let seal_any = || {
+async fn a9_digesting_what_is_being_collected() {
+    let digest_any = || {
         Act::new(|side| async move {
             let select = sqlx::query("SELECT id FROM blob WHERE state = 'open'").fetch_optional(side.raw_pool()).await;
             let Some(row) = select.map_err(|error| Error::Internal(error.to_string()))? else { return Ok(false) };
-            side.step("SEAL").await;
+            side.step("DIGEST").await;
             side.set_digest(row.get(0), &sha256("hello")).await.map(|()| true)
         })
     };
@@ -201,9 +201,9 @@ async fn a9_sealing_what_is_being_collected() {
     for twin in [false, true] {
         let setup = async |store: &Fresh| {
             if twin {
-                unsealed_twin(store).await;
+                undigested_twin(store).await;
             } else {
-                unsealed(store).await;
+                undigested(store).await;
             }
             run(store, delete("big")).await;
             forget(store).await;
@@ -212,7 +212,7 @@ async fn a9_sealing_what_is_being_collected() {
             assert!(ends.a.is_ok() && ends.b.is_ok(), "{:?}, {:?}", ends.a, ends.b);
             assert_eq!(rendered(store, "small", "hello").await, twin);
         };
-        track.explore(setup, (seal_any(), collect()), check).await;
+        track.explore(setup, (digest_any(), collect()), check).await;
     }
 }
 
@@ -389,11 +389,11 @@ async fn a3_a_healing_push_and_the_collector() {
 }
 
 #[tokio::test]
-async fn a9_sealing_heals_what_a_push_heals() {
+async fn a9_digesting_heals_what_a_push_heals() {
     let setup = async |store: &Fresh| {
         run(store, push("other/app", "hello")).await;
         store.execute("UPDATE blob SET state = 'quarantined'".to_owned()).await;
-        unsealed(store).await;
+        undigested(store).await;
     };
     let check = async |store: &Fresh, ends: &Ends| {
         ends.both_done();
@@ -402,7 +402,7 @@ async fn a9_sealing_heals_what_a_push_heals() {
         assert!(store.blob(&repository("other/app"), &sha256("hello")).await.unwrap().is_some());
         assert_eq!(store.count("SELECT COUNT(*) FROM blob WHERE state = 'quarantined'").await, 0);
     };
-    Track::new().await.explore(setup, (seal("big", "hello"), push("other/app", "hello")), check).await;
+    Track::new().await.explore(setup, (digest("big", "hello"), push("other/app", "hello")), check).await;
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ const INVARIANTS: &[&str] = &[
             ORDER BY v.seq DESC LIMIT 1) AS v ON TRUE
         WHERE CASE h.live WHEN 1 THEN (h.seq, h.version_id, h.etag) IS DISTINCT FROM (v.seq, v.version_id, v.etag)
             OR v.blob IS NULL ELSE v.blob IS NOT NULL END",
-    "SELECT 'a version of ' || v.key || ' has no manifest digest, but sealed bytes' FROM object_version v
+    "SELECT 'a version of ' || v.key || ' has no manifest digest, but digested bytes' FROM object_version v
         JOIN blob b ON b.id = v.blob WHERE b.state = 'sealed' AND v.manifest_digest IS NULL",
     "SELECT 'a version of ' || v.key || ' points to a merged blob' FROM object_version v JOIN blob b ON b.id = v.blob
         WHERE b.merged_into IS NOT NULL",

@@ -17,7 +17,7 @@ use zot_store::{Options, Store};
 
 use super::acts::{
     SESSION, UPLOAD, abort, add_part, begin_parts, begin_session, cancel, close, complete, complete_if, copy, delete,
-    delete_if, mount, part, patch, publish, push, push_512, put, put_if, put_segment, remove, run, seal,
+    delete_if, digest, mount, part, patch, publish, push, push_512, put, put_if, put_segment, remove, run,
 };
 use super::explore::{Act, Refused, Track};
 use super::gate::Gate;
@@ -153,13 +153,13 @@ async fn parts(store: &Fresh) {
     add_part(store, 1, "e", "hello").await;
 }
 
-async fn unsealed(store: &Fresh) {
+async fn undigested(store: &Fresh) {
     parts(store).await;
     run(store, complete()).await;
 }
 
-async fn unsealed_twin(store: &Fresh) {
-    unsealed(store).await;
+async fn undigested_twin(store: &Fresh) {
+    undigested(store).await;
     store.put_object(object("small", "hello")).await.unwrap();
 }
 
@@ -221,13 +221,13 @@ async fn b9_objects() {
     line.loses("put over one version", one, put_if("a", "x", over.clone())).await;
     line.loses("put of a version", versioned, put("a", "x")).await;
     line.loses("copy", one, copy("a", "b")).await;
-    line.loses("copy of unsealed bytes", unsealed, copy("big", "b")).await;
+    line.loses("copy of undigested bytes", undigested, copy("big", "b")).await;
     line.loses("delete", one, delete("a")).await;
     line.loses("delete on a condition", one, delete_if("a", None, over)).await;
     line.loses("delete with a marker", versioned, delete("a")).await;
     line.loses("delete of a version", versioned, delete_if("a", Some("v1"), WriteCondition::Always)).await;
-    line.loses("seal", unsealed, seal("big", "hello")).await;
-    line.loses("seal onto known bytes", unsealed_twin, seal("big", "hello")).await;
+    line.loses("digest", undigested, digest("big", "hello")).await;
+    line.loses("digest of known bytes", undigested_twin, digest("big", "hello")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
