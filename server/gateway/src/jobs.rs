@@ -31,6 +31,7 @@ impl JobOutcome {
     }
 }
 
+/// The last run of a background job.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = HealthJob)]

@@ -57,8 +57,8 @@ fn migrate(zot: &FromZot, file: &Path) -> Result<Migrated, Error> {
     }
     if zot.config.pointer("/storage/rootDirectory").is_some() {
         migrated.warnings.push(
-            "storage.rootDirectory: artifacts are not migrated; copy them with `skopeo sync`, and change the directory if zot goes \
-             on using it"
+            "storage.rootDirectory: artifacts are not migrated; copy them with `skopeo sync`, and change the directory if zot \
+             keeps using it"
                 .to_owned(),
         );
     }
