@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use zot_domain::{Call, Error};
 
-use crate::ALIAS;
 use crate::error::{Failed, Result};
+use crate::{ALIAS, Rest};
 
 /// The caller's call. Handlers take it before a body, so that wrong credentials are refused first.
 pub(crate) struct Caller(pub(crate) Call);
@@ -24,6 +24,19 @@ impl<S: Sync> FromRequestParts<S> for Caller {
         let caller = parts.extensions.get::<zot_gateway::Caller>();
         let caller = caller.ok_or_else(|| Error::Internal("a route without authentication".to_owned()))?;
         Ok(Self(caller.call()?))
+    }
+}
+
+/// The caller may administer policies. Handlers take it before a body, so that nobody else learns what a body lacks.
+pub(crate) struct PolicyAdministrator;
+
+impl FromRequestParts<Rest> for PolicyAdministrator {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, rest: &Rest) -> Result<Self> {
+        let Caller(call) = Caller::from_request_parts(parts, rest).await?;
+        rest.access.require_admin(&call)?;
+        Ok(Self)
     }
 }
 

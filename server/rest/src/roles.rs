@@ -12,7 +12,7 @@ use zot_domain::ports::access::{PolicyChange, StoredPolicy};
 use zot_domain::{Error, Result as DomainResult};
 
 use crate::error::Result;
-use crate::extract::{Caller, JsonBody, Prefix};
+use crate::extract::{Caller, JsonBody, PolicyAdministrator, Prefix};
 use crate::rbac::permission;
 use crate::{Rest, time};
 
@@ -180,10 +180,9 @@ pub(crate) async fn assign(
 )]
 pub(crate) async fn validate(
     State(rest): State<Rest>,
-    Caller(call): Caller,
+    _: PolicyAdministrator,
     JsonBody(input): JsonBody<TokenInput>,
 ) -> Result<Json<ValidatedToken>> {
-    rest.access.require_admin(&call)?;
     let principal = rest.identity.examined(&input.token).await;
     Ok(Json(validated(&rest.access, principal)?))
 }

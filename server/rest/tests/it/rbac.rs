@@ -37,3 +37,13 @@ async fn to_write_needs_create_and_update() {
     let refused = post(&app, "/rbac/authorize", &unknown).await;
     assert!(refused.assert_status(StatusCode::BAD_REQUEST).text().contains("write"), "{}", refused.text());
 }
+
+#[tokio::test]
+async fn only_administrators_learn_what_a_body_lacks() {
+    let app = TestApp::new().await;
+    for (client, status) in [(app.anonymous(), 401), (app.reader(), 403)] {
+        let reply = client.post("/rbac/validate", "no JSON").await.expect_status(status);
+        assert_eq!(reply.optional("www-authenticate").is_some(), status == 401);
+    }
+    app.admin().post("/rbac/validate", "no JSON").await.expect_status(400);
+}
