@@ -231,11 +231,13 @@ fn the_samples_of_the_clouds_take_names_and_keys_from_the_environment() {
 
 #[test]
 fn the_production_sample_uses_postgres_s3_tls_and_access_control() {
-    let settings = sample(
-        "production.yaml",
-        &[("ZOT_DATABASE_URL", "postgres://zot:pw@db/zot"), ("S3_BUCKET", "artifacts"), ("S3_ENDPOINT", "minio:9000")],
-    );
-    assert_eq!(settings.effective_database_url().expose(), "postgres://zot:pw@db/zot");
-    assert_eq!(settings.storage.storage_driver.unwrap().endpoint_url().as_deref(), Some("https://minio:9000"));
-    assert!(settings.http.tls.is_some() && settings.extensions.rbac.enabled);
+    for (endpoint, url) in [("minio:9000", "https://minio:9000"), ("http://minio:9000", "http://minio:9000")] {
+        let settings = sample(
+            "production.yaml",
+            &[("ZOT_DATABASE_URL", "postgres://zot:pw@db/zot"), ("S3_BUCKET", "artifacts"), ("S3_ENDPOINT", endpoint)],
+        );
+        assert_eq!(settings.effective_database_url().expose(), "postgres://zot:pw@db/zot");
+        assert_eq!(settings.storage.storage_driver.unwrap().endpoint_url().as_deref(), Some(url));
+        assert!(settings.http.tls.is_some() && settings.extensions.rbac.enabled);
+    }
 }
