@@ -81,15 +81,15 @@ fn each_of_a_list_of_sections_is_checked() {
 #[test]
 fn a_wrong_value_is_named_with_its_key_and_meaning() {
     for (yaml, want) in [
-        ("http: {port: 70000}", "http.port: invalid value: integer `70000`"),
-        ("http: {port: http}", "http.port: invalid type: string \"http\""),
-        ("http: {readOnly: no}", "http.readOnly: invalid type: string \"no\", expected a boolean"),
+        ("http: {port: 70000}", "http.port: expected a whole number from 0 to 65535, got integer `70000`; correct it"),
+        ("http: {port: http}", "http.port: expected a whole number from 0 to 65535, got string \"http\""),
+        ("http: {readOnly: no}", "http.readOnly: expected true or false, got string \"no\""),
         ("http: 8080", "http: expected a section"),
         ("http: {realm: ''}", "http.realm: is empty"),
         ("limits: {requestTimeout: 5 minutes}", "limits.requestTimeout: expected a duration such as"),
         ("limits: {maxRequestBodySize: 1.5Gi}", "limits.maxRequestBodySize: expected a whole number of bytes"),
-        ("log: {level: loud}", "log.level: unknown variant `loud`, expected one of"),
-        ("storage: {storageDriver: {name: ftp, bucket: b}}", "storage.storageDriver.name: unknown variant `ftp`"),
+        ("log: {level: loud}", "log.level: `loud` is not accepted here; expected one of"),
+        ("storage: {storageDriver: {name: ftp, bucket: b}}", "storage.storageDriver.name: `ftp` is not accepted here"),
     ] {
         let problems = problems(yaml);
         assert!(problems.len() == 1 && problems[0].starts_with(want), "{yaml}: {problems:?}");

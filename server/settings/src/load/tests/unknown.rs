@@ -22,6 +22,8 @@ fn an_unknown_key_names_the_nearest() {
         ("http: {readonly: true}", Some("http.readOnly")),
         ("rootDirectory: /x", Some("storage.rootDirectory")),
         ("http: {maxConnections: 1}", Some("database.maxConnections")),
+        ("port: 8080", Some("http.port")),
+        ("address: 0.0.0.0", Some("http.address")),
         ("zzz: 1", None),
     ] {
         let problems = problems(yaml);
