@@ -9,8 +9,13 @@ use thiserror::Error;
 /// Why a configuration cannot be used. The text says what to change and never contains a secret.
 #[derive(Debug, Error)]
 pub enum ConfigError {
-    #[error("cannot read the configuration {}: {source}; check the path given with --config or ZOT_CONFIG_FILE", path.display())]
-    Unreadable { path: PathBuf, source: io::Error },
+    #[error("cannot read the configuration {}: {source}; check the path given {given}", path.display())]
+    Unreadable {
+        path: PathBuf,
+        /// Where the path comes from.
+        given: &'static str,
+        source: io::Error,
+    },
     #[error("{}:{line}:{column}: this is not valid YAML: {message}; correct it there", path.display())]
     Syntax {
         path: PathBuf,

@@ -28,7 +28,7 @@ pub struct FromZot {
 /// [`ConfigError`], also for values that this server does not accept: it would be unsafe to leave out a wrong
 /// `http.tls`.
 pub fn from_zot(path: &Path) -> Result<FromZot, ConfigError> {
-    let mut layer = file::open(path)?;
+    let mut layer = file::open(path, "as the argument")?;
     remove(&mut layer.tree, "distSpecVersion");
     let mut http = layer.tree.get_mut("http").and_then(Value::as_object_mut);
     let mut taken = |key| http.as_mut().and_then(|http| remove(http, key)).filter(|value| !value.is_null());

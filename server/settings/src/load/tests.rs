@@ -120,7 +120,10 @@ fn a_file_that_cannot_be_parsed_is_located_without_quoting_it() {
 #[test]
 fn other_files_are_refused() {
     let missing = Sources { file: Some("/nowhere/zot.yaml".into()), ..Sources::default() };
-    assert!(load(&missing).unwrap_err().to_string().contains("/nowhere/zot.yaml"));
+    let text = load(&missing).unwrap_err().to_string();
+    assert!(text.contains("/nowhere/zot.yaml") && text.contains("--config"), "{text}");
+    let text = crate::from_zot(Path::new("/nowhere/zot.json")).unwrap_err().to_string();
+    assert!(text.contains("/nowhere/zot.json") && !text.contains("--config"), "{text}");
     assert_eq!(problems("[http]").len(), 1);
     let (_dir, twice) = sources("http:\n  port: 1\n  port: 2\n", &[], &[]);
     assert!(load(&twice).unwrap_err().to_string().contains("the key `port` is given twice"));
