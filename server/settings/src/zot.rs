@@ -9,13 +9,16 @@ use crate::keys::refused::{Verdict, verdict};
 use crate::load::{Layer, alias, check, checked, file};
 use crate::{ConfigError, Fault, Problem};
 
+/// A key of zot that is not in the table of refused keys.
+const UNKNOWN: &str = "this server has no such key";
+
 #[derive(Debug)]
 pub struct FromZot {
     /// Valid for this server.
     pub config: Value,
     /// `http.accessControl`, unchanged.
     pub access_control: Option<Value>,
-    /// `http.auth`, unchanged.
+    /// `http.auth`, with lower-case keys.
     pub auth: Map<String, Value>,
     /// Keys that are not in `config`, and what to do instead.
     pub left_out: Vec<Problem>,
@@ -38,10 +41,18 @@ pub fn from_zot(path: &Path) -> Result<FromZot, ConfigError> {
         _ => Map::new(),
     };
     let mut problems: Vec<Problem> = auth.iter().map(|(key, value)| of_auth(&layer, key, value)).collect();
+    // zot ignores case
+    let auth: Map<_, _> = auth.into_iter().map(|(key, value)| (key.to_lowercase(), value)).collect();
     alias::rewrite(&mut layer, &mut problems);
     check::layer(&mut layer, &mut problems);
+    // zot refuses keys that it does not know
+    for problem in &mut problems {
+        if matches!(problem.fault, Fault::Unknown { .. }) {
+            problem.fault = Fault::Refused(UNKNOWN);
+        }
+    }
     let (left_out, wrong): (Vec<_>, Vec<_>) =
-        problems.into_iter().partition(|problem| matches!(problem.fault, Fault::Unknown { .. } | Fault::Refused(_)));
+        problems.into_iter().partition(|problem| matches!(problem.fault, Fault::Refused(_)));
     if !wrong.is_empty() {
         return Err(ConfigError::Invalid(wrong));
     }
@@ -62,17 +73,15 @@ fn remove(map: &mut Map<String, Value>, key: &str) -> Option<Value> {
 
 fn of_auth(layer: &Layer, key: &str, value: &Value) -> Problem {
     let path = format!("http.auth.{key}");
-    let message = match (verdict(&path, value), key) {
-        (Verdict::Refused(message), _) => message,
-        (_, "openid") => "name the provider in extensions.rbac.keycloak or extensions.rbac.issuers",
-        (_, "bearer") => {
+    let fault = match verdict(&path, value) {
+        Verdict::Refused(fault) => fault,
+        Verdict::None | Verdict::Accepted if key.eq_ignore_ascii_case("bearer") => Fault::Refused(
             "this server issues the tokens of the registry protocol itself, and accepts none of another token server; name an \
-             OIDC provider in extensions.rbac.issuers"
-        }
-        (_, "apikey") => "create access keys with POST /api/v1/rbac/access-keys",
-        _ => "this server has no such key",
+             OIDC provider in extensions.rbac.issuers",
+        ),
+        Verdict::None | Verdict::Accepted => Fault::Refused(UNKNOWN),
     };
-    layer.problem(path, Fault::Refused(message))
+    layer.problem(path, fault)
 }
 
 #[cfg(test)]
@@ -112,12 +121,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_out_need_not_be_removed() {
+        let zot = read(
+            "storage: {rootDirectory: /srv, dedupe: false, retention: {dryRun: true}, subPaths: {/a: {}}, of_later: 1}\n\
+             http: {auth: {ldap: {}, apikey: true, openid: {}, bearer: {}, OpenId: {}, later: 1}, Compat: [x]}\n\
+             extensions: {search: {enable: true}, ui: {enable: true}, later: {}}\ncluster: {members: []}",
+        );
+        for left in zot.unwrap().left_out {
+            for word in ["remove", "did you mean", "/api/v1"] {
+                assert!(!left.advice().contains(word), "{}: {}", left.path, left.advice());
+            }
+            assert!(
+                left.path.to_lowercase().contains("later") || !left.advice().contains("no such key"),
+                "{}",
+                left.path
+            );
+        }
+    }
+
+    #[test]
     fn an_open_zot_stays_open_and_a_closed_one_closed() {
         let enabled = |text: &str| read(text).unwrap().config["extensions"]["rbac"]["enabled"] == true;
         assert!(!enabled("http: {port: 5000}"));
         assert!(!enabled("http: {port: 5000, auth: {}}"));
         assert!(enabled("http: {accessControl: {}}"));
         assert!(enabled("http: {Auth: {htpasswd: {path: /p}}}"));
+        assert!(read("http: {Auth: {Bearer: {realm: r}}}").unwrap().auth.contains_key("bearer"));
         assert!(enabled("http: {auth: {openid: {}}, accessControl: {}}\nextensions: {rbac: {enabled: false}}"));
     }
 

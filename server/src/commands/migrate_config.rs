@@ -36,7 +36,7 @@ pub(super) fn run(file: &Path, config_out: Option<&Path>, policies_out: Option<&
         None => print(config.trim_end()),
     }
     write_policies(&migrated.policies, policies_out)?;
-    let left_out = zot.left_out.iter().map(|problem| format!("left out `{}`: {}", problem.path, problem.fault));
+    let left_out = zot.left_out.iter().map(|problem| format!("left out `{}`: {}", problem.path, problem.advice()));
     for warning in left_out.chain(migrated.warnings) {
         eprintln!("Warning: {warning}");
     }
