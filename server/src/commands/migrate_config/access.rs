@@ -359,7 +359,7 @@ impl<'a> Translation<'a> {
         if !accounts.is_empty() {
             self.warn(format!(
                 "passwords are not migrated: create an account with an access key for each user without an OIDC provider \
-                 (POST /api/v1/rbac/accounts, then /api/v1/rbac/access-keys): {accounts}"
+                 (POST /rbac/accounts, then /rbac/access-keys): {accounts}"
             ));
         }
         for (text, it) in &from.repositories {

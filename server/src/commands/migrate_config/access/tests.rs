@@ -287,6 +287,7 @@ fn what_is_not_the_same_is_said() {
         ),
     ] {
         assert!(said.contains(wanted), "{wanted}: {said}");
+        assert!(!said.contains("/api/v1"), "{said}");
     }
 }
 
