@@ -18,7 +18,7 @@ pub struct FromZot {
     pub config: Value,
     /// `http.accessControl`, unchanged.
     pub access_control: Option<Value>,
-    /// `http.auth`, with lower-case keys.
+    /// `http.auth`, unchanged.
     pub auth: Map<String, Value>,
     /// Keys that are not in `config`, and what to do instead.
     pub left_out: Vec<Problem>,
@@ -32,17 +32,17 @@ pub struct FromZot {
 /// `http.tls`.
 pub fn from_zot(path: &Path) -> Result<FromZot, ConfigError> {
     let mut layer = file::open(path, "as the argument")?;
-    remove(&mut layer.tree, "distSpecVersion");
+    let mut problems = Vec::new();
+    alias::ignore_case(&mut layer, &mut problems);
+    layer.tree.remove("distSpecVersion");
     let mut http = layer.tree.get_mut("http").and_then(Value::as_object_mut);
-    let mut taken = |key| http.as_mut().and_then(|http| remove(http, key)).filter(|value| !value.is_null());
+    let mut taken = |key| http.as_mut().and_then(|http| http.remove(key)).filter(|value| !value.is_null());
     let access_control = taken("accessControl");
     let auth = match taken("auth") {
         Some(Value::Object(auth)) => auth,
         _ => Map::new(),
     };
-    let mut problems: Vec<Problem> = auth.iter().map(|(key, value)| of_auth(&layer, key, value)).collect();
-    // zot ignores case
-    let auth: Map<_, _> = auth.into_iter().map(|(key, value)| (key.to_lowercase(), value)).collect();
+    problems.extend(auth.iter().map(|(key, value)| of_auth(&layer, key, value)));
     alias::rewrite(&mut layer, &mut problems);
     check::layer(&mut layer, &mut problems);
     // zot refuses keys that it does not know
@@ -65,17 +65,11 @@ pub fn from_zot(path: &Path) -> Result<FromZot, ConfigError> {
     Ok(FromZot { config, access_control, auth, left_out })
 }
 
-/// Removes a key, whatever its case: zot ignores case.
-fn remove(map: &mut Map<String, Value>, key: &str) -> Option<Value> {
-    let found = map.keys().find(|name| name.eq_ignore_ascii_case(key))?.clone();
-    map.remove(&found)
-}
-
 fn of_auth(layer: &Layer, key: &str, value: &Value) -> Problem {
     let path = format!("http.auth.{key}");
     let fault = match verdict(&path, value) {
         Verdict::Refused(fault) => fault,
-        Verdict::None | Verdict::Accepted if key.eq_ignore_ascii_case("bearer") => Fault::Refused(
+        Verdict::None | Verdict::Accepted if key == "bearer" => Fault::Refused(
             "this server issues the tokens of the registry protocol itself, and accepts none of another token server; name an \
              OIDC provider in extensions.rbac.issuers",
         ),
@@ -124,7 +118,7 @@ mod tests {
     fn what_is_left_out_need_not_be_removed() {
         let zot = read(
             "storage: {rootDirectory: /srv, dedupe: false, retention: {dryRun: true}, subPaths: {/a: {}}, of_later: 1}\n\
-             http: {auth: {ldap: {}, apikey: true, openid: {}, bearer: {}, OpenId: {}, later: 1}, Compat: [x]}\n\
+             http: {auth: {ldap: {}, apikey: true, OpenId: {}, bearer: {}, later: 1}, Compat: [x]}\n\
              extensions: {search: {enable: true}, ui: {enable: true}, later: {}}\ncluster: {members: []}",
         );
         for left in zot.unwrap().left_out {
@@ -148,6 +142,16 @@ mod tests {
         assert!(enabled("http: {Auth: {htpasswd: {path: /p}}}"));
         assert!(read("http: {Auth: {Bearer: {realm: r}}}").unwrap().auth.contains_key("bearer"));
         assert!(enabled("http: {auth: {openid: {}}, accessControl: {}}\nextensions: {rbac: {enabled: false}}"));
+    }
+
+    #[test]
+    fn keys_in_another_case_are_not_lost() {
+        let zot =
+            read("HTTP: {Port: 5000, TLS: {Cert: /c, KEY: /k}, AccessControl: {}}\nStorage: {GC: false}").unwrap();
+        assert_eq!(zot.config["http"], json!({"port": 5000, "tls": {"cert": "/c", "key": "/k"}}));
+        assert!(zot.access_control.is_some() && zot.config["storage"]["gc"] == false, "{zot:?}");
+        let error = read("http: {port: 1}\nHttp: {accessControl: {}}").unwrap_err().to_string();
+        assert!(error.contains("is given twice, also as `Http`; keep only `http`"), "{error}");
     }
 
     #[test]
