@@ -88,6 +88,7 @@ Examples:
 Examples:
   zot-artifact-store migrate-config zot.json
   zot-artifact-store migrate-config zot.json --config-out store.yaml --policies-out policies
+  eval \"$(zot-artifact-store admin-key --export --config store.yaml)\"
   for policy in policies/*.json; do
     curl -u \"$ZOT_ADMIN_ACCESS_KEY:$ZOT_ADMIN_SECRET_KEY\" --json @\"$policy\" \\
       http://localhost:8080/rbac/policies
