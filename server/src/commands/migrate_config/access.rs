@@ -324,7 +324,7 @@ impl<'a> Translation<'a> {
             for other in conflicts {
                 if self.hits_others(who, action, other) {
                     self.warn(format!(
-                        "{action} of {:?} is denied to {principal}, also where another policy allows it to them",
+                        "{action} of {:?} is denied to {principal}, also where another policy allows it to them or their groups",
                         self.patterns[other].0
                     ));
                 }
