@@ -25,9 +25,9 @@ pub(crate) struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  zot-artifact-store                                           serve, from ~/.local/share/zot-artifact-store
+  zot-artifact-store                                           serve; data in ~/.local/share
   zot-artifact-store serve --set extensions.rbac.enabled=true  the same, with access control
-  eval \"$(zot-artifact-store admin-key --export)\"             use the admin's access key in this shell
+  eval \"$(zot-artifact-store admin-key --export)\"             use the admin's key in this shell
   zot-artifact-store check-config --config store.yaml          check a configuration file
   zot-artifact-store fsck --config store.yaml                  check database and blob storage";
 
@@ -52,7 +52,7 @@ pub(crate) enum Command {
     #[command(after_help = "\
 Examples:
   zot-artifact-store serve --set storage.rootDirectory=./data
-  zot-artifact-store serve --config store.yaml --set http.address=0.0.0.0 --set log.format=text")]
+  zot-artifact-store serve --config store.yaml --set http.address=0.0.0.0")]
     Serve {
         /// Check the configuration and exit.
         #[arg(long, alias = "validate")]
@@ -82,14 +82,16 @@ Examples:
     },
     /// Translate a configuration of zot: its settings, and its access control into policies.
     ///
-    /// Policies are printed in the form that `POST /api/v1/rbac/policies` takes. They never allow more than zot did; warnings
+    /// Policies are printed in the form that `POST /rbac/policies` takes. They never allow more than zot did; warnings
     /// say where they allow less.
     #[command(after_help = "\
 Examples:
   zot-artifact-store migrate-config zot.json
   zot-artifact-store migrate-config zot.json --config-out store.yaml --policies-out policies
+  eval \"$(zot-artifact-store admin-key --export --config store.yaml)\"
   for policy in policies/*.json; do
-    curl -u \"$ZOT_ADMIN_ACCESS_KEY:$ZOT_ADMIN_SECRET_KEY\" --json @\"$policy\" http://localhost:8080/api/v1/rbac/policies
+    curl -u \"$ZOT_ADMIN_ACCESS_KEY:$ZOT_ADMIN_SECRET_KEY\" --json @\"$policy\" \\
+      http://localhost:8080/rbac/policies
   done")]
     MigrateConfig {
         /// zot's configuration file (JSON or YAML).
@@ -312,6 +314,20 @@ mod tests {
             let (own, shared) = help.split_once("Configuration options:").unwrap_or_else(|| panic!("{name}: {help}"));
             for option in ["--config <PATH>", "--log-level <LEVEL>", "--set <KEY=VALUE>"] {
                 assert!(shared.contains(option) && !own.contains(option), "{name}: {help}");
+            }
+        }
+    }
+
+    /// `max_term_width` wraps longer lines, and a pasted command would break.
+    #[test]
+    fn examples_can_be_pasted() {
+        use clap::CommandFactory as _;
+        let mut command = Arguments::command();
+        command.build();
+        for each in std::iter::once(&command).chain(command.get_subcommands()) {
+            let examples = each.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for line in examples.lines() {
+                assert!(line.len() < 96 && !line.contains("/api/v1"), "{}: {line}", each.get_name());
             }
         }
     }

@@ -9,8 +9,13 @@ use thiserror::Error;
 /// Why a configuration cannot be used. The text says what to change and never contains a secret.
 #[derive(Debug, Error)]
 pub enum ConfigError {
-    #[error("cannot read the configuration {}: {source}; check the path given with --config or ZOT_CONFIG_FILE", path.display())]
-    Unreadable { path: PathBuf, source: io::Error },
+    #[error("cannot read the configuration {}: {source}; check the path given {given}", path.display())]
+    Unreadable {
+        path: PathBuf,
+        /// Where the path comes from.
+        given: &'static str,
+        source: io::Error,
+    },
     #[error("{}:{line}:{column}: this is not valid YAML: {message}; correct it there", path.display())]
     Syntax {
         path: PathBuf,
@@ -40,6 +45,16 @@ pub struct Problem {
     pub fault: Fault,
 }
 
+impl Problem {
+    /// What to do if the key is left out already.
+    pub fn advice(&self) -> String {
+        match &self.fault {
+            Fault::Refused(message) => (*message).to_owned(),
+            fault => fault.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.origin {
@@ -58,8 +73,11 @@ pub enum Fault {
         nearest: Option<String>,
     },
     /// A key of zot or of a later version. The message says what to use instead.
-    #[error("{0}")]
+    #[error("{0}; remove the key")]
     Refused(&'static str),
+    /// A key of zot that is unsafe to remove by hand. The message says what to run.
+    #[error("{0}")]
+    Unmigrated(&'static str),
     #[error("is given twice, also as `{alias}`; keep only `{key}`")]
     SpelledTwice {
         alias: String,

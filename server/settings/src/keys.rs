@@ -67,7 +67,7 @@ pub fn known_keys() -> Vec<KeyDoc> {
         status: Status::Refused(refusal.message),
         default: String::new(),
         description: match refusal.when {
-            When::Always => "refused".to_owned(),
+            When::Always | When::Unmigrated => "refused".to_owned(),
             When::Unless(accepted) => format!("only `{accepted}` is accepted"),
         },
     }));

@@ -72,6 +72,15 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// These settings with the values that the server uses where none are given, as far as they are known beforehand.
+    #[must_use]
+    pub fn effective(&self) -> Self {
+        let mut settings = self.clone();
+        settings.http.address = Some(self.effective_address().to_owned());
+        settings.storage.storage_driver = self.storage.storage_driver.as_ref().map(StorageDriver::effective);
+        settings
+    }
+
     /// The address to bind: `http.address`, else loopback.
     pub fn effective_address(&self) -> &str {
         self.http.address.as_deref().unwrap_or("127.0.0.1")

@@ -60,7 +60,14 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         layers.push(layer);
     }
     layers.extend(environment::layers(&sources.env, &mut problems));
-    layers.extend(sources.flags.iter().map(|(path, value)| Layer::single(format!("the flag {path}"), path, value)));
+    for (path, value) in &sources.flags {
+        if path.is_empty() {
+            let fault = Fault::Wrong("expected KEY=VALUE, such as http.port=9090".to_owned());
+            problems.push(Problem { path: "--set".to_owned(), origin: None, fault });
+        } else {
+            layers.push(Layer::single(format!("--set {path}"), path, value));
+        }
+    }
     for layer in &mut layers {
         alias::rewrite(layer, &mut problems);
         check::layer(layer, &mut problems);
@@ -91,8 +98,27 @@ fn decode(tree: Value) -> Result<Settings, (String, Fault)> {
     serde_path_to_error::deserialize(tree).map_err(|error| {
         let path = error.path().to_string();
         let meaning = keys::at(&path).map(keys::description).unwrap_or_default();
-        (path, Fault::Wrong(format!("{}; correct it. The key is: {meaning}", error.inner())))
+        (path, Fault::Wrong(format!("{}; correct it. The key is: {meaning}", plain(&error.inner().to_string()))))
     })
+}
+
+/// An error of the decoder, without the words of programmers.
+fn plain(error: &str) -> String {
+    if let Some(rest) = error.strip_prefix("unknown variant ") {
+        return rest.replacen(", expected", " is not accepted here; expected", 1);
+    }
+    let found = error.strip_prefix("invalid type: ").or_else(|| error.strip_prefix("invalid value: "));
+    let Some((found, expected)) = found.and_then(|rest| rest.rsplit_once(", expected ")) else {
+        return error.to_owned();
+    };
+    let expected = match expected {
+        "u16" => "a whole number from 0 to 65535",
+        "u32" | "u64" | "usize" => "a whole number",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        other => other,
+    };
+    format!("expected {expected}, got {found}")
 }
 
 #[cfg(test)]

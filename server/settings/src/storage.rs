@@ -111,6 +111,17 @@ impl StorageDriver {
         }
     }
 
+    /// The driver with its defaults.
+    pub(crate) fn effective(&self) -> Self {
+        let is_s3 = self.name == DriverName::S3;
+        Self {
+            region: self.region.clone().or_else(|| is_s3.then(|| self.effective_region().to_owned())),
+            secure: Some(self.endpoint_url().is_none_or(|url| url.starts_with("https:"))),
+            force_path_style: self.force_path_style.or_else(|| is_s3.then(|| self.path_style())),
+            ..self.clone()
+        }
+    }
+
     /// The region, else the default of servers that are compatible with S3.
     pub fn effective_region(&self) -> &str {
         self.region.as_deref().unwrap_or("us-east-1")

@@ -35,3 +35,21 @@ fn the_embedded_database_lies_in_the_root() {
     settings.database.url = Some(Secret::from("postgres://db/zot".to_owned()));
     assert_eq!(settings.effective_database_url().expose(), "postgres://db/zot");
 }
+
+#[test]
+fn shown_settings_have_the_values_in_use() {
+    let shown = |yaml| {
+        let given: Settings = serde_json::from_value(yaml).unwrap();
+        serde_json::to_value(given.effective()).unwrap()
+    };
+    assert_eq!(shown(serde_json::json!({}))["http"]["address"], "127.0.0.1");
+    let driver =
+        |driver| shown(serde_json::json!({"storage": {"storageDriver": driver}}))["storage"]["storageDriver"].take();
+    let s3 = driver(serde_json::json!({"name": "s3", "bucket": "b", "endpoint": "http://h"}));
+    assert_eq!(
+        (&s3["region"], &s3["forcepathstyle"], &s3["secure"]),
+        (&"us-east-1".into(), &true.into(), &false.into())
+    );
+    let gcs = driver(serde_json::json!({"name": "gcs", "bucket": "b"}));
+    assert!(gcs["region"].is_null() && gcs["forcepathstyle"].is_null() && gcs["secure"] == true, "{gcs}");
+}

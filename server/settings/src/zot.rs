@@ -9,6 +9,9 @@ use crate::keys::refused::{Verdict, verdict};
 use crate::load::{Layer, alias, check, checked, file};
 use crate::{ConfigError, Fault, Problem};
 
+/// A key of zot that is not in the table of refused keys.
+const UNKNOWN: &str = "this server has no such key";
+
 #[derive(Debug)]
 pub struct FromZot {
     /// Valid for this server.
@@ -28,20 +31,28 @@ pub struct FromZot {
 /// [`ConfigError`], also for values that this server does not accept: it would be unsafe to leave out a wrong
 /// `http.tls`.
 pub fn from_zot(path: &Path) -> Result<FromZot, ConfigError> {
-    let mut layer = file::open(path)?;
-    remove(&mut layer.tree, "distSpecVersion");
+    let mut layer = file::open(path, "as the argument")?;
+    let mut problems = Vec::new();
+    alias::ignore_case(&mut layer, &mut problems);
+    layer.tree.remove("distSpecVersion");
     let mut http = layer.tree.get_mut("http").and_then(Value::as_object_mut);
-    let mut taken = |key| http.as_mut().and_then(|http| remove(http, key)).filter(|value| !value.is_null());
+    let mut taken = |key| http.as_mut().and_then(|http| http.remove(key)).filter(|value| !value.is_null());
     let access_control = taken("accessControl");
     let auth = match taken("auth") {
         Some(Value::Object(auth)) => auth,
         _ => Map::new(),
     };
-    let mut problems: Vec<Problem> = auth.iter().map(|(key, value)| of_auth(&layer, key, value)).collect();
+    problems.extend(auth.iter().map(|(key, value)| of_auth(&layer, key, value)));
     alias::rewrite(&mut layer, &mut problems);
     check::layer(&mut layer, &mut problems);
+    // zot refuses keys that it does not know
+    for problem in &mut problems {
+        if matches!(problem.fault, Fault::Unknown { .. }) {
+            problem.fault = Fault::Refused(UNKNOWN);
+        }
+    }
     let (left_out, wrong): (Vec<_>, Vec<_>) =
-        problems.into_iter().partition(|problem| matches!(problem.fault, Fault::Unknown { .. } | Fault::Refused(_)));
+        problems.into_iter().partition(|problem| matches!(problem.fault, Fault::Refused(_)));
     if !wrong.is_empty() {
         return Err(ConfigError::Invalid(wrong));
     }
@@ -54,25 +65,17 @@ pub fn from_zot(path: &Path) -> Result<FromZot, ConfigError> {
     Ok(FromZot { config, access_control, auth, left_out })
 }
 
-/// Removes a key, whatever its case: zot ignores case.
-fn remove(map: &mut Map<String, Value>, key: &str) -> Option<Value> {
-    let found = map.keys().find(|name| name.eq_ignore_ascii_case(key))?.clone();
-    map.remove(&found)
-}
-
 fn of_auth(layer: &Layer, key: &str, value: &Value) -> Problem {
     let path = format!("http.auth.{key}");
-    let message = match (verdict(&path, value), key) {
-        (Verdict::Refused(message), _) => message,
-        (_, "openid") => "name the provider in extensions.rbac.keycloak or extensions.rbac.issuers",
-        (_, "bearer") => {
+    let fault = match verdict(&path, value) {
+        Verdict::Refused(fault) => fault,
+        Verdict::None | Verdict::Accepted if key == "bearer" => Fault::Refused(
             "this server issues the tokens of the registry protocol itself, and accepts none of another token server; name an \
-             OIDC provider in extensions.rbac.issuers"
-        }
-        (_, "apikey") => "create access keys with POST /api/v1/rbac/access-keys",
-        _ => "this server has no such key",
+             OIDC provider in extensions.rbac.issuers",
+        ),
+        Verdict::None | Verdict::Accepted => Fault::Refused(UNKNOWN),
     };
-    layer.problem(path, Fault::Refused(message))
+    layer.problem(path, fault)
 }
 
 #[cfg(test)]
@@ -112,13 +115,43 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_out_need_not_be_removed() {
+        let zot = read(
+            "storage: {rootDirectory: /srv, dedupe: false, retention: {dryRun: true}, subPaths: {/a: {}}, of_later: 1}\n\
+             http: {auth: {ldap: {}, apikey: true, OpenId: {}, bearer: {}, later: 1}, Compat: [x]}\n\
+             extensions: {search: {enable: true}, ui: {enable: true}, later: {}}\ncluster: {members: []}",
+        );
+        for left in zot.unwrap().left_out {
+            for word in ["remove", "did you mean", "/api/v1"] {
+                assert!(!left.advice().contains(word), "{}: {}", left.path, left.advice());
+            }
+            assert!(
+                left.path.to_lowercase().contains("later") || !left.advice().contains("no such key"),
+                "{}",
+                left.path
+            );
+        }
+    }
+
+    #[test]
     fn an_open_zot_stays_open_and_a_closed_one_closed() {
         let enabled = |text: &str| read(text).unwrap().config["extensions"]["rbac"]["enabled"] == true;
         assert!(!enabled("http: {port: 5000}"));
         assert!(!enabled("http: {port: 5000, auth: {}}"));
         assert!(enabled("http: {accessControl: {}}"));
         assert!(enabled("http: {Auth: {htpasswd: {path: /p}}}"));
+        assert!(read("http: {Auth: {Bearer: {realm: r}}}").unwrap().auth.contains_key("bearer"));
         assert!(enabled("http: {auth: {openid: {}}, accessControl: {}}\nextensions: {rbac: {enabled: false}}"));
+    }
+
+    #[test]
+    fn keys_in_another_case_are_not_lost() {
+        let zot =
+            read("HTTP: {Port: 5000, TLS: {Cert: /c, KEY: /k}, AccessControl: {}}\nStorage: {GC: false}").unwrap();
+        assert_eq!(zot.config["http"], json!({"port": 5000, "tls": {"cert": "/c", "key": "/k"}}));
+        assert!(zot.access_control.is_some() && zot.config["storage"]["gc"] == false, "{zot:?}");
+        let error = read("http: {port: 1}\nHttp: {accessControl: {}}").unwrap_err().to_string();
+        assert!(error.contains("is given twice, also as `Http`; keep only `http`"), "{error}");
     }
 
     #[test]

@@ -15,7 +15,8 @@ pub(crate) fn run(loaded: &Loaded, shown: bool) -> Result<ExitCode, Error> {
     }
     if shown {
         // secrets are serialized as asterisks
-        let text = serde_json::to_string_pretty(&loaded.settings).map_err(|error| Error::Refused(error.to_string()))?;
+        let text = serde_json::to_string_pretty(&loaded.settings.effective())
+            .map_err(|error| Error::Refused(error.to_string()))?;
         print(&text);
     } else {
         print("The configuration is valid.");

@@ -20,6 +20,15 @@ use crate::error::Error;
 pub(super) fn run(file: &Path, config_out: Option<&Path>, policies_out: Option<&Path>) -> Result<ExitCode, Error> {
     let zot = from_zot(file)?;
     let migrated = migrate(&zot, file)?;
+    if let Some(path) = config_out.filter(|path| path.exists()) {
+        let path = path.display();
+        return Err(Error::Refused(format!(
+            "the file {path} exists: delete it, or name another one with --config-out"
+        )));
+    }
+    if let Some(directory) = policies_out {
+        prepare(directory)?;
+    }
     let config = serde_saphyr::to_string(&zot.config).map_err(|error| Error::Refused(error.to_string()))?;
     match config_out {
         // it may contain secrets
@@ -27,7 +36,7 @@ pub(super) fn run(file: &Path, config_out: Option<&Path>, policies_out: Option<&
         None => print(config.trim_end()),
     }
     write_policies(&migrated.policies, policies_out)?;
-    let left_out = zot.left_out.iter().map(|problem| format!("left out `{}`: {}", problem.path, problem.fault));
+    let left_out = zot.left_out.iter().map(|problem| format!("left out `{}`: {}", problem.path, problem.advice()));
     for warning in left_out.chain(migrated.warnings) {
         eprintln!("Warning: {warning}");
     }
@@ -80,14 +89,22 @@ fn write_policies(policies: &[Policy], directory: Option<&Path>) -> Result<(), E
         }
         return Ok(());
     };
-    DirBuilder::new().recursive(true).mode(0o750).create(directory).map_err(Error::file(directory))?;
-    if fs::read_dir(directory).map_err(Error::file(directory))?.next().is_some() {
-        return Err(Error::Refused(format!("{} is not empty: name a new directory", directory.display())));
-    }
     for (number, policy) in policies.iter().enumerate() {
         // in the order in which they must be sent
         let path = directory.join(format!("{:03}-{}.json", number + 1, policy.id));
         write(&path, &document(policy)?)?;
+    }
+    Ok(())
+}
+
+/// Creates the directory of policies.
+fn prepare(directory: &Path) -> Result<(), Error> {
+    DirBuilder::new().recursive(true).mode(0o750).create(directory).map_err(Error::file(directory))?;
+    if fs::read_dir(directory).map_err(Error::file(directory))?.next().is_some() {
+        return Err(Error::Refused(format!(
+            "the directory {} is not empty: delete it, or name another one with --policies-out",
+            directory.display()
+        )));
     }
     Ok(())
 }
@@ -99,4 +116,34 @@ fn document(policy: &Policy) -> Result<String, Error> {
 fn write(path: &Path, text: &str) -> Result<(), Error> {
     let file = OpenOptions::new().write(true).create_new(true).mode(0o640).open(path);
     file.and_then(|mut file| writeln!(file, "{}", text.trim_end())).map_err(Error::file(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_run_says_which_file_is_there_and_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(
+            at("zot.json"),
+            r#"{"http": {"accessControl": {"repositories": {"**": {"defaultPolicy": ["read"]}}}}}"#,
+        )
+        .unwrap();
+        let (config, policies) = (at("store.yaml"), at("policies"));
+        let again = |config: &Path, policies: &Path| {
+            run(&at("zot.json"), Some(config), Some(policies)).map_err(|error| error.to_string())
+        };
+        again(&config, &policies).unwrap();
+        let text = again(&config, &policies).unwrap_err();
+        for wanted in [&*config.to_string_lossy(), "exists", "delete it", "--config-out"] {
+            assert!(text.contains(wanted), "{wanted}: {text}");
+        }
+        let text = again(&at("other.yaml"), &policies).unwrap_err();
+        for wanted in [&*policies.to_string_lossy(), "not empty", "--policies-out"] {
+            assert!(text.contains(wanted), "{wanted}: {text}");
+        }
+        assert!(!at("other.yaml").exists(), "nothing is written by a run that fails");
+    }
 }

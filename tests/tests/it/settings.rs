@@ -416,7 +416,7 @@ async fn what_hinders_a_first_start_is_named_with_value_reason_and_remedy() {
         ("storage.rootDirectory", file.as_str(), [file.as_str(), "Not a directory", "ZOT_DATA_DIR"]),
         ("storage.rootDirectory", "/proc", ["/proc", "storage.rootDirectory", "ZOT_DATA_DIR"]),
         ("http.address", "192.0.2.1", ["192.0.2.1:", "Cannot assign", "correct http.address"]),
-        ("distSpecVersion", "1.1.0", ["distSpecVersion", "remove it", "migrate-config"]),
+        ("distSpecVersion", "1.1.0", ["distSpecVersion", "remove the key", "migrate-config"]),
     ] {
         let said = refusal(on_disk().await.set(key, value)).await;
         assert!(wanted.iter().all(|text| said.contains(text)), "{key}: {said}");

@@ -10,8 +10,8 @@ const SIBLING: f64 = 0.84;
 /// The same for a whole path: shared section names make all paths similar.
 const PATH: f64 = 0.92;
 
-/// The suggestion for `key` in the section `prefix`: a key of that section, else one of the same name elsewhere, else
-/// one with a similar path.
+/// The suggestion for `key` in the section `prefix`: a key of that section, else the one of the same name in the fewest
+/// sections, else one with a similar path.
 pub(crate) fn nearest(section: Option<&Value>, prefix: &str, key: &str) -> Option<String> {
     let siblings = section.and_then(properties).into_iter().flatten().map(|(name, _)| name.clone());
     if let Some(sibling) = most_alike(siblings, SIBLING, key) {
@@ -20,7 +20,7 @@ pub(crate) fn nearest(section: Option<&Value>, prefix: &str, key: &str) -> Optio
     let mut paths = Vec::new();
     collect(&SCHEMA, "", &mut paths);
     let namesake = |path: &&String| path.rsplit('.').next().is_some_and(|name| name.eq_ignore_ascii_case(key));
-    match paths.iter().find(namesake) {
+    match paths.iter().filter(namesake).min_by_key(|path| path.split('.').count()) {
         Some(path) => Some(path.clone()),
         None => most_alike(paths.into_iter(), PATH, &join(prefix, key)),
     }

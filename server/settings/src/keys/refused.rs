@@ -3,16 +3,21 @@
 
 use serde_json::Value;
 
-const SUPPLY_CHAIN: &str = "not in this version: signing, SBOMs and attestations come in a later one; remove the key \
-     (`cosign` and `oras` can push them as OCI referrers today)";
-const TRACING: &str = "not in this version: traces come in a later one; remove the key and use the logs and metrics";
-const HTPASSWD: &str = "password files are not supported; remove the key and use access keys";
+use crate::Fault;
+
+const SUPPLY_CHAIN: &str = "not in this version: signing, SBOMs and attestations come in a later one (`cosign` and `oras` can \
+     push them as OCI referrers today)";
+const TRACING: &str = "not in this version: traces come in a later one; use the logs and metrics";
+const HTPASSWD: &str = "password files are not supported; use access keys (`POST /rbac/access-keys`)";
 const DIST_SPEC_VERSION: &str = "zot's configurations name the version of the distribution-spec here, and this server reads \
-     no such key; remove it (`zot-artifact-store migrate-config FILE` prints the configuration without it)";
+     no such key; `zot-artifact-store migrate-config FILE` prints the configuration without it";
 const ACCESS_CONTROL: &str = "zot's access control is not read from the configuration: without it the store would be open; \
      run `zot-artifact-store migrate-config FILE`, which turns it into policies of this store";
-const LDAP: &str = "LDAP is not supported; remove the key and use access keys, or an OIDC provider in front of the \
-     directory (extensions.rbac.keycloak, extensions.rbac.issuers)";
+const LDAP: &str = "LDAP is not supported; use access keys, or an OIDC provider in front of the directory \
+     (extensions.rbac.keycloak, extensions.rbac.issuers)";
+const LOGINS: &str =
+    "this server has no logins in a browser, and so no sessions of them; users have access keys and tokens";
+const CACHE: &str = "all metadata is in one database; name it in `database.url`";
 
 /// Which values of a refused key are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +26,8 @@ pub(crate) enum When {
     Always,
     /// All but this one, which is the server's behaviour.
     Unless(bool),
+    /// As [`When::Always`], but the key must not just be removed.
+    Unmigrated,
 }
 
 /// A key that this version refuses.
@@ -29,7 +36,7 @@ pub(crate) struct Refusal {
     /// Dotted path; `*.` at its start stands for any section.
     pub(crate) path: &'static str,
     pub(crate) when: When,
-    /// What to do instead.
+    /// Why, and what to do instead. It does not say to remove the key: `migrate-config` has left it out already.
     pub(crate) message: &'static str,
 }
 
@@ -37,49 +44,69 @@ const fn refusal(path: &'static str, when: When, message: &'static str) -> Refus
     Refusal { path, when, message }
 }
 
+const fn always(path: &'static str, message: &'static str) -> Refusal {
+    refusal(path, When::Always, message)
+}
+
 /// All refused keys.
 pub(crate) const REFUSALS: &[Refusal] = &[
-    refusal(
-        "*.metadataDBPath",
-        When::Always,
-        "there is one metadata database for all parts; remove the key and use `database.url`",
-    ),
-    refusal("auth.bearer.cert", When::Always, "the server signs its tokens with a key of its own; remove the key"),
-    refusal("auth.htpasswd", When::Always, HTPASSWD),
-    refusal("auth.ldap", When::Always, LDAP),
-    refusal(
-        "cluster",
-        When::Always,
-        "replicas need no list of members; remove the section and give all of them the same Postgres in `database.url`",
-    ),
-    refusal("distSpecVersion", When::Always, DIST_SPEC_VERSION),
+    always("*.metadataDBPath", "there is one metadata database for all parts; use `database.url`"),
+    always("auth.bearer.cert", "the server signs its tokens with a key of its own"),
+    always("auth.htpasswd", HTPASSWD),
+    always("auth.ldap", LDAP),
+    always("cluster", "replicas need no list of members; give all of them the same Postgres in `database.url`"),
+    always("distSpecVersion", DIST_SPEC_VERSION),
+    always("extensions.apikey", "users have access keys without a switch (`POST /rbac/access-keys`)"),
+    always("extensions.events", "this server sends no events; query the audit trail (`GET /rbac/audit`)"),
+    always("extensions.imagetrust", "this server verifies no signatures; clients can (`cosign verify`)"),
+    always("extensions.lint", "this server requires no annotations of manifests; check them in the pipeline"),
     refusal("extensions.metrics.tracing.enabled", When::Unless(false), TRACING),
-    refusal("extensions.metrics.tracing.endpoint", When::Always, TRACING),
-    refusal("extensions.metrics.tracing.serviceName", When::Always, TRACING),
-    refusal(
-        "extensions.rbac.keycloak.clientSecret",
-        When::Always,
-        "tokens are verified by the realm's public keys, without a secret; remove the key",
+    always("extensions.metrics.tracing.endpoint", TRACING),
+    always("extensions.metrics.tracing.serviceName", TRACING),
+    always("extensions.mgmt", "this server has no `_zot/ext/mgmt`; `check-config --print` shows its settings"),
+    always("extensions.rbac.keycloak.clientSecret", "tokens are verified by the realm's public keys, without a secret"),
+    always("extensions.s3api.dataDir", "the S3 API and the OCI API share one store; use `storage.rootDirectory`"),
+    always(
+        "extensions.scrub",
+        "this server does not check its blobs at intervals; run `zot-artifact-store fsck --verify all` as a cron job",
     ),
-    refusal(
-        "extensions.s3api.dataDir",
-        When::Always,
-        "the S3 API and the OCI API share one store; remove the key and use `storage.rootDirectory`",
+    always(
+        "extensions.search",
+        "this server has no search and no CVE scan; list with `GET /v2/_catalog`, and scan with a tool such as `trivy`",
     ),
-    refusal("extensions.supplychain.attestation", When::Always, SUPPLY_CHAIN),
+    always("extensions.supplychain.attestation", SUPPLY_CHAIN),
     refusal("extensions.supplychain.enabled", When::Unless(false), SUPPLY_CHAIN),
-    refusal("extensions.supplychain.privateKeyPath", When::Always, SUPPLY_CHAIN),
-    refusal("extensions.supplychain.sbom", When::Always, SUPPLY_CHAIN),
-    refusal("extensions.supplychain.signing", When::Always, SUPPLY_CHAIN),
-    refusal("http.accessControl", When::Always, ACCESS_CONTROL),
-    refusal("http.auth.htpasswd", When::Always, HTPASSWD),
-    refusal("http.auth.ldap", When::Always, LDAP),
-    refusal(
-        "storage.dedupe",
-        When::Unless(true),
-        "the store keeps each blob once, which cannot be turned off; remove the key or set it to true",
+    always("extensions.supplychain.privateKeyPath", SUPPLY_CHAIN),
+    always("extensions.supplychain.sbom", SUPPLY_CHAIN),
+    always("extensions.supplychain.signing", SUPPLY_CHAIN),
+    always("extensions.sync", "this server does not mirror registries; run `skopeo sync` as a cron job"),
+    always("extensions.ui", "this server has no web pages; use the APIs"),
+    always("extensions.userprefs", "this server keeps no bookmarks and stars of users"),
+    refusal("http.accessControl", When::Unmigrated, ACCESS_CONTROL),
+    always("http.auth.apikey", "users have access keys without a switch (`POST /rbac/access-keys`)"),
+    always(
+        "http.auth.failDelay",
+        "this server limits wrong credentials instead of delaying; see `auth.failuresPerMinute`",
     ),
-    refusal("storage.subPaths", When::Always, "one store has one storage; remove the section and run a second store"),
+    always("http.auth.htpasswd", HTPASSWD),
+    always("http.auth.ldap", LDAP),
+    always("http.auth.openid", "name the provider in extensions.rbac.keycloak or extensions.rbac.issuers"),
+    always("http.auth.secureSession", LOGINS),
+    always("http.auth.sessionDriver", LOGINS),
+    always("http.auth.sessionKeysFile", LOGINS),
+    always("http.compat", "this server accepts Docker's manifests without a switch"),
+    always("http.externalUrl", "set `auth.bearer.realm` if clients reach the token endpoint at another URL"),
+    always(
+        "http.ratelimit",
+        "this server limits concurrent requests, not their rate; see `limits.maxConcurrentRequests`",
+    ),
+    always("scheduler", "this server sizes its background work itself"),
+    always("storage.cacheDriver", CACHE),
+    always("storage.commit", "this server always writes blobs durably"),
+    refusal("storage.dedupe", When::Unless(true), "the store keeps each blob once, which cannot be turned off"),
+    always("storage.remoteCache", CACHE),
+    always("storage.retention", "this server deletes no tags by rules; delete old tags by a cron job"),
+    always("storage.subPaths", "one store has one storage; run a second store"),
 ];
 
 pub(crate) enum Verdict {
@@ -87,8 +114,7 @@ pub(crate) enum Verdict {
     None,
     /// The value is the only accepted one, and has no effect.
     Accepted,
-    /// Refused, with what to do instead.
-    Refused(&'static str),
+    Refused(Fault),
 }
 
 pub(crate) fn verdict(path: &str, value: &Value) -> Verdict {
@@ -97,7 +123,8 @@ pub(crate) fn verdict(path: &str, value: &Value) -> Verdict {
         // a key without a value is not set
         _ if value.is_null() => Verdict::Accepted,
         When::Unless(accepted) if says(value, accepted) => Verdict::Accepted,
-        _ => Verdict::Refused(refusal.message),
+        When::Unmigrated => Verdict::Refused(Fault::Unmigrated(refusal.message)),
+        When::Always | When::Unless(_) => Verdict::Refused(Fault::Refused(refusal.message)),
     }
 }
 
@@ -109,7 +136,8 @@ pub(crate) fn is_section(path: &str) -> bool {
 fn covers(pattern: &str, path: &str) -> bool {
     match pattern.strip_prefix('*') {
         Some(suffix) => path.ends_with(suffix),
-        None => pattern == path,
+        // zot ignores case
+        None => pattern.eq_ignore_ascii_case(path),
     }
 }
 

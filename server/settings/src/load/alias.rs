@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::layer::Layer;
-use crate::keys::join;
+use crate::keys::refused::REFUSALS;
+use crate::keys::{SCHEMA, at, join, properties};
 use crate::{Fault, Problem};
 
 /// Other spelling, canonical spelling; keys or whole sections.
@@ -38,6 +39,44 @@ pub(crate) fn rewrite(layer: &mut Layer, problems: &mut Vec<Problem>) {
         }
     }
     problems.extend(faults.into_iter().map(|(path, fault)| layer.problem(path, fault)));
+}
+
+/// Spells keys in the case that this server knows them in: zot ignores case, and a section left out for its case might
+/// be access control.
+pub(crate) fn ignore_case(layer: &mut Layer, problems: &mut Vec<Problem>) {
+    let mut faults = Vec::new();
+    respell(&mut layer.tree, "", &mut faults);
+    problems.extend(faults.into_iter().map(|(path, fault)| layer.problem(path, fault)));
+}
+
+fn respell(map: &mut Map<String, Value>, prefix: &str, faults: &mut Vec<(String, Fault)>) {
+    let known: Vec<_> = names_below(prefix).collect();
+    for key in map.keys().cloned().collect::<Vec<_>>() {
+        let Some(name) = known.iter().find(|name| name.eq_ignore_ascii_case(&key) && **name != key) else { continue };
+        if map.contains_key(*name) {
+            let (alias, key) = (join(prefix, &key), join(prefix, name));
+            faults.push((key.clone(), Fault::SpelledTwice { alias, key }));
+        } else if let Some(value) = map.remove(&key) {
+            map.insert((*name).to_owned(), value);
+        }
+    }
+    for (key, child) in map {
+        if let Value::Object(inner) = child {
+            respell(inner, &join(prefix, key), faults);
+        }
+    }
+}
+
+/// The supported, refused and aliased keys of a section.
+fn names_below(prefix: &str) -> impl Iterator<Item = &'static str> {
+    let section = if prefix.is_empty() { Some(&*SCHEMA) } else { at(prefix) };
+    let supported = section.and_then(properties).into_iter().flat_map(Map::keys).map(String::as_str);
+    let paths = REFUSALS.iter().map(|refusal| refusal.path).chain(ALIASES.iter().map(|(alias, _)| *alias));
+    let below = paths.filter_map(move |path| {
+        let rest = if prefix.is_empty() { path } else { path.strip_prefix(prefix)?.strip_prefix('.')? };
+        rest.split('.').next()
+    });
+    supported.chain(below).chain(prefix.starts_with("extensions.").then_some("enable"))
 }
 
 /// `enable` anywhere below an extension means `enabled`.

@@ -39,7 +39,7 @@ fn entry(
     }
     let path = join(prefix, key);
     match verdict(&path, value) {
-        Verdict::Refused(message) => return Err(Fault::Refused(message)),
+        Verdict::Refused(fault) => return Err(fault),
         Verdict::Accepted => return Ok(false),
         Verdict::None => {}
     }

@@ -15,12 +15,13 @@ pub(super) const VARIABLE: &str = "ZOT_CONFIG_FILE";
 /// The file as a layer. None without a file.
 pub(super) fn read(sources: &Sources) -> Result<Option<Layer>, ConfigError> {
     let named = sources.env.get(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
-    sources.file.clone().or(named).map(|path| open(&path)).transpose()
+    sources.file.clone().or(named).map(|path| open(&path, "with --config or ZOT_CONFIG_FILE")).transpose()
 }
 
-pub(crate) fn open(path: &Path) -> Result<Layer, ConfigError> {
+/// Reads a file; `given` says where its path comes from.
+pub(crate) fn open(path: &Path, given: &'static str) -> Result<Layer, ConfigError> {
     let text = std::fs::read_to_string(path);
-    let text = text.map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    let text = text.map_err(|source| ConfigError::Unreadable { path: path.to_owned(), given, source })?;
     parse(&text, path)
 }
 

@@ -81,15 +81,15 @@ fn each_of_a_list_of_sections_is_checked() {
 #[test]
 fn a_wrong_value_is_named_with_its_key_and_meaning() {
     for (yaml, want) in [
-        ("http: {port: 70000}", "http.port: invalid value: integer `70000`"),
-        ("http: {port: http}", "http.port: invalid type: string \"http\""),
-        ("http: {readOnly: no}", "http.readOnly: invalid type: string \"no\", expected a boolean"),
+        ("http: {port: 70000}", "http.port: expected a whole number from 0 to 65535, got integer `70000`; correct it"),
+        ("http: {port: http}", "http.port: expected a whole number from 0 to 65535, got string \"http\""),
+        ("http: {readOnly: no}", "http.readOnly: expected true or false, got string \"no\""),
         ("http: 8080", "http: expected a section"),
         ("http: {realm: ''}", "http.realm: is empty"),
         ("limits: {requestTimeout: 5 minutes}", "limits.requestTimeout: expected a duration such as"),
         ("limits: {maxRequestBodySize: 1.5Gi}", "limits.maxRequestBodySize: expected a whole number of bytes"),
-        ("log: {level: loud}", "log.level: unknown variant `loud`, expected one of"),
-        ("storage: {storageDriver: {name: ftp, bucket: b}}", "storage.storageDriver.name: unknown variant `ftp`"),
+        ("log: {level: loud}", "log.level: `loud` is not accepted here; expected one of"),
+        ("storage: {storageDriver: {name: ftp, bucket: b}}", "storage.storageDriver.name: `ftp` is not accepted here"),
     ] {
         let problems = problems(yaml);
         assert!(problems.len() == 1 && problems[0].starts_with(want), "{yaml}: {problems:?}");
@@ -120,7 +120,10 @@ fn a_file_that_cannot_be_parsed_is_located_without_quoting_it() {
 #[test]
 fn other_files_are_refused() {
     let missing = Sources { file: Some("/nowhere/zot.yaml".into()), ..Sources::default() };
-    assert!(load(&missing).unwrap_err().to_string().contains("/nowhere/zot.yaml"));
+    let text = load(&missing).unwrap_err().to_string();
+    assert!(text.contains("/nowhere/zot.yaml") && text.contains("--config"), "{text}");
+    let text = crate::from_zot(Path::new("/nowhere/zot.json")).unwrap_err().to_string();
+    assert!(text.contains("/nowhere/zot.json") && !text.contains("--config"), "{text}");
     assert_eq!(problems("[http]").len(), 1);
     let (_dir, twice) = sources("http:\n  port: 1\n  port: 2\n", &[], &[]);
     assert!(load(&twice).unwrap_err().to_string().contains("the key `port` is given twice"));
@@ -231,11 +234,13 @@ fn the_samples_of_the_clouds_take_names_and_keys_from_the_environment() {
 
 #[test]
 fn the_production_sample_uses_postgres_s3_tls_and_access_control() {
-    let settings = sample(
-        "production.yaml",
-        &[("ZOT_DATABASE_URL", "postgres://zot:pw@db/zot"), ("S3_BUCKET", "artifacts"), ("S3_ENDPOINT", "minio:9000")],
-    );
-    assert_eq!(settings.effective_database_url().expose(), "postgres://zot:pw@db/zot");
-    assert_eq!(settings.storage.storage_driver.unwrap().endpoint_url().as_deref(), Some("https://minio:9000"));
-    assert!(settings.http.tls.is_some() && settings.extensions.rbac.enabled);
+    for (endpoint, url) in [("minio:9000", "https://minio:9000"), ("http://minio:9000", "http://minio:9000")] {
+        let settings = sample(
+            "production.yaml",
+            &[("ZOT_DATABASE_URL", "postgres://zot:pw@db/zot"), ("S3_BUCKET", "artifacts"), ("S3_ENDPOINT", endpoint)],
+        );
+        assert_eq!(settings.effective_database_url().expose(), "postgres://zot:pw@db/zot");
+        assert_eq!(settings.storage.storage_driver.unwrap().endpoint_url().as_deref(), Some(url));
+        assert!(settings.http.tls.is_some() && settings.extensions.rbac.enabled);
+    }
 }

@@ -70,11 +70,11 @@ enum Who {
     Anonymous,
     /// Everybody with credentials: `defaultPolicy`.
     Authenticated,
-    /// A user with a password. zot's own groups contain only such users.
+    /// A user with a password. The groups in zot's configuration contain only such users.
     Account(String),
     /// A user of an OIDC provider.
     User(String),
-    /// Users whose provider names this group.
+    /// Users whose provider (OIDC or LDAP) names this group.
     Group(String),
 }
 
@@ -178,10 +178,13 @@ impl<'a> Translation<'a> {
     fn new(from: &'a AccessControl, users: &[String]) -> Self {
         let mut it = Self { from, patterns: Vec::new(), everybody: BTreeSet::new(), warnings: BTreeSet::new() };
         let rules = || from.repositories.values().flat_map(|it| &it.policies).chain([&from.admin_policy]);
-        let members = from.groups.values().flat_map(|group| &group.users);
-        for user in rules().flat_map(|rule| &rule.users).chain(members).chain(users) {
+        let named: BTreeSet<_> = rules().flat_map(|rule| &rule.users).collect();
+        let members: BTreeSet<_> = from.groups.values().flat_map(|group| &group.users).collect();
+        // the token of a group's member names the group: a deny for the member's name would win over the group's allow
+        let users_by_token = users.iter().filter(|user| !members.contains(user)).chain(named.iter().copied());
+        users_by_token.for_each(|user| it.add(Who::User(user.clone())));
+        for user in named.into_iter().chain(members.iter().copied()).chain(users) {
             it.add(Who::Account(user.clone()));
-            it.add(Who::User(user.clone()));
         }
         rules().flat_map(|rule| &rule.groups).for_each(|group| it.add(Who::Group(group.clone())));
         it.everybody.extend([Who::Anonymous, Who::Authenticated]);
@@ -243,16 +246,27 @@ impl<'a> Translation<'a> {
         })
     }
 
+    /// Whether a caller may be both. Of the groups in the configuration, an account's are known.
+    fn may_be_both(&self, who: &Who, other: &Who) -> bool {
+        match (who, other) {
+            (Who::User(_), Who::Group(_)) | (Who::Group(_), _) => true,
+            (Who::Account(_), Who::Group(group)) => !self.from.groups.contains_key(group),
+            (Who::Anonymous | Who::Authenticated | Who::User(_) | Who::Account(_), _) => false,
+        }
+    }
+
     /// Whether denying this to `who` for a pattern denies it to somebody whom zot allows it.
     fn hits_others(&self, who: &Who, action: &str, index: usize) -> bool {
         let permitted = |at: usize| self.everybody.iter().any(|other| self.permits(other, action, at));
+        let permitted_to_same = |at: usize| {
+            self.everybody.iter().any(|other| self.may_be_both(who, other) && self.permits(other, action, at))
+        };
         match who {
             Who::Anonymous | Who::Authenticated => {
                 self.longer(index).any(permitted) || self.everybody.iter().any(|other| self.is_admin(other, action))
             }
             Who::Account(_) | Who::User(_) | Who::Group(_) => {
-                self.longer(index).filter(|at| *at != index).any(|at| self.permits(who, action, at))
-                    || matches!(who, Who::Group(_)) && permitted(index)
+                self.longer(index).any(|at| permitted_to_same(at) || at != index && self.permits(who, action, at))
             }
         }
     }
@@ -310,7 +324,7 @@ impl<'a> Translation<'a> {
             for other in conflicts {
                 if self.hits_others(who, action, other) {
                     self.warn(format!(
-                        "{action} of {:?} is denied to {principal}, also where another policy allows it to them",
+                        "{action} of {:?} is denied to {principal}, also where another policy allows it to them or their groups",
                         self.patterns[other].0
                     ));
                 }
@@ -345,7 +359,7 @@ impl<'a> Translation<'a> {
         if !accounts.is_empty() {
             self.warn(format!(
                 "passwords are not migrated: create an account with an access key for each user without an OIDC provider \
-                 (POST /api/v1/rbac/accounts, then /api/v1/rbac/access-keys): {accounts}"
+                 (POST /rbac/accounts, then /rbac/access-keys): {accounts}"
             ));
         }
         for (text, it) in &from.repositories {

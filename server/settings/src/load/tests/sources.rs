@@ -109,7 +109,14 @@ fn problems_name_their_source() {
     assert!(load(&sources).unwrap_err().to_string().contains("`http.port` (from ZOT_HTTP_PORT): "));
     let flags = Sources { flags: vec![("http.prot".to_owned(), "1".to_owned())], ..Sources::default() };
     let text = load(&flags).unwrap_err().to_string();
-    assert!(text.contains("`http.prot` (from the flag http.prot): unknown key; did you mean `http.port`?"), "{text}");
+    assert!(text.contains("`http.prot` (from --set http.prot): unknown key; did you mean `http.port`?"), "{text}");
+}
+
+#[test]
+fn a_flag_without_a_key_is_refused_without_its_value() {
+    let (_dir, sources) = sources("", &[], &[("", "hunter2")]);
+    let text = load(&sources).unwrap_err().to_string();
+    assert!(text.ends_with("`--set`: expected KEY=VALUE, such as http.port=9090"), "{text}");
 }
 
 #[test]

@@ -22,6 +22,8 @@ fn an_unknown_key_names_the_nearest() {
         ("http: {readonly: true}", Some("http.readOnly")),
         ("rootDirectory: /x", Some("storage.rootDirectory")),
         ("http: {maxConnections: 1}", Some("database.maxConnections")),
+        ("port: 8080", Some("http.port")),
+        ("address: 0.0.0.0", Some("http.address")),
         ("zzz: 1", None),
     ] {
         let problems = problems(yaml);
@@ -54,7 +56,48 @@ fn every_refused_key_is_refused_with_its_message() {
             "only `false` is accepted" => "true",
             _ => "x",
         };
-        assert_eq!(problems(&nested(&path, value)), [format!("{path}: {message}")]);
+        let remove = if path == "http.accessControl" { "" } else { "; remove the key" };
+        assert_eq!(problems(&nested(&path, value)), [format!("{path}: {message}{remove}")]);
+    }
+}
+
+#[test]
+fn a_key_of_zot_is_never_compared_with_other_keys() {
+    for key in [
+        "extensions.search",
+        "extensions.ui",
+        "extensions.scrub",
+        "extensions.sync",
+        "extensions.lint",
+        "extensions.mgmt",
+        "extensions.userprefs",
+        "extensions.imagetrust",
+        "extensions.events",
+        "extensions.apikey",
+        "extensions.Search",
+        "storage.retention",
+        "storage.commit",
+        "storage.remoteCache",
+        "storage.cacheDriver",
+        "http.compat",
+        "http.externalUrl",
+        "http.ratelimit",
+        "http.auth.htpasswd",
+        "http.auth.ldap",
+        "http.auth.openid",
+        "http.auth.apikey",
+        "http.auth.failDelay",
+        "http.auth.sessionKeysFile",
+        "http.auth.sessionDriver",
+        "http.auth.secureSession",
+        "scheduler",
+        "cluster",
+    ] {
+        let problems = problems(&nested(key, "{enable: true}"));
+        assert_eq!(problems.len(), 1, "{key}: {problems:?}");
+        let text = &problems[0];
+        assert!(text.starts_with(&format!("{key}: ")) && text.ends_with("; remove the key"), "{text}");
+        assert!(!text.contains("unknown") && !text.contains("did you mean"), "{text}");
     }
 }
 
