@@ -7,6 +7,7 @@ use zot_tests::server::{Ended, Server, Setup};
 crate::on_both_backends!(
     a_whole_store_has_no_findings,
     every_damage_is_found_and_a_push_heals_it,
+    a_file_that_is_too_long_stays_in_quarantine,
     garbage_is_handed_to_garbage_collection,
     missing_bytes_hinder_an_adoption,
 );
@@ -110,6 +111,24 @@ async fn every_damage_is_found_and_a_push_heals_it(backend: Backend) {
     }
     let (success, healed) = fsck(&setup, &["--verify", "all"]).await;
     assert!(success, "{healed:#}");
+}
+
+/// All bytes of the blob are there and have its digest, and more bytes follow them.
+async fn a_file_that_is_too_long_stays_in_quarantine(backend: Backend) {
+    let storage = backend.fresh().await;
+    let setup = Setup::on(&storage);
+    let server = setup.start().await;
+    server.client().push_image("team/app", "v1", layer(1)).await;
+    let file = file_of(&storage, &zot_tests::client::digest(&layer(1))).await;
+    storage.put_file(&file, &[layer(1), vec![1]].concat()).await;
+    for expected in ["wrong-size", "quarantined", "quarantined"] {
+        let (success, found) = fsck(&setup, &["--repair"]).await;
+        assert!(!success && kinds(&found).contains(&expected), "{expected}: {found:#}");
+        assert!(found["findings"].as_array().expect("findings").iter().all(|it| it["repaired"] == false), "{found:#}");
+    }
+    storage.put_file(&file, &layer(1)).await;
+    assert!(fsck(&setup, &["--repair"]).await.1["findings"][0]["repaired"] == true);
+    assert!(fsck(&setup, &["--verify", "all"]).await.0, "the file is as it was written");
 }
 
 async fn garbage_is_handed_to_garbage_collection(backend: Backend) {

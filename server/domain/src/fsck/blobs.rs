@@ -69,7 +69,7 @@ impl Fsck {
     /// The bytes may be back, from a backup of the storage.
     async fn check_quarantined(&self, scope: Scope, blob: &BlobRecord, report: &mut Report) -> Result<()> {
         let mut finding = Finding::of_blob(Kind::Quarantined, blob, describe(blob));
-        if scope.repair && is_provable(blob) && is_complete(blob) && self.damage(blob).await?.is_none() {
+        if scope.repair && is_provable(blob) && !self.has_damage(blob).await? {
             self.upkeep.restore_blob(blob.id).await?;
             finding.repaired = true;
         }
@@ -107,14 +107,19 @@ impl Fsck {
         if now.quarantined || now.merged {
             return Ok(false);
         }
-        if let Content::Segments(segments) = &now.content {
+        self.has_damage(&now).await
+    }
+
+    /// Whether rows, sizes in storage or bytes are wrong.
+    async fn has_damage(&self, blob: &BlobRecord) -> Result<bool> {
+        if let Content::Segments(segments) = &blob.content {
             for segment in segments {
                 if self.inventory.size(&segment.key).await? != Some(segment.size) {
                     return Ok(true);
                 }
             }
         }
-        Ok(!is_complete(&now) || self.damage(&now).await?.is_some())
+        Ok(!is_complete(blob) || self.damage(blob).await?.is_some())
     }
 
     /// Why the bytes are damaged. None if they are not.
