@@ -40,7 +40,12 @@ pub fn from_zot(path: &Path) -> Result<FromZot, ConfigError> {
     let access_control = taken("accessControl");
     let auth = match taken("auth") {
         Some(Value::Object(auth)) => auth,
-        _ => Map::new(),
+        Some(_) => {
+            let fault = Fault::Wrong("expected a map, such as `htpasswd: { path: FILE }`".to_owned());
+            problems.push(layer.problem("http.auth".to_owned(), fault));
+            Map::new()
+        }
+        None => Map::new(),
     };
     problems.extend(auth.iter().map(|(key, value)| of_auth(&layer, key, value)));
     alias::rewrite(&mut layer, &mut problems);

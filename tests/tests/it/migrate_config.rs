@@ -107,6 +107,8 @@ async fn what_cannot_be_read_is_an_error_and_no_open_store() {
     for (http, wanted) in [
         (json!({"accessControl": {"repositories": {"**": {"allow": ["read"]}}}}), "unknown field `allow`"),
         (json!({"tls": {"cert": "/c"}, "accessControl": {}}), "http.tls.key"),
+        (json!({"auth": true}), "`http.auth`"),
+        (json!({"Auth": ["htpasswd"]}), "`http.auth`"),
     ] {
         let file = home.write("zot.json", json!({ "http": http }).to_string()).to_string_lossy().into_owned();
         let ended = Setup::on(&Backend::SqliteDisk.fresh().await).run(&["migrate-config", &file]).await;
