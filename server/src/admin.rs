@@ -12,6 +12,7 @@ use zot_core::principal::Principal;
 use zot_identity::AccessKey;
 use zot_store::{Dialect, Store};
 
+use crate::args::program;
 use crate::error::{Error, quoted};
 use crate::random;
 
@@ -140,14 +141,23 @@ async fn make(path: &Path, store: &Store, needed: bool) -> Result<Credentials, E
         )));
     }
     let later = if needed { "" } else { "\nNo client needs it while extensions.rbac.enabled is false." };
-    // to the terminal, not to the log: the secret is shown only once
+    // to the terminal, not to the log, which must never have the secret
     eprintln!(
-        "The admin's access key was created. It is shown only once, and kept in {}. To use it in a shell:\n{}\n\
-         Later, `eval \"$(zot-artifact-store admin-key --export)\"` does the same.{later}",
+        "The admin's access key was created, and is kept in {}. To use it in a shell:\n{}\n\
+         Later, `eval \"$({} admin-key --export --set {})\"` does the same.{later}",
         path.display(),
         credentials.exports("  "),
+        program(),
+        root_directory(path),
     );
     Ok(credentials)
+}
+
+/// The value of `--set` that names the directory of this file, for a shell in any directory.
+fn root_directory(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let directory = path.parent().unwrap_or(&path);
+    quoted(&format!("storage.rootDirectory={}", directory.display()))
 }
 
 fn create(path: &Path) -> Result<File, Error> {

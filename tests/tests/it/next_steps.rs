@@ -1,0 +1,42 @@
+//! Errors and hints say what failed, why, and what to run or change next.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::{Value, json};
+use zot_tests::backend::Backend;
+use zot_tests::server::{Ended, Setup};
+use zot_tests::tools::Home;
+
+async fn on_disk() -> Setup {
+    Setup::on(&Backend::SqliteDisk.fresh().await)
+}
+
+/// With the admin's key in the data directory.
+async fn with_own_key() -> Setup {
+    on_disk().await.env("ZOT_ADMIN_ACCESS_KEY", "").env("ZOT_ADMIN_SECRET_KEY", "")
+}
+
+fn assert_says(ended: &Ended, wanted: &[&str]) {
+    assert!(!ended.success && wanted.iter().all(|text| ended.stderr.contains(text)), "{wanted:?}: {ended:?}");
+}
+
+#[tokio::test]
+async fn the_first_start_prints_a_command_that_finds_the_key() {
+    let setup = with_own_key().await;
+    let server = setup.start().await;
+    let said = server.output();
+    let command = said.split_once("Later, `").expect("a hint").1.split_once('`').expect("its end").0;
+    let script = format!("{command}; printf %s \"$ZOT_ADMIN_SECRET_KEY\"");
+    let shell = std::process::Command::new("bash").env_clear().args(["--norc", "-c", &script]).output().expect("bash");
+    let secret = String::from_utf8_lossy(&shell.stdout).into_owned();
+    assert!(secret.len() > 8 && said.contains(&secret), "{shell:?}: {said}");
+    assert!(!said.contains("shown only once"), "{said}");
+}
+
+#[tokio::test]
+async fn the_next_command_repeats_set() {
+    let setup = on_disk().await;
+    let _server = setup.start().await;
+    let held = setup.run(&["hold", "--set", "limits.requestTimeout=1m"]).await;
+    assert!(held.success && held.stdout.contains(" --set limits.requestTimeout=1m"), "{held:?}");
+}
