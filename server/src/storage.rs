@@ -61,12 +61,20 @@ pub(crate) async fn open(settings: &Settings) -> Result<Opened, Error> {
 /// Opens an existing store beside a running server: creates, migrates and locks nothing.
 pub(crate) async fn open_beside(settings: &Settings) -> Result<Opened, Error> {
     let url = settings.effective_database_url();
-    let never = || Error::Refused(format!("no server ran on {} yet; start one with `serve`", shown_url(&url)));
-    if sqlite_file(&url).is_some_and(|path| !path.exists()) {
+    let file = sqlite_file(&url);
+    let or = match &file {
+        Some(_) => "name the store with --config or --set storage.rootDirectory=…",
+        None => "pass the server's --config / --set",
+    };
+    let never = || Error::Refused(format!("no server ran on {} yet; start one with `serve`, or {or}", shown_url(&url)));
+    if file.is_some_and(|path| !path.exists()) {
         return Err(never());
     }
     let store = open_database(settings, false).await?;
-    store.check_schema().await?;
+    match store.check_schema().await {
+        Err(error) if error.is_empty() => return Err(never()),
+        checked => checked.map_err(Error::database(&url))?,
+    }
     let info = store.known_info().await?.ok_or_else(never)?;
     let blobs = BlobStore::open(&backend(settings), &info.store_id)?;
     Ok(Opened { store, blobs, store_id: info.store_id, warnings: Vec::new(), lock: None })

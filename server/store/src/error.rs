@@ -49,6 +49,13 @@ impl OpenError {
         matches!(self, Self::Database(sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut))
     }
 
+    /// Whether the database has no schema: no server ran on it yet.
+    pub fn is_empty(&self) -> bool {
+        let Self::Database(sqlx::Error::Database(said)) = self else { return false };
+        // undefined_table; SQLite has no code for it
+        said.code().is_some_and(|code| code == "42P01") || said.message().starts_with("no such table")
+    }
+
     /// Whether the server has no such database.
     pub fn is_absent(&self) -> bool {
         let Self::Database(sqlx::Error::Database(said)) = self else { return false };

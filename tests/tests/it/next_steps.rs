@@ -40,3 +40,16 @@ async fn the_next_command_repeats_set() {
     let held = setup.run(&["hold", "--set", "limits.requestTimeout=1m"]).await;
     assert!(held.success && held.stdout.contains(" --set limits.requestTimeout=1m"), "{held:?}");
 }
+
+#[tokio::test]
+async fn a_command_before_the_first_start_names_the_remedy_on_both_databases() {
+    for backend in [Backend::SqliteDisk, Backend::PostgresS3] {
+        let setup = Setup::on(&backend.fresh().await);
+        for words in
+            ["status", "gc", "gc --dry-run", "fsck", "audit verify", "audit export", "hold", "hold --list", "adopt"]
+        {
+            let ended = setup.run(&words.split(' ').collect::<Vec<_>>()).await;
+            assert_says(&ended, &["no server ran on", "start one with `serve`", "--config", "--set"]);
+        }
+    }
+}
