@@ -53,3 +53,16 @@ async fn a_command_before_the_first_start_names_the_remedy_on_both_databases() {
         }
     }
 }
+
+/// What `check-config` says, which must be a refusal.
+async fn refused(setup: Setup, wanted: &[&str]) {
+    assert_says(&setup.run(&["check-config"]).await, wanted);
+}
+
+#[tokio::test]
+async fn check_config_refuses_one_port_for_two_listeners() {
+    let setup = on_disk().await.set("http.port", 9000).set("extensions.s3api.port", 9000);
+    let both = "http.port and extensions.s3api.port are both 9000: change one of them";
+    refused(setup.clone(), &[both]).await;
+    assert!(setup.set("extensions.s3api.enabled", false).run(&["check-config"]).await.success);
+}
