@@ -1,7 +1,7 @@
 //! Errors of commands. Each text says what failed, why, and what to change.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use zot_settings::{Secret, Settings};
 
@@ -50,7 +50,17 @@ impl Error {
     /// The file of a configuration key, or of the key's default.
     pub(crate) fn file_of(key: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
-        move |source| Self::Refused(format!("{key}: {}: {source}", path.display()))
+        move |source| {
+            Self::Refused(format!("{key}: {}: {source}; {}", path.display(), file_remedy(&source, key, &path)))
+        }
+    }
+
+    /// The file of a command's argument, such as `--report`.
+    pub(crate) fn file_of_argument(argument: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| {
+            let remedy = file_remedy(&source, argument, path);
+            Self::Refused(format!("{argument} {}: {source}; {remedy}", path.display()))
+        }
     }
 
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
@@ -81,6 +91,23 @@ impl Error {
         });
         move |source| Self::Preflight { source, hint: hint.unwrap_or_default() }
     }
+}
+
+/// What to do about a file that cannot be opened. `key` names it: a configuration key, or an argument.
+fn file_remedy(error: &std::io::Error, key: &str, path: &Path) -> String {
+    match (error.kind(), parent(path)) {
+        (ErrorKind::NotFound, directory) if !directory.is_dir() => {
+            format!("the directory {} does not exist: create the directory, or correct {key}", directory.display())
+        }
+        (ErrorKind::NotFound, _) => format!("create the file, or correct {key}"),
+        (ErrorKind::PermissionDenied, _) => format!("give this process's user the right to use it, or correct {key}"),
+        _ => format!("correct {key}"),
+    }
+}
+
+/// The directory of a file.
+pub(crate) fn parent(path: &Path) -> &Path {
+    path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// `name` is the database's, as the URL has it.

@@ -9,7 +9,7 @@ use thiserror::Error;
 /// Why a configuration cannot be used. The text says what to change and never contains a secret.
 #[derive(Debug, Error)]
 pub enum ConfigError {
-    #[error("cannot read the configuration {}: {source}; check the path given with --config or ZOT_CONFIG_FILE", path.display())]
+    #[error("cannot read the configuration {}: {source}; check the path on the command line or in ZOT_CONFIG_FILE", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
     #[error("{}:{line}:{column}: this is not valid YAML: {message}; correct it there", path.display())]
     Syntax {

@@ -66,3 +66,13 @@ async fn check_config_refuses_one_port_for_two_listeners() {
     refused(setup.clone(), &[both]).await;
     assert!(setup.set("extensions.s3api.enabled", false).run(&["check-config"]).await.success);
 }
+
+#[tokio::test]
+async fn a_file_of_an_argument_is_named_with_the_argument() {
+    let setup = on_disk().await;
+    let _server = setup.start().await;
+    let report = setup.run(&["preflight", "--report", "/nowhere/x"]).await;
+    assert_says(&report, &["--report /nowhere/x: ", "directory"]);
+    let journal = setup.run(&["audit", "verify", "--journal", "/nowhere"]).await;
+    assert_says(&journal, &["--journal /nowhere: ", "log.audit"]);
+}
