@@ -40,7 +40,7 @@ pub(crate) enum Error {
         #[source]
         source: std::io::Error,
     },
-    #[error("http.tls: {0}")]
+    #[error(transparent)]
     Tls(#[from] zot_gateway::listen::tls::TlsError),
     #[error("{0}")]
     Refused(String),

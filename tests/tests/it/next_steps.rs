@@ -68,6 +68,22 @@ async fn check_config_refuses_one_port_for_two_listeners() {
 }
 
 #[tokio::test]
+async fn a_certificate_that_cannot_be_used_is_named_with_its_key() {
+    let made = |name: &str| rcgen::generate_simple_self_signed([name.to_owned()]).expect("a certificate");
+    let (one, other, home) = (made("one"), made("other"), Home::new());
+    let cert = home.write("cert.pem", one.cert.pem());
+    let key = home.write("other.pem", other.signing_key.serialize_pem());
+    for (key, wanted) in [
+        (&key, vec!["http.tls.key", "other.pem", "is not the key of", "cert.pem"]),
+        (&cert, vec!["http.tls.key", "cert.pem", "contains a certificate, not a private key"]),
+    ] {
+        let tls: Value = json!({"cert": cert, "key": key});
+        let said = on_disk().await.set("http.tls", tls).start_refused().await;
+        assert!(wanted.iter().all(|text| said.contains(text)), "{wanted:?}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn a_file_of_an_argument_is_named_with_the_argument() {
     let setup = on_disk().await;
     let _server = setup.start().await;
