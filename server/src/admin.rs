@@ -93,17 +93,30 @@ fn subject(access_key: &str) -> String {
 
 fn from_environment(prefix: &str) -> Result<Option<Credentials>, Error> {
     let variable = |name: &str| std::env::var(format!("{prefix}_{name}")).ok().filter(|value| !value.is_empty());
+    let unset = |given: &str, other: &str| {
+        format!("{prefix}_{given} is set, but {prefix}_{other} is not set: set both, or neither")
+    };
     match (variable("ACCESS_KEY"), variable("SECRET_KEY")) {
         (None, None) => Ok(None),
-        (Some(access_key), Some(secret_key)) if zot_settings::is_admin_key(&access_key, &secret_key) => {
-            Ok(Some(Credentials { access_key, secret_key }))
+        (Some(_), None) => Err(Error::Refused(unset("ACCESS_KEY", "SECRET_KEY"))),
+        (None, Some(_)) => Err(Error::Refused(unset("SECRET_KEY", "ACCESS_KEY"))),
+        (Some(access_key), Some(secret_key)) => {
+            if zot_settings::is_admin_key(&access_key, &secret_key) {
+                return Ok(Some(Credentials { access_key, secret_key }));
+            }
+            Err(Error::Refused(if access_key.contains(':') {
+                format!("{prefix}_ACCESS_KEY contains a colon, at which HTTP Basic would end it: set a key without one")
+            } else {
+                let least = zot_settings::ADMIN_SECRET_MIN;
+                format!("{prefix}_SECRET_KEY has fewer than {least} characters; `openssl rand -hex 20` creates one")
+            }))
         }
-        (Some(_), Some(_)) => Err(Error::Refused(format!(
-            "{prefix}_ACCESS_KEY must hold no colon, and {prefix}_SECRET_KEY at least {} characters",
-            zot_settings::ADMIN_SECRET_MIN
-        ))),
-        _ => Err(Error::Refused(format!("set both {prefix}_ACCESS_KEY and {prefix}_SECRET_KEY, or neither"))),
     }
+}
+
+/// What is wrong with the access keys in the environment.
+pub(crate) fn environment_problems() -> Vec<Error> {
+    ["ZOT_ADMIN", "ZOT_READER"].into_iter().filter_map(|prefix| from_environment(prefix).err()).collect()
 }
 
 async fn kept_or_made(data: &Path, store: &Store, needed: bool) -> Result<Credentials, Error> {

@@ -68,6 +68,46 @@ async fn check_config_refuses_one_port_for_two_listeners() {
 }
 
 #[tokio::test]
+async fn check_config_refuses_an_admin_key_that_serve_refuses() {
+    for (access, secret, wanted) in [
+        ("admin", "", vec!["ZOT_ADMIN_SECRET_KEY is not set", "ZOT_ADMIN_ACCESS_KEY"]),
+        ("admin", "short", vec!["ZOT_ADMIN_SECRET_KEY has fewer than 8 characters"]),
+        ("ad:min", "long-enough", vec!["ZOT_ADMIN_ACCESS_KEY contains a colon"]),
+    ] {
+        let setup = on_disk().await.env("ZOT_ADMIN_ACCESS_KEY", access).env("ZOT_ADMIN_SECRET_KEY", secret);
+        refused(setup, &wanted).await;
+    }
+}
+
+#[tokio::test]
+async fn check_config_refuses_files_that_are_not_there() {
+    let absent = json!({"cert": "/nowhere/cert.pem", "key": "/nowhere/key.pem", "cacert": "/nowhere/ca.pem"});
+    let setup = on_disk()
+        .await
+        .set("http.tls", absent)
+        .set("auth.keyFile", "/nowhere/keys")
+        .set("log.output", "/nowhere/log")
+        .set("log.audit", "/nowhere/audit");
+    refused(
+        setup,
+        &[
+            "http.tls.cert: /nowhere/cert.pem",
+            "http.tls.key: /nowhere/key.pem",
+            "http.tls.cacert: /nowhere/ca.pem",
+            "auth.keyFile: /nowhere/keys",
+            "log.output: /nowhere/log",
+            "log.audit: /nowhere/audit",
+            "create",
+        ],
+    )
+    .await;
+    let folder = Home::new();
+    let log = folder.path().join("log").display().to_string();
+    assert!(on_disk().await.set("log.output", log).run(&["check-config"]).await.success);
+    assert!(!folder.path().join("log").exists());
+}
+
+#[tokio::test]
 async fn a_certificate_that_cannot_be_used_is_named_with_its_key() {
     let made = |name: &str| rcgen::generate_simple_self_signed([name.to_owned()]).expect("a certificate");
     let (one, other, home) = (made("one"), made("other"), Home::new());
