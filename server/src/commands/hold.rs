@@ -44,11 +44,17 @@ async fn hold(store: &Store, id: &str, span: Span, renew: bool, repeated: &str) 
             "--id {id:?}: expected at most {ID_MAX} letters, digits, `-`, `_` and `.`, the first a letter or digit"
         )));
     }
-    if let Some(standing) = store.holds().await?.iter().find(|it| it.id == id && !renew) {
-        return Err(Error::Refused(format!(
-            "the hold {id} exists until {}: use another --id for another backup, or --renew to extend this one to {span} from now",
-            shown(standing)
-        )));
+    match store.holds().await?.iter().find(|it| it.id == id) {
+        Some(standing) if !renew => {
+            return Err(Error::Refused(format!(
+                "the hold {id} exists until {}: use another --id for another backup, or --renew to extend this one to {span} from now",
+                shown(standing)
+            )));
+        }
+        None if renew => {
+            return Err(Error::Refused(format!("there is no hold {id} to extend; leave out --renew to create one")));
+        }
+        Some(_) | None => {}
     }
     if span.0.as_secs() == 0 {
         return Err(Error::Refused(format!("--for {span}: expected 1s or more; `--release` ends a hold")));

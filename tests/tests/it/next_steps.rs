@@ -108,6 +108,16 @@ async fn check_config_refuses_files_that_are_not_there() {
 }
 
 #[tokio::test]
+async fn a_hold_that_is_not_there_cannot_be_extended() {
+    let setup = on_disk().await;
+    let _server = setup.start().await;
+    let renewed = setup.run(&["hold", "--renew"]).await;
+    assert_says(&renewed, &["there is no hold backup to extend; leave out --renew to create one"]);
+    assert!(setup.run(&["hold"]).await.success);
+    assert!(setup.run(&["hold", "--renew"]).await.success);
+}
+
+#[tokio::test]
 async fn a_certificate_that_cannot_be_used_is_named_with_its_key() {
     let made = |name: &str| rcgen::generate_simple_self_signed([name.to_owned()]).expect("a certificate");
     let (one, other, home) = (made("one"), made("other"), Home::new());
