@@ -118,6 +118,24 @@ async fn a_hold_that_is_not_there_cannot_be_extended() {
 }
 
 #[tokio::test]
+async fn health_says_why_a_server_does_not_answer() {
+    let setup = on_disk().await;
+    let server = setup.start().await;
+    let address = server.address();
+    let https = format!("https://{address}/health");
+    for (url, wanted) in [
+        (format!("localhost:{}/health", address.port()), "http://localhost:"),
+        (format!("{address}/health"), "the scheme is missing: write http://"),
+        ("http://127.0.0.1:1/health".to_owned(), "onnection refused"),
+        (https, "does not speak TLS"),
+    ] {
+        let asked = setup.run(&["health", "--url", &url]).await;
+        assert_says(&asked, &[&url, wanted]);
+        assert!(!asked.stderr.contains("builder error"), "{asked:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_certificate_that_cannot_be_used_is_named_with_its_key() {
     let made = |name: &str| rcgen::generate_simple_self_signed([name.to_owned()]).expect("a certificate");
     let (one, other, home) = (made("one"), made("other"), Home::new());
