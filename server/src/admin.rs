@@ -18,7 +18,7 @@ use crate::random;
 
 const FILE: &str = "admin-key.json";
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Credentials {
     access_key: String,
@@ -32,9 +32,33 @@ impl Credentials {
     }
 }
 
-/// The output of `admin-key` for the key in the data directory. Only `--export` shows the secret, in shell commands.
-pub(crate) fn shown(data: &Path, export: bool) -> Result<String, Error> {
+/// The output of `admin-key`.
+pub(crate) struct Shown {
+    pub text: String,
+    /// For the terminal, beside output that a shell evaluates.
+    pub note: Option<String>,
+}
+
+/// The key that a server with this environment and data directory uses. Only `export` shows the secret, in shell
+/// commands.
+pub(crate) fn shown(data: &Path, export: bool) -> Result<Shown, Error> {
     let path = data.join(FILE);
+    if let Some(given) = from_environment("ZOT_ADMIN")? {
+        let is_kept = std::fs::read(&path).is_ok_and(|bytes| read(&path, &bytes).is_ok_and(|kept| kept == given));
+        let kept = path
+            .exists()
+            .then(|| format!(", and not the key in {}; unset both variables to see that one", path.display()));
+        let note = (!is_kept).then(|| {
+            format!(
+                "ZOT_ADMIN_ACCESS_KEY and ZOT_ADMIN_SECRET_KEY are set in this environment: a server that is started with them uses \
+                 this key{}",
+                kept.unwrap_or_default()
+            )
+        });
+        let access_key = &given.access_key;
+        let named = || format!("access key  {access_key}\nvariable    ZOT_ADMIN_SECRET_KEY, which has the secret");
+        return Ok(Shown { text: if export { given.exports("") } else { named() }, note });
+    }
     let bytes = std::fs::read(&path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Error::Refused(format!(
             "{} does not exist: `zot-artifact-store serve` creates it at the first start, unless ZOT_ADMIN_ACCESS_KEY and \
@@ -45,11 +69,12 @@ pub(crate) fn shown(data: &Path, export: bool) -> Result<String, Error> {
         _ => Error::file(&path)(error),
     })?;
     let credentials = read(&path, &bytes)?;
-    Ok(if export {
+    let text = if export {
         credentials.exports("")
     } else {
         format!("access key  {}\nfile        {}, which has the secret", credentials.access_key, path.display())
-    })
+    };
+    Ok(Shown { text, note: None })
 }
 
 /// The access keys of the process, the admin's first, and the admin's secret. `needed`: access control is on.

@@ -136,6 +136,14 @@ async fn health_says_why_a_server_does_not_answer() {
 }
 
 #[tokio::test]
+async fn admin_key_says_that_the_environment_wins() {
+    let setup = on_disk().await;
+    let exported = setup.run(&["admin-key", "--export"]).await;
+    assert!(exported.success && exported.stdout.contains("export ZOT_ADMIN_ACCESS_KEY=test-admin"), "{exported:?}");
+    assert!(exported.stderr.contains("environment"), "{exported:?}");
+}
+
+#[tokio::test]
 async fn a_certificate_that_cannot_be_used_is_named_with_its_key() {
     let made = |name: &str| rcgen::generate_simple_self_signed([name.to_owned()]).expect("a certificate");
     let (one, other, home) = (made("one"), made("other"), Home::new());
