@@ -144,6 +144,36 @@ async fn admin_key_says_that_the_environment_wins() {
 }
 
 #[tokio::test]
+async fn a_refused_start_names_key_value_and_remedy() {
+    for (key, value, wanted) in [
+        ("log.output", json!("/nowhere/log"), vec!["log.output: /nowhere/log: ", "create the directory"]),
+        ("auth.keyFile", json!("/nowhere/keys"), vec!["auth.keyFile: /nowhere/keys: ", "openssl rand -hex 32"]),
+        (
+            "database.url",
+            json!("sqlite:/nowhere/x.db"),
+            vec!["database.url", "/nowhere does not exist", "create the directory"],
+        ),
+        (
+            "http.tls",
+            json!({"cert": "/nowhere/cert.pem", "key": "/nowhere/key.pem"}),
+            vec!["http.tls.cert: /nowhere/cert.pem: ", "No such file", "correct http.tls.cert"],
+        ),
+        (
+            "extensions.rbac",
+            json!({"enabled": true, "kubernetes": {"enabled": true, "audiences": ["zot"], "tokenFile": "/nowhere/token"}}),
+            vec![
+                "extensions.rbac.kubernetes.tokenFile: /nowhere/token",
+                "only in a pod",
+                "kubernetes.enabled to false",
+            ],
+        ),
+    ] {
+        let said = on_disk().await.set(key, value).start_refused().await;
+        assert!(wanted.iter().all(|text| said.contains(text)), "{key}: {wanted:?}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn a_certificate_that_cannot_be_used_is_named_with_its_key() {
     let made = |name: &str| rcgen::generate_simple_self_signed([name.to_owned()]).expect("a certificate");
     let (one, other, home) = (made("one"), made("other"), Home::new());
@@ -157,6 +187,14 @@ async fn a_certificate_that_cannot_be_used_is_named_with_its_key() {
         let said = on_disk().await.set("http.tls", tls).start_refused().await;
         assert!(wanted.iter().all(|text| said.contains(text)), "{wanted:?}: {said}");
     }
+}
+
+#[tokio::test]
+async fn a_second_server_on_the_same_data_is_told_what_to_do() {
+    let setup = on_disk().await;
+    let _server = setup.start().await;
+    let said = setup.start_refused().await;
+    assert!(said.contains("stop the other server, or set another storage.rootDirectory"), "{said}");
 }
 
 #[tokio::test]
