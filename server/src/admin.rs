@@ -66,7 +66,7 @@ pub(crate) fn shown(data: &Path, export: bool) -> Result<Shown, Error> {
              it has the key from these variables, use them",
             path.display()
         )),
-        _ => Error::file(&path)(error),
+        _ => unreadable(&path, &error),
     })?;
     let credentials = read(&path, &bytes)?;
     let text = if export {
@@ -102,7 +102,7 @@ pub(crate) fn known_secret(data: &Path) -> Result<Option<String>, Error> {
         None => match std::fs::read(&path) {
             Ok(bytes) => Some(read(&path, &bytes)?),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(Error::file(path)(error)),
+            Err(error) => return Err(unreadable(&path, &error)),
         },
     };
     Ok(known.map(|credentials| credentials.secret_key))
@@ -149,8 +149,13 @@ async fn kept_or_made(data: &Path, store: &Store, needed: bool) -> Result<Creden
     match std::fs::read(&path) {
         Ok(bytes) => read(&path, &bytes),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => make(&path, store, needed).await,
-        Err(error) => Err(Error::file(path)(error)),
+        Err(error) => Err(unreadable(&path, &error)),
     }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    let path = path.display();
+    Error::Refused(format!("{path}: {error}; run this as the user that runs the server, or correct the file's owner"))
 }
 
 fn read(path: &Path, bytes: &[u8]) -> Result<Credentials, Error> {
@@ -159,7 +164,13 @@ fn read(path: &Path, bytes: &[u8]) -> Result<Credentials, Error> {
         let path = path.display();
         return Err(Error::Refused(format!("other users can read {path}: run `chmod 600 {path}`")));
     }
-    serde_json::from_slice(bytes).map_err(|error| Error::Refused(format!("{}: {error}", path.display())))
+    serde_json::from_slice(bytes).map_err(|error| {
+        Error::Refused(format!(
+            "{}: {error}: the file is damaged; restore it from a backup, or delete it and start the server again, which creates \
+             another key, or set ZOT_ADMIN_ACCESS_KEY and ZOT_ADMIN_SECRET_KEY",
+            path.display()
+        ))
+    })
 }
 
 async fn make(path: &Path, store: &Store, needed: bool) -> Result<Credentials, Error> {

@@ -190,6 +190,21 @@ async fn a_certificate_that_cannot_be_used_is_named_with_its_key() {
 }
 
 #[tokio::test]
+async fn damaged_files_of_the_store_are_named_with_a_remedy() {
+    let storage = Backend::SqliteDisk.fresh().await;
+    let setup = Setup::on(&storage).env("ZOT_ADMIN_ACCESS_KEY", "").env("ZOT_ADMIN_SECRET_KEY", "");
+    std::fs::create_dir_all(storage.root()).expect("a folder");
+    let key = storage.root().join("admin-key.json");
+    std::fs::write(&key, "{").expect("writing");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).expect("a mode");
+    let broken = setup.run(&["admin-key", "--export"]).await;
+    assert_says(&broken, &["admin-key.json", "restore it from a backup", "start the server again"]);
+    std::fs::write(storage.root().join("metadata.db"), "nothing that SQLite reads".repeat(99)).expect("writing");
+    let said = setup.start_refused().await;
+    assert!(said.contains("is not a database") && said.contains("restore it from a backup"), "{said}");
+}
+
+#[tokio::test]
 async fn a_second_server_on_the_same_data_is_told_what_to_do() {
     let setup = on_disk().await;
     let _server = setup.start().await;
