@@ -12,12 +12,13 @@ use zot_core::principal::Principal;
 use zot_identity::AccessKey;
 use zot_store::{Dialect, Store};
 
+use crate::args::program;
 use crate::error::{Error, quoted};
 use crate::random;
 
 const FILE: &str = "admin-key.json";
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Credentials {
     access_key: String,
@@ -31,9 +32,33 @@ impl Credentials {
     }
 }
 
-/// The output of `admin-key` for the key in the data directory. Only `--export` shows the secret, in shell commands.
-pub(crate) fn shown(data: &Path, export: bool) -> Result<String, Error> {
+/// The output of `admin-key`.
+pub(crate) struct Shown {
+    pub text: String,
+    /// For the terminal, beside output that a shell evaluates.
+    pub note: Option<String>,
+}
+
+/// The key that a server with this environment and data directory uses. Only `export` shows the secret, in shell
+/// commands.
+pub(crate) fn shown(data: &Path, export: bool) -> Result<Shown, Error> {
     let path = data.join(FILE);
+    if let Some(given) = from_environment("ZOT_ADMIN")? {
+        let is_kept = std::fs::read(&path).is_ok_and(|bytes| read(&path, &bytes).is_ok_and(|kept| kept == given));
+        let kept = path
+            .exists()
+            .then(|| format!(", and not the key in {}; unset both variables to see that one", path.display()));
+        let note = (!is_kept).then(|| {
+            format!(
+                "ZOT_ADMIN_ACCESS_KEY and ZOT_ADMIN_SECRET_KEY are set in this environment: a server that is started with them uses \
+                 this key{}",
+                kept.unwrap_or_default()
+            )
+        });
+        let access_key = &given.access_key;
+        let named = || format!("access key  {access_key}\nvariable    ZOT_ADMIN_SECRET_KEY, which has the secret");
+        return Ok(Shown { text: if export { given.exports("") } else { named() }, note });
+    }
     let bytes = std::fs::read(&path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Error::Refused(format!(
             "{} does not exist: `zot-artifact-store serve` creates it at the first start, unless ZOT_ADMIN_ACCESS_KEY and \
@@ -41,14 +66,15 @@ pub(crate) fn shown(data: &Path, export: bool) -> Result<String, Error> {
              it has the key from these variables, use them",
             path.display()
         )),
-        _ => Error::file(&path)(error),
+        _ => unreadable(&path, &error),
     })?;
     let credentials = read(&path, &bytes)?;
-    Ok(if export {
+    let text = if export {
         credentials.exports("")
     } else {
         format!("access key  {}\nfile        {}, which has the secret", credentials.access_key, path.display())
-    })
+    };
+    Ok(Shown { text, note: None })
 }
 
 /// The access keys of the process, the admin's first, and the admin's secret. `needed`: access control is on.
@@ -76,7 +102,7 @@ pub(crate) fn known_secret(data: &Path) -> Result<Option<String>, Error> {
         None => match std::fs::read(&path) {
             Ok(bytes) => Some(read(&path, &bytes)?),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(Error::file(path)(error)),
+            Err(error) => return Err(unreadable(&path, &error)),
         },
     };
     Ok(known.map(|credentials| credentials.secret_key))
@@ -92,17 +118,30 @@ fn subject(access_key: &str) -> String {
 
 fn from_environment(prefix: &str) -> Result<Option<Credentials>, Error> {
     let variable = |name: &str| std::env::var(format!("{prefix}_{name}")).ok().filter(|value| !value.is_empty());
+    let unset = |given: &str, other: &str| {
+        format!("{prefix}_{given} is set, but {prefix}_{other} is not set: set both, or neither")
+    };
     match (variable("ACCESS_KEY"), variable("SECRET_KEY")) {
         (None, None) => Ok(None),
-        (Some(access_key), Some(secret_key)) if zot_settings::is_admin_key(&access_key, &secret_key) => {
-            Ok(Some(Credentials { access_key, secret_key }))
+        (Some(_), None) => Err(Error::Refused(unset("ACCESS_KEY", "SECRET_KEY"))),
+        (None, Some(_)) => Err(Error::Refused(unset("SECRET_KEY", "ACCESS_KEY"))),
+        (Some(access_key), Some(secret_key)) => {
+            if zot_settings::is_admin_key(&access_key, &secret_key) {
+                return Ok(Some(Credentials { access_key, secret_key }));
+            }
+            Err(Error::Refused(if access_key.contains(':') {
+                format!("{prefix}_ACCESS_KEY contains a colon, at which HTTP Basic would end it: set a key without one")
+            } else {
+                let least = zot_settings::ADMIN_SECRET_MIN;
+                format!("{prefix}_SECRET_KEY has fewer than {least} characters; `openssl rand -hex 20` creates one")
+            }))
         }
-        (Some(_), Some(_)) => Err(Error::Refused(format!(
-            "{prefix}_ACCESS_KEY must hold no colon, and {prefix}_SECRET_KEY at least {} characters",
-            zot_settings::ADMIN_SECRET_MIN
-        ))),
-        _ => Err(Error::Refused(format!("set both {prefix}_ACCESS_KEY and {prefix}_SECRET_KEY, or neither"))),
     }
+}
+
+/// What is wrong with the access keys in the environment.
+pub(crate) fn environment_problems() -> Vec<Error> {
+    ["ZOT_ADMIN", "ZOT_READER"].into_iter().filter_map(|prefix| from_environment(prefix).err()).collect()
 }
 
 async fn kept_or_made(data: &Path, store: &Store, needed: bool) -> Result<Credentials, Error> {
@@ -110,8 +149,13 @@ async fn kept_or_made(data: &Path, store: &Store, needed: bool) -> Result<Creden
     match std::fs::read(&path) {
         Ok(bytes) => read(&path, &bytes),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => make(&path, store, needed).await,
-        Err(error) => Err(Error::file(path)(error)),
+        Err(error) => Err(unreadable(&path, &error)),
     }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    let path = path.display();
+    Error::Refused(format!("{path}: {error}; run this as the user that runs the server, or correct the file's owner"))
 }
 
 fn read(path: &Path, bytes: &[u8]) -> Result<Credentials, Error> {
@@ -120,7 +164,13 @@ fn read(path: &Path, bytes: &[u8]) -> Result<Credentials, Error> {
         let path = path.display();
         return Err(Error::Refused(format!("other users can read {path}: run `chmod 600 {path}`")));
     }
-    serde_json::from_slice(bytes).map_err(|error| Error::Refused(format!("{}: {error}", path.display())))
+    serde_json::from_slice(bytes).map_err(|error| {
+        Error::Refused(format!(
+            "{}: {error}: the file is damaged; restore it from a backup, or delete it and start the server again, which creates \
+             another key, or set ZOT_ADMIN_ACCESS_KEY and ZOT_ADMIN_SECRET_KEY",
+            path.display()
+        ))
+    })
 }
 
 async fn make(path: &Path, store: &Store, needed: bool) -> Result<Credentials, Error> {
@@ -140,14 +190,23 @@ async fn make(path: &Path, store: &Store, needed: bool) -> Result<Credentials, E
         )));
     }
     let later = if needed { "" } else { "\nNo client needs it while extensions.rbac.enabled is false." };
-    // to the terminal, not to the log: the secret is shown only once
+    // to the terminal, not to the log, which must never have the secret
     eprintln!(
-        "The admin's access key was created. It is shown only once, and kept in {}. To use it in a shell:\n{}\n\
-         Later, `eval \"$(zot-artifact-store admin-key --export)\"` does the same.{later}",
+        "The admin's access key was created, and is kept in {}. To use it in a shell:\n{}\n\
+         Later, `eval \"$({} admin-key --export --set {})\"` does the same.{later}",
         path.display(),
         credentials.exports("  "),
+        program(),
+        root_directory(path),
     );
     Ok(credentials)
+}
+
+/// The value of `--set` that names the directory of this file, for a shell in any directory.
+fn root_directory(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let directory = path.parent().unwrap_or(&path);
+    quoted(&format!("storage.rootDirectory={}", directory.display()))
 }
 
 fn create(path: &Path) -> Result<File, Error> {

@@ -231,8 +231,27 @@ pub(crate) enum AuditOrder {
 impl SettingsArguments {
     /// Arguments for the next command that the user should run, so that it uses the same store.
     pub(crate) fn repeated(&self) -> String {
-        let config = self.config.as_ref();
-        config.map_or_else(String::new, |path| format!(" --config {}", quoted(&path.display().to_string())))
+        let config = self.config.iter().map(|path| ("config", path.display().to_string()));
+        let set = self.set.iter().map(|pair| ("set", without_secret(pair)));
+        config.chain(set).flat_map(|(flag, value)| [format!(" --{flag} "), quoted(&value)]).collect()
+    }
+}
+
+/// The program as the user started it, for commands to run next.
+pub(crate) fn program() -> String {
+    let started = std::env::args_os().next().filter(|name| !name.is_empty());
+    quoted(&started.unwrap_or_else(|| "zot-artifact-store".into()).to_string_lossy())
+}
+
+/// Terminals are recorded, so a printed command has no secret.
+fn without_secret(pair: &str) -> String {
+    let is_secret = |key: &str| {
+        let key = key.to_lowercase();
+        key == "database.url" || key.ends_with("secretkey") || key.ends_with("accountkey")
+    };
+    match pair.split_once('=') {
+        Some((key, _)) if is_secret(key) => format!("{key}=…"),
+        _ => pair.to_owned(),
     }
 }
 
@@ -287,6 +306,9 @@ mod tests {
             let config = path.map(PathBuf::from);
             assert_eq!(SettingsArguments { config, log_level: None, set: Vec::new() }.repeated(), repeated);
         }
+        let set = ["storage.rootDirectory=my data", "database.url=postgres://u:secret@h/d"].map(str::to_owned).into();
+        let repeated = SettingsArguments { config: None, log_level: None, set }.repeated();
+        assert_eq!(repeated, " --set 'storage.rootDirectory=my data' --set 'database.url=…'");
     }
 
     #[test]

@@ -36,7 +36,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Error> {
         Command::CheckConfig { print, schema: false } => check_config::run(&settings(&arguments.settings)?, print),
         Command::AdminKey { export } => {
             let settings = settings(&arguments.settings)?.settings;
-            print(&admin::shown(&settings.storage.root_directory, export)?);
+            let shown = admin::shown(&settings.storage.root_directory, export)?;
+            if let Some(note) = shown.note {
+                eprintln!("Note: {note}");
+            }
+            print(&shown.text);
             Ok(ExitCode::SUCCESS)
         }
         Command::MigrateConfig { file, config_out, policies_out } => {

@@ -53,7 +53,13 @@ fn keycloak(it: &Keycloak) -> Result<Issuer, Error> {
 fn kubernetes(it: &Kubernetes) -> Result<Issuer, Error> {
     let own = || {
         let key = "extensions.rbac.kubernetes.tokenFile";
-        let token = std::fs::read_to_string(&it.token_file).map_err(Error::file_of(key, &it.token_file))?;
+        let token = std::fs::read_to_string(&it.token_file).map_err(|error| {
+            Error::Refused(format!(
+                "{key}: {}: {error}; Kubernetes gives this file only in a pod: outside of one set \
+                 extensions.rbac.kubernetes.enabled to false, or set extensions.rbac.kubernetes.issuer and apiServer",
+                it.token_file.display()
+            ))
+        })?;
         issuer_of(token.trim()).map_err(|_| {
             Error::Refused(format!(
                 "{key}: {} is not a token with an issuer: set extensions.rbac.kubernetes.issuer",

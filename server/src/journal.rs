@@ -81,9 +81,7 @@ impl Journal {
     /// Opens or creates the file, and finds where to continue.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let refused = |why: &str| Error::Refused(format!("log.audit: {}: {why}", path.display()));
-        let failed = |error: IoError| {
-            refused(&format!("{error}; name a file that the server may write, in a directory that exists"))
-        };
+        let failed = |error: IoError| Error::file_of("log.audit", path)(error);
         let mut file = OpenOptions::new().create(true).append(true).read(true).open(path).map_err(failed)?;
         file.try_lock().map_err(|_| refused("another server writes to it; give each replica its own file"))?;
         let (whole, rows) = match last_line(&mut file).map_err(failed)? {

@@ -2,14 +2,14 @@
 //! mounted Secret, from the data directory, or derived from the admin's secret. `zot-identity` uses them.
 
 use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use zot_settings::Settings;
 use zot_store::Dialect;
 
-use crate::error::Error;
+use crate::error::{Error, quoted};
 use crate::random;
 
 const FILE: &str = "master-key";
@@ -101,12 +101,23 @@ impl Source {
     fn read(&self) -> Result<Vec<Vec<u8>>, Error> {
         match self {
             Self::Admin(secret) => Ok(vec![secret.clone().into_bytes()]),
-            Self::File(path) => {
-                let text = std::fs::read_to_string(path).map_err(Error::file_of("auth.keyFile", path))?;
-                keys(&text).map_err(|why| Error::Refused(format!("auth.keyFile: {}: {why}", path.display())))
-            }
+            Self::File(path) => from_file(path),
         }
     }
+}
+
+/// The keys in the file of `auth.keyFile`.
+pub(crate) fn from_file(path: &Path) -> Result<Vec<Vec<u8>>, Error> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Error::Refused(format!(
+            "auth.keyFile: {shown}: {error}; restore the file, or create it before the first start with \
+             `(umask 077; openssl rand -hex 32 > {})`, or correct auth.keyFile",
+            quoted(&path.to_string_lossy())
+        )),
+        _ => Error::file_of("auth.keyFile", path)(error),
+    })?;
+    keys(&text).map_err(|why| Error::Refused(format!("auth.keyFile: {shown}: {why}")))
 }
 
 fn missing(path: &Path) -> Error {

@@ -1,16 +1,15 @@
 //! Opens the configured database and blob storage.
 
 use std::fs::File;
-use std::path::PathBuf;
 
 use zot_blobs::{Azure, Backend, BlobStore, Gcs, S3};
 use zot_domain::ownership::owned;
 use zot_domain::ports::inventory::Inventory as _;
-use zot_settings::{DriverName, Secret, Settings};
+use zot_settings::{DriverName, Settings};
 use zot_store::{Dialect, Store};
 
 use crate::data_dir;
-use crate::error::{Error, shown_url};
+use crate::error::{Error, shown_url, sqlite_file};
 
 pub(crate) struct Opened {
     pub store: Store,
@@ -30,7 +29,7 @@ pub(crate) async fn open(settings: &Settings) -> Result<Opened, Error> {
         Dialect::Sqlite => Some(lock(settings)?),
         Dialect::Postgres => None,
     };
-    store.migrate().await?;
+    store.migrate().await.map_err(Error::database(&settings.effective_database_url()))?;
     let info = store.info().await?;
     let blobs = BlobStore::open(&backend(settings), &info.store_id)?;
     let preflight = blobs.preflight().await.map_err(Error::preflight(settings))?;
@@ -61,12 +60,20 @@ pub(crate) async fn open(settings: &Settings) -> Result<Opened, Error> {
 /// Opens an existing store beside a running server: creates, migrates and locks nothing.
 pub(crate) async fn open_beside(settings: &Settings) -> Result<Opened, Error> {
     let url = settings.effective_database_url();
-    let never = || Error::Refused(format!("no server ran on {} yet; start one with `serve`", shown_url(&url)));
-    if sqlite_file(&url).is_some_and(|path| !path.exists()) {
+    let file = sqlite_file(&url);
+    let or = match &file {
+        Some(_) => "name the store with --config or --set storage.rootDirectory=…",
+        None => "pass the server's --config / --set",
+    };
+    let never = || Error::Refused(format!("no server ran on {} yet; start one with `serve`, or {or}", shown_url(&url)));
+    if file.is_some_and(|path| !path.exists()) {
         return Err(never());
     }
     let store = open_database(settings, false).await?;
-    store.check_schema().await?;
+    match store.check_schema().await {
+        Err(error) if error.is_empty() => return Err(never()),
+        checked => checked.map_err(Error::database(&url))?,
+    }
     let info = store.known_info().await?.ok_or_else(never)?;
     let blobs = BlobStore::open(&backend(settings), &info.store_id)?;
     Ok(Opened { store, blobs, store_id: info.store_id, warnings: Vec::new(), lock: None })
@@ -98,19 +105,11 @@ fn lock(settings: &Settings) -> Result<File, Error> {
     let file = File::create(&path).map_err(Error::file(&path))?;
     file.try_lock().map_err(|_| {
         Error::Refused(format!(
-            "another server runs on this database (it holds {path}): SQLite allows one; for several set database.url to a \
-             Postgres database"
+            "another server runs on this database (it holds {path}): stop the other server, or set another storage.rootDirectory; \
+             for several servers on one store set database.url to a Postgres database"
         ))
     })?;
     Ok(file)
-}
-
-/// The path of an SQLite database.
-fn sqlite_file(url: &Secret) -> Option<PathBuf> {
-    let path = url.expose().strip_prefix("sqlite:")?.trim_start_matches("//");
-    // decoded as when the database is opened
-    let path = percent_encoding::percent_decode_str(path.split('?').next().unwrap_or_default());
-    Some(path.decode_utf8_lossy().into_owned().into())
 }
 
 pub(crate) fn backend(settings: &Settings) -> Backend {

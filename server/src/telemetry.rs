@@ -29,7 +29,8 @@ pub(crate) fn start(logging: &Logging<'_>) -> Result<(), Error> {
     let writer = match logging.output {
         None => BoxMakeWriter::new(std::io::stdout),
         Some(path) => {
-            let file = OpenOptions::new().create(true).append(true).open(path).map_err(Error::file(path))?;
+            let file =
+                OpenOptions::new().create(true).append(true).open(path).map_err(Error::file_of("log.output", path))?;
             BoxMakeWriter::new(Mutex::new(file))
         }
     };

@@ -63,6 +63,12 @@ pub enum OpenError {
         /// The problem and the remedy.
         problem: String,
     },
+    /// A key of an Azure account that is not Base64.
+    #[error(
+        "storage.storageDriver.accountkey (or AZURE_STORAGE_ACCOUNT_KEY) is not a key of an account: {0}; copy the key that \
+         `az storage account keys list` shows"
+    )]
+    AccountKey(#[source] object_store::Error),
     /// A setting that the backend refuses.
     #[error("storage.storageDriver: {0}")]
     Settings(#[from] object_store::Error),

@@ -250,7 +250,12 @@ fn is_full(error: &Error) -> bool {
 
 /// Whether there are no credentials at all.
 fn is_about_a_token(text: &str) -> bool {
-    text.contains("token request")
+    text.contains("token request") || is_about_instance_metadata(text)
+}
+
+/// Whether EC2's metadata service, which is asked last, gave no credentials for S3.
+fn is_about_instance_metadata(text: &str) -> bool {
+    text.contains("/latest/api/token") || text.contains("/latest/meta-data/")
 }
 
 /// The backend's own message, shortened.
@@ -264,6 +269,13 @@ fn reason(error: &Error) -> String {
     };
     let said = said.lines().next().unwrap_or_default().trim().trim_end_matches('.');
     let said: String = said.chars().take(300).collect();
+    if is_about_instance_metadata(&text) {
+        return format!(
+            "no credentials were found in the configuration or the environment, and the instance's metadata service gave none: \
+             set storage.storageDriver.accesskey and secretkey, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the \
+             instance a role. It said: {said}"
+        );
+    }
     if is_about_a_token(&text) { format!("no token was given for it: {said}") } else { said }
 }
 

@@ -26,6 +26,7 @@ pub(crate) fn faults(settings: &Settings) -> Vec<(String, Fault)> {
     check_gc(&settings.storage, &mut found);
     check_database(settings, &mut found);
     check_paths(settings, &mut found);
+    check_ports(settings, &mut found);
     if let Some(realm) = &settings.auth.bearer.realm
         && !is_plain_url(realm)
     {
@@ -200,6 +201,14 @@ fn check_paths(settings: &Settings, found: &mut Found) {
             found.push((key, format!("another endpoint has the path {path}; choose another path")));
         }
         taken.push(path);
+    }
+}
+
+fn check_ports(settings: &Settings, found: &mut Found) {
+    let (port, s3api) = (settings.http.port, &settings.extensions.s3api);
+    if s3api.enabled && port != 0 && port == s3api.port {
+        let message = format!("http.port and extensions.s3api.port are both {port}: change one of them");
+        found.push(("extensions.s3api.port", message));
     }
 }
 

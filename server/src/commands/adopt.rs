@@ -8,12 +8,13 @@ use zot_settings::Loaded;
 
 use super::print;
 use super::progress::Line;
+use crate::args::program;
 use crate::error::Error;
 use crate::{storage, wire};
 
 /// `repeated`: the arguments with which the next commands use the same store.
 pub(super) async fn run(loaded: Loaded, accept_losses: bool, repeated: &str) -> Result<ExitCode, Error> {
-    let settings = loaded.settings;
+    let (settings, program) = (loaded.settings, program());
     let opened = storage::open_alone(&settings).await?;
     let line = Line::new();
     // only checks that the bytes exist
@@ -25,22 +26,18 @@ pub(super) async fn run(loaded: Loaded, accept_losses: bool, repeated: &str) -> 
     let lost = report.findings.iter().filter(|it| it.kind.is_damage() && it.kind != Kind::Quarantined).count();
     if lost > 0 && !accept_losses {
         return Err(Error::Refused(format!(
-            "{lost} findings of damage: `zot-artifact-store fsck{repeated}` lists them. If no backup of the blobs can repair them, run \
+            "{lost} findings of damage: `{program} fsck{repeated}` lists them. If no backup of the blobs can repair them, run \
              `adopt --accept-losses`, and then `fsck --repair`"
         )));
     }
     wire::collector(&settings, &opened, wire::ORPHAN_AGE).adopt().await?;
     print("This database deletes blobs again. Servers on a copy of it delete nothing any more.");
     if lost > 0 {
-        print(&format!(
-            "{lost} findings of damage were accepted: run `zot-artifact-store fsck --repair{repeated}` next."
-        ));
+        print(&format!("{lost} findings of damage were accepted: run `{program} fsck --repair{repeated}` next."));
     }
     for hold in opened.store.holds().await? {
         let id = hold.id;
-        print(&format!(
-            "The hold {id} pauses deletion: `zot-artifact-store hold --id {id} --release{repeated}` ends it."
-        ));
+        print(&format!("The hold {id} pauses deletion: `{program} hold --id {id} --release{repeated}` ends it."));
     }
     Ok(ExitCode::SUCCESS)
 }

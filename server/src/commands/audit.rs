@@ -48,11 +48,14 @@ pub(super) async fn run(loaded: Loaded, order: AuditOrder) -> Result<ExitCode, E
 async fn verify(chain: &Chain, journal: Option<&Path>, line: &Line) -> Result<(Checked, Option<Account>), Error> {
     let mut checked = chain.verify(&|what, count| line.show(what, count)).await?;
     let Some(path) = journal else { return Ok((checked, None)) };
-    let mut file = journal::check(path).map_err(Error::file(path))?;
+    let failed = |error: std::io::Error| {
+        Error::Refused(format!("--journal {}: {error}; name a file that log.audit wrote", path.display()))
+    };
+    let mut file = journal::check(path).map_err(failed)?;
     if file.open.is_some() {
         // a server may be writing the rest
         tokio::time::sleep(WRITTEN).await;
-        file = journal::check(path).map_err(Error::file(path))?;
+        file = journal::check(path).map_err(failed)?;
     }
     for root in &file.roots {
         checked.findings.extend(chain.compare(root).await?);

@@ -1,5 +1,6 @@
 //! `health`: asks a running server for its health, for containers without a shell or curl.
 
+use std::error::Error as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -32,14 +33,43 @@ pub(crate) async fn run_by(settings: &Settings) -> Result<ExitCode, Error> {
 
 /// Prints the response. Fails unless the server is healthy.
 pub(crate) async fn run(url: &str) -> Result<ExitCode, Error> {
-    ask(url, reqwest::Client::builder()).await
+    let wrong = |why: &str| Error::Refused(format!("{url}: {why}"));
+    match reqwest::Url::parse(url) {
+        Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => ask(url, reqwest::Client::builder()).await,
+        // `localhost:8080` parses as a URL with the scheme `localhost`
+        _ if !url.contains("://") => Err(wrong(&format!("the scheme is missing: write http://{url}"))),
+        Ok(parsed) => Err(wrong(&format!("the scheme {} cannot be used: write http:// or https://", parsed.scheme()))),
+        Err(error) => Err(wrong(&format!("{error}; write a URL such as http://localhost:8080/health"))),
+    }
 }
 
 async fn ask(url: &str, client: reqwest::ClientBuilder) -> Result<ExitCode, Error> {
-    let failed = |error: reqwest::Error| Error::Refused(format!("{url}: {error}; is the server running?"));
+    let failed = |error: reqwest::Error| Error::Refused(format!("{url}: {}", explained(&error)));
     let client = client.timeout(TIMEOUT).build().map_err(failed)?;
     let response = client.get(url).send().await.map_err(failed)?;
     let healthy = response.status().is_success();
     print(&response.text().await.map_err(failed)?);
     Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Why the server did not answer, and what to do. The error's own text only says that sending failed.
+fn explained(error: &reqwest::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source()).map(ToString::to_string);
+    let causes = causes.collect::<Vec<_>>().join(": ");
+    let remedy = if error.is_timeout() {
+        return format!(
+            "no answer within {} s; check the host, and that the server is not overloaded",
+            TIMEOUT.as_secs()
+        );
+    } else if causes.contains("InvalidContentType") {
+        "the server does not speak TLS: write http:// instead of https://"
+    } else if causes.contains("invalid peer certificate") {
+        "this machine does not trust the server's certificate: correct the host name, or trust its authority; without \
+         --url, `health` with the server's --config accepts it"
+    } else if causes.contains("connection closed") || causes.contains("invalid HTTP version") {
+        "the server did not answer in HTTP: write https:// if it has http.tls"
+    } else {
+        "check that the server runs, and host and port"
+    };
+    format!("{causes}; {remedy}")
 }

@@ -7,6 +7,7 @@ use zot_settings::{Loaded, Span};
 use zot_store::Store;
 
 use super::print;
+use crate::args::program;
 use crate::error::Error;
 use crate::storage;
 
@@ -43,11 +44,17 @@ async fn hold(store: &Store, id: &str, span: Span, renew: bool, repeated: &str) 
             "--id {id:?}: expected at most {ID_MAX} letters, digits, `-`, `_` and `.`, the first a letter or digit"
         )));
     }
-    if let Some(standing) = store.holds().await?.iter().find(|it| it.id == id && !renew) {
-        return Err(Error::Refused(format!(
-            "the hold {id} exists until {}: use another --id for another backup, or --renew to extend this one to {span} from now",
-            shown(standing)
-        )));
+    match store.holds().await?.iter().find(|it| it.id == id) {
+        Some(standing) if !renew => {
+            return Err(Error::Refused(format!(
+                "the hold {id} exists until {}: use another --id for another backup, or --renew to extend this one to {span} from now",
+                shown(standing)
+            )));
+        }
+        None if renew => {
+            return Err(Error::Refused(format!("there is no hold {id} to extend; leave out --renew to create one")));
+        }
+        Some(_) | None => {}
     }
     if span.0.as_secs() == 0 {
         return Err(Error::Refused(format!("--for {span}: expected 1s or more; `--release` ends a hold")));
@@ -55,7 +62,8 @@ async fn hold(store: &Store, id: &str, span: Span, renew: bool, repeated: &str) 
     store.hold(id, i64::try_from(span.0.as_secs()).unwrap_or(i64::MAX / 1_000_000)).await?;
     print(&format!(
         "Blob deletion is paused for {span}; a running batch of garbage collection still completes. Back up the database, then \
-         the blobs, then end the hold: zot-artifact-store hold --id {id} --release{repeated}"
+         the blobs, then end the hold: {} hold --id {id} --release{repeated}",
+        program()
     ));
     Ok(())
 }
@@ -66,7 +74,8 @@ async fn release(store: &Store, id: &str, repeated: &str) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Refused(format!(
-        "there is no hold with the id {id:?}; `zot-artifact-store hold --list{repeated}` prints all"
+        "there is no hold with the id {id:?}; `{} hold --list{repeated}` prints all",
+        program()
     )))
 }
 

@@ -27,7 +27,7 @@ pub(crate) async fn run(loaded: Loaded, report: Option<&Path>) -> Result<ExitCod
     let usable = database.is_ok() && storage.is_ok();
     let text = json!({ "database": shown(database), "storage": shown(storage) }).to_string();
     if let Some(report) = report {
-        std::fs::write(report, &text).map_err(Error::file(report))?;
+        std::fs::write(report, &text).map_err(Error::file_of_argument("--report", report))?;
     }
     print(&text);
     Ok(if usable { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -68,10 +68,13 @@ async fn answer_requests(listeners: Listeners, wired: Wired, tls: Option<Arc<Tls
 
 fn open_tls(settings: &Settings) -> Result<Option<Arc<Tls>>, Error> {
     let Some(tls) = &settings.http.tls else { return Ok(None) };
-    let files = Files { cert: tls.cert.clone(), key: tls.key.clone(), client_ca: tls.cacert.clone() };
-    let tls = Tls::open(files)?;
+    let tls = Tls::open(tls_files(tls))?;
     tokio::spawn(Arc::clone(&tls).watch());
     Ok(Some(tls))
+}
+
+pub(super) fn tls_files(tls: &zot_settings::Tls) -> Files {
+    Files { cert: tls.cert.clone(), key: tls.key.clone(), client_ca: tls.cacert.clone() }
 }
 
 /// Becomes true at the signal to stop.

@@ -34,6 +34,16 @@ pub enum OpenError {
     },
 }
 
+/// What is wrong with the file of an SQLite database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileFault {
+    /// It cannot be opened or created.
+    Unopened,
+    ReadOnly,
+    /// It is damaged, or is another kind of file.
+    Damaged,
+}
+
 /// SQLSTATEs of a wrong user or password.
 const AUTH_FAILED: [&str; 2] = ["28P01", "28000"];
 
@@ -47,6 +57,26 @@ impl OpenError {
     /// Whether no database server answers.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Database(sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut))
+    }
+
+    /// What SQLite says about its file.
+    pub fn file_fault(&self) -> Option<FileFault> {
+        let Self::Database(sqlx::Error::Database(said)) = self else { return None };
+        let code = said.code()?;
+        // an SQLSTATE of Postgres has five characters; SQLite's extended codes have the primary code in the low byte
+        match code.parse::<u32>().ok().filter(|_| code.len() < 5)? & 0xff {
+            8 => Some(FileFault::ReadOnly),
+            14 => Some(FileFault::Unopened),
+            11 | 26 => Some(FileFault::Damaged),
+            _ => None,
+        }
+    }
+
+    /// Whether the database has no schema: no server ran on it yet.
+    pub fn is_empty(&self) -> bool {
+        let Self::Database(sqlx::Error::Database(said)) = self else { return false };
+        // undefined_table; SQLite has no code for it
+        said.code().is_some_and(|code| code == "42P01") || said.message().starts_with("no such table")
     }
 
     /// Whether the server has no such database.

@@ -33,7 +33,7 @@ mod upkeep;
 mod uploads;
 mod usage;
 
-pub use error::OpenError;
+pub use error::{FileFault, OpenError};
 pub use pool::{Options, PoolStatus, Store};
 pub use sql::Dialect;
 pub use store_info::StoreInfo;

@@ -92,6 +92,16 @@ async fn a_metadata_server_that_gives_no_token_is_named() {
     assert!(why.contains("cannot write to gs://blobs") && why.contains("no token was given"), "{why}");
 }
 
+#[tokio::test]
+async fn without_credentials_for_s3_the_bucket_is_not_blamed() {
+    let (metadata, blobs) = (closed().await, closed().await);
+    let driver = json!({ "name": "s3", "bucket": "blobs", "endpoint": format!("http://{}", blobs.address()) });
+    let endpoint = format!("http://{}", metadata.address());
+    let why = setup(driver).await.env("AWS_METADATA_ENDPOINT", endpoint).start_refused().await;
+    assert!(why.contains("no credentials were found in the configuration or the environment"), "{why}");
+    assert!(why.contains("metadata service gave none") && !why.contains("s3:PutObject"), "{why}");
+}
+
 /// EKS Pod Identity.
 #[tokio::test]
 async fn on_aws_a_pod_shows_the_token_of_its_cluster() {

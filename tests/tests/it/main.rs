@@ -17,6 +17,7 @@ mod held;
 mod identity;
 mod matrix;
 mod migrate_config;
+mod next_steps;
 mod oidc;
 mod openapi;
 mod preflight;

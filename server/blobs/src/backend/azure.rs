@@ -49,6 +49,10 @@ impl Azure {
         if let Some(endpoint) = &self.endpoint {
             builder = builder.with_endpoint(endpoint.clone());
         }
-        Ok(below(self.prefix.as_deref(), builder.build()?))
+        let store = builder.build().map_err(|error| match error {
+            error if error.to_string().contains("Invalid Access Key") => OpenError::AccountKey(error),
+            error => error.into(),
+        })?;
+        Ok(below(self.prefix.as_deref(), store))
     }
 }

@@ -41,7 +41,7 @@ fn no_secret_is_shown() {
     backend.open().unwrap();
     assert!(!format!("{backend:?} {backend}").contains("c2Vj"), "{backend:?}");
     let error = azure("secret-6b1f").open().map(drop).unwrap_err().to_string();
-    assert!(error.contains("storage.storageDriver") && !error.contains("6b1f"), "{error}");
+    assert!(error.contains("storage.storageDriver.accountkey") && !error.contains("6b1f"), "{error}");
 }
 
 #[test]

@@ -48,11 +48,11 @@ fn an_empty_file_is_the_default() {
 #[test]
 fn values_are_read_in_all_their_forms() {
     let settings = settings(
-        "http: {port: '9000', cors: {allowOrigin: '*', allowMethods: [GET, PUT]}}\n\
+        "http: {port: '9009', cors: {allowOrigin: '*', allowMethods: [GET, PUT]}}\n\
          log: {level: warning, format: text}\n\
          limits: {maxConcurrentRequests: 100, requestTimeout: 1h30m, maxRequestBodySize: 10Gi}\n",
     );
-    assert_eq!(settings.http.port, 9000);
+    assert_eq!(settings.http.port, 9009);
     assert_eq!(settings.http.cors.allow_origin, ["*"]);
     assert_eq!(settings.http.cors.allow_methods, ["GET", "PUT"]);
     assert_eq!(settings.log.level, Level::Warn);

@@ -105,6 +105,18 @@ fn endpoints_of_the_server_are_apart() {
 }
 
 #[test]
+fn two_listeners_have_two_ports() {
+    let ports = |http: u16, s3: u16, enabled| {
+        faulty(|settings| {
+            settings.http.port = http;
+            (settings.extensions.s3api.port, settings.extensions.s3api.enabled) = (s3, enabled);
+        })
+    };
+    assert_eq!(ports(9000, 9000, true), ["extensions.s3api.port"]);
+    assert_eq!([ports(9000, 9000, false), ports(0, 0, true), ports(9000, 9001, true)].concat(), [""; 0]);
+}
+
+#[test]
 fn limits_are_not_zero() {
     assert_eq!(faulty(|settings| settings.limits.max_concurrent_requests = Some(0)).len(), 1);
     assert_eq!(faulty(|settings| settings.limits.request_timeout = Some(Span(std::time::Duration::ZERO))).len(), 1);
