@@ -366,7 +366,7 @@ async fn master_keys_are_rotated_while_the_server_runs() {
     home.write("keys", format!("{new}\n{old}\n"));
     let begun = Instant::now();
     while !server.log().contains("encrypted with the master key in use") {
-        assert!(begun.elapsed() < DEADLINE, "no key was closed anew\n{}", server.output());
+        assert!(begun.elapsed() < DEADLINE, "no key was encrypted again\n{}", server.output());
         key.client(&admin).get("/v2/").await.expect_status(200);
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }

@@ -6,7 +6,7 @@ use zot_domain::ports::inventory::Inventory as _;
 
 use crate::place::Place;
 
-crate::on_all!(of_many_replicas_one_writes_the_marker, a_marker_is_changed_when_told);
+crate::on_all!(of_many_replicas_one_writes_the_marker, a_marker_is_changed_on_request);
 
 async fn of_many_replicas_one_writes_the_marker(place: &Place) {
     let stores: Vec<_> = (0..8).map(|_| place.store("id")).collect();
@@ -21,7 +21,7 @@ async fn of_many_replicas_one_writes_the_marker(place: &Place) {
     assert_eq!(place.store("other").marker().await.unwrap(), None);
 }
 
-async fn a_marker_is_changed_when_told(place: &Place) {
+async fn a_marker_is_changed_on_request(place: &Place) {
     let store = place.store("id");
     assert!(store.probe().await.is_err(), "a store without a marker is not ready");
     store.set_marker("first").await.unwrap();

@@ -11,8 +11,8 @@ use crate::objects::bucket;
 use crate::on_both;
 
 on_both! {
-    what_a_bucket_says_is_kept_told_and_recorded,
-    what_a_bucket_said_goes_with_it,
+    a_bucket_policy_is_stored_listed_and_recorded,
+    a_bucket_policy_is_deleted_with_the_bucket,
     a_public_policy_is_refused_where_it_is_blocked,
     a_policy_and_the_end_of_its_bucket_exclude_each_other,
     no_change_of_a_policy_loses_another_one,
@@ -90,7 +90,7 @@ const BLOCK: PublicAccessBlock = PublicAccessBlock {
     restrict_public_buckets: false,
 };
 
-async fn what_a_bucket_says_is_kept_told_and_recorded(store: &Fresh) {
+async fn a_bucket_policy_is_stored_listed_and_recorded(store: &Fresh) {
     assert!(!store.put_bucket_policy(put("{}", false)).await.unwrap(), "there is no such bucket");
     assert!(!store.delete_bucket_policy("team", audit()).await.unwrap());
     assert!(!store.set_public_access("team", Some(BLOCK), audit()).await.unwrap());
@@ -122,7 +122,7 @@ async fn what_a_bucket_says_is_kept_told_and_recorded(store: &Fresh) {
     assert_eq!(store.epoch().await.unwrap(), before.0 + 5);
 }
 
-async fn what_a_bucket_said_goes_with_it(store: &Fresh) {
+async fn a_bucket_policy_is_deleted_with_the_bucket(store: &Fresh) {
     bucket(store, "team").await;
     store.put_bucket_policy(put("{}", false)).await.unwrap();
     store.set_public_access("team", Some(BLOCK), audit()).await.unwrap();
