@@ -72,14 +72,6 @@ impl Digest {
     pub fn algorithm(&self) -> Algorithm {
         if self.0.starts_with("sha512:") { Algorithm::Sha512 } else { Algorithm::Sha256 }
     }
-
-    /// The tag of referrers for registries without the referrers API:
-    /// `algorithm-hex`, cut to 128 characters (distribution-spec, *Referrers Tag Schema*).
-    pub fn fallback_tag(&self) -> String {
-        let mut tag = self.0.replacen(':', "-", 1);
-        tag.truncate(128);
-        tag
-    }
 }
 
 impl FromStr for Digest {
@@ -144,12 +136,6 @@ mod tests {
         ] {
             assert!(matches!(bad.parse::<Digest>(), Err(Invalid::Digest(_))), "{bad}");
         }
-    }
-
-    #[test]
-    fn fallback_tags_fit_into_a_tag() {
-        assert_eq!(Digest::of(Algorithm::Sha256, b"").fallback_tag().len(), 71);
-        assert_eq!(Digest::of(Algorithm::Sha512, b"").fallback_tag().len(), 128);
     }
 
     /// FIPS 180-2 test vector `abc`.

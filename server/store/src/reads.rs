@@ -35,17 +35,13 @@ statements! {
         ORDER BY name LIMIT $3";
     /// A page of the catalog: one range of the index on names.
     SELECT_REPOSITORIES = "SELECT name FROM repository WHERE name > $1 ORDER BY name LIMIT $2";
-    /// By the manifest's subject, and by the fallback tag for referrers at older registries.
+    /// Only the manifest itself says what it refers to: a tag such as `sha256-…` on an index proves nothing.
     SELECT_REFERRERS = "SELECT m.created_at AS created, m.digest, m.media_type, b.size, m.artifact_type, m.annotations
-        FROM (SELECT digest FROM manifest
-                WHERE repo = (SELECT id FROM repository WHERE name = $1) AND subject_digest = $2
-            UNION SELECT c.child_digest FROM tag t JOIN manifest_child c ON c.repo = t.repo AND c.digest = t.digest
-                WHERE t.repo = (SELECT id FROM repository WHERE name = $1) AND t.name = $3) AS found
-        JOIN manifest m ON m.repo = (SELECT id FROM repository WHERE name = $1) AND m.digest = found.digest
-        JOIN blob b ON b.id = m.blob
-        WHERE ($4 = '' OR m.artifact_type = $4)
-            AND (m.created_at > $5 OR (m.created_at = $5 AND m.digest > $6))
-        ORDER BY m.created_at, m.digest LIMIT $7";
+        FROM manifest m JOIN blob b ON b.id = m.blob
+        WHERE m.repo = (SELECT id FROM repository WHERE name = $1) AND m.subject_digest = $2
+            AND ($3 = '' OR m.artifact_type = $3)
+            AND (m.created_at > $4 OR (m.created_at = $4 AND m.digest > $5))
+        ORDER BY m.created_at, m.digest LIMIT $6";
     SELECT_TOTALS = "SELECT (SELECT COUNT(*) FROM repository) AS repositories, (SELECT COUNT(*) FROM manifest) AS manifests,
         (SELECT COUNT(*) FROM blob) AS blobs, (SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM blob) AS bytes";
 }
@@ -108,7 +104,7 @@ impl Store {
     pub(crate) async fn read_referrers(&self, wanted: ReferrersQuery<'_>) -> Result<Vec<Referrer>> {
         let (created, digest) = wanted.after.unwrap_or_default();
         let query = self.reading(&SELECT_REFERRERS).await.bind(wanted.repository.to_string());
-        let query = query.bind(wanted.subject.to_string()).bind(wanted.subject.fallback_tag());
+        let query = query.bind(wanted.subject.to_string());
         let query = query.bind(wanted.artifact_type.unwrap_or_default().to_owned()).bind(created).bind(digest);
         self.all(query.bind(i64::from(wanted.limit))).await
     }
