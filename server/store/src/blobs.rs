@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use zot_domain::ports::metadata::{CommitBlob, MountBlob};
 
-use crate::content::{BlobIds, to_i64};
+use crate::content::{BlobIds, Membership, to_i64};
 use crate::error::TxError;
 use crate::sql::statements;
 use crate::tx::{Tx, Write};
@@ -12,9 +12,10 @@ statements! {
     END_UPLOAD = "DELETE FROM upload WHERE id = $1 AND epoch = $2 AND length = $3 AND state = 'open'";
     SELECT_MEMBER = "SELECT n.blob, b.size FROM blob_name n JOIN blob b ON b.id = n.blob
         JOIN repo_blob rb ON rb.blob = n.blob JOIN repository r ON r.id = rb.repo
-        WHERE n.digest = $1 AND r.name = $2 AND b.state <> 'quarantined'";
+        WHERE n.digest = $1 AND r.name = $2 AND b.state <> 'quarantined' AND rb.manifest_only = 0";
     SELECT_MEMBER_ANYWHERE = "SELECT n.blob, b.size FROM blob_name n JOIN blob b ON b.id = n.blob
-        WHERE n.digest = $1 AND b.state <> 'quarantined' AND EXISTS (SELECT 1 FROM repo_blob rb WHERE rb.blob = n.blob)";
+        WHERE n.digest = $1 AND b.state <> 'quarantined'
+            AND EXISTS (SELECT 1 FROM repo_blob rb WHERE rb.blob = n.blob AND rb.manifest_only = 0)";
 }
 
 #[async_trait]
@@ -33,7 +34,7 @@ impl Write for CommitBlob {
         }
         let ids = tx.ensure_repository(&self.repository, self.rights, &self.audit.actor).await?;
         let blob = tx.ensure_blob(&self.content, upload.map(|u| u.id.as_str())).await?;
-        tx.ensure_member(ids, blob).await?;
+        tx.ensure_member(ids, blob, Membership::Blob).await?;
         tx.record(&self.audit).await?;
         Ok(true)
     }
@@ -57,7 +58,7 @@ impl Write for MountBlob {
             return Ok(false);
         }
         let ids = tx.ensure_repository(&self.repository, self.rights, &self.audit.actor).await?;
-        tx.ensure_member(ids, blob).await?;
+        tx.ensure_member(ids, blob, Membership::Blob).await?;
         tx.record(&self.audit).await?;
         Ok(true)
     }

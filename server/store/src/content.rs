@@ -48,13 +48,15 @@ statements! {
 
     SELECT_SEGMENT = "SELECT CASE WHEN state = 'dead' THEN 0 ELSE 1 END FROM segment WHERE key = $1";
 
-    INSERT_REPO_BLOB = "INSERT INTO repo_blob (repo, blob, touched_at) VALUES ($1, $2, now_us())
+    INSERT_REPO_BLOB = "INSERT INTO repo_blob (repo, blob, touched_at, manifest_only) VALUES ($1, $2, now_us(), $3)
         ON CONFLICT (repo, blob) DO NOTHING";
     TOUCH_REPO_BLOB = "UPDATE repo_blob SET touched_at = now_us()
         WHERE repo = $1 AND blob = $2 AND touched_at < now_us() - $3 RETURNING blob";
     SELECT_REPO_BLOB = "SELECT blob FROM repo_blob WHERE repo = $1 AND blob = $2";
     /// A push makes the membership independent of the object that it came from.
     OWN_REPO_BLOB = "UPDATE repo_blob SET adopted = 0 WHERE repo = $1 AND blob = $2 AND adopted = 1";
+    /// A push of the bytes as a blob makes them one, also where they are a manifest.
+    BECOME_BLOB = "UPDATE repo_blob SET manifest_only = 0 WHERE repo = $1 AND blob = $2 AND manifest_only = 1";
     ADD_CANDIDATE = "INSERT INTO gc_candidate (kind, id, due_at) VALUES ($1, $2, now_us())
         ON CONFLICT (kind, id) DO UPDATE SET due_at = excluded.due_at";
 }
@@ -69,6 +71,13 @@ pub(crate) struct RepositoryIds {
 pub(crate) struct BlobIds {
     pub blob: i64,
     pub size: i64,
+}
+
+/// What bytes are in a repository. A manifest's bytes are no blob of the repository, unless they were also pushed as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Membership {
+    Blob,
+    Manifest,
 }
 
 rows! { RepositoryIds { repo, ns } BlobIds { blob, size } }
@@ -222,12 +231,21 @@ impl Tx<'_> {
     }
 
     /// Makes a blob a member of a repository, or touches its membership. The blob must have been touched.
-    pub(crate) async fn ensure_member(&mut self, ids: RepositoryIds, blob: BlobIds) -> Result<(), TxError> {
+    pub(crate) async fn ensure_member(
+        &mut self,
+        ids: RepositoryIds,
+        blob: BlobIds,
+        membership: Membership,
+    ) -> Result<(), TxError> {
         loop {
-            if self.execute(self.query(&INSERT_REPO_BLOB).bind(ids.repo).bind(blob.blob)).await? == 1 {
+            let insert = self.query(&INSERT_REPO_BLOB).bind(ids.repo).bind(blob.blob);
+            if self.execute(insert.bind(i64::from(membership == Membership::Manifest))).await? == 1 {
                 break;
             }
             if self.touch_member(ids.repo, blob.blob).await? {
+                if membership == Membership::Blob {
+                    self.execute(self.query(&BECOME_BLOB).bind(ids.repo).bind(blob.blob)).await?;
+                }
                 let own = self.query(&OWN_REPO_BLOB).bind(ids.repo).bind(blob.blob);
                 if self.execute(own).await? == 1 {
                     break;

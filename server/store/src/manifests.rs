@@ -10,7 +10,7 @@ use zot_core::name::Tag;
 use zot_domain::ports::metadata::PublishManifest;
 use zot_domain::{ArtifactError, Error};
 
-use crate::content::{FRESH_US, to_i64};
+use crate::content::{FRESH_US, Membership, to_i64};
 use crate::error::TxError;
 use crate::sql::{json_list, statements};
 use crate::tx::{Recorded, Tx, Write};
@@ -19,7 +19,7 @@ statements! {
     /// The plus stops SQLite from scanning all members and reading the list again for each of them.
     SELECT_MEMBERS = "SELECT n.digest, rb.blob, b.size, CASE WHEN rb.touched_at < now_us() - $3 THEN 1 ELSE 0 END
         FROM json_list($2) AS wanted JOIN blob_name n ON n.digest = wanted.value
-        JOIN repo_blob rb ON rb.repo = $1 AND rb.blob = +n.blob
+        JOIN repo_blob rb ON rb.repo = $1 AND rb.blob = +n.blob AND rb.manifest_only = 0
         JOIN blob b ON b.id = rb.blob AND b.state <> 'quarantined'";
     INSERT_MANIFEST = "INSERT INTO manifest (repo, digest, blob, media_type, artifact_type, subject_digest, annotations,
             created_at, touched_at)
@@ -55,7 +55,7 @@ impl Write<ArtifactError> for PublishManifest {
         }
         let members = members(self, tx, ids.repo).await?;
         let own = tx.ensure_blob(&self.content, None).await?;
-        tx.ensure_member(ids, own).await?;
+        tx.ensure_member(ids, own, Membership::Manifest).await?;
         insert(self, tx, ids.repo, own.blob).await?;
         if !members.is_empty() {
             let edges = tx.query(&INSERT_MANIFEST_BLOBS).bind(ids.repo).bind(self.digest.to_string());

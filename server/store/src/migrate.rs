@@ -14,7 +14,7 @@ use crate::pool::Store;
 use crate::sql::{Dialect, statements};
 
 /// Schema version that this server was built for.
-pub const SCHEMA_VERSION: i64 = 4;
+pub const SCHEMA_VERSION: i64 = 6;
 
 statements! {
     SELECT_SCHEMA = "SELECT version, min_server FROM schema_info WHERE id = 1";
@@ -27,7 +27,7 @@ struct Step {
     sqlite: &'static str,
 }
 
-const STEPS: [Step; 4] = [
+const STEPS: [Step; 5] = [
     Step {
         version: 1,
         name: "store",
@@ -51,6 +51,12 @@ const STEPS: [Step; 4] = [
         name: "access",
         postgres: include_str!("../migrations/postgres/0004_access.sql"),
         sqlite: include_str!("../migrations/sqlite/0004_access.sql"),
+    },
+    Step {
+        version: 6,
+        name: "manifests",
+        postgres: include_str!("../migrations/postgres/0006_manifests.sql"),
+        sqlite: include_str!("../migrations/sqlite/0006_manifests.sql"),
     },
 ];
 

@@ -29,7 +29,8 @@ statements! {
         FROM blob_name d JOIN blob b ON b.id = d.blob LEFT JOIN blob_inline i ON i.blob = b.id
         LEFT JOIN segment s ON s.blob = b.id AND s.state = 'live'
         WHERE d.digest = $2 AND b.state <> 'quarantined'
-            AND (EXISTS (SELECT 1 FROM repo_blob rb JOIN repository r ON r.id = rb.repo WHERE r.name = $1 AND rb.blob = b.id)
+            AND (EXISTS (SELECT 1 FROM repo_blob rb JOIN repository r ON r.id = rb.repo
+                WHERE r.name = $1 AND rb.blob = b.id AND rb.manifest_only = 0)
             OR EXISTS (SELECT 1 FROM object_version v JOIN namespace n ON n.id = v.ns
                 WHERE n.name = $1 AND (v.blob = b.id OR v.blob IN (SELECT m.id FROM blob m WHERE m.merged_into = b.id))))
         ORDER BY s.start");
@@ -39,8 +40,9 @@ statements! {
         SELECT CAST($1 AS BIGINT), d.blob, now_us(), 1 FROM json_list($3) AS wanted
         JOIN blob_name d ON d.digest = wanted.value JOIN object_version v ON v.ns = $2
             AND (v.blob = d.blob OR v.blob IN (SELECT m.id FROM blob m WHERE m.merged_into = d.blob))
-        WHERE 1 = 1 GROUP BY d.blob ORDER BY d.blob ON CONFLICT (repo, blob) DO UPDATE SET touched_at = excluded.touched_at
-        WHERE repo_blob.touched_at < excluded.touched_at - $4";
+        WHERE 1 = 1 GROUP BY d.blob ORDER BY d.blob ON CONFLICT (repo, blob) DO UPDATE SET touched_at = excluded.touched_at,
+            manifest_only = 0
+        WHERE repo_blob.touched_at < excluded.touched_at - $4 OR repo_blob.manifest_only = 1";
     /// A concurrent delete of the object waits, or this waits for it.
     LOCK_OBJECT = "UPDATE object_version SET manifest_digest = manifest_digest WHERE ns = $1 AND manifest_digest = $2";
     SELECT_IS_OBJECT = "SELECT v.seq FROM object_version v JOIN namespace n ON n.id = v.ns

@@ -15,7 +15,8 @@ use crate::tx::Bound;
 
 statements! {
     SELECT_BLOB_CONTENT = concat!("SELECT b.size, i.bytes, ", segment_columns!(), "
-        FROM repository r JOIN blob_name n ON n.digest = $2 JOIN repo_blob rb ON rb.repo = r.id AND rb.blob = n.blob
+        FROM repository r JOIN blob_name n ON n.digest = $2
+        JOIN repo_blob rb ON rb.repo = r.id AND rb.blob = n.blob AND rb.manifest_only = 0
         JOIN blob b ON b.id = n.blob LEFT JOIN blob_inline i ON i.blob = b.id
         LEFT JOIN segment s ON s.blob = b.id AND s.state = 'live'
         WHERE r.name = $1 AND b.state <> 'quarantined' ORDER BY s.start");

@@ -30,7 +30,7 @@ statements! {
     ADD_CANDIDATES = "INSERT INTO gc_candidate (kind, id, due_at) SELECT 'repo_blob', item.value, now_us()
         FROM json_list($1) AS item WHERE 1 = 1 ON CONFLICT (kind, id) DO UPDATE SET due_at = excluded.due_at";
     SELECT_MEMBER_BLOB = "SELECT rb.blob, b.size FROM blob_name n JOIN blob b ON b.id = n.blob
-        JOIN repo_blob rb ON rb.repo = $1 AND rb.blob = n.blob WHERE n.digest = $2";
+        JOIN repo_blob rb ON rb.repo = $1 AND rb.blob = n.blob AND rb.manifest_only = 0 WHERE n.digest = $2";
     SELECT_USER = "SELECT digest FROM manifest_blob WHERE repo = $1 AND blob = $2
         UNION ALL SELECT digest FROM manifest WHERE repo = $1 AND blob = $2 LIMIT 1";
     DELETE_MEMBER = "DELETE FROM repo_blob WHERE repo = $1 AND blob = $2 RETURNING adopted";

@@ -1,10 +1,11 @@
 //! Blobs: pushed whole, in chunks, or not at all; read only through a repository that has them.
 
 use axum::http::{Method, StatusCode};
+use serde_json::json;
 
 use zot_testing::app::TestApp;
 use zot_testing::client::Client;
-use zot_testing::content::{bytes, sha256, sha512};
+use zot_testing::content::{bytes, image, sha256, sha512};
 use zot_testing::reply::Reply;
 
 /// The ways to push a blob under a digest. Large ones become segments.
@@ -181,4 +182,58 @@ async fn a_blob_that_a_manifest_needs_cannot_be_deleted() {
     app.admin().delete(&layer).await.assert(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED");
     app.admin().delete(&format!("/v2/team/app/manifests/{manifest}")).await.assert_status(StatusCode::ACCEPTED);
     app.admin().delete(&layer).await.assert_status(StatusCode::ACCEPTED);
+}
+
+/// As a client that resolves a digest by `/blobs/` first, or mounts all that an index names.
+#[tokio::test]
+async fn a_manifest_is_no_blob_of_its_repository() {
+    let app = TestApp::new().await;
+    let digest = app.admin().push_image("team/app", "v1").await;
+    let (blob, manifest) = (format!("/v2/team/app/blobs/{digest}"), format!("/v2/team/app/manifests/{digest}"));
+    let absent = async |what: &str| {
+        app.admin().head(&blob).await.assert_status(StatusCode::NOT_FOUND);
+        app.admin().get(&blob).await.assert(StatusCode::NOT_FOUND, "BLOB_UNKNOWN");
+        let range = app.admin().call(Method::GET, &blob).header("range", "bytes=0-0").send().await;
+        range.assert(StatusCode::NOT_FOUND, "BLOB_UNKNOWN");
+        app.admin().delete(&blob).await.assert(StatusCode::NOT_FOUND, "BLOB_UNKNOWN");
+        for source in ["&from=team/app", ""] {
+            let path = format!("/v2/team/other/blobs/uploads/?mount={digest}{source}");
+            app.admin().post(&path, "").await.assert_status(StatusCode::ACCEPTED);
+        }
+        let mut layered = image(b"config", b"layer");
+        layered["layers"][0]["digest"] = json!(digest);
+        layered["layers"][0]["size"] = json!(image(b"config", b"layer").to_string().len());
+        let put = app.admin().put_manifest("team/app", "layered", layered.to_string()).await;
+        put.assert(StatusCode::BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN");
+        println!("{what}");
+    };
+    absent("while it is there").await;
+    app.admin().head(&manifest).await.assert_status(StatusCode::OK);
+    app.admin().delete(&manifest).await.assert_status(StatusCode::ACCEPTED);
+    app.admin().head(&manifest).await.assert_status(StatusCode::NOT_FOUND);
+    absent("after its deletion").await;
+}
+
+#[tokio::test]
+async fn bytes_pushed_as_a_blob_and_as_a_manifest_are_both() {
+    let app = TestApp::new().await;
+    let document = image(b"config", b"layer").to_string();
+    let digest = sha256(document.as_bytes());
+    for (repository, blob_first) in [("team/a", true), ("team/b", false)] {
+        let blob = format!("/v2/{repository}/blobs/{digest}");
+        if blob_first {
+            app.admin().push_blob(repository, document.as_bytes()).await;
+        }
+        app.admin().push_image(repository, "v1").await;
+        if !blob_first {
+            app.admin().head(&blob).await.assert_status(StatusCode::NOT_FOUND);
+            app.admin().push_blob(repository, document.as_bytes()).await;
+        }
+        app.admin().head(&blob).await.assert_status(StatusCode::OK);
+        app.admin().delete(&blob).await.assert(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED");
+        let manifest = format!("/v2/{repository}/manifests/{digest}");
+        app.admin().delete(&manifest).await.assert_status(StatusCode::ACCEPTED);
+        app.admin().head(&blob).await.assert_status(StatusCode::OK);
+        app.admin().delete(&blob).await.assert_status(StatusCode::ACCEPTED);
+    }
 }

@@ -124,12 +124,10 @@ async fn a_deleted_manifest_takes_its_tags(store: &Fresh) {
 async fn a_referenced_blob_stays(store: &Fresh) {
     push(store, "team/a", "layer").await;
     let digest = publish(store, "team/a", "manifest", &["layer"], &[]).await.unwrap();
-    for blob in [sha256("layer"), digest.clone()] {
-        assert!(matches!(
-            remove(store, "team/a", RemoveTarget::Blob(blob)).await,
-            Err(ArtifactError::Common(Error::Unsupported(_)))
-        ));
-    }
+    let refused = remove(store, "team/a", RemoveTarget::Blob(sha256("layer"))).await;
+    assert!(matches!(refused, Err(ArtifactError::Common(Error::Unsupported(_)))));
+    let manifest = RemoveTarget::Blob(digest.clone());
+    assert!(!remove(store, "team/a", manifest).await.unwrap(), "a manifest is no blob");
     remove(store, "team/a", RemoveTarget::Manifest(digest)).await.unwrap();
     assert!(remove(store, "team/a", RemoveTarget::Blob(sha256("layer"))).await.unwrap());
 }

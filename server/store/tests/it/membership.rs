@@ -1,10 +1,10 @@
 //! What a repository may serve: membership is rows, never the store having the bytes.
 
-use zot_domain::Error;
 use zot_domain::ports::metadata::{Content, Metadata as _, MountBlob, NewContent, PushRights, RemoveTarget};
+use zot_domain::{ArtifactError, Error};
 
 use crate::database::Fresh;
-use crate::make::{ALL_RIGHTS, audit, commit, inline, push, remove, repository, segment, sha256};
+use crate::make::{ALL_RIGHTS, audit, commit, inline, publish, push, remove, repository, segment, sha256};
 use crate::on_both;
 
 on_both! {
@@ -16,6 +16,7 @@ on_both! {
     a_namespace_needs_the_right_to_create_it,
     each_write_leaves_one_audit_row,
     usage_counts_each_membership_once,
+    a_manifest_is_no_blob_unless_it_was_pushed_as_one,
 }
 
 async fn a_digest_is_readable_only_where_it_was_pushed(store: &Fresh) {
@@ -102,4 +103,28 @@ async fn usage_counts_each_membership_once(store: &Fresh) {
     assert_eq!(store.count(usage).await, 10);
     remove(store, "team/a", RemoveTarget::Blob(digest)).await.unwrap();
     assert_eq!(store.count(usage).await, 5);
+}
+
+async fn a_manifest_is_no_blob_unless_it_was_pushed_as_one(store: &Fresh) {
+    let (team, digest) = (repository("team/a"), publish(store, "team/a", "manifest", &[], &["v1"]).await.unwrap());
+    let mount = |from: Option<&str>| MountBlob {
+        digest: digest.clone(),
+        from: from.map(repository),
+        repository: repository("team/b"),
+        rights: ALL_RIGHTS,
+        audit: audit(),
+    };
+    assert!(store.blob(&team, &digest).await.unwrap().is_none());
+    assert!(!store.mount_blob(mount(Some("team/a"))).await.unwrap() && !store.mount_blob(mount(None)).await.unwrap());
+    assert!(!remove(store, "team/a", RemoveTarget::Blob(digest.clone())).await.unwrap());
+    let layered = publish(store, "team/a", "other", &["manifest"], &[]).await;
+    assert!(matches!(layered, Err(ArtifactError::ManifestBlobUnknown(_))));
+    let usage = "SELECT CAST(SUM(bytes) AS BIGINT) FROM usage_delta";
+    assert_eq!(store.count(usage).await, 8);
+    push(store, "team/a", "manifest").await;
+    assert_eq!(store.count(usage).await, 8, "its bytes are counted once");
+    assert!(store.blob(&team, &digest).await.unwrap().is_some());
+    publish(store, "team/a", "manifest", &[], &["v2"]).await.unwrap();
+    assert!(store.blob(&team, &digest).await.unwrap().is_some(), "a second push of the manifest takes nothing away");
+    assert!(store.mount_blob(mount(Some("team/a"))).await.unwrap());
 }
