@@ -2,7 +2,9 @@
 //! function [`zot_core::policy::decide`] makes the decision.
 
 use std::collections::HashSet;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use arc_swap::ArcSwap;
 use zot_core::action::{Action, Actions};
@@ -157,33 +159,46 @@ impl Authorizer {
         Err(refusal)
     }
 
-    /// Decides on several resources and says which are allowed. Refusals for one reason make one record.
-    pub(crate) fn require_each<'a>(
+    /// Decides on several resources and says which are allowed. Refusals for one reason make one record. Other requests
+    /// run between the decisions.
+    pub(crate) async fn require_each<'a>(
         &self,
         call: &Call,
         action: Action,
-        asked: impl Iterator<Item = (Resource<'a>, Context<'static>)>,
+        all: impl Iterator<Item = (Resource<'a>, Context<'static>)>,
     ) -> Vec<Result<()>> {
-        let mut refused: Vec<(Decision, Vec<Asked<'a>>)> = Vec::new();
-        let decide = |(resource, context)| {
+        let (mut outcomes, mut refused) = (Vec::new(), Vec::<(Decision, Vec<Asked<'a>>)>::new());
+        for (resource, context) in all {
+            yield_now().await;
             let decision = self.decide(&call.principal, action, resource, &context);
             if decision.allowed {
                 self.note(call, action, resource, &decision);
-                return Ok(());
+                outcomes.push(Ok(()));
+                continue;
             }
-            let error = refusal(&decision, call, action, resource);
+            outcomes.push(Err(refusal(&decision, call, action, resource)));
             let asked = Asked { action, resource };
             match refused.iter_mut().find(|(earlier, _)| *earlier == decision) {
                 Some((_, alike)) => alike.push(asked),
                 None => refused.push((decision, vec![asked])),
             }
-            Err(error)
-        };
-        let outcomes = asked.map(decide).collect();
+        }
         for (decision, asked) in &refused {
             self.log.note_refused(call, decision, asked);
         }
         outcomes
+    }
+
+    /// Those items that the caller may list. Other requests run between the decisions.
+    pub(crate) async fn listed<T>(&self, call: &Call, items: Vec<T>, resource: impl Fn(&T) -> Resource<'_>) -> Vec<T> {
+        let mut listed = Vec::with_capacity(items.len());
+        for item in items {
+            yield_now().await;
+            if self.allows(call, Action::List, resource(&item)) {
+                listed.push(item);
+            }
+        }
+        listed
     }
 
     fn note(&self, call: &Call, action: Action, resource: Resource<'_>, decision: &Decision) {
@@ -215,6 +230,19 @@ impl Authorizer {
     }
 }
 
+/// Lets other tasks of this thread run.
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 fn refusal(decision: &Decision, call: &Call, action: Action, resource: Resource<'_>) -> Error {
     let (action, resource) = (action.as_str(), resource.describe());
     match decision.reason {
@@ -225,6 +253,10 @@ fn refusal(decision: &Decision, call: &Call, action: Action, resource: Resource<
         )),
         // only callers who may read policies learn the policy's id
         Reason::Denied => Error::Denied(format!("a policy denies {action} on {resource}")),
+        Reason::TooComplex => Error::Denied(format!(
+            "{action} on {resource} is refused, since the policies about it have too many or too long patterns to decide; \
+             an administrator must shorten or merge them"
+        )),
         _ => Error::Denied(format!("no policy allows {action} on {resource}")),
     }
 }

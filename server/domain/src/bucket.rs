@@ -15,7 +15,9 @@ pub mod put;
 
 use std::sync::Arc;
 
+use zot_core::Invalid;
 use zot_core::action::Action;
+use zot_core::object_key::KEY_MAX;
 use zot_core::policy::{Context, Operation, Resource};
 
 use crate::access::Access;
@@ -61,8 +63,11 @@ impl Buckets {
         self.authorizer.require_in(call, action, resource, &context)
     }
 
-    /// Requires the right to list keys with this prefix.
+    /// Requires the right to list keys with this prefix. No key has a longer one than a key may have.
     fn require_list(&self, call: &Call, operation: Operation, bucket: &str, prefix: &str) -> Result<()> {
+        if prefix.len() > KEY_MAX {
+            return Err(Invalid::KeyTooLong.into());
+        }
         // listing without a prefix is the same as with an empty one
         let context = Context { operation: Some(operation), list_prefix: Some(prefix), ..call.context() };
         self.authorizer.require_in(call, Action::List, Resource::Bucket(bucket), &context)

@@ -12,17 +12,18 @@ use std::collections::HashSet;
 
 use super::condition::Condition;
 use super::effect::Effect;
+use super::glob::{Work, glob_matches};
 use super::operation::{Operation, Operations};
 use super::pattern::{PrincipalPattern, ResourcePattern};
+use super::public::public;
 use super::statement::Statement;
 use crate::action::Actions;
 use crate::invalid::{Invalid, Result};
+use crate::object_key::KEY_MAX;
 use document::{Document, Principals, StatementText};
 
 /// Largest policy in bytes, as in AWS.
 pub const SIZE_MAX: usize = 20 * 1024;
-/// Longest pattern of a key, in bytes: a key and a reserve.
-const KEY_MAX: usize = 1200;
 
 /// The statements of a bucket's policy.
 ///
@@ -49,7 +50,7 @@ pub fn parse(bucket: &str, text: &[u8]) -> Result<Vec<Statement>> {
 
 /// Whether a policy gives everybody access.
 pub fn is_public(statements: &[Statement]) -> bool {
-    statements.iter().any(Statement::is_public)
+    public(statements).contains(&true)
 }
 
 /// Replaces a stored policy that cannot be parsed any more. Its denials are unknown, so everything is denied in the bucket.
@@ -143,8 +144,9 @@ fn actions(names: &[String], resources: &[ResourcePattern]) -> Result<(Actions, 
     for name in names {
         // names of actions ignore case
         let wanted = name.to_ascii_lowercase();
-        let meant = |it: &Operation| super::pattern::glob_matches(&wanted, &it.as_str().to_ascii_lowercase());
-        let met: Operations = Operation::ALL.iter().copied().filter(meant).collect();
+        let mut work = Work::new(Work::MAX);
+        let mut meant = |it: &Operation| glob_matches(&wanted, &it.as_str().to_ascii_lowercase(), &mut work);
+        let met: Operations = Operation::ALL.iter().copied().filter(&mut meant).collect();
         if met.is_empty() {
             return Err(malformed(format!("Action {name:?}: this store has no such action")));
         }
@@ -174,7 +176,9 @@ fn resource(bucket: &str, arn: &str) -> Result<ResourcePattern> {
     }
     match key {
         Some("") => Err(malformed(format!("Resource {arn:?}: no object has an empty key"))),
-        Some(key) if key.len() > KEY_MAX => Err(malformed(format!("Resource {arn:?}: it is too long"))),
+        Some(key) if key.len() > KEY_MAX => {
+            Err(malformed(format!("Resource {arn:?}: its key is longer than {KEY_MAX} bytes")))
+        }
         Some(key) => {
             no_variable(key)?;
             Ok(ResourcePattern::of_bucket(bucket, Some(key)))

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
 
+use super::glob::{Work, glob_matches};
 use super::operation::{Operation, Operations};
-use super::pattern::glob_matches;
 use crate::invalid::{Invalid, Result};
 use crate::principal::Principal;
 
@@ -21,6 +21,8 @@ pub const NAMES: [&str; 9] =
     ["sourceIp", "notSourceIp", "notBefore", "notAfter", "timeOfDay", "weekdays", "timeZone", "tls", "claim:NAME"];
 /// Most values of one condition.
 const VALUES_MAX: usize = 256;
+/// Longest glob of a condition, in bytes.
+pub(super) const GLOB_MAX: usize = 1024;
 
 /// The circumstances of a request.
 #[derive(Clone, Debug)]
@@ -83,7 +85,8 @@ impl Condition {
     /// unknown address is not absent: then a denial's condition holds, and an allowance's does not.
     ///
     /// Source: AWS IAM *Condition operators*, on keys that are missing.
-    pub(super) fn holds(&self, denies: bool, principal: &Principal, context: &Context<'_>) -> bool {
+    pub(super) fn holds(&self, denies: bool, principal: &Principal, context: &Context<'_>, work: &mut Work) -> bool {
+        let mut any = |globs: &[String], text: &str| globs.iter().any(|glob| glob_matches(glob, text, work));
         match self {
             Self::SourceIp { networks, none } => {
                 let within = |address: IpAddr| networks.iter().any(|network| network.contains(&address.to_canonical()));
@@ -99,10 +102,10 @@ impl Condition {
             Self::Tls(wanted) => context.tls == *wanted,
             Self::Claim { name, globs, none } => {
                 let values = principal.claims.get(name).map(Vec::as_slice).unwrap_or_default();
-                values.iter().any(|value| globs.iter().any(|glob| glob_matches(glob, value))) != *none
+                values.iter().any(|value| any(globs, value)) != *none
             }
             Self::User { globs, none } => {
-                let matches = |name: &str| globs.iter().any(|glob| glob_matches(glob, name));
+                let matches = |name: &str| any(globs, name);
                 // a name that the principal gave up must not give access, nor evade a denial
                 let met = if *none || denies {
                     principal.all_names_of("user").any(matches)
@@ -112,22 +115,8 @@ impl Condition {
                 met != *none
             }
             Self::Operation(operations) => context.operation.is_some_and(|it| operations.contains(it)),
-            Self::ListPrefix { globs, none } => {
-                let matches = |prefix| globs.iter().any(|glob| glob_matches(glob, prefix));
-                context.list_prefix.is_some_and(matches) != *none
-            }
+            Self::ListPrefix { globs, none } => context.list_prefix.is_some_and(|prefix| any(globs, prefix)) != *none,
         }
-    }
-
-    /// Whether its statement is not public: it allows some networks, none of them very wide.
-    ///
-    /// Source: S3 user guide, *Blocking public access*, *The meaning of "public"*.
-    pub(super) fn narrows(&self) -> bool {
-        let narrow = |network: &IpNet| match network {
-            IpNet::V4(network) => network.prefix_len() >= 8,
-            IpNet::V6(network) => network.prefix_len() >= 32,
-        };
-        matches!(self, Self::SourceIp { networks, none: false } if networks.iter().all(narrow))
     }
 }
 
@@ -181,6 +170,9 @@ fn one(name: &str, value: &str, zone: &TimeZone) -> Result<Condition> {
                 let globs: Vec<_> = values(value).map(ToOwned::to_owned).collect();
                 if globs.is_empty() || globs.len() > VALUES_MAX {
                     return Err(invalid(name, value, "expected one or more values, separated by commas"));
+                }
+                if globs.iter().any(|glob| glob.len() > GLOB_MAX) {
+                    return Err(invalid(name, "", &format!("a value is longer than {GLOB_MAX} bytes")));
                 }
                 Condition::Claim { name: claim.to_owned(), globs, none: false }
             }

@@ -42,6 +42,8 @@ pub enum Reason {
     NoMatch,
     /// A policy would allow it if its conditions held. Only explanations have this.
     Conditions,
+    /// The policies about it take more steps than one decision may.
+    TooComplex,
     /// The store is read-only.
     ReadOnly,
     /// The token's scope does not cover it.
@@ -58,6 +60,7 @@ impl Reason {
             Self::Denied => "denied by policy",
             Self::NoMatch => "no policy allows it",
             Self::Conditions => "no policy allows it; the conditions of one that would do not hold",
+            Self::TooComplex => "the policies about it have too many or too long patterns to decide",
             Self::ReadOnly => "the store is read-only",
             Self::OutOfScope => "the token's scope does not cover it",
         }
@@ -87,6 +90,7 @@ pub fn decide(
         match rules.verdict(principal, action, resource, context) {
             Verdict::Allowed(policy) => (Reason::Allowed, Some(policy)),
             Verdict::Denied(policy) => return decision(false, Reason::Denied, Some(policy)),
+            Verdict::TooComplex => return decision(false, Reason::TooComplex, None),
             Verdict::Silent => return decision(false, Reason::NoMatch, None),
         }
     };
@@ -96,7 +100,7 @@ pub fn decide(
     // rights that everybody has need no token, so a narrower token does not remove them
     match rules.verdict(&Principal::anonymous(), action, resource, context) {
         Verdict::Allowed(public) => decision(true, Reason::Allowed, Some(public)),
-        _ => decision(false, Reason::OutOfScope, None),
+        Verdict::Denied(_) | Verdict::TooComplex | Verdict::Silent => decision(false, Reason::OutOfScope, None),
     }
 }
 

@@ -4,9 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::effect::Effect;
+use super::glob::{Work, glob_matches};
 use super::resource::{Resource, ResourceKind};
 use crate::invalid::{Invalid, Result};
 use crate::name::RepositoryName;
+use crate::object_key::KEY_MAX;
 use crate::principal::Principal;
 
 /// The areas of the store itself.
@@ -14,8 +16,8 @@ const AREAS: [&str; 3] = ["policies", "accounts", "audit"];
 /// The forms of resources, for messages.
 const FORMS: &str = "Known are \"team/app\", \"team/*\" and \"*\", of one kind with \"object:\" or \"repository:\" before \
                      them; and \"system:policies\", \"system:accounts\", \"system:audit\" and \"system:*\"";
-/// Longest pattern, in bytes: a bucket's name, a key, and a reserve.
-const LENGTH_MAX: usize = 1200;
+/// Longest pattern, in bytes: a bucket's name, a slash and a key.
+const LENGTH_MAX: usize = 63 + 1 + KEY_MAX;
 
 /// A pattern of resources. `team/app` is exactly that one. `team/*` is `team` and everything below it. Elsewhere `*` stands
 /// for any characters and `?` for one. The prefix `object:` or `repository:` limits it to one kind. `system:` names
@@ -54,7 +56,7 @@ impl ResourcePattern {
     }
 
     /// Whether it matches a resource of this kind and name.
-    pub(super) fn matches(&self, kind: ResourceKind, name: &str) -> bool {
+    pub(super) fn matches(&self, kind: ResourceKind, name: &str, work: &mut Work) -> bool {
         let of_kind = match self.kind {
             Some(wanted) => wanted == kind,
             // resources outside of namespaces are only in "everything"
@@ -67,7 +69,7 @@ impl ResourcePattern {
                 Shape::Subtree(root) => {
                     name.strip_prefix(root.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
                 }
-                Shape::Glob(glob) => glob_matches(glob, name),
+                Shape::Glob(glob) => glob_matches(glob, name, work),
             }
     }
 
@@ -123,7 +125,7 @@ impl FromStr for ResourcePattern {
             return Err(invalid("a name is missing"));
         }
         if rest.len() > LENGTH_MAX {
-            return Err(invalid("it is too long"));
+            return Err(invalid(&format!("it is longer than {LENGTH_MAX} bytes")));
         }
         if rest.starts_with('/') {
             return Err(invalid("names do not begin with a slash"));
@@ -153,7 +155,8 @@ fn possible(kind: Option<ResourceKind>, rest: &str, shape: &Shape) -> std::resul
 
 fn possible_area(rest: &str, shape: &Shape) -> std::result::Result<(), String> {
     let pattern = ResourcePattern { kind: None, shape: shape.clone(), text: String::new() };
-    if AREAS.iter().any(|area| pattern.matches(ResourceKind::Repository, area)) {
+    let mut work = Work::new(Work::MAX);
+    if AREAS.iter().any(|area| pattern.matches(ResourceKind::Repository, area, &mut work)) {
         return Ok(());
     }
     let area = rest.split('/').next().unwrap_or(rest);
@@ -217,50 +220,6 @@ fn shape_of(pattern: &str) -> Shape {
 impl fmt::Display for ResourcePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
-    }
-}
-
-/// Whether a glob matches a whole text: `*` stands for any characters, also `/`, and `?` for one. The time is at most
-/// proportional to the product of both lengths.
-pub(super) fn glob_matches(glob: &str, text: &str) -> bool {
-    let (glob, text) = (glob.as_bytes(), text.as_bytes());
-    let (mut at, mut of) = (0, 0);
-    // the last star's position, and the end of the text that it matches
-    let mut star: Option<(usize, usize)> = None;
-    while of < text.len() {
-        match glob.get(at) {
-            Some(b'*') => {
-                star = Some((at, of));
-                at += 1;
-            }
-            Some(b'?') => {
-                at += 1;
-                of += char_len(text[of]);
-            }
-            Some(byte) if *byte == text[of] => {
-                at += 1;
-                of += 1;
-            }
-            _ => match star {
-                Some((place, reach)) => {
-                    of = reach + char_len(text[reach]);
-                    star = Some((place, of));
-                    at = place + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    glob[at..].iter().all(|byte| *byte == b'*')
-}
-
-/// Length of the UTF-8 character that begins with this byte.
-fn char_len(first: u8) -> usize {
-    match first {
-        0xc0..=0xdf => 2,
-        0xe0..=0xef => 3,
-        0xf0..=0xff => 4,
-        _ => 1,
     }
 }
 
@@ -361,12 +320,10 @@ impl Resource<'_> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     fn matches(pattern: &str, kind: ResourceKind, name: &str) -> bool {
-        pattern.parse::<ResourcePattern>().unwrap().matches(kind, name)
+        pattern.parse::<ResourcePattern>().unwrap().matches(kind, name, &mut Work::new(Work::MAX))
     }
 
     #[test]
@@ -493,25 +450,5 @@ mod tests {
             text.parse::<ResourcePattern>().unwrap();
         }
         assert!(matches("system:audit/*", ResourceKind::System, "audit"));
-    }
-
-    /// The obvious way, exponential.
-    fn slowly(glob: &[char], text: &[char]) -> bool {
-        match (glob.split_first(), text.split_first()) {
-            (None, None) => true,
-            (Some(('*', rest)), None) => slowly(rest, text),
-            (Some(('*', rest)), Some((_, tail))) => slowly(rest, text) || slowly(glob, tail),
-            (Some(('?', rest)), Some((_, tail))) => slowly(rest, tail),
-            (Some((wanted, rest)), Some((found, tail))) => wanted == found && slowly(rest, tail),
-            _ => false,
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn globs_match_as_the_obvious_way_does(glob in "[ab*?ü]{0,8}", text in "[abü]{0,10}") {
-            let (g, t): (Vec<char>, Vec<char>) = (glob.chars().collect(), text.chars().collect());
-            prop_assert_eq!(glob_matches(&glob, &text), slowly(&g, &t));
-        }
     }
 }

@@ -5,8 +5,10 @@ use std::collections::{HashMap, HashSet};
 
 use super::condition::{Condition, Context};
 use super::effect::Effect;
+use super::glob::Work;
 use super::operation::Operation;
 use super::pattern::{PrincipalPattern, ResourcePattern, Shape};
+use super::public::public;
 use super::resource::{Resource, ResourceKind};
 use super::statement::Statement;
 use crate::action::Action;
@@ -20,12 +22,21 @@ pub struct Rules {
     statements: Vec<Statement>,
     /// Statements about exactly that name.
     exact: HashMap<String, Group>,
-    /// Statements about that name and everything below it.
-    subtree: HashMap<String, Group>,
+    /// Statements about names and everything below them.
+    trees: Tree,
     /// Statements with other patterns, which are tried one by one.
     others: Group,
     /// Namespaces that block public access, whatever a statement says.
     blocked: HashSet<String>,
+    /// Which statements give everybody access.
+    public: Vec<bool>,
+}
+
+/// Statements about everything below a name, and the trees of its next components.
+#[derive(Debug, Default)]
+struct Tree {
+    about: Group,
+    below: HashMap<String, Tree>,
 }
 
 /// Statements that may be about one resource, by principal.
@@ -43,6 +54,8 @@ pub enum Verdict<'a> {
     Allowed(&'a str),
     /// This policy denies it.
     Denied(&'a str),
+    /// It takes too many steps to find out, so nothing is allowed.
+    TooComplex,
     /// None is about it.
     Silent,
 }
@@ -50,14 +63,14 @@ pub enum Verdict<'a> {
 impl Rules {
     /// Rules of these statements.
     pub fn new(statements: Vec<Statement>, blocked: HashSet<String>) -> Self {
-        let mut rules = Self { blocked, ..Self::default() };
+        let mut rules = Self { blocked, public: public(&statements), ..Self::default() };
         for (number, statement) in (0_u32..).zip(&statements) {
             for pattern in &statement.resources {
                 match (pattern.shape(), pattern.tree()) {
                     (Shape::Exact(name), _) => rules.exact.entry(name.clone()).or_default(),
-                    (Shape::Subtree(root), _) => rules.subtree.entry(root.clone()).or_default(),
+                    (Shape::Subtree(root), _) => rules.trees.at(root),
                     // a bucket policy has globs over keys, which other buckets need not try
-                    (Shape::Glob(_), Some(tree)) => rules.subtree.entry(tree.to_owned()).or_default(),
+                    (Shape::Glob(_), Some(tree)) => rules.trees.at(tree),
                     (Shape::All | Shape::Glob(_), _) => &mut rules.others,
                 }
                 .add(number, &statement.principals);
@@ -97,6 +110,17 @@ impl Rules {
         resource: Resource<'_>,
         context: &Context<'_>,
     ) -> Verdict<'_> {
+        self.verdict_within(principal, action, resource, context, &mut Work::new(Work::MAX))
+    }
+
+    pub(super) fn verdict_within(
+        &self,
+        principal: &Principal,
+        action: Action,
+        resource: Resource<'_>,
+        context: &Context<'_>,
+        work: &mut Work,
+    ) -> Verdict<'_> {
         let (kind, name) = resource.in_tree();
         if principal.is_anonymous() && is_administration(action, kind) {
             return Verdict::Silent;
@@ -104,32 +128,45 @@ impl Rules {
         let operation = context.operation.unwrap_or_else(|| Operation::usual(action, resource));
         let context = &Context { operation: Some(operation), ..context.clone() };
         let mut verdict = Verdict::Silent;
-        for group in self.groups(&name) {
-            for number in group.about(principal) {
-                let Some(statement) = self.statements.get(number as usize) else { continue };
-                // after an allowance, only a denial matters
-                if statement.effect == Effect::Allow && verdict != Verdict::Silent {
-                    continue;
-                }
-                if !statement.applies(principal, action, (kind, &name), context)
-                    || self.is_blocked(statement, principal, &name)
-                {
-                    continue;
-                }
-                match statement.effect {
-                    Effect::Deny => return Verdict::Denied(&statement.policy),
-                    Effect::Allow => verdict = Verdict::Allowed(&statement.policy),
-                }
+        for number in self.about(principal, &name) {
+            let Some(statement) = self.statements.get(number as usize) else { continue };
+            // after an allowance, only a denial matters
+            if statement.effect == Effect::Allow && verdict != Verdict::Silent {
+                continue;
+            }
+            let applies = statement.applies(principal, action, (kind, &name), context, work);
+            if work.is_exhausted() {
+                return Verdict::TooComplex;
+            }
+            if !applies || self.is_blocked(number as usize, principal, &name) {
+                continue;
+            }
+            match statement.effect {
+                Effect::Deny => return Verdict::Denied(&statement.policy),
+                Effect::Allow => verdict = Verdict::Allowed(&statement.policy),
             }
         }
         verdict
     }
 
+    /// The statements that may be about a principal and a resource, each once: one tries all its patterns.
+    fn about(&self, principal: &Principal, name: &str) -> Vec<u32> {
+        let mut numbers: Vec<u32> = self.groups(name).iter().flat_map(|group| group.about(principal)).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
+    }
+
     /// The groups of statements for a resource: its own, those of the trees above it, and the rest.
-    fn groups(&self, name: &str) -> impl Iterator<Item = &Group> {
-        let ends = name.match_indices('/').map(|(at, _)| at).chain([name.len()]);
-        let trees: Vec<&Group> = ends.filter_map(|end| self.subtree.get(&name[..end])).collect();
-        self.exact.get(name).into_iter().chain(trees).chain([&self.others])
+    fn groups(&self, name: &str) -> Vec<&Group> {
+        let mut groups: Vec<&Group> = self.exact.get(name).into_iter().chain([&self.others]).collect();
+        let mut tree = &self.trees;
+        for part in name.split('/') {
+            let Some(below) = tree.below.get(part) else { break };
+            groups.push(&below.about);
+            tree = below;
+        }
+        groups
     }
 
     /// The policy that would allow it if its conditions held. This reads all statements, and serves explanations only.
@@ -145,22 +182,24 @@ impl Rules {
             return None;
         }
         let operation = context.operation.unwrap_or_else(|| Operation::usual(action, resource));
-        let conditional = |it: &&Statement| {
+        let conditional = |(number, it): &(usize, &Statement)| {
             it.effect == Effect::Allow
-                && it.is_about(principal, action, (kind, &name))
-                && !self.is_blocked(it, principal, &name)
+                && it.is_about(principal, action, (kind, &name), &mut Work::new(Work::MAX))
+                && !self.is_blocked(*number, principal, &name)
                 // the operation is fixed, unlike conditions that may hold another time
                 && it.conditions.iter().all(|one| !matches!(one, Condition::Operation(all) if !all.contains(operation)))
         };
-        self.statements.iter().find(conditional).map(|it| it.policy.as_str())
+        self.statements.iter().enumerate().find(conditional).map(|(_, it)| it.policy.as_str())
     }
 
     /// Public statements do not apply in a namespace that blocks public access.
-    fn is_blocked(&self, statement: &Statement, principal: &Principal, name: &str) -> bool {
-        let blocked = || self.blocked.contains(name.split('/').next().unwrap_or_default());
+    fn is_blocked(&self, number: usize, principal: &Principal, name: &str) -> bool {
+        let (Some(true), Some(statement)) = (self.public.get(number), self.statements.get(number)) else {
+            return false;
+        };
         let by_name =
             |it: &PrincipalPattern| *it != PrincipalPattern::Everybody && it.covers(principal, statement.effect);
-        !self.blocked.is_empty() && statement.is_public() && blocked() && !statement.principals.iter().any(by_name)
+        self.blocked.contains(name.split('/').next().unwrap_or_default()) && !statement.principals.iter().any(by_name)
     }
 
     /// Whether the principal may read all repositories: a statement without conditions allows it, and none denies any read.
@@ -202,13 +241,24 @@ fn is_administration(action: Action, kind: ResourceKind) -> bool {
     action == Action::Admin || kind == ResourceKind::System
 }
 
+impl Tree {
+    /// The statements about a name and everything below it.
+    fn at(&mut self, name: &str) -> &mut Group {
+        &mut name.split('/').fold(self, |tree, part| tree.below.entry(part.to_owned()).or_default()).about
+    }
+}
+
 impl Group {
+    /// Adds a statement once, however many of its patterns lead here.
     fn add(&mut self, number: u32, principals: &[PrincipalPattern]) {
         for principal in principals {
-            match principal {
-                PrincipalPattern::Everybody => self.everybody.push(number),
-                PrincipalPattern::Authenticated => self.authenticated.push(number),
-                PrincipalPattern::Named(name) => self.named.entry(name.clone()).or_default().push(number),
+            let numbers = match principal {
+                PrincipalPattern::Everybody => &mut self.everybody,
+                PrincipalPattern::Authenticated => &mut self.authenticated,
+                PrincipalPattern::Named(name) => self.named.entry(name.clone()).or_default(),
+            };
+            if numbers.last() != Some(&number) {
+                numbers.push(number);
             }
         }
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::condition::{self, Condition, Context};
 use super::effect::Effect;
+use super::glob::Work;
 use super::pattern::{PrincipalPattern, ResourcePattern};
 use super::resource::ResourceKind;
 use crate::action::{Action, Actions, actions_of};
@@ -94,13 +95,6 @@ impl Policy {
 }
 
 impl Statement {
-    /// Whether it gives everybody access. A statement for some networks only is not public, as in AWS.
-    pub(crate) fn is_public(&self) -> bool {
-        self.effect == Effect::Allow
-            && self.principals.contains(&PrincipalPattern::Everybody)
-            && !self.conditions.iter().any(Condition::narrows)
-    }
-
     /// Whether it applies to this request.
     pub(super) fn applies(
         &self,
@@ -108,20 +102,27 @@ impl Statement {
         action: Action,
         what: (ResourceKind, &str),
         context: &Context<'_>,
+        work: &mut Work,
     ) -> bool {
-        self.is_about(principal, action, what)
-            && self.conditions.iter().all(|it| it.holds(self.effect == Effect::Deny, principal, context))
+        self.is_about(principal, action, what, work)
+            && self.conditions.iter().all(|it| it.holds(self.effect == Effect::Deny, principal, context, work))
     }
 
     /// Whether it applies without regard to its conditions.
-    pub(super) fn is_about(&self, principal: &Principal, action: Action, (kind, name): (ResourceKind, &str)) -> bool {
+    pub(super) fn is_about(
+        &self,
+        principal: &Principal,
+        action: Action,
+        (kind, name): (ResourceKind, &str),
+        work: &mut Work,
+    ) -> bool {
         self.actions.contains(action)
             && self.principals.iter().any(|pattern| pattern.covers(principal, self.effect))
             && self.resources.iter().any(|pattern| {
                 // `*` includes the store itself for administrators, but not for readers of everything
                 let reaches =
                     kind != ResourceKind::System || pattern.names_kind() || self.actions.contains(Action::Admin);
-                reaches && pattern.matches(kind, name)
+                reaches && pattern.matches(kind, name, work)
             })
     }
 }

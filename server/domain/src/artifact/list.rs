@@ -54,10 +54,6 @@ impl Artifacts {
     pub async fn repositories(&self, call: &Call, after: &str, size: u32) -> Result<Page, ArtifactError> {
         let call = self.authorizer.require_catalog(call)?;
         let size = size.min(PAGE_MAX);
-        let listed = |name: &String| {
-            // names in rows are valid
-            name.parse().is_ok_and(|name| self.authorizer.allows(&call, Action::List, Resource::Repository(&name)))
-        };
         let mut found = Vec::new();
         let mut after = after.to_owned();
         loop {
@@ -65,7 +61,10 @@ impl Artifacts {
             let ended = page.len() <= size as usize;
             after = page.last().cloned().unwrap_or_default();
             // repositories that the caller may not list are left out
-            found.extend(page.into_iter().filter(listed));
+            // names in rows are valid
+            let names: Vec<RepositoryName> = page.iter().filter_map(|name| name.parse().ok()).collect();
+            let listed = self.authorizer.listed(&call, names, |name| Resource::Repository(name)).await;
+            found.extend(listed.iter().map(ToString::to_string));
             if ended || found.len() > size as usize {
                 found.truncate(size as usize + 1);
                 return Ok(Page::cut(found, size));

@@ -55,9 +55,7 @@ impl Buckets {
             after.clone_from(&last.name);
             let ended = page.len() < limit as usize;
             // buckets that the caller may not list are left out
-            found.extend(
-                page.into_iter().filter(|it| self.authorizer.allows(call, Action::List, Resource::Bucket(&it.name))),
-            );
+            found.extend(self.authorizer.listed(call, page, |it| Resource::Bucket(&it.name)).await);
             if ended || found.len() >= limit as usize {
                 found.truncate(limit as usize);
                 return Ok(found);

@@ -60,7 +60,7 @@ impl Buckets {
     ) -> Vec<Result<Deleted, ObjectError>> {
         let context = |it: &Deletion| Context { operation: Some(it.operation()), ..call.context() };
         let asked = deletions.iter().map(|it| (Resource::Object(bucket, it.key.as_str()), context(it)));
-        let permits = self.authorizer.require_each(call, Action::Delete, asked);
+        let permits = self.authorizer.require_each(call, Action::Delete, asked).await;
         // concurrently: their commits share an fsync
         let outcomes = stream::iter(permits.into_iter().zip(deletions)).map(|(permit, deletion)| async move {
             permit?;

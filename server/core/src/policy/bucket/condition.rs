@@ -31,6 +31,13 @@ pub(super) fn all(operators: Conditions, operations: Option<Operations>) -> Resu
                 return Err(malformed(format!("Condition {operator} {key}: a value is missing")));
             }
             values.iter().try_for_each(|value| no_variable(value))?;
+            if let Some(long) = values.iter().find(|value| value.len() > condition::GLOB_MAX) {
+                let begin: String = long.chars().take(40).collect();
+                return Err(malformed(format!(
+                    "Condition {operator} {key}: {begin:?}… is longer than {} bytes",
+                    condition::GLOB_MAX
+                )));
+            }
             let one = one(&operator, &key, values)?;
             let lists = || operations.is_none_or(|all| LISTS.into_iter().any(|it| all.contains(it)));
             if matches!(one, Condition::ListPrefix { .. }) && !lists() {

@@ -112,7 +112,7 @@ fn what_cannot_be_decided_by_is_refused_and_named() {
         (json!({"Resource": "arn:aws:s3:::doc-bucket/"}), "empty key"),
         (json!({"Resource": "arn:aws:s3:::doc-bucket"}), "does not apply"),
         (json!({"Resource": "arn:aws:s3:::doc-bucket/${aws:username}/*"}), "variables"),
-        (json!({"Resource": format!("arn:aws:s3:::doc-bucket/{}", "x".repeat(2000))}), "too long"),
+        (json!({"Resource": format!("arn:aws:s3:::doc-bucket/{}", "x".repeat(2000))}), "longer than 1024"),
         (json!({"Sid": "a\nb"}), "control"),
         (json!({"Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}}), "aws:PrincipalOrgID"),
         (json!({"Condition": {"StringEquals": {"s3:delimiter": "/"}}}), "s3:delimiter"),
@@ -196,6 +196,94 @@ fn what_lets_everybody_in_is_public() {
     ] {
         let statements = parsed(&json!([public_read(more.clone())]));
         assert_eq!(is_public(&statements), public, "{more}");
+    }
+}
+
+/// Networks that are narrow one by one and everybody together, in one statement or in many.
+#[test]
+fn the_union_of_networks_is_judged() {
+    let eights = |step: usize| (0..256).step_by(step).map(|first| format!("{first}.0.0.0/8")).collect::<Vec<_>>();
+    let ips = |networks: &[String]| json!({"Condition": {"IpAddress": {"aws:SourceIp": networks}}});
+    let texts = |networks: &[&str]| networks.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    for (networks, public) in [
+        (eights(1), true),
+        (eights(2), true),
+        (texts(&["12.0.0.0/8", "13.0.0.0/8"]), true),
+        (texts(&["12.0.0.0/9", "12.128.0.0/9"]), false),
+        (texts(&["12.0.0.0/8", "12.1.0.0/16"]), false),
+        (texts(&["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"]), false),
+        (texts(&["10.0.0.0/8", "12.0.0.0/8"]), false),
+        (texts(&["2001:db8::/32", "2001:db9::/32"]), true),
+        (texts(&["2001:db8::/32", "2a00::/32", "192.0.2.0/24"]), false),
+    ] {
+        let together = parsed(&json!([public_read(ips(&networks))]));
+        assert_eq!(is_public(&together), public, "{networks:?}");
+        let one = |network| parsed(&json!([public_read(ips(std::slice::from_ref(network)))]));
+        let one_each: Vec<_> = networks.iter().flat_map(one).collect();
+        assert_eq!(is_public(&one_each), public, "{networks:?} in a statement each");
+        for statements in [together, one_each] {
+            let rules = Rules::new(statements, HashSet::from([BUCKET.to_owned()]));
+            let key = Resource::Object(BUCKET, "key");
+            let from = networks[0].parse::<ipnet::IpNet>().unwrap().addr();
+            let context = Context { source_ip: Some(from), ..context() };
+            let verdict = rules.verdict(&Principal::anonymous(), Action::Read, key, &context);
+            assert_eq!(matches!(verdict, Verdict::Silent), public, "{networks:?}: a block holds back what is public");
+        }
+    }
+    let both = json!({"Condition": {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}, "NotIpAddress": {"aws:SourceIp": "0.0.0.0/1"}}});
+    assert!(!is_public(&parsed(&json!([public_read(both)]))));
+}
+
+fn context() -> Context<'static> {
+    Context {
+        source_ip: None,
+        tls: true,
+        now: "2026-07-01T12:00:00Z".parse().unwrap(),
+        list_prefix: None,
+        operation: None,
+    }
+}
+
+/// The steps of one decision on an object by a policy with these resources.
+fn steps(keys: &[String], key: &str) -> u64 {
+    let arns: Vec<_> = keys.iter().map(|key| format!("arn:aws:s3:::{BUCKET}/{key}")).collect();
+    let text = policy(&json!([public_read(json!({"Resource": arns}))]));
+    assert!(text.len() <= SIZE_MAX, "{}", text.len());
+    let rules = Rules::new(parse(BUCKET, text.as_bytes()).unwrap(), HashSet::new());
+    let mut work = Work::new(u64::MAX);
+    rules.verdict_within(&Principal::anonymous(), Action::Read, Resource::Object(BUCKET, key), &context(), &mut work);
+    u64::MAX - work.left()
+}
+
+/// The policies that made a server of version 0.5.0 freeze: a statement tried all its patterns once for each of them.
+#[test]
+fn a_decision_tries_each_pattern_once() {
+    let long = format!("{}x", "a/".repeat(500));
+    let linear = |keys: &[String]| {
+        let lengths: usize = keys.iter().map(|key| BUCKET.len() + 1 + key.len() + BUCKET.len() + 1 + long.len()).sum();
+        let steps = steps(keys, &long);
+        assert!(steps <= 2 * lengths as u64, "{} patterns take {steps} steps", keys.len());
+        assert!(steps < Work::MAX / 2, "{} patterns take {steps} steps", keys.len());
+    };
+    linear(&(0..300).map(|n| format!("dir{n}/*/*{n:03}")).collect::<Vec<_>>());
+    linear(&(0..300).map(|n| format!("*.{n:03}.lock")).collect::<Vec<_>>());
+    linear(&(0..500).map(|n| format!("*a{n:03}")).collect::<Vec<_>>());
+    linear(&["*a".repeat(500), "*/a?".repeat(250), "?".repeat(1000), "*a*a*a*a*b".to_owned()]);
+    let deep: Vec<_> = (1..130).map(|n| format!("{}*", "a/".repeat(n % 65))).collect();
+    linear(&deep);
+}
+
+#[test]
+fn long_globs_and_patterns_are_refused() {
+    let long = "*a".repeat(513);
+    for more in [
+        json!({"Resource": format!("arn:aws:s3:::{BUCKET}/{long}")}),
+        json!({"Action": "s3:ListBucket", "Resource": format!("arn:aws:s3:::{BUCKET}"),
+            "Condition": {"StringLike": {"s3:prefix": long}}}),
+        json!({"Condition": {"StringNotLike": {"aws:username": ["a", long]}}}),
+    ] {
+        let why = refusal(&policy(&json!([public_read(more)])));
+        assert!(why.contains("longer than 1024 bytes") && why.len() < 3000, "{why}");
     }
 }
 
@@ -312,5 +400,19 @@ proptest! {
     #[test]
     fn any_json_is_a_policy_or_an_error(text in r#"[{}\[\]":,* A-Za-z0-9/]{0,60}"#) {
         let _ = parse(BUCKET, format!(r#"{{"Statement": [{text}]}}"#).as_bytes());
+    }
+}
+
+proptest! {
+    /// Whatever fits into a policy, a decision takes few steps for each byte of its patterns and for the key.
+    #[test]
+    fn no_policy_makes_a_decision_long(part in "[ab*?/]{1,12}", repeated in 1..80_usize, count in 1..400_usize, key in "[ab/]{1,30}") {
+        let pattern: String = part.repeat(repeated).trim_matches('/').chars().take(1000).collect();
+        prop_assume!(!pattern.is_empty());
+        let count = count.min(15_000 / (pattern.len() + 40)).max(1);
+        let keys: Vec<_> = (0..count).map(|n| format!("{pattern}{n}")).collect();
+        let key: String = key.repeat(50).chars().take(1024).collect();
+        let taken = steps(&keys, &key);
+        prop_assert!(taken <= Work::MAX / 2, "{count} patterns like {pattern} on {key}: {taken} steps");
     }
 }
