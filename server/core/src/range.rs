@@ -36,7 +36,9 @@ pub enum Selection {
 
 /// Resolves a `Range` header against `length` bytes. An end beyond the content is cut; parts outside are left out.
 pub fn select(header: Option<&str>, length: u64) -> Selection {
-    let Some(specs) = header.and_then(|h| h.trim().strip_prefix("bytes=")) else {
+    // names of units ignore case (RFC 9110 section 14.1)
+    let unit_and_specs = header.and_then(|h| h.trim().split_once('='));
+    let Some((_, specs)) = unit_and_specs.filter(|(unit, _)| unit.eq_ignore_ascii_case("bytes")) else {
         return Selection::Whole;
     };
     let mut parts = Vec::new();
@@ -105,6 +107,7 @@ mod tests {
     #[test]
     fn single_ranges() {
         assert_eq!(parts("bytes=0-0", 10), [(0, 1)]);
+        assert_eq!(parts("BYTES=0-0", 10), [(0, 1)]);
         assert_eq!(parts("bytes=5-", 10), [(5, 10)]);
         assert_eq!(parts("bytes=-3", 10), [(7, 10)]);
         assert_eq!(parts("bytes=-30", 10), [(0, 10)]);

@@ -32,9 +32,14 @@ pub(crate) async fn begin(
 ) -> Result<Response, ArtifactError> {
     let parameters = Parameters::of(parts);
     if let Some(digest) = parameters.one("mount")? {
-        let from = parameters.one("from")?.filter(|name| !name.is_empty()).map(str::parse).transpose()?;
+        let from = parameters.one("from")?.filter(|name| !name.is_empty()).map(str::parse::<RepositoryName>);
         let digest: Digest = digest.parse()?;
-        if registry.artifacts.mount_blob(call, repository, &digest, from.as_ref()).await? {
+        let mounted = match from.transpose() {
+            Ok(from) => registry.artifacts.mount_blob(call, repository, &digest, from.as_ref()).await?,
+            // no repository has an invalid name, so this is as an absent one
+            Err(_) => false,
+        };
+        if mounted {
             return Ok(created(repository, &digest));
         }
     } else if let Some(digest) = parameters.one("digest")? {

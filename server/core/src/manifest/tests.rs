@@ -67,6 +67,13 @@ fn the_subject_and_annotations_are_read() {
     assert_eq!(manifest.annotations["a"], "b");
 }
 
+/// Go writes an empty list as `null`.
+#[test]
+fn lists_of_null_are_as_absent() {
+    assert_eq!(parse(&with(image(), "/manifests", Value::Null)).unwrap(), parse(&image()).unwrap());
+    assert_eq!(parse(&with(index(), "/layers", Value::Null)).unwrap(), parse(&index()).unwrap());
+}
+
 #[test]
 fn layers_kept_elsewhere_are_not_required() {
     let foreign = with(image(), "/layers/0/urls", json!(["https://example.com/layer"]));

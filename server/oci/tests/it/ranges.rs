@@ -36,6 +36,7 @@ async fn a_single_range_is_exactly_that() {
         let half = last / 2;
         for (range, start, end) in [
             ("bytes=0-0".to_owned(), 0, 0),
+            ("BYTES=0-0".to_owned(), 0, 0),
             (format!("bytes={half}-"), half, last),
             ("bytes=-10".to_owned(), last - 9, last),
             ("bytes=-99999999".to_owned(), 0, last),
