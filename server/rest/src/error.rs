@@ -109,6 +109,9 @@ impl Placed for ObjectError {
             Self::PartInvalid(_)
             | Self::PartOrderInvalid
             | Self::PartTooSmall(_)
+            | Self::PartNumberInvalid(_)
+            | Self::RangeBeyondSource(_)
+            | Self::SizeMismatch(_)
             | Self::ChecksumMalformed(_)
             | Self::ChecksumMismatch(_)
             | Self::SignedHashMismatch

@@ -2,10 +2,15 @@
 //!
 //! Source: S3 API reference, *Error responses*.
 
+mod document;
+
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use s3s::{S3Error, S3ErrorCode};
 use zot_core::Invalid;
+use zot_domain::bucket::multipart::PART_MIN;
 use zot_domain::{Error, MayBeCommon, ObjectError};
+
+pub(crate) use document::{Named, completed, invalid_argument, with_elements};
 
 /// The S3 error of a domain error.
 pub(crate) fn to_s3(error: impl Into<ObjectError>) -> S3Error {
@@ -38,7 +43,44 @@ pub(crate) fn to_s3(error: impl Into<ObjectError>) -> S3Error {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
         answer.set_headers(headers);
     }
-    answer
+    match elements(&error).as_slice() {
+        [] => answer,
+        elements => {
+            with_elements(answer, &elements.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>())
+        }
+    }
+}
+
+/// The elements of the error's document that say what it is about.
+fn elements(error: &ObjectError) -> Vec<(&'static str, String)> {
+    match error {
+        ObjectError::NoSuchBucket(name)
+        | ObjectError::NoSuchPolicy(name)
+        | ObjectError::BucketExists(name)
+        | ObjectError::BucketNotEmpty(name) => vec![("BucketName", name.clone())],
+        ObjectError::NoSuchKey(key) => vec![("Key", key.clone())],
+        ObjectError::NoSuchVersion(version) => vec![("VersionId", version.clone())],
+        ObjectError::PartInvalid(number) => vec![("PartNumber", number.to_string())],
+        ObjectError::PartNumberInvalid(number) => {
+            vec![("ArgumentName", "partNumber".to_owned()), ("ArgumentValue", number.to_string())]
+        }
+        ObjectError::RangeBeyondSource(size) => vec![("ActualObjectSize", size.to_string())],
+        ObjectError::PartTooSmall(number) => {
+            vec![("PartNumber", number.to_string()), ("MinSizeAllowed", PART_MIN.to_string())]
+        }
+        ObjectError::DeleteMarker { version_id, .. } => vec![("VersionId", version_id.clone())],
+        ObjectError::Common(_)
+        | ObjectError::NoSuchMultipart
+        | ObjectError::PartOrderInvalid
+        | ObjectError::PreconditionFailed
+        | ObjectError::NotModified
+        | ObjectError::ChecksumMismatch(_)
+        | ObjectError::SignedHashMismatch
+        | ObjectError::Md5Mismatch
+        | ObjectError::ChecksumMalformed(_)
+        | ObjectError::SizeMismatch(_)
+        | ObjectError::CopyUnchanged => Vec::new(),
+    }
 }
 
 /// The error's text, with S3's header names.
@@ -51,7 +93,9 @@ fn message(error: &ObjectError) -> String {
             format!("the value of x-amz-checksum-{} is malformed", algorithm.as_str().to_lowercase())
         }
         ObjectError::CopyUnchanged => {
-            "a copy onto itself must change something, such as x-amz-metadata-directive: REPLACE".to_owned()
+            "This copy request is illegal because it is trying to copy an object to itself without changing the object's \
+             metadata, storage class, website redirect location or encryption attributes."
+                .to_owned()
         }
         shown => shown.to_string(),
     }
@@ -88,7 +132,9 @@ fn code_of(error: &ObjectError) -> (S3ErrorCode, StatusCode) {
         ObjectError::ChecksumMismatch(_) | ObjectError::SignedHashMismatch | ObjectError::Md5Mismatch => {
             (Code::BadDigest, StatusCode::BAD_REQUEST)
         }
-        ObjectError::CopyUnchanged => (Code::InvalidArgument, StatusCode::BAD_REQUEST),
+        ObjectError::CopyUnchanged | ObjectError::SizeMismatch(_) => (Code::InvalidRequest, StatusCode::BAD_REQUEST),
+        ObjectError::PartNumberInvalid(_) => (Code::InvalidArgument, StatusCode::BAD_REQUEST),
+        ObjectError::RangeBeyondSource(_) => (Code::InvalidRange, StatusCode::RANGE_NOT_SATISFIABLE),
     }
 }
 

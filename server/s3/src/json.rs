@@ -8,7 +8,8 @@ use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use zot_core::checksum::Algorithm;
-use zot_domain::bucket::multipart::NamedPart;
+use zot_core::policy::Operation;
+use zot_domain::bucket::multipart::{Announced, NamedPart};
 use zot_domain::ports::objects::{Bucket, Entry, ListQuery, ObjectVersion, Versioning};
 use zot_domain::{Buckets, Call, Error, ObjectError, Result};
 
@@ -86,11 +87,18 @@ async fn list_buckets(buckets: &Buckets, call: &Call) -> Result<Value, ObjectErr
             break;
         }
     }
+    // each field needs the right of the operation that answers it
     let entry = |bucket: &Bucket| {
-        json!({
+        let mut entry = json!({
             "name": bucket.name, "createdAt": time(bucket.created), "creationDate": time(bucket.created),
-            "versioning": bucket.versioning == Versioning::Enabled, "tags": bucket.tags,
-        })
+        });
+        if buckets.may_list_in(call, Operation::GetBucketVersioning, &bucket.name) {
+            entry["versioning"] = json!(bucket.versioning == Versioning::Enabled);
+        }
+        if buckets.may_list_in(call, Operation::GetBucketTagging, &bucket.name) {
+            entry["tags"] = json!(bucket.tags);
+        }
+        entry
     };
     Ok(json!({"buckets": found.iter().map(entry).collect::<Vec<_>>()}))
 }
@@ -172,7 +180,11 @@ async fn complete(
 ) -> Result<Value, ObjectError> {
     let id = query.get("uploadId").unwrap_or_default();
     let condition = write_condition_of(request.headers())?;
-    let announced = checksum_of(request.headers());
+    let size = request.headers().get("x-amz-mp-object-size").map(|value| value.to_str().ok()?.parse().ok());
+    let Some(size) = size.map_or(Some(None), |size: Option<u64>| size.map(Some)) else {
+        return Err(Error::ParameterInvalid("x-amz-mp-object-size must be a number of bytes".to_owned()).into());
+    };
+    let announced = Announced { checksum: checksum_of(request.headers()), size };
     let body = request.into_body().collect().await.map_err(|error| error_of(&error))?.to_bytes();
     let wanted: CompleteRequest = serde_json::from_slice(&body).map_err(|error| {
         Error::ParameterInvalid(format!(

@@ -6,6 +6,7 @@
 
 mod body;
 mod caller;
+mod document;
 mod error;
 mod json;
 mod ops;
@@ -14,5 +15,6 @@ mod service;
 pub mod sigv4;
 mod sts;
 mod transfer;
+mod unsupported;
 
 pub use service::{Options, S3};

@@ -16,11 +16,12 @@ use zot_identity::Identity;
 
 use crate::body::{limited, recorded};
 use crate::caller::{identify, refused};
-use crate::error::to_s3;
+use crate::document::{self, DOCUMENT_MAX};
+use crate::error::{Named, completed, to_s3};
 use crate::ops::Ops;
 use crate::sigv4::{Access, Config, Front, Keys, Secret};
 use crate::transfer::Attempt;
-use crate::{json, request, sts};
+use crate::{json, request, sts, unsupported};
 
 /// What the configuration says about the S3 API.
 #[derive(Clone, Debug)]
@@ -34,9 +35,6 @@ pub struct Options {
     /// Domain of virtual-host addresses.
     pub domain: Option<String>,
 }
-
-/// Largest XML or JSON document of a client, in bytes: 1,000 keys of 1,024 bytes, and a reserve.
-const DOCUMENT_MAX: u64 = 2 * 1024 * 1024;
 
 /// The S3 API. Cheap to clone.
 #[derive(Clone)]
@@ -100,6 +98,7 @@ impl S3 {
         }
         let sender = Sender::of(request.extensions());
         let transfer = Attempt::of(&request, prefix, self.options.domain.as_deref());
+        let named = Named::of(&request, prefix, self.options.domain.as_deref());
         let as_json = json::is_wanted(request.headers()).then(|| request.method().clone());
         let (authentication, admitted) = self.admit(request, &sender).await;
         let principal = admitted.as_ref().ok().and_then(|request| request.extensions().get::<Call>());
@@ -111,6 +110,7 @@ impl S3 {
         if let Some(method) = &as_json {
             response = json::translated(response, method).await;
         }
+        response = completed(response, &named, &sender.request_id.to_string()).await;
         let transfer = transfer.and_then(|attempt| attempt.outcome(&response));
         let fault = fault(response.status());
         note(&mut response, principal);
@@ -126,10 +126,13 @@ impl S3 {
     async fn dispatch(&self, request: Request<Body>, prefix: &str, as_json: bool) -> Response<Body> {
         let (request, failure) = recorded(request);
         let request = cut(request, prefix, self.options.domain.as_deref());
-        let response = match request::check(&request) {
+        let response = match request::check(&request).and_then(|()| unsupported::check(&request)) {
             Err(error) => answer(error),
-            Ok(()) if as_json => self.operate_in_json(request).await,
-            Ok(()) => self.operate(request).await,
+            Ok(()) => match document::verified(request).await {
+                Err(error) => answer(error),
+                Ok(request) if as_json => self.operate_in_json(request).await,
+                Ok(request) => self.operate(request).await,
+            },
         };
         // a body that does not match its signature has a code of its own, whatever the codec answered
         failure.take().map_or(response, |error| answer(refused(&error)))

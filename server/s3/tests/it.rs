@@ -8,6 +8,8 @@ mod access;
 mod buckets;
 #[path = "it/decided.rs"]
 mod decided;
+#[path = "it/documents.rs"]
+mod documents;
 #[path = "it/json.rs"]
 mod json;
 #[path = "it/lists.rs"]

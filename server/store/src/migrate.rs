@@ -14,7 +14,7 @@ use crate::pool::Store;
 use crate::sql::{Dialect, statements};
 
 /// Schema version that this server was built for.
-pub const SCHEMA_VERSION: i64 = 6;
+pub const SCHEMA_VERSION: i64 = 5;
 
 statements! {
     SELECT_SCHEMA = "SELECT version, min_server FROM schema_info WHERE id = 1";
@@ -53,10 +53,10 @@ const STEPS: [Step; 5] = [
         sqlite: include_str!("../migrations/sqlite/0004_access.sql"),
     },
     Step {
-        version: 6,
+        version: 5,
         name: "manifests",
-        postgres: include_str!("../migrations/postgres/0006_manifests.sql"),
-        sqlite: include_str!("../migrations/sqlite/0006_manifests.sql"),
+        postgres: include_str!("../migrations/postgres/0005_manifests.sql"),
+        sqlite: include_str!("../migrations/sqlite/0005_manifests.sql"),
     },
 ];
 

@@ -124,6 +124,10 @@ impl Objects for Store {
         self.read_parts(upload, after, limit).await
     }
 
+    async fn named_parts(&self, upload: &str, named: &[(i64, String)]) -> Result<Vec<Part>> {
+        self.read_named_parts(upload, named).await
+    }
+
     async fn complete_multipart(&self, complete: CompleteMultipart) -> Result<Option<Put>, ObjectError> {
         self.write(complete).await
     }

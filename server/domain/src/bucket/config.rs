@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use zot_core::AuditAction;
 use zot_core::action::Action;
 use zot_core::name::bucket_name;
-use zot_core::policy::{Operation, Resource};
+use zot_core::policy::{Context, Operation, Resource};
 
 use crate::bucket::Buckets;
 use crate::call::Call;
@@ -35,6 +35,12 @@ impl Buckets {
     pub async fn bucket(&self, call: &Call, operation: Operation, name: &str) -> Result<Bucket, ObjectError> {
         self.require(call, operation, Action::List, Resource::Bucket(name))?;
         self.existing(name).await
+    }
+
+    /// Whether the caller may do this to the bucket, for lists that show more than names.
+    pub fn may_list_in(&self, call: &Call, operation: Operation, name: &str) -> bool {
+        let context = Context { operation: Some(operation), ..call.context() };
+        self.authorizer.decide(&call.principal, Action::List, Resource::Bucket(name), &context).allowed
     }
 
     pub(super) async fn existing(&self, name: &str) -> Result<Bucket, ObjectError> {

@@ -53,6 +53,14 @@ pub struct Completed {
     pub checksums: Checksums,
 }
 
+/// What a client says about the whole object when it completes an upload.
+#[derive(Clone, Debug, Default)]
+pub struct Announced {
+    pub checksum: Option<(Algorithm, String)>,
+    /// In bytes.
+    pub size: Option<u64>,
+}
+
 impl Buckets {
     /// Begins an upload and returns its id.
     ///
@@ -88,8 +96,7 @@ impl Buckets {
     /// Uploads a part. It replaces an earlier one with the same number.
     ///
     /// # Errors
-    /// [`ObjectError::NoSuchMultipart`], [`Error::ParameterInvalid`] for a number beyond [`PARTS_MAX`], and as
-    /// [`Buckets::put_object`].
+    /// [`ObjectError::NoSuchMultipart`], [`ObjectError::PartNumberInvalid`], and as [`Buckets::put_object`].
     pub async fn upload_part(
         &self,
         call: &Call,
@@ -100,7 +107,7 @@ impl Buckets {
         body: ByteStream,
     ) -> Result<Part, ObjectError> {
         if !(1..=PARTS_MAX).contains(&number) {
-            return Err(Error::ParameterInvalid(format!("a part number lies between 1 and {PARTS_MAX}")).into());
+            return Err(ObjectError::PartNumberInvalid(number));
         }
         let upload = self.multipart(call, Operation::PutObject, (bucket, key), id).await?;
         if let (Some(sent), Some(begun)) = (expected.algorithm, upload.input.algorithm)
@@ -141,7 +148,7 @@ impl Buckets {
     /// Uploads a part that is copied from an object.
     ///
     /// # Errors
-    /// As [`Buckets::upload_part`] and [`Buckets::copyable`]; [`Error::ParameterInvalid`] for a range outside it.
+    /// As [`Buckets::upload_part`] and [`Buckets::copyable`]; [`ObjectError::RangeBeyondSource`].
     pub async fn copy_part(
         &self,
         call: &Call,
@@ -154,9 +161,7 @@ impl Buckets {
         let from = self.copyable(call, &source).await?;
         let range = range.unwrap_or(ByteRange { start: 0, end: from.size });
         if range.end > from.size || range.start > range.end {
-            return Err(
-                Error::ParameterInvalid(format!("the source has {} bytes, less than the range", from.size)).into()
-            );
+            return Err(ObjectError::RangeBeyondSource(from.size));
         }
         let body = self.open(&from, range);
         self.upload_part(call, (bucket, key), id, number, Expected::default(), body).await
@@ -245,7 +250,7 @@ impl Buckets {
         (bucket, key): (&str, &ObjectKey),
         id: &str,
         named: &[NamedPart],
-        announced: Option<(Algorithm, String)>,
+        announced: Announced,
         condition: WriteCondition,
     ) -> Result<Completed, ObjectError> {
         let rights = self.put_rights(call, Operation::PutObject, bucket, key.as_str())?;
@@ -260,7 +265,7 @@ impl Buckets {
             parts => parts?,
         };
         let checksums = combined(&upload.input, &parts)?;
-        if let Some((algorithm, value)) = announced
+        if let Some((algorithm, value)) = announced.checksum
             && checksums.values.get(&algorithm) != Some(&value)
         {
             let name = algorithm.as_str();
@@ -268,12 +273,16 @@ impl Buckets {
                 "the {name} you specified did not match the parts together"
             )));
         }
+        let size = parts.iter().map(|part| part.segment.size).sum();
+        if announced.size.is_some_and(|announced| announced != size) {
+            return Err(ObjectError::SizeMismatch(size));
+        }
         let etag = etag_of(&parts)?;
         let result = serde_json::to_string(&(&etag, &checksums)).map_err(|e| Error::Internal(e.to_string()))?;
         let object = PutObject {
             bucket: bucket.to_owned(),
             key: key.as_str().to_owned(),
-            source: Source::Blob { blob: 0, size: parts.iter().map(|part| part.segment.size).sum() },
+            source: Source::Blob { blob: 0, size },
             etag: etag.clone(),
             attributes: upload.input.attributes,
             checksums: checksums.clone(),
@@ -305,12 +314,19 @@ impl Buckets {
         if named.is_empty() || named.windows(2).any(|pair| pair[0].number >= pair[1].number) {
             return Err(ObjectError::PartOrderInvalid);
         }
-        let uploaded = self.objects.parts(id, 0, u32::try_from(PARTS_MAX).unwrap_or(u32::MAX)).await?;
+        if let Some(wrong) = named.iter().find(|part| !(1..=PARTS_MAX).contains(&part.number)) {
+            return Err(ObjectError::PartNumberInvalid(wrong.number));
+        }
+        // every entity tag of a part is an MD5
+        if let Some(wrong) = named.iter().find(|part| !hex::decode(&part.etag).is_ok_and(|md5| md5.len() == 16)) {
+            return Err(ObjectError::PartInvalid(wrong.number));
+        }
+        let wanted: Vec<_> = named.iter().map(|part| (part.number, part.etag.clone())).collect();
+        let uploaded = self.objects.named_parts(id, &wanted).await?;
         let mut uploaded: BTreeMap<i64, Part> = uploaded.into_iter().map(|part| (part.number, part)).collect();
         let mut parts = Vec::with_capacity(named.len());
         for (index, wanted) in named.iter().enumerate() {
-            let part = uploaded.remove(&wanted.number).filter(|part| part.etag == wanted.etag);
-            let part = part.ok_or(ObjectError::PartInvalid(wanted.number))?;
+            let part = uploaded.remove(&wanted.number).ok_or(ObjectError::PartInvalid(wanted.number))?;
             if let Some((algorithm, value)) = &wanted.checksum
                 && part.checksums.values.get(algorithm) != Some(value)
             {

@@ -38,6 +38,12 @@ pub enum ObjectError {
     /// Parts are out of order or repeated.
     #[error("parts must be in ascending order of their numbers")]
     PartOrderInvalid,
+    #[error("part number {0} does not lie between 1 and 10000")]
+    PartNumberInvalid(i64),
+    #[error("the range is not within the source, which has {0} bytes")]
+    RangeBeyondSource(u64),
+    #[error("the parts have {0} bytes together, which is not x-amz-mp-object-size")]
+    SizeMismatch(u64),
     #[error("part {0} is smaller than 5 MiB, which only the last part may be")]
     PartTooSmall(i64),
     #[error("a condition of the request does not hold")]

@@ -35,13 +35,16 @@ pub struct Bucket {
     pub tags: BTreeMap<String, String>,
 }
 
+/// Stored header: where a website redirects requests of the object.
+pub const REDIRECT: &str = "x-amz-website-redirect-location";
+
 /// An object's metadata that the client sets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attributes {
     /// `Content-Type`
     pub content_type: String,
     /// Other standard headers, by lower-case name: `cache-control`, `content-disposition`, `content-encoding`,
-    /// `content-language`, `expires`, and the website redirect location.
+    /// `content-language`, `expires`, and [`REDIRECT`].
     pub headers: BTreeMap<String, String>,
     /// User metadata, by lower-case name without the header's prefix.
     pub meta: BTreeMap<String, String>,
@@ -314,6 +317,8 @@ pub trait Objects: Send + Sync {
     async fn add_part(&self, upload: &str, part: Part) -> Result<bool>;
     /// The newest revision of each part after `after`.
     async fn parts(&self, upload: &str, after: i64, limit: u32) -> Result<Vec<Part>>;
+    /// The parts with these numbers and entity tags, by number. Of several uploads the newest is taken.
+    async fn named_parts(&self, upload: &str, named: &[(i64, String)]) -> Result<Vec<Part>>;
     /// Makes the object. None if the upload is no longer open.
     async fn complete_multipart(&self, complete: CompleteMultipart) -> Result<Option<Put>, ObjectError>;
     /// Aborts an upload. False if there is none.

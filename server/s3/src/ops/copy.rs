@@ -7,11 +7,11 @@ use s3s::dto::{
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 use zot_core::object_key::ObjectKey;
 use zot_core::range::ByteRange;
-use zot_domain::bucket::copy::CopySource as Source;
+use zot_domain::bucket::copy::{CopySource as Source, CopyTarget};
 use zot_domain::condition::ReadCondition;
 use zot_domain::ports::objects::Attributes;
 
-use super::checksums::{kind_of, set_checksums};
+use super::checksums::{algorithm_of, kind_of, set_checksums};
 use super::object::{reference_header, version};
 use super::policy::check_acl;
 use super::translate::{
@@ -52,20 +52,34 @@ pub(super) async fn copy(ops: &Ops, mut request: S3Request<CopyObjectInput>) -> 
     let replaced = replacing(input, expires)?;
     let tags = match input.tagging_directive.as_ref().map(TaggingDirective::as_str) {
         Some(TaggingDirective::REPLACE) => Some(tags_of_header(input.tagging.take())?),
-        _ => None,
+        None | Some(TaggingDirective::COPY) => None,
+        Some(_) => return Err(s3_error!(InvalidArgument, "x-amz-tagging-directive must be COPY or REPLACE")),
     };
+    let changes = input.storage_class.is_some()
+        || input.server_side_encryption.is_some()
+        || input.website_redirect_location.is_some();
     let from = Source { bucket: &bucket, key: &from, version_id: version_id.as_deref(), condition };
     let target = key(&input.key)?;
     check_acl(ops, &call, &request.headers, &input.bucket, &target).await?;
-    let copied = ops.buckets.copy_object(&call, from, (&input.bucket, &target), replaced, tags, put).await;
+    let to = CopyTarget {
+        bucket: &input.bucket,
+        key: &target,
+        attributes: replaced,
+        tags,
+        redirect: input.website_redirect_location.take(),
+        changes,
+        algorithm: algorithm_of(input.checksum_algorithm.as_ref())?,
+        condition: put,
+    };
+    let copied = ops.buckets.copy_object(&call, from, to).await;
     let copied = copied.map_err(to_s3)?;
     let mut result = CopyObjectResult {
         e_tag: etag(&copied.source.etag),
         last_modified: Some(std::time::SystemTime::from(zot_core::ambient::now()).into()),
-        checksum_type: kind_of(&copied.source.checksums),
+        checksum_type: kind_of(&copied.checksums),
         ..CopyObjectResult::default()
     };
-    set_checksums!(result, &copied.source.checksums);
+    set_checksums!(result, &copied.checksums);
     let output = CopyObjectOutput {
         copy_object_result: Some(result),
         copy_source_version_id: kept_version(copied.source.version_id.clone()),
@@ -88,7 +102,6 @@ fn replacing(input: &mut CopyObjectInput, expires: Option<String>) -> S3Result<O
         ("content-encoding", input.content_encoding.take()),
         ("content-language", input.content_language.take()),
         ("expires", expires),
-        ("x-amz-website-redirect-location", input.website_redirect_location.take()),
     ]);
     attributes(input.content_type.take(), headers, input.metadata.take(), None).map(Some)
 }

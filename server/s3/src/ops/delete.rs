@@ -81,6 +81,10 @@ pub(super) async fn many(
 fn deletion(object: &ObjectIdentifier) -> S3Result<Deletion> {
     let etag = object.e_tag.clone().map(ETagCondition::ETag);
     let condition = condition(etag, object.size, object.last_modified_time.as_ref())?;
+    if object.version_id.as_deref() == Some("") {
+        // as AWS: it is not "no version", which would delete the newest
+        return Err(s3_error!(NoSuchVersion, "The specified version does not exist."));
+    }
     Ok(Deletion { key: key(&object.key)?, version_id: object.version_id.clone(), condition })
 }
 

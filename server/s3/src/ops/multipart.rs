@@ -8,7 +8,7 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 use zot_core::checksum::{Algorithm, Kind};
-use zot_domain::bucket::multipart::NamedPart;
+use zot_domain::bucket::multipart::{Announced, NamedPart};
 use zot_domain::ports::objects::MultipartInput;
 
 use super::bucket::owner;
@@ -95,8 +95,11 @@ pub(super) async fn complete(
     mut request: S3Request<CompleteMultipartUploadInput>,
 ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
     let call = call(&request)?;
-    let announced = fields_of!(request.input).one()?;
+    let checksum = fields_of!(request.input).one()?;
     let input = request.input;
+    let size = input.mpu_object_size.map(u64::try_from).transpose();
+    let size = size.map_err(|_| s3_error!(InvalidArgument, "x-amz-mp-object-size must not be negative"))?;
+    let announced = Announced { checksum, size };
     let named = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
     let named = named.into_iter().map(named_part).collect::<S3Result<Vec<_>>>()?;
     let condition = write_condition(input.if_match, input.if_none_match)?;

@@ -16,6 +16,7 @@ use zot_domain::ports::access::PublicAccessBlock;
 use super::unconfigured::missing;
 use super::{Ops, call};
 use crate::error::to_s3;
+use crate::unsupported;
 
 /// The prefix of AWS's group names.
 const EVERYBODY: &str = "http://acs.amazonaws.com/groups/global/";
@@ -101,7 +102,7 @@ pub(super) async fn delete_public_access(
     Ok(S3Response::new(DeletePublicAccessBlockOutput::default()))
 }
 
-/// Refuses a public ACL if the bucket blocks those. ACLs have no other effect.
+/// Refuses ACLs that grant something. If the bucket blocks public ones, they are denied.
 pub(super) async fn check_acl(
     ops: &Ops,
     call: &Call,
@@ -116,5 +117,8 @@ pub(super) async fn check_acl(
             name => name.starts_with("x-amz-grant-") && value.contains(EVERYBODY),
         }
     });
-    if is_public { ops.buckets.require_public_acl(call, bucket, key).await.map_err(to_s3) } else { Ok(()) }
+    if is_public {
+        ops.buckets.require_public_acl(call, bucket, key).await.map_err(to_s3)?;
+    }
+    unsupported::check_acl(headers)
 }

@@ -72,7 +72,7 @@ pub(super) fn meta(metadata: Option<s3s::dto::Metadata>) -> BTreeMap<String, Str
 }
 
 /// Standard headers that are stored with an object. The front removed `aws-chunked`.
-pub(super) fn standard_headers(headers: [(&str, Option<String>); 6]) -> BTreeMap<String, String> {
+pub(super) fn standard_headers<const N: usize>(headers: [(&str, Option<String>); N]) -> BTreeMap<String, String> {
     headers.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.filter(|v| !v.is_empty())?))).collect()
 }
 

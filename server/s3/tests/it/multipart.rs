@@ -60,6 +60,34 @@ async fn parts_become_one_object() {
     assert_eq!(across.send().await.expect_status(206).text(), "at");
 }
 
+/// As at AWS: a client that sends a part twice may complete with the first one's entity tag.
+#[tokio::test]
+async fn of_a_part_that_was_sent_twice_the_named_one_is_taken() {
+    let store = Store::new().await;
+    for (first, second) in [("old", "new"), ("same", "same")] {
+        let upload = begin(&store, "twice").await;
+        let tag = part(&store, &upload, 1, first.into()).await;
+        part(&store, &upload, 1, second.into()).await;
+        store.client().post(&upload, document(&[(1, &tag)])).await.expect_status(200);
+        assert_eq!(store.client().get("/s3/team/twice").await.text(), first);
+    }
+}
+
+#[tokio::test]
+async fn an_announced_size_is_compared() {
+    let store = Store::new().await;
+    let upload = begin(&store, "sized").await;
+    let right = document(&[(1, &part(&store, &upload, 1, b"four".to_vec()).await)]);
+    let complete = async |size: &str| {
+        let call = store.client().call(Method::POST, &upload).header("x-amz-mp-object-size", size);
+        call.body(right.clone()).send().await
+    };
+    complete("5").await.expect_code(400, "InvalidRequest");
+    complete("-1").await.expect_code(400, "InvalidArgument");
+    store.client().head("/s3/team/sized").await.expect_status(404);
+    complete("4").await.expect_status(200);
+}
+
 #[tokio::test]
 async fn small_copied_and_aborted_parts() {
     let store = Store::new().await;

@@ -145,7 +145,19 @@ async fn copies_take_or_replace_what_was_said() {
     let head = with(&store, Method::HEAD, "copy", &[], "").await.expect_status(200);
     assert_eq!((head.header("x-amz-meta-new"), head.header("content-type")), ("1", "text/y"));
     assert_eq!(head.optional("x-amz-meta-colour"), None);
-    copy("described", &[]).await.expect_code(400, "InvalidArgument");
+    copy("described", &[]).await.expect_code(400, "InvalidRequest");
+    copy("described", &[("x-amz-storage-class", "STANDARD")]).await.expect_status(200);
+    copy("described", &[("x-amz-server-side-encryption", "AES256")]).await.expect_status(200);
+    copy("described", &[("x-amz-website-redirect-location", "/else")]).await.expect_status(200);
+    let head = with(&store, Method::HEAD, "described", &[], "").await.expect_status(200);
+    assert_eq!((head.header("x-amz-website-redirect-location"), head.header("x-amz-meta-colour")), ("/else", "blue"));
+    copy("copy", &[("x-amz-tagging-directive", "KEEP")]).await.expect_code(400, "InvalidArgument");
+    copy("copy", &[("x-amz-metadata-directive", "KEEP")]).await.expect_code(400, "InvalidArgument");
+    let summed = copy("copy", &[("x-amz-checksum-algorithm", "SHA1")]).await.expect_status(200).text();
+    assert!(summed.contains("<ChecksumSHA1>h6zsF82dzSCnFsws9nQXtxyKcBY=</ChecksumSHA1>"), "{summed}");
+    let head = with(&store, Method::HEAD, "copy", &[("x-amz-checksum-mode", "ENABLED")], "").await.expect_status(200);
+    assert_eq!(head.header("x-amz-checksum-sha1"), "h6zsF82dzSCnFsws9nQXtxyKcBY=");
+    assert_eq!(head.optional("x-amz-website-redirect-location"), None, "it belongs to the source alone");
     copy("copy", &[("x-amz-copy-source-if-match", "\"x\"")]).await.expect_code(412, "PreconditionFailed");
     with(&store, Method::PUT, "copy", &[("x-amz-copy-source", "/team/none")], "").await.expect_code(404, "NoSuchKey");
     with(&store, Method::PUT, "copy", &[("x-amz-copy-source", "/none/a")], "").await.expect_code(404, "NoSuchBucket");
@@ -164,4 +176,69 @@ async fn many_are_deleted_at_once_and_each_is_answered() {
     let reader = store.app.reader().post("/s3/team?delete", body).await.expect_status(200).text();
     assert_eq!(reader.matches("<Code>AccessDenied</Code>").count(), 3, "{reader}");
     store.client().post("/s3/team?delete", "<Delete>").await.expect_code(400, "MalformedXML");
+}
+
+#[tokio::test]
+async fn what_cannot_be_honoured_is_refused() {
+    let store = Store::new().await;
+    for (name, value, status, code) in [
+        ("x-amz-expected-bucket-owner", "111122223333", 403, "AccessDenied"),
+        ("x-amz-acl", "public-read", 400, "AccessControlListNotSupported"),
+        ("x-amz-grant-read", "id=1", 400, "AccessControlListNotSupported"),
+        ("x-amz-storage-class", "DEEP_ARCHIVE", 400, "InvalidStorageClass"),
+        ("x-amz-server-side-encryption-aws-kms-key-id", "key", 501, "NotImplemented"),
+        ("x-amz-checksum-md4", "AAAA", 400, "InvalidRequest"),
+    ] {
+        with(&store, Method::PUT, "fresh", &[(name, value)], "x").await.expect_code(status, code);
+        store.client().head("/s3/team/fresh").await.expect_status(404);
+    }
+    for (name, value) in [
+        ("x-amz-expected-bucket-owner", "000000000000"),
+        ("x-amz-acl", "private"),
+        ("x-amz-storage-class", "STANDARD_IA"),
+    ] {
+        with(&store, Method::PUT, "fresh", &[(name, value)], "x").await.expect_status(200);
+    }
+    // the codec would take these for a plain PUT or DELETE of the bucket
+    for (method, query) in [(Method::DELETE, "notification"), (Method::PUT, "unheardof"), (Method::DELETE, "unheardof")]
+    {
+        store.client().call(method, &format!("/s3/team?{query}")).send().await.expect_code(501, "NotImplemented");
+    }
+    store.client().head("/s3/team").await.expect_status(200);
+}
+
+#[tokio::test]
+async fn errors_say_what_they_are_about() {
+    let store = Store::new().await;
+    let client = store.client();
+    for (path, code, elements) in [
+        ("/s3/team/a%26b", "NoSuchKey", vec!["<Key>a&amp;b</Key>", "<Resource>/team/a&amp;b</Resource>"]),
+        ("/s3/none?list-type=2", "NoSuchBucket", vec!["<BucketName>none</BucketName>", "<Resource>/none</Resource>"]),
+        ("/s3/team/a?uploadId=x", "NoSuchUpload", vec!["<UploadId>x</UploadId>"]),
+    ] {
+        let reply = client.get(path).await.expect_code(404, code);
+        let id = reply.header("x-amz-request-id").to_owned();
+        for element in [elements, vec![&format!("<RequestId>{id}</RequestId>"), "<HostId>"]].concat() {
+            assert!(reply.text().contains(element), "{element}: {}", reply.text());
+        }
+        assert_eq!(reply.optional("x-zot-error-elements"), None);
+    }
+    let put = client.call(Method::PUT, "/s3/team/a?partNumber=0&uploadId=x").body("x").send().await;
+    let text = put.expect_code(400, "InvalidArgument").text();
+    assert!(text.contains("<ArgumentName>partNumber</ArgumentName><ArgumentValue>0</ArgumentValue>"), "{text}");
+}
+
+#[tokio::test]
+async fn a_copy_takes_tags_only_from_those_who_may_read_them() {
+    let store = described().await;
+    let write = crate::support::statement("Allow", "*", &["s3:PutObject"], "team/*");
+    let deny = crate::support::statement("Deny", "*", &["s3:GetObjectTagging"], "team/*");
+    store.put(&serde_json::json!({"Version": "2012-10-17", "Statement": [write, deny]})).await.expect_status(204);
+    let copy = async |directive: &str| {
+        let call = store.app.reader().call(Method::PUT, "/s3/team/copy");
+        let call = call.header("x-amz-copy-source", "/team/described").header("x-amz-tagging-directive", directive);
+        call.body("").send().await
+    };
+    copy("COPY").await.expect_code(403, "AccessDenied");
+    copy("REPLACE").await.expect_status(200);
 }

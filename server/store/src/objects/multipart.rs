@@ -41,6 +41,15 @@ statements! {
         WHERE p.upload = $1 AND p.part_no > $2
             AND p.rev = (SELECT MAX(q.rev) FROM part q WHERE q.upload = p.upload AND q.part_no = p.part_no)
         ORDER BY p.part_no LIMIT $3");
+    /// Each value is a part's number, in 5 digits, and its entity tag. Of several uploads the newest is taken.
+    SELECT_NAMED_PARTS = concat!("SELECT p.part_no AS number, p.etag, p.checksums, p.created_at AS created, ", segment_columns!(), "
+        FROM json_list($2) AS named
+        JOIN part p ON p.upload = $1 AND p.part_no = CAST(SUBSTR(named.value, 1, 5) AS BIGINT)
+            AND p.etag = SUBSTR(named.value, 6)
+        JOIN segment s ON s.key = p.segment
+        WHERE p.rev = (SELECT MAX(q.rev) FROM part q
+            WHERE q.upload = p.upload AND q.part_no = p.part_no AND q.etag = p.etag)
+        ORDER BY p.part_no");
     FINISH_MULTIPART = "UPDATE upload SET state = 'done', result = $2, expires_at = now_us() + 604800000000
         WHERE id = $1 AND state = 'open'";
     INSERT_OPEN_BLOB = "INSERT INTO blob (size, state, touched_at) VALUES ($1, 'open', now_us()) RETURNING id";
@@ -82,6 +91,11 @@ impl Store {
     pub(super) async fn read_parts(&self, upload: &str, after: i64, limit: u32) -> Result<Vec<Part>> {
         let query = self.reading(&SELECT_PARTS).await.bind(upload.to_owned()).bind(after).bind(i64::from(limit));
         self.all(query).await
+    }
+
+    pub(super) async fn read_named_parts(&self, upload: &str, named: &[(i64, String)]) -> Result<Vec<Part>> {
+        let named = named.iter().map(|(number, etag)| format!("{number:05}{etag}"));
+        self.all(self.reading(&SELECT_NAMED_PARTS).await.bind(upload.to_owned()).bind(json_list(named))).await
     }
 }
 

@@ -16,7 +16,7 @@ use zot_domain::Access;
 use zot_domain::artifact::Artifacts;
 use zot_domain::authorizer::Authorizer;
 use zot_domain::bucket::Buckets;
-use zot_domain::bucket::multipart::NamedPart;
+use zot_domain::bucket::multipart::{Announced, NamedPart};
 use zot_domain::bucket::put::Expected;
 use zot_domain::call::Call;
 use zot_domain::condition::WriteCondition;
@@ -243,8 +243,9 @@ fn completes(disk: &Arc<Disk>) -> Act {
             let etag = hex::encode(Md5::digest(b"hello"));
             let named = [NamedPart { number: 1, etag, checksum: None }];
             let (key, id) = (key(), super::acts::UPLOAD);
-            let completed =
-                buckets.complete_multipart(&call(), ("team", &key), id, &named, None, WriteCondition::Always).await?;
+            let completed = buckets
+                .complete_multipart(&call(), ("team", &key), id, &named, Announced::default(), WriteCondition::Always)
+                .await?;
             assert!(completed.etag.ends_with("-1"), "{}", completed.etag);
             Ok::<_, Refused>(true)
         }
