@@ -174,7 +174,7 @@ def copies():
     S3.copy_object(**where, Key="copy", MetadataDirective="REPLACE", Metadata={"new": "1"}, ContentType="text/y")
     head = S3.head_object(Bucket=BUCKET, Key="copy")
     assert head["Metadata"] == {"new": "1"} and head["ContentType"] == "text/y"
-    refused("InvalidArgument", 400, S3.copy_object, Bucket=BUCKET, Key="copy", CopySource={"Bucket": BUCKET, "Key": "copy"})
+    refused("InvalidRequest", 400, S3.copy_object, Bucket=BUCKET, Key="copy", CopySource={"Bucket": BUCKET, "Key": "copy"})
     refused("PreconditionFailed", 412, S3.copy_object, **where, Key="copy", CopySourceIfMatch='"x"')
     refused("NoSuchKey", 404, S3.copy_object, Bucket=BUCKET, Key="c", CopySource={"Bucket": BUCKET, "Key": "absent"})
 
